@@ -1,0 +1,170 @@
+import { unreachable } from '#kernel/assert.ts'
+import type { NanoUsd } from '#kernel/money.ts'
+import type { TimestampMs } from '#kernel/time.ts'
+import type { Capability } from '#protocol/capability.ts'
+import { type Fleet, type Node, SUSPECT_GRACE_MS } from './fleet.ts'
+import type { FleetEvent, LossReason } from './fleet-events.ts'
+
+export type FleetCommand =
+  | {
+      kind: 'issue_token'
+      tokenHash: string
+      organisationId: string
+      expiresAtMs: TimestampMs
+      nowMs: TimestampMs
+    }
+  | { kind: 'expire_token'; tokenHash: string; nowMs: TimestampMs }
+  | EnrolCommand
+  | { kind: 'report'; nodeId: string; capability: Capability; askPerGpuHour: NanoUsd; nowMs: TimestampMs }
+  | { kind: 'come_online'; nodeId: string; gatewayId: string; session: number; nowMs: TimestampMs }
+  | (AbsenceCommand & { kind: 'suspect' })
+  | (AbsenceCommand & { kind: 'lose' })
+  | { kind: 'drain'; nodeId: string; nowMs: TimestampMs }
+  | { kind: 'undrain'; nodeId: string; nowMs: TimestampMs }
+  | { kind: 'ban'; nodeId: string; reason: string; nowMs: TimestampMs }
+  | { kind: 'unban'; nodeId: string; nowMs: TimestampMs }
+
+export interface EnrolCommand {
+  kind: 'enrol'
+  nodeId: string
+  publicKey: string
+  name: string
+  tokenHash: string
+  askPerGpuHour: NanoUsd
+  nowMs: TimestampMs
+}
+
+interface AbsenceCommand {
+  nodeId: string
+  /** The connection that this news is about; news of an older one is refused as `session_stale`. */
+  session: number
+  reason: LossReason
+  nowMs: TimestampMs
+}
+
+/** Ordered by precedence. */
+export type FleetRefusal =
+  | 'token_exists'
+  | 'token_unknown'
+  | 'token_expired'
+  | 'token_not_expired'
+  | 'key_enrolled'
+  | 'node_exists'
+  | 'node_unknown'
+  | 'node_banned'
+  | 'session_stale'
+  | 'presence_unchanged'
+  | 'grace_not_over'
+
+/** The events that `command` causes (none when it asks for what already is), or why it is refused. */
+export function decideFleet(fleet: Fleet, command: FleetCommand): FleetRefusal | FleetEvent[] {
+  switch (command.kind) {
+    case 'issue_token': {
+      const { tokenHash, organisationId, expiresAtMs, nowMs } = command
+      if (fleet.tokens.has(tokenHash)) return 'token_exists'
+      if (expiresAtMs <= nowMs) return 'token_expired'
+      return [{ type: 'fleet.token_issued', tokenHash, organisationId, expiresAtMs, atMs: nowMs }]
+    }
+    case 'expire_token': {
+      const token = fleet.tokens.get(command.tokenHash)
+      if (!token) return 'token_unknown'
+      if (command.nowMs < token.expiresAtMs) return 'token_not_expired'
+      return [{ type: 'fleet.token_expired', tokenHash: token.hash }]
+    }
+    case 'enrol':
+      return decideEnrol(fleet, command)
+    default:
+      return decideNode(fleet, command)
+  }
+}
+
+/**
+ * A key that is enrolled already with this same token gets no second node but no refusal either: an agent whose
+ * answer was lost asks again. The token is spent by the first enrolment, so the key is looked up before the token.
+ */
+function decideEnrol(fleet: Fleet, command: EnrolCommand): FleetRefusal | FleetEvent[] {
+  const { nodeId, publicKey, name, tokenHash, askPerGpuHour, nowMs } = command
+  if (fleet.nodeIdByPublicKey.has(publicKey)) return 'key_enrolled'
+  const token = fleet.tokens.get(tokenHash)
+  if (!token) return 'token_unknown'
+  if (nowMs >= token.expiresAtMs) return 'token_expired'
+  if (fleet.nodes.has(nodeId)) return 'node_exists'
+  const { organisationId } = token
+  return [
+    {
+      type: 'fleet.node_enrolled',
+      nodeId,
+      organisationId,
+      publicKey,
+      name,
+      tokenHash,
+      askPerGpuHour,
+      atMs: nowMs,
+    },
+  ]
+}
+
+type NodeCommand = Exclude<FleetCommand, { kind: 'issue_token' | 'expire_token' | 'enrol' }>
+
+function decideNode(fleet: Fleet, command: NodeCommand): FleetRefusal | FleetEvent[] {
+  const { nodeId, nowMs: atMs } = command
+  const node = fleet.nodes.get(nodeId)
+  if (!node) return 'node_unknown'
+  switch (command.kind) {
+    case 'report': {
+      const { capability, askPerGpuHour } = command
+      return [{ type: 'fleet.node_reported', nodeId, capability, askPerGpuHour, atMs }]
+    }
+    case 'come_online':
+      return decideOnline(node, command)
+    case 'suspect': {
+      const { reason } = command
+      if (command.session !== node.session) return 'session_stale'
+      if (node.presence !== 'online') return 'presence_unchanged'
+      return [{ type: 'fleet.node_suspect', nodeId, reason, atMs }]
+    }
+    case 'lose':
+      return decideLose(node, command)
+    case 'drain':
+      return node.isDrained ? [] : [{ type: 'fleet.node_drained', nodeId, atMs }]
+    case 'undrain':
+      return node.isDrained ? [{ type: 'fleet.node_undrained', nodeId, atMs }] : []
+    case 'ban':
+      return node.bannedReason === null
+        ? [{ type: 'fleet.node_banned', nodeId, reason: command.reason, atMs }]
+        : []
+    case 'unban':
+      return node.bannedReason === null ? [] : [{ type: 'fleet.node_unbanned', nodeId, atMs }]
+    default:
+      return unreachable(command)
+  }
+}
+
+/**
+ * A newer session always wins. The same session may only return from a silence: once its link closed it is over,
+ * and late news of it must not raise it from the dead.
+ */
+function decideOnline(
+  node: Node,
+  command: { gatewayId: string; session: number; nowMs: TimestampMs },
+): FleetRefusal | FleetEvent[] {
+  const { gatewayId, session, nowMs: atMs } = command
+  if (node.bannedReason !== null) return 'node_banned'
+  if (session < node.session) return 'session_stale'
+  if (session === node.session) {
+    if (node.gatewayId !== gatewayId || node.presence === 'absent') return 'session_stale'
+    if (node.presence === 'online') return []
+    if (node.lossReason === 'link_closed') return 'session_stale'
+  }
+  return [{ type: 'fleet.node_online', nodeId: node.id, gatewayId, session, atMs }]
+}
+
+function decideLose(node: Node, command: AbsenceCommand): FleetRefusal | FleetEvent[] {
+  const { session, reason, nowMs } = command
+  if (session !== node.session) return 'session_stale'
+  if (node.presence === 'absent') return 'presence_unchanged'
+  // A node that says goodbye is gone at once; one that merely fell silent keeps its grace.
+  const isGraceOver = node.presence === 'suspect' && nowMs >= node.presenceSinceMs + SUSPECT_GRACE_MS
+  if (reason !== 'left' && !isGraceOver) return 'grace_not_over'
+  return [{ type: 'fleet.node_lost', nodeId: node.id, reason, atMs: nowMs }]
+}

@@ -1,0 +1,89 @@
+/**
+ * What a node can do, as measured on it: the agent fills it, the fleet keeps it, the router and the prices read it.
+ * A node's claims are hostile input, so everything is bounded and nothing unknown passes.
+ */
+import { z } from 'zod'
+
+const COUNT_MAX = 64
+/** Far above any machine, far below where sums of integers lose exactness. */
+const MIB_MAX = 2 ** 40
+const Text = z.string().max(200)
+const Mib = z.int().min(0).max(MIB_MAX)
+const Watts = z.number().min(0).max(1_000_000)
+const TokensPerSecond = z.number().min(0).max(1e9)
+
+/** One slice of a partitioned GPU. `profile` is the vendor's name for its size, such as `1g.10gb`. */
+export const MigDevice = z.strictObject({
+  index: z.int().min(0).max(COUNT_MAX),
+  profile: Text,
+  uuid: Text,
+})
+export type MigDevice = z.output<typeof MigDevice>
+
+export const Gpu = z
+  .strictObject({
+    index: z.int().min(0).max(1024),
+    uuid: Text,
+    vendor: z.enum(['nvidia', 'amd']),
+    name: Text,
+    vramMib: Mib.describe(
+      '0 when the GPU does not say: broken, or one that shares the memory of the machine.',
+    ),
+    vramUsedMib: Mib.nullable(),
+    utilisationPercent: z.number().min(0).max(100).nullable(),
+    powerWatts: Watts.nullable(),
+    powerLimitWatts: Watts.nullable(),
+    temperatureC: z.number().min(-100).max(1000).nullable(),
+    driver: Text.nullable(),
+    pcieGeneration: z.int().min(0).max(100).nullable().describe('Of the link now: an idle GPU may lower it.'),
+    pcieLanes: z.int().min(0).max(100).nullable(),
+    mig: z
+      .strictObject({ devices: z.array(MigDevice).max(COUNT_MAX) })
+      .nullable()
+      .describe('Its partitions; `null` when it is not partitioned.'),
+    healthy: z.boolean(),
+    unhealthyReason: Text.nullable().describe('What is wrong with it; `null` while it is healthy.'),
+  })
+  .meta({
+    id: 'Gpu',
+    description: 'One GPU as its driver describes it. `null` is what the driver does not tell.',
+  })
+export type Gpu = z.output<typeof Gpu>
+
+/** One model that the node serves, with its measured speeds. */
+export const ModelCapability = z
+  .strictObject({
+    id: Text.min(1),
+    fingerprint: Text.describe('Identifies the weights: a stream is never continued on other ones.'),
+    tasks: z.array(z.enum(['chat', 'completion', 'embedding'])).max(3),
+    contextTokens: z.int().positive().max(100_000_000),
+    slots: z.int().positive().max(4096).describe('Requests computed at once.'),
+    prefillTokensPerSecond: TokensPerSecond.describe('Prompt tokens, one request alone.'),
+    decodeTokensPerSecond: TokensPerSecond.describe(
+      'Generated tokens of all requests together, every slot busy.',
+    ),
+    decodeTokensPerSecondSingle: TokensPerSecond.describe('Generated tokens, one request alone.'),
+  })
+  .meta({ id: 'ModelCapability' })
+export type ModelCapability = z.output<typeof ModelCapability>
+
+export const Capability = z
+  .strictObject({
+    agentVersion: Text,
+    osName: Text,
+    cpu: z.strictObject({ model: Text, cores: z.int().positive().max(65_536) }),
+    memoryMib: Mib,
+    diskFreeMib: Mib.describe('Free to the agent in its data folder.'),
+    gpus: z.array(Gpu).max(COUNT_MAX),
+    powerWatts: Watts.nullable().describe(
+      'Draw of the parts that measure themselves (GPU boards, CPU packages): a lower bound of the draw at the wall. `null` when none does.',
+    ),
+    engines: z.array(Text).max(COUNT_MAX),
+    models: z.array(ModelCapability).max(COUNT_MAX),
+    problems: z
+      .array(Text)
+      .max(COUNT_MAX)
+      .describe('What the agent found wrong while it measured, for the owner.'),
+  })
+  .meta({ id: 'Capability' })
+export type Capability = z.output<typeof Capability>

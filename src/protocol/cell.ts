@@ -1,0 +1,111 @@
+/** What gateways and the coordinator of one cell say to each other over the bus. */
+import { z } from 'zod'
+import { Capability } from './capability.ts'
+import { NanoUsd } from './money.ts'
+import { Scope } from './scope.ts'
+import { UsageRecord } from './usage.ts'
+
+/** Bus subjects. */
+export const subjects = {
+  follow: 'coordinator.follow',
+  changed: 'coordinator.changed',
+  presence: 'coordinator.presence',
+  report: 'coordinator.report',
+  takeSlice: 'coordinator.take_slice',
+  renewSlices: 'coordinator.renew_slices',
+  returnSlices: 'coordinator.return_slices',
+  usage: 'coordinator.usage',
+} as const
+
+/** A gateway asks for what changed since `version`; `epoch` 0 asks for everything. Doubles as its sign of life. */
+export const Follow = z.object({ gatewayId: z.string(), epoch: z.int(), version: z.int() })
+export const FollowedNode = z.object({
+  id: z.string(),
+  organisationId: z.string(),
+  publicKey: z.string(),
+  session: z.int(),
+  isDrained: z.boolean(),
+  isBanned: z.boolean(),
+  /** Models that it served when it last reported, here now or not. */
+  models: z.array(z.string()),
+})
+export type FollowedNode = z.output<typeof FollowedNode>
+export const FollowedKey = z.object({
+  id: z.string(),
+  organisationId: z.string(),
+  hash: z.string(),
+  scopes: z.array(Scope),
+  isRevoked: z.boolean(),
+})
+export type FollowedKey = z.output<typeof FollowedKey>
+export const FollowReply = z.object({
+  epoch: z.int(),
+  version: z.int(),
+  /** True when nodes and keys are everything, not what changed. */
+  isComplete: z.boolean(),
+  /** The coordinator had given this gateway up: it must report all its nodes again. */
+  wantsPresence: z.boolean(),
+  nodes: z.array(FollowedNode),
+  keys: z.array(FollowedKey),
+})
+export type FollowReply = z.output<typeof FollowReply>
+
+export const NodePresence = z.object({
+  nodeId: z.string(),
+  session: z.int(),
+  status: z.enum(['online', 'suspect', 'gone']),
+  reason: z.enum(['left', 'link_closed', 'silent']).nullable(),
+})
+export type NodePresence = z.output<typeof NodePresence>
+
+/** One at a time per gateway: the next leaves only after this one was answered, so news never overtakes news. */
+export const PresenceReport = z.object({
+  gatewayId: z.string(),
+  /** Grows with every start of the gateway. */
+  incarnation: z.int(),
+  sequence: z.int(),
+  /** True when `nodes` are all of the gateway's nodes. */
+  isComplete: z.boolean(),
+  nodes: z.array(NodePresence),
+})
+export type PresenceReport = z.output<typeof PresenceReport>
+export const PresenceReply = z.object({
+  epoch: z.int(),
+  /** Connections that the coordinator does not accept, with the session that the node must exceed. */
+  refused: z.array(z.object({ nodeId: z.string(), session: z.int(), sessionMin: z.int() })),
+})
+export type PresenceReply = z.output<typeof PresenceReply>
+
+export const ReportNode = z.object({ nodeId: z.string(), capability: Capability, askPerGpuHour: NanoUsd })
+
+export const TakeSlice = z.object({
+  gatewayId: z.string(),
+  organisationId: z.string(),
+  /** Made by the gateway, so that a repeated call lends once. */
+  holdId: z.string(),
+  /** Lent in all on this slice, at least and at best. */
+  needed: NanoUsd,
+  wanted: NanoUsd,
+})
+export type TakeSlice = z.output<typeof TakeSlice>
+export const TakeSliceReply = z.object({
+  /** Lent in all on this slice; `null` when refused. */
+  lent: NanoUsd.nullable(),
+  /** For a new slice. Counted by the gateway from when it asked: clocks are never compared. */
+  ttlMs: z.int(),
+  refusal: z.enum(['funds_insufficient', 'account_unknown']).nullable(),
+})
+export type TakeSliceReply = z.output<typeof TakeSliceReply>
+
+export const SliceList = z.object({ gatewayId: z.string(), holdIds: z.array(z.string()) })
+export const RenewReply = z.object({ renewed: z.array(z.string()), ttlMs: z.int() })
+export const ReturnReply = z.object({ returned: z.array(z.string()) })
+
+export const UsageBatch = z.object({
+  spoolId: z.string(),
+  firstSequence: z.int().positive(),
+  records: z.array(UsageRecord),
+})
+export type UsageBatch = z.output<typeof UsageBatch>
+/** Records below `nextSequence` are in the ledger for good. */
+export const UsageReply = z.object({ nextSequence: z.int() })

@@ -1,0 +1,194 @@
+/**
+ * The agent protocol's frames. One link message carries one or more of them:
+ *
+ *     u8 type · u8 flags · u16 zero · u32 stream · u32 length · payload        (big endian)
+ *
+ * Stream 0 is the connection itself; every other stream is one request, numbered by the gateway.
+ */
+import { assert } from '#kernel/assert.ts'
+import { Problem } from './problem.ts'
+
+export const FrameType = {
+  challenge: 1,
+  hello: 2,
+  admit: 3,
+  deny: 4,
+  capability: 5,
+  heartbeat: 6,
+  drain: 7,
+  request: 10,
+  started: 11,
+  data: 12,
+  embedding: 13,
+  end: 14,
+  problem: 15,
+  cancel: 16,
+  credit: 17,
+} as const
+export type FrameType = (typeof FrameType)[keyof typeof FrameType]
+
+export interface Frame {
+  readonly type: number
+  readonly flags: number
+  readonly stream: number
+  readonly payload: Uint8Array
+}
+
+export const FRAME_HEADER_BYTES = 12
+/** What one frame may carry: an 8 MiB request body is refused long before. */
+export const FRAME_PAYLOAD_BYTES_MAX = 8 * 1024 * 1024
+
+/** Set on a data frame whose token ids the engine does not tell: its count is then a claim. */
+export const FLAG_IDS_UNKNOWN = 1
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { fatal: true })
+
+export function encodeFrame(type: FrameType, stream: number, payload: Uint8Array, flags = 0): Uint8Array {
+  assert(payload.length <= FRAME_PAYLOAD_BYTES_MAX, 'a frame payload is bounded by whoever made it')
+  const message = new Uint8Array(FRAME_HEADER_BYTES + payload.length)
+  writeHeader(message, { type, flags, stream, length: payload.length })
+  message.set(payload, FRAME_HEADER_BYTES)
+  return message
+}
+
+export const encodeJsonFrame = (type: FrameType, stream: number, value: unknown): Uint8Array =>
+  encodeFrame(type, stream, encoder.encode(JSON.stringify(value)))
+
+const NOTHING = new Uint8Array(0)
+export const encodeEmptyFrame = (type: FrameType, stream: number): Uint8Array =>
+  encodeFrame(type, stream, NOTHING)
+
+/** Every frame of one message, in order. Throws `Problem('invalid_request')` when the bytes are not whole frames. */
+export function decodeFrames(message: Uint8Array): Frame[] {
+  const frames: Frame[] = []
+  let offset = 0
+  while (offset < message.length) {
+    if (message.length - offset < FRAME_HEADER_BYTES) throw malformed('a frame header is cut short')
+    const length = readU32(message, offset + 8)
+    const start = offset + FRAME_HEADER_BYTES
+    if (length > FRAME_PAYLOAD_BYTES_MAX || start + length > message.length) {
+      throw malformed(`a frame announces ${length} bytes, ${message.length - start} are there`)
+    }
+    frames.push({
+      type: message[offset] ?? 0,
+      flags: message[offset + 1] ?? 0,
+      stream: readU32(message, offset + 4),
+      payload: message.subarray(start, start + length),
+    })
+    offset = start + length
+  }
+  return frames
+}
+
+/** The payload as JSON, still unchecked. Throws `Problem('invalid_request')`. */
+export function decodeJson(payload: Uint8Array): unknown {
+  try {
+    return JSON.parse(decoder.decode(payload))
+  } catch (cause) {
+    throw new Problem('invalid_request', 'A frame that should hold JSON does not.', { cause })
+  }
+}
+
+export interface DataPayload {
+  readonly text: string
+  /** Empty when `idsKnown` is false. */
+  readonly tokenIds: readonly number[]
+  readonly tokenCount: number
+  readonly idsKnown: boolean
+}
+
+/** A data frame: `u16 count · count × u32 token id · UTF-8 text`; without ids, `u16 count · text`. */
+export function encodeDataFrame(stream: number, data: Omit<DataPayload, 'idsKnown'>): Uint8Array {
+  const text = encoder.encode(data.text)
+  const idsKnown = data.tokenIds.length === data.tokenCount
+  const idBytes = idsKnown ? data.tokenCount * 4 : 0
+  assert(data.tokenCount <= 0xffff, 'a delta holds at most 65,535 tokens')
+  const length = 2 + idBytes + text.length
+  const message = new Uint8Array(FRAME_HEADER_BYTES + length)
+  writeHeader(message, { type: FrameType.data, flags: idsKnown ? 0 : FLAG_IDS_UNKNOWN, stream, length })
+  let offset = FRAME_HEADER_BYTES
+  message[offset++] = data.tokenCount >>> 8
+  message[offset++] = data.tokenCount & 0xff
+  if (idsKnown) {
+    for (const id of data.tokenIds) {
+      writeU32(message, offset, id)
+      offset += 4
+    }
+  }
+  message.set(text, offset)
+  return message
+}
+
+/** Throws `Problem('invalid_request')` for a payload that is cut short or not UTF-8. */
+export function decodeData({ flags, payload }: Frame): DataPayload {
+  if (payload.length < 2) throw malformed('a data frame has no token count')
+  const tokenCount = ((payload[0] ?? 0) << 8) | (payload[1] ?? 0)
+  const idsKnown = (flags & FLAG_IDS_UNKNOWN) === 0
+  const textStart = 2 + (idsKnown ? tokenCount * 4 : 0)
+  if (payload.length < textStart) throw malformed(`a data frame announces ${tokenCount} tokens and has fewer`)
+  const tokenIds: number[] = []
+  for (let offset = 2; offset < textStart; offset += 4) tokenIds.push(readU32(payload, offset))
+  try {
+    return { text: decoder.decode(payload.subarray(textStart)), tokenIds, tokenCount, idsKnown }
+  } catch (cause) {
+    throw new Problem('invalid_request', 'A data frame holds text that is not UTF-8.', { cause })
+  }
+}
+
+export interface HeartbeatPayload {
+  readonly slotsBusy: number
+  readonly queued: number
+}
+
+/** Eight bytes, since every node sends one every two seconds for ever. */
+export function encodeHeartbeatFrame({ slotsBusy, queued }: HeartbeatPayload): Uint8Array {
+  const message = new Uint8Array(FRAME_HEADER_BYTES + 8)
+  writeHeader(message, { type: FrameType.heartbeat, flags: 0, stream: 0, length: 8 })
+  writeU32(message, FRAME_HEADER_BYTES, slotsBusy)
+  writeU32(message, FRAME_HEADER_BYTES + 4, queued)
+  return message
+}
+
+export function decodeHeartbeat(payload: Uint8Array): HeartbeatPayload {
+  if (payload.length < 8) throw malformed('a heartbeat is cut short')
+  return { slotsBusy: readU32(payload, 0), queued: readU32(payload, 4) }
+}
+
+/** Lets the other side send `bytes` more of text on `stream`. */
+export function encodeCreditFrame(stream: number, bytes: number): Uint8Array {
+  const payload = new Uint8Array(4)
+  writeU32(payload, 0, bytes)
+  return encodeFrame(FrameType.credit, stream, payload)
+}
+
+export function decodeCredit(payload: Uint8Array): number {
+  if (payload.length < 4) throw malformed('a credit is cut short')
+  return readU32(payload, 0)
+}
+
+const malformed = (what: string): Problem => new Problem('invalid_request', `Malformed frame: ${what}.`)
+
+function writeHeader(
+  message: Uint8Array,
+  { type, flags, stream, length }: { type: number; flags: number; stream: number; length: number },
+): void {
+  message[0] = type
+  message[1] = flags
+  writeU32(message, 4, stream)
+  writeU32(message, 8, length)
+}
+
+function writeU32(bytes: Uint8Array, offset: number, value: number): void {
+  bytes[offset] = value >>> 24
+  bytes[offset + 1] = value >>> 16
+  bytes[offset + 2] = value >>> 8
+  bytes[offset + 3] = value
+}
+
+const readU32 = (bytes: Uint8Array, offset: number): number =>
+  (((bytes[offset] ?? 0) << 24) |
+    ((bytes[offset + 1] ?? 0) << 16) |
+    ((bytes[offset + 2] ?? 0) << 8) |
+    (bytes[offset + 3] ?? 0)) >>>
+  0

@@ -1,0 +1,147 @@
+/**
+ * What a request to the OpenAI-compatible API may say, checked in this order: names that OpenAI does not know are
+ * refused by name, names that it knows and we do not serve are refused as `unsupported_parameter` unless their value
+ * asks for nothing, and the rest must have the right type and range. Nothing is ever silently ignored that would
+ * change the answer.
+ */
+import type { z } from 'zod'
+import { formatPath } from './describe-issue.ts'
+import { Problem } from './problem.ts'
+
+/** Parameters that are known but not served, each with the values that ask for nothing. */
+export type UnservedParameters = Readonly<Record<string, (value: unknown) => boolean>>
+
+/** `{ok}` with the decoded request, or what to answer instead; `details.param` names the culprit. */
+export type ParsedRequest<Request> = { readonly ok: Request } | Problem
+
+export const isNothing = (value: unknown): boolean => value === undefined || value === null
+/** Nothing, or one of `values`. */
+export const onlyOf =
+  (...values: readonly unknown[]) =>
+  (value: unknown): boolean =>
+    isNothing(value) || values.includes(value)
+export const isEmpty = (value: unknown): boolean =>
+  isNothing(value) || (typeof value === 'object' && Object.keys(value ?? {}).length === 0)
+
+export interface RequestKind<Schema extends z.ZodObject> {
+  readonly schema: Schema
+  readonly unserved: UnservedParameters
+  /** Refuses what is known but not served deeper inside, before types are looked at. */
+  screen?(json: Readonly<Record<string, unknown>>): Problem | null
+  /** Refuses members that do not go together. */
+  check(request: z.output<Schema>): Problem | null
+}
+
+export function parseRequest<Schema extends z.ZodObject>(
+  json: unknown,
+  kind: RequestKind<Schema>,
+): ParsedRequest<z.output<Schema>> {
+  const { schema, unserved } = kind
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    return refuse('invalid_request', `The body must be a JSON object, but is ${nameType(json)}.`, {
+      param: null,
+      code: 'invalid_type',
+    })
+  }
+  const names = screenNames(json, Object.keys(schema.shape), unserved)
+  const problem = names ?? kind.screen?.(json as Record<string, unknown>)
+  if (problem) return problem
+  const parsed = schema.safeParse(json)
+  if (parsed.success) return kind.check(parsed.data) ?? { ok: parsed.data }
+  const issue = parsed.error.issues[0]
+  return issue
+    ? describe(issue, json)
+    : refuse('invalid_request', 'The request is not valid.', { param: null })
+}
+
+/** Refuses names that nobody knows, then those that we do not serve; `at` is the path of `value` in the request. */
+export function screenNames(
+  value: object,
+  served: readonly string[],
+  unserved: UnservedParameters,
+  at: readonly PropertyKey[] = [],
+): Problem | null {
+  const names = Object.keys(value)
+  const unknown = names.filter((name) => !served.includes(name) && !Object.hasOwn(unserved, name))
+  if (unknown.length > 0) return unknownNames(unknown, at)
+  for (const name of names) {
+    const asksNothing = unserved[name]
+    if (served.includes(name) || asksNothing?.(value[name as keyof typeof value])) continue
+    return unsupported([...at, name])
+  }
+  return null
+}
+
+function unknownNames(names: readonly string[], at: readonly PropertyKey[]): Problem {
+  const paths = names.map((name) => formatPath([...at, name]))
+  const noun = paths.length === 1 ? 'argument' : 'arguments'
+  return refuse('invalid_request', `Unrecognized request ${noun} supplied: ${paths.join(', ')}`, {
+    param: paths[0] ?? null,
+    code: 'unknown_parameter',
+  })
+}
+
+/** `reason` continues the sentence that begins with the parameter's name. */
+export function unsupported(
+  path: readonly PropertyKey[],
+  reason = 'is not served by this network. Leave it out and try again.',
+): Problem {
+  const param = formatPath(path)
+  return refuse('unsupported_parameter', `Unsupported parameter: '${param}' ${reason}`, {
+    param,
+    code: 'unsupported_parameter',
+  })
+}
+
+export const refuse = (
+  code: 'invalid_request' | 'unsupported_parameter',
+  message: string,
+  details: { param: string | null; code?: string },
+): Problem => new Problem(code, message, { details: { code: 'invalid_value', ...details } })
+
+function describe(issue: z.core.$ZodIssue, json: object): Problem {
+  if (issue.code === 'unrecognized_keys') return unknownNames(issue.keys, issue.path)
+  const param = formatPath(issue.path)
+  const found = valueAt(json, issue.path)
+  if (found === undefined && (issue.code === 'invalid_type' || issue.code === 'invalid_union')) {
+    return refuse('invalid_request', `Missing required parameter: '${param}'.`, {
+      param,
+      code: 'missing_required_parameter',
+    })
+  }
+  if (issue.code === 'invalid_type') {
+    return refuse(
+      'invalid_request',
+      `Invalid type for '${param}': expected ${withArticle(issue.expected)}, but got ${nameType(found)} instead.`,
+      { param, code: 'invalid_type' },
+    )
+  }
+  const message = issue.message.replace(/^(Invalid \w+|Too \w+): /, '')
+  return refuse('invalid_request', `Invalid '${param}': ${message}, but got ${quote(found)}.`, { param })
+}
+
+const valueAt = (json: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>(
+    (value, key) =>
+      typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined,
+    json,
+  )
+
+const expectedNames: Readonly<Record<string, string>> = { int: 'integer' }
+const withArticle = (type: string): string => {
+  const name = expectedNames[type] ?? type
+  return `${/^[aeiou]/.test(name) ? 'an' : 'a'} ${name}`
+}
+
+function nameType(value: unknown): string {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'an array'
+  if (typeof value === 'number') return Number.isInteger(value) ? 'an integer' : 'a decimal number'
+  return value === undefined ? 'nothing' : withArticle(typeof value)
+}
+
+/** A value short enough to repeat in a message. */
+const quote = (value: unknown): string => {
+  const text = JSON.stringify(value) ?? 'nothing'
+  return text.length <= 60 ? text : nameType(value)
+}

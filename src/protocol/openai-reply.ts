@@ -1,0 +1,134 @@
+/** Replies as OpenAI's API has them, with what Shoal adds: `x_shoal`, where each answer came from and what it cost. */
+import { z } from 'zod'
+
+/** Our own addition to a reply and to the last chunk of a stream; OpenAI's clients pass over it. */
+export const ShoalExtension = z
+  .object({
+    node: z.string().describe('The node that gave the last token.'),
+    cost_nano_usd: z.string().describe('What the caller paid, in billionths of a US dollar.'),
+    first_token_ms: z.number().nullable(),
+    total_ms: z.number(),
+  })
+  .meta({ id: 'ShoalExtension' })
+export type ShoalExtension = z.output<typeof ShoalExtension>
+
+const extension = { x_shoal: ShoalExtension.optional() }
+
+export const TokenUsage = z
+  .object({
+    prompt_tokens: z.int().nonnegative(),
+    completion_tokens: z.int().nonnegative(),
+    total_tokens: z.int().nonnegative(),
+  })
+  .meta({ id: 'TokenUsage' })
+export type TokenUsage = z.output<typeof TokenUsage>
+
+const FinishReason = z.enum(['stop', 'length'])
+const envelope = {
+  id: z.string(),
+  created: z.int().describe('Seconds since the Unix epoch.'),
+  model: z.string(),
+}
+
+export const ChatCompletion = z
+  .object({
+    ...envelope,
+    object: z.literal('chat.completion'),
+    choices: z.array(
+      z.object({
+        index: z.int(),
+        message: z.object({
+          role: z.literal('assistant'),
+          content: z.string(),
+          refusal: z.null(),
+        }),
+        logprobs: z.null(),
+        finish_reason: FinishReason,
+      }),
+    ),
+    usage: TokenUsage,
+    ...extension,
+  })
+  .meta({ id: 'ChatCompletion' })
+export type ChatCompletion = z.output<typeof ChatCompletion>
+
+export const ChatCompletionChunk = z
+  .object({
+    ...envelope,
+    object: z.literal('chat.completion.chunk'),
+    choices: z
+      .array(
+        z.object({
+          index: z.int(),
+          delta: z.object({ role: z.literal('assistant').optional(), content: z.string().optional() }),
+          logprobs: z.null().optional(),
+          finish_reason: FinishReason.nullable(),
+        }),
+      )
+      .describe('Empty in the chunk that carries `usage`.'),
+    usage: TokenUsage.nullish(),
+    ...extension,
+  })
+  .meta({
+    id: 'ChatCompletionChunk',
+    description: 'One event of a stream; the stream ends with the event `[DONE]`.',
+  })
+export type ChatCompletionChunk = z.output<typeof ChatCompletionChunk>
+
+export const Completion = z
+  .object({
+    ...envelope,
+    object: z.literal('text_completion'),
+    choices: z.array(
+      z.object({
+        index: z.int(),
+        text: z.string(),
+        logprobs: z.null(),
+        finish_reason: FinishReason.nullable(),
+      }),
+    ),
+    usage: TokenUsage.nullish(),
+    ...extension,
+  })
+  .meta({ id: 'Completion', description: 'The reply, and one event of a stream alike.' })
+export type Completion = z.output<typeof Completion>
+
+export const EmbeddingList = z
+  .object({
+    object: z.literal('list'),
+    data: z.array(
+      z.object({
+        object: z.literal('embedding'),
+        index: z.int(),
+        embedding: z
+          .union([z.array(z.number()), z.string()])
+          .describe('Numbers, or with `encoding_format: base64` little-endian 32-bit floats.'),
+      }),
+    ),
+    model: z.string(),
+    usage: z.object({ prompt_tokens: z.int().nonnegative(), total_tokens: z.int().nonnegative() }),
+    ...extension,
+  })
+  .meta({ id: 'EmbeddingList' })
+export type EmbeddingList = z.output<typeof EmbeddingList>
+
+export const Model = z
+  .object({ id: z.string(), object: z.literal('model'), created: z.int(), owned_by: z.string() })
+  .meta({ id: 'Model' })
+export type Model = z.output<typeof Model>
+
+export const ModelList = z
+  .object({ object: z.literal('list'), data: z.array(Model) })
+  .meta({ id: 'ModelList' })
+export type ModelList = z.output<typeof ModelList>
+
+export const OpenAiErrorReply = z
+  .object({
+    error: z.object({
+      message: z.string(),
+      type: z.string(),
+      param: z.string().nullable(),
+      code: z.string().nullable(),
+    }),
+  })
+  .meta({ id: 'OpenAiError' })

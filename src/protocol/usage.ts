@@ -1,0 +1,34 @@
+import { z } from 'zod'
+import { NanoUsd } from './money.ts'
+
+/** How an accepted request ended; each ends exactly once. */
+export const RequestOutcome = z.enum(['completed', 'cancelled', 'failed']).meta({ id: 'RequestOutcome' })
+export type RequestOutcome = z.output<typeof RequestOutcome>
+
+/** What one node did for one request, at the price it asked when it was chosen. */
+export const UsagePart = z.object({
+  nodeId: z.string(),
+  promptTokens: z.int().nonnegative(),
+  completionTokens: z.int().nonnegative(),
+  promptPerMillion: NanoUsd,
+  completionPerMillion: NanoUsd,
+})
+export type UsagePart = z.output<typeof UsagePart>
+
+/** The gateway's meter reading of one request: durable in its spool before the caller sees the last byte. */
+export const UsageRecord = z.object({
+  requestId: z.string(),
+  organisationId: z.string(),
+  keyId: z.string(),
+  /** The slice that the request was admitted on. */
+  holdId: z.string(),
+  model: z.string(),
+  kind: z.enum(['chat', 'completion', 'embedding']),
+  outcome: RequestOutcome,
+  parts: z.array(UsagePart),
+  startedAtMs: z.int(),
+  /** From arrival to the first token; `null` when there was none. */
+  firstTokenMs: z.int().nullable(),
+  totalMs: z.int(),
+})
+export type UsageRecord = z.output<typeof UsageRecord>
