@@ -1,0 +1,112 @@
+import type { Engine, EngineRun } from '#engines/engine.ts'
+import type { Link } from '#host/host.ts'
+import { STREAM_CREDIT_BYTES } from '#protocol/agent-link.ts'
+import { EngineRequest } from '#protocol/engine-request.ts'
+import {
+  decodeCredit,
+  decodeJson,
+  encodeDataFrame,
+  encodeJsonFrame,
+  type Frame,
+  FrameType,
+} from '#protocol/frame.ts'
+import { Problem } from '#protocol/problem.ts'
+
+/** The requests of one connection: each a stream between the gateway and the engine. */
+export interface AgentStreams {
+  /** Takes a request, cancel or credit frame. */
+  receive(frame: Frame): void
+  count(): number
+  /** Runs when the last stream has ended, at once if there is none. */
+  onIdle(run: () => void): void
+  /** The connection is gone, and with it everybody who waits for an answer: all engines stop. */
+  close(): void
+}
+
+interface OpenStream {
+  run: EngineRun | null
+  /** Bytes of text that may still be sent before the gateway gives credit. */
+  credit: number
+  isPaused: boolean
+}
+
+export function createAgentStreams(engine: Engine, link: Link): AgentStreams {
+  const streams = new Map<number, OpenStream>()
+  let idleListener: (() => void) | null = null
+
+  function end(stream: number): void {
+    streams.delete(stream)
+    if (streams.size === 0) idleListener?.()
+  }
+
+  function fail(stream: number, problem: Problem): void {
+    const param = problem.details['param']
+    const { code, message } = problem
+    const payload = typeof param === 'string' ? { code, message, param } : { code, message }
+    link.send(encodeJsonFrame(FrameType.problem, stream, payload))
+    end(stream)
+  }
+
+  function start(stream: number, request: EngineRequest): void {
+    const open: OpenStream = { run: null, credit: STREAM_CREDIT_BYTES, isPaused: false }
+    streams.set(stream, open)
+    open.run = engine.start(request, {
+      onStarted(promptTokens) {
+        link.send(encodeJsonFrame(FrameType.started, stream, { promptTokens }))
+      },
+      onDelta(delta) {
+        link.send(encodeDataFrame(stream, delta))
+        open.credit -= delta.text.length
+        if (open.credit <= 0 && !open.isPaused) {
+          open.isPaused = true
+          open.run?.pause()
+        }
+      },
+      onEmbedding(vectors) {
+        const rows = vectors.map((vector) => [...vector])
+        link.send(encodeJsonFrame(FrameType.embedding, stream, { vectors: rows }))
+      },
+      onEnd(result) {
+        link.send(encodeJsonFrame(FrameType.end, stream, result))
+        end(stream)
+      },
+      onProblem: (problem) => fail(stream, problem),
+    })
+  }
+
+  return {
+    receive(frame) {
+      const open = streams.get(frame.stream)
+      switch (frame.type) {
+        case FrameType.request:
+          return start(frame.stream, EngineRequest.parse(decodeJson(frame.payload)))
+        case FrameType.cancel:
+          open?.run?.cancel()
+          return end(frame.stream)
+        case FrameType.credit:
+          if (!open) return // It ended while the credit was under way.
+          open.credit += decodeCredit(frame.payload)
+          if (open.credit > 0 && open.isPaused) {
+            open.isPaused = false
+            open.run?.resume()
+          }
+          return
+        default:
+          throw new Problem(
+            'invalid_request',
+            `A gateway sent a frame of type ${frame.type}, which agents do not take.`,
+          )
+      }
+    },
+    count: () => streams.size,
+    onIdle(run) {
+      idleListener = run
+      if (streams.size === 0) run()
+    },
+    close() {
+      idleListener = null
+      for (const { run } of streams.values()) run?.cancel()
+      streams.clear()
+    },
+  }
+}

@@ -1,0 +1,68 @@
+import { assert } from '#kernel/assert.ts'
+import { consumerAccount, NETWORK_FEES, providerAccount } from '#ledger/ledger.ts'
+import type { Payout } from '#ledger/ledger-events.ts'
+import { costOf, networkFee } from '#ledger/price.ts'
+import type { UsageBatch } from '#protocol/cell.ts'
+import type { UsagePart, UsageRecord } from '#protocol/usage.ts'
+import type { Turn } from './turn.ts'
+
+/**
+ * Bills a gateway's meter readings, each exactly once: records below the spool's next sequence were applied before,
+ * a gap is not applied at all. Returns the next sequence that the ledger expects.
+ */
+export function applyUsage(turn: Turn, batch: UsageBatch, { feeBps }: { feeBps: number }): number {
+  const next = turn.state.ledger.spools.get(batch.spoolId) ?? 1
+  const fresh = batch.records.slice(Math.max(0, next - batch.firstSequence))
+  if (batch.firstSequence > next || fresh.length === 0) return next
+
+  const advance = { spoolId: batch.spoolId, firstSequence: next, count: fresh.length }
+  const refusal = turn.ledger({ kind: 'advance_spool', ...advance })
+  assert(refusal === null, `a batch that continues its spool is accepted, not ${refusal}`)
+  for (const [index, record] of fresh.entries()) {
+    billRecord(turn, { record, spoolId: batch.spoolId, sequence: next + index, feeBps })
+  }
+  return next + fresh.length
+}
+
+interface Bill {
+  readonly record: UsageRecord
+  readonly spoolId: string
+  readonly sequence: number
+  readonly feeBps: number
+}
+
+function billRecord(turn: Turn, { record, spoolId, sequence, feeBps }: Bill): void {
+  let cost = 0n
+  let fee = 0n
+  const payouts: Payout[] = []
+  for (const part of record.parts) {
+    const partCost = costOf(part, part)
+    if (partCost === 0n) continue
+    const partFee = networkFee(partCost, feeBps)
+    cost += partCost
+    fee += partFee
+    if (partCost > partFee) payouts.push({ accountId: payeeOf(turn, part), amount: partCost - partFee })
+  }
+  if (fee > 0n) payouts.push({ accountId: NETWORK_FEES, amount: fee })
+
+  const transferId = cost > 0n ? `usage:${record.requestId}` : null
+  if (transferId) {
+    const refusal = turn.ledger({
+      kind: 'capture',
+      transferId,
+      accountId: consumerAccount(record.organisationId),
+      holdId: record.holdId,
+      payouts,
+      memo: `${record.model} · ${record.requestId}`,
+      nowMs: turn.nowMs,
+    })
+    assert(refusal === null, `work that was done is paid, not ${refusal}`)
+  }
+  turn.recordUsage({ type: 'usage.recorded', spoolId, sequence, record, cost, fee, transferId })
+}
+
+function payeeOf(turn: Turn, part: UsagePart): string {
+  const node = turn.state.fleet.nodes.get(part.nodeId)
+  assert(node, `node ${part.nodeId} worked, so it is enrolled`)
+  return providerAccount(node.organisationId)
+}

@@ -1,0 +1,105 @@
+/** The coordinator's side of the bus: parses what gateways say, takes the turn, answers once it is durable. */
+import type { z } from 'zod'
+import type { Bus, Clock, Log, Subscription } from '#host/host.ts'
+import {
+  Follow,
+  type FollowReply,
+  FollowReply as FollowReplySchema,
+  PresenceReply,
+  PresenceReport,
+  RenewReply,
+  ReportNode,
+  ReturnReply,
+  SliceList,
+  subjects,
+  TakeSlice,
+  TakeSliceReply,
+  UsageBatch,
+  UsageReply,
+} from '#protocol/cell.ts'
+import { applyUsage } from './apply-usage.ts'
+import type { Coordinator } from './coordinator.ts'
+import type { Feed } from './feed.ts'
+import type { Gateways } from './gateways.ts'
+import { renewSlices, returnSlices, SLICE_TTL_MS, takeSlice } from './take-slice.ts'
+import type { Turn } from './turn.ts'
+
+export interface CellServiceParts {
+  readonly bus: Bus
+  readonly clock: Clock
+  readonly log: Log
+  readonly coordinator: Coordinator
+  readonly gateways: Gateways
+  readonly feed: Feed
+  readonly feeBps: number
+}
+
+/** Serves the cell's gateways until `close`. Messages that do not parse are logged and left unanswered. */
+export function serveCell(parts: CellServiceParts): Subscription {
+  const { bus, clock, log, coordinator, gateways, feed, feeBps } = parts
+  const open: Subscription[] = []
+
+  function serve<In, Out>(
+    subject: string,
+    schemas: { input: z.ZodType<In>; output: z.ZodType<Out> },
+    useCase: (turn: Turn, input: In) => Out,
+  ): void {
+    open.push(
+      bus.serve(subject, (message, reply) => {
+        const parsed = schemas.input.safeParse(parseJson(message))
+        if (!parsed.success) {
+          log.error('bus.message_malformed', { subject, message: parsed.error.message })
+          return
+        }
+        coordinator.execute(
+          (turn) => useCase(turn, parsed.data),
+          (result) => reply(JSON.stringify(schemas.output.encode(result))),
+        )
+      }),
+    )
+  }
+
+  const { epoch } = coordinator.journal
+  serve(subjects.follow, { input: Follow, output: FollowReplySchema }, (_turn, input): FollowReply => {
+    const wantsPresence = gateways.heard(input.gatewayId, clock.elapsedMs())
+    return { ...feed.since(input), wantsPresence }
+  })
+  serve(subjects.presence, { input: PresenceReport, output: PresenceReply }, (turn, input) =>
+    gateways.report(turn, input, epoch),
+  )
+  serve(subjects.takeSlice, { input: TakeSlice, output: TakeSliceReply }, takeSlice)
+  serve(subjects.renewSlices, { input: SliceList, output: RenewReply }, (turn, input) => ({
+    renewed: renewSlices(turn, input),
+    ttlMs: SLICE_TTL_MS,
+  }))
+  serve(subjects.returnSlices, { input: SliceList, output: ReturnReply }, (turn, input) => ({
+    returned: returnSlices(turn, input),
+  }))
+  serve(subjects.usage, { input: UsageBatch, output: UsageReply }, (turn, input) => ({
+    nextSequence: applyUsage(turn, input, { feeBps }),
+  }))
+  open.push(
+    bus.subscribe(subjects.report, (message) => {
+      const parsed = ReportNode.safeParse(parseJson(message))
+      if (!parsed.success) return log.error('bus.message_malformed', { subject: subjects.report })
+      const report = parsed.data
+      coordinator.execute(
+        (turn) => turn.fleet({ kind: 'report', ...report, nowMs: turn.nowMs }),
+        () => {},
+      )
+    }),
+  )
+  return {
+    close() {
+      for (const subscription of open) subscription.close()
+    },
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined // The schema refuses it, with a message that says what was expected.
+  }
+}

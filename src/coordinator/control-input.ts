@@ -1,0 +1,74 @@
+/** Reads what a caller of the control API gave, against the route's own schemas. */
+import { z } from 'zod'
+import { describeIssue } from '#protocol/describe-issue.ts'
+import { Problem } from '#protocol/problem.ts'
+import type { Route } from '#protocol/route.ts'
+
+export const BODY_BYTES_MAX = 1024 * 1024
+
+export interface RouteInput {
+  readonly params?: unknown
+  readonly query?: unknown
+  readonly body?: unknown
+}
+
+/** Throws `invalid_request`, `invalid_json` or `body_too_large`. Only what the route declares is read. */
+export async function readInput(
+  route: Route,
+  request: Request,
+  params: Readonly<Record<string, string>>,
+): Promise<RouteInput> {
+  const query = Object.fromEntries(new URL(request.url).searchParams)
+  const body = route.method === 'GET' ? undefined : route.body
+  return {
+    ...(route.params && { params: decode(route.params, params, 'the path') }),
+    // A route without a query schema ignores one, as most servers do: caches and proxies may add to it.
+    ...(route.query && { query: decode(route.query, query, 'the query') }),
+    ...(body && { body: decode(body, parseJson(await readText(request)), 'the body') }),
+  }
+}
+
+function decode(schema: z.ZodType, value: unknown, where: string): unknown {
+  const decoded = z.safeDecode(schema, value as never)
+  if (decoded.success) return decoded.data
+  const sentence = describeIssue(decoded.error, where)
+  throw new Problem('invalid_request', `${sentence} See /docs for what this call takes.`, {
+    details: { where },
+  })
+}
+
+/** An absent body is an empty object: what is missing in it is then named. */
+function parseJson(text: string): unknown {
+  if (text.trim() === '') return {}
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new Problem('invalid_json', `The body is not JSON (${reason}). Send one JSON object.`, {
+      cause: error,
+    })
+  }
+}
+
+async function readText(request: Request): Promise<string> {
+  if (Number(request.headers.get('content-length') ?? 0) > BODY_BYTES_MAX) throw bodyTooLarge()
+  if (!request.body) return ''
+  const reader = request.body.getReader()
+  const decoder = new TextDecoder()
+  let text = ''
+  let bytes = 0
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return text + decoder.decode()
+    bytes += value.byteLength
+    if (bytes > BODY_BYTES_MAX) {
+      // The client learns it from the answer; what it still sends is not waited for.
+      reader.cancel().catch(() => {})
+      throw bodyTooLarge()
+    }
+    text += decoder.decode(value, { stream: true })
+  }
+}
+
+const bodyTooLarge = (): Problem =>
+  new Problem('body_too_large', `The body is larger than ${BODY_BYTES_MAX} bytes. Send less in one call.`)

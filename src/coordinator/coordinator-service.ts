@@ -1,0 +1,67 @@
+import type { Host } from '#host/host.ts'
+import { subjects } from '#protocol/cell.ts'
+import { serveCell } from './cell-service.ts'
+import { type Coordinator, type CoordinatorOptions, openCoordinator } from './coordinator.ts'
+import { createFeed } from './feed.ts'
+import { createGateways, keepHouse } from './gateways.ts'
+
+export interface CoordinatorService {
+  readonly coordinator: Coordinator
+  close(): Promise<void>
+}
+
+export interface CoordinatorServiceOptions extends CoordinatorOptions {
+  /** The network's part of each request, in hundredths of a percent. */
+  readonly feeBps: number
+}
+
+const TICK_MS = 1_000
+/**
+ * After a start no hold expires for this long, however old it is: its gateway may have served on while this
+ * coordinator was away and first brings in what it owes.
+ */
+const HOLDS_SAFE_MS = 60_000
+
+/** A coordinator that serves its cell over the bus and keeps its house by the clock. */
+export async function openCoordinatorService(
+  host: Host,
+  options: CoordinatorServiceOptions,
+): Promise<CoordinatorService> {
+  const { bus, clock, log } = host
+  const coordinator = await openCoordinator(host, options)
+  const startedMs = clock.elapsedMs()
+  const gateways = createGateways(startedMs)
+  const feed = createFeed(coordinator)
+  const service = serveCell({ bus, clock, log, coordinator, gateways, feed, feeBps: options.feeBps })
+  let announced = 0
+  coordinator.onDurable(() => {
+    if (feed.newest() === announced) return
+    announced = feed.newest()
+    bus.publish(subjects.changed, String(announced))
+  })
+
+  let isClosed = false
+  function tick(): void {
+    if (isClosed) return
+    const elapsedMs = clock.elapsedMs()
+    coordinator.execute(
+      (turn) => {
+        gateways.giveUpSilent(turn, elapsedMs)
+        keepHouse(turn, { mayExpireHolds: elapsedMs - startedMs >= HOLDS_SAFE_MS })
+      },
+      () => {},
+    )
+    clock.after(TICK_MS, tick)
+  }
+  clock.after(TICK_MS, tick)
+  bus.publish(subjects.changed, String(coordinator.sequence()))
+
+  return {
+    coordinator,
+    async close() {
+      isClosed = true
+      service.close()
+      await coordinator.close()
+    },
+  }
+}

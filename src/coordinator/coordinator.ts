@@ -1,0 +1,187 @@
+/**
+ * The shell around the deciders: takes turns, makes them durable in groups, then lets their effects out.
+ *
+ * A turn changes memory at once and queues its entry. While one flush is on its way to the disk the next group
+ * gathers. Replies leave only when everything they could have seen is durable, in the order of the turns. A flush
+ * that fails is fatal: memory is ahead of the journal, and only a replay brings them together again.
+ */
+import type { Host, Journal } from '#host/host.ts'
+import { assert } from '#kernel/assert.ts'
+import type { TimestampMs } from '#kernel/time.ts'
+import type { Problem } from '#protocol/problem.ts'
+import { type CoordinatorEvent, formatRecord, JournalRecord } from './coordinator-events.ts'
+import { type CoordinatorState, evolve } from './coordinator-state.ts'
+import { createSnapshots, type Snapshots } from './snapshots.ts'
+import { startTurn, type Turn } from './turn.ts'
+
+export interface Coordinator {
+  readonly state: CoordinatorState
+  readonly journal: Journal
+  /** Number of the newest entry whose effects are in `state`. */
+  sequence(): number
+  /** Takes a turn now; `reply` runs with its result once all that it could have seen is durable. */
+  execute<T>(useCase: (turn: Turn) => T, reply: (result: T) => void): void
+  /** Runs after each group became durable, with the newest durable sequence. */
+  onDurable(run: (sequence: number) => void): void
+  /** Runs for every event, in order, replayed ones not included. */
+  onEvent(run: (event: CoordinatorEvent, sequence: number) => void): void
+  /** Waits for what is queued, keeps a snapshot and closes the journal. */
+  close(): Promise<void>
+}
+
+export interface CoordinatorOptions {
+  /** The process cannot go on: the caller logs and dies at once. */
+  readonly onFatal: (problem: Problem) => void
+  /** A snapshot is taken after this many entries. */
+  readonly snapshotEvery: number
+}
+
+const REPLAY_BATCH = 2_000
+
+/** Rebuilds the state from snapshot and journal, then serves. Starting after a crash is this same function. */
+export async function openCoordinator(
+  host: Pick<Host, 'clock' | 'journals' | 'blobs' | 'secrets' | 'log'>,
+  options: CoordinatorOptions,
+): Promise<Coordinator> {
+  const journal = await host.journals.open('journal')
+  const snapshots = createSnapshots(host, journal.id)
+  const startedMs = host.clock.elapsedMs()
+  const { state, sequence } = await snapshots.load(journal.lastSequence)
+  await replay(journal, state, sequence)
+  const cellTime = createCellTime(host, await lastInstant(journal))
+  host.log.info('coordinator.opened', {
+    epoch: journal.epoch,
+    sequence: journal.lastSequence,
+    snapshotSequence: sequence,
+    replayMs: Math.round(host.clock.elapsedMs() - startedMs),
+  })
+  return createCoordinator({ cellTime, journal, state, snapshots, options })
+}
+
+/** Applies every journal entry after `sequence` to `state`. */
+export async function replay(
+  journal: Pick<Journal, 'lastSequence' | 'read'>,
+  state: CoordinatorState,
+  sequence: number,
+): Promise<void> {
+  for (let next = sequence + 1; next <= journal.lastSequence; ) {
+    const entries = await journal.read(next, REPLAY_BATCH)
+    assert(entries.length > 0, `the journal ends at ${next - 1}, before its last entry`)
+    for (const entry of entries) {
+      assert(entry.sequence === next, `the journal jumps from ${next - 1} to ${entry.sequence}`)
+      for (const event of JournalRecord.parse(JSON.parse(entry.payload)).events) evolve(state, event)
+      next++
+    }
+  }
+}
+
+/** When the newest entry was decided; 0 for an empty journal. */
+async function lastInstant(journal: Journal): Promise<TimestampMs> {
+  const [entry] = journal.lastSequence > 0 ? await journal.read(journal.lastSequence, 1) : []
+  return entry ? JournalRecord.parse(JSON.parse(entry.payload)).atMs : 0
+}
+
+/**
+ * The time of all turns: wall time as of the start, from then on by the monotonic clock, and never before what the
+ * journal already says. So a wall clock that is set while holds and tokens are alive neither ends nor prolongs them.
+ */
+function createCellTime({ clock, log }: Pick<Host, 'clock' | 'log'>, lastMs: TimestampMs): () => TimestampMs {
+  const wallMs = clock.nowMs()
+  if (wallMs < lastMs) log.warn('clock.behind_journal', { behindMs: lastMs - wallMs })
+  const startMs = Math.max(wallMs, lastMs) - clock.elapsedMs()
+  return () => Math.floor(startMs + clock.elapsedMs())
+}
+
+interface Pending {
+  readonly sequence: number
+  readonly run: () => void
+}
+
+function createCoordinator(parts: {
+  cellTime: () => TimestampMs
+  journal: Journal
+  state: CoordinatorState
+  snapshots: Snapshots
+  options: CoordinatorOptions
+}): Coordinator {
+  const { cellTime, journal, state, snapshots, options } = parts
+  let sequence = journal.lastSequence
+  let durable = sequence
+  let snapshotAt = sequence
+  let isFlushing = false
+  let isDead = false
+  let gathered: string[] = []
+  let replies: Pending[] = []
+  const durableListeners: ((sequence: number) => void)[] = []
+  const eventListeners: ((event: CoordinatorEvent, sequence: number) => void)[] = []
+
+  function flush(): void {
+    if (isFlushing || isDead || gathered.length === 0) return
+    const group = gathered
+    const upTo = sequence
+    gathered = []
+    isFlushing = true
+    journal.append(group, (problem) => {
+      if (isDead) return
+      isFlushing = false
+      if (problem) {
+        isDead = true
+        options.onFatal(problem)
+        return
+      }
+      durable = upTo
+      flush()
+      releaseReplies()
+      for (const run of durableListeners) run(durable)
+      snapshotWhenDue()
+    })
+  }
+
+  function releaseReplies(): void {
+    // Turns are taken in order, so what is ready is a prefix.
+    const waiting = replies.findIndex((pending) => pending.sequence > durable)
+    const ready = waiting === -1 ? replies : replies.slice(0, waiting)
+    replies = waiting === -1 ? [] : replies.slice(waiting)
+    for (const pending of ready) pending.run()
+  }
+
+  function snapshotWhenDue(): void {
+    if (sequence !== durable || sequence - snapshotAt < options.snapshotEvery) return
+    snapshotAt = sequence
+    snapshots.save(state, sequence)
+  }
+
+  function execute<T>(useCase: (turn: Turn) => T, reply: (result: T) => void): void {
+    if (isDead) return
+    const events: CoordinatorEvent[] = []
+    const nowMs = cellTime()
+    const result = useCase(startTurn(state, nowMs, events))
+    if (events.length > 0) {
+      sequence++
+      gathered.push(formatRecord({ version: 1, atMs: nowMs, events }))
+      for (const run of eventListeners) for (const event of events) run(event, sequence)
+    }
+    if (sequence === durable) {
+      reply(result)
+      return
+    }
+    replies.push({ sequence, run: () => reply(result) })
+    flush()
+  }
+
+  return {
+    state,
+    journal,
+    sequence: () => sequence,
+    execute,
+    onDurable: (run) => void durableListeners.push(run),
+    onEvent: (run) => void eventListeners.push(run),
+    async close() {
+      if (!isDead && sequence !== durable) await new Promise<void>((resolve) => execute(() => {}, resolve))
+      if (!isDead && sequence !== snapshotAt) snapshots.save(state, sequence)
+      isDead = true
+      await snapshots.settle()
+      await journal.close()
+    },
+  }
+}

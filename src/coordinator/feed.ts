@@ -1,0 +1,85 @@
+import type { FollowedKey, FollowedNode, FollowReply } from '#protocol/cell.ts'
+import type { Coordinator } from './coordinator.ts'
+import type { CoordinatorEvent } from './coordinator-events.ts'
+import type { CoordinatorState } from './coordinator-state.ts'
+
+export interface Feed {
+  /** Sequence of the newest change that readers should fetch. */
+  newest(): number
+  /** Nodes and keys that changed after `version` of this `epoch`; all of them for another epoch's reader. */
+  since(reader: { epoch: number; version: number }): Omit<FollowReply, 'wantsPresence'>
+}
+
+/** What gateways copy: each node and key with the journal sequence of its last change. */
+export function createFeed(coordinator: Coordinator): Feed {
+  const { state } = coordinator
+  const changedNodes = new Map<string, number>()
+  const changedKeys = new Map<string, number>()
+  let newest = coordinator.sequence()
+
+  coordinator.onEvent((event, sequence) => {
+    const nodeId = changedNode(event)
+    // Re-inserted, so that the newest changes stand last and a reader's part is found from the end.
+    if (nodeId) {
+      changedNodes.delete(nodeId)
+      changedNodes.set(nodeId, sequence)
+      newest = sequence
+    }
+    if (event.type === 'organisation.key_created' || event.type === 'organisation.key_revoked') {
+      changedKeys.delete(event.keyId)
+      changedKeys.set(event.keyId, sequence)
+      newest = sequence
+    }
+  })
+
+  return {
+    newest: () => newest,
+    since({ epoch, version }) {
+      const isComplete = epoch !== coordinator.journal.epoch
+      const nodeIds = isComplete ? state.fleet.nodes.keys() : after(changedNodes, version)
+      const keyIds = isComplete ? state.organisations.keys.keys() : after(changedKeys, version)
+      return {
+        epoch: coordinator.journal.epoch,
+        version: coordinator.sequence(),
+        isComplete,
+        nodes: [...nodeIds].flatMap((id) => followedNode(state, id)),
+        keys: [...keyIds].flatMap((id) => followedKey(state, id)),
+      }
+    },
+  }
+}
+
+function* after(changes: Map<string, number>, version: number): Iterable<string> {
+  for (const [id, sequence] of changes) if (sequence > version) yield id
+}
+
+/** The node whose followed fields `event` changes; its presence is the gateways' own news. */
+function changedNode(event: CoordinatorEvent): string | null {
+  switch (event.type) {
+    case 'fleet.node_enrolled':
+    case 'fleet.node_online':
+    case 'fleet.node_reported':
+    case 'fleet.node_drained':
+    case 'fleet.node_undrained':
+    case 'fleet.node_banned':
+    case 'fleet.node_unbanned':
+      return event.nodeId
+    default:
+      return null
+  }
+}
+
+function followedNode(state: CoordinatorState, id: string): FollowedNode[] {
+  const node = state.fleet.nodes.get(id)
+  if (!node) return []
+  const { organisationId, publicKey, session, isDrained, bannedReason, capability } = node
+  const models = capability?.models.map((model) => model.id) ?? []
+  return [{ id, organisationId, publicKey, session, isDrained, isBanned: bannedReason !== null, models }]
+}
+
+function followedKey(state: CoordinatorState, id: string): FollowedKey[] {
+  const key = state.organisations.keys.get(id)
+  if (!key) return []
+  const { organisationId, hash, scopes, revokedAtMs } = key
+  return [{ id, organisationId, hash, scopes: [...scopes], isRevoked: revokedAtMs !== null }]
+}

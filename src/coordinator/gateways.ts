@@ -1,0 +1,134 @@
+import type { TimestampMs } from '#kernel/time.ts'
+import type { PresenceReply, PresenceReport } from '#protocol/cell.ts'
+import type { Turn } from './turn.ts'
+
+/** A gateway that was not heard for this long is given up; its nodes become suspect. */
+export const GATEWAY_SILENCE_MS = 6_000
+
+interface GatewayRecord {
+  heardAtMs: number
+  incarnation: number
+  sequence: number
+  wantsPresence: boolean
+}
+
+/** The gateways that this coordinator hears. In memory only: after a restart each one reports anew. */
+export interface Gateways {
+  /** Notes a sign of life; true when the gateway must report all its nodes. */
+  heard(gatewayId: string, elapsedMs: number): boolean
+  /** Applies a report unless it, or a later one, was applied before. */
+  report(turn: Turn, report: PresenceReport, epoch: number): PresenceReply
+  /** Marks the nodes of silent gateways as suspect. */
+  giveUpSilent(turn: Turn, elapsedMs: number): void
+}
+
+export function createGateways(startedMs: number): Gateways {
+  const gateways = new Map<string, GatewayRecord>()
+
+  const recordOf = (gatewayId: string): GatewayRecord => {
+    let record = gateways.get(gatewayId)
+    if (!record) {
+      record = { heardAtMs: startedMs, incarnation: 0, sequence: 0, wantsPresence: true }
+      gateways.set(gatewayId, record)
+    }
+    return record
+  }
+
+  return {
+    heard(gatewayId, elapsedMs) {
+      const record = recordOf(gatewayId)
+      record.heardAtMs = elapsedMs
+      return record.wantsPresence
+    },
+
+    report(turn, report, epoch) {
+      const record = recordOf(report.gatewayId)
+      const isOld =
+        report.incarnation < record.incarnation ||
+        (report.incarnation === record.incarnation && report.sequence <= record.sequence)
+      if (isOld) return { epoch, refused: [] }
+      record.incarnation = report.incarnation
+      record.sequence = report.sequence
+      if (report.isComplete) record.wantsPresence = false
+      return { epoch, refused: applyReport(turn, report) }
+    },
+
+    giveUpSilent(turn, elapsedMs) {
+      // A gateway that this coordinator never heard may still own nodes from before its start.
+      for (const node of turn.state.fleet.nodes.values()) {
+        if (node.presence === 'online' && node.gatewayId !== null) recordOf(node.gatewayId)
+      }
+      for (const [gatewayId, record] of gateways) {
+        if (elapsedMs - record.heardAtMs < GATEWAY_SILENCE_MS) continue
+        record.wantsPresence = true
+        suspectNodesOf(turn, gatewayId)
+      }
+    },
+  }
+}
+
+function applyReport(turn: Turn, report: PresenceReport): PresenceReply['refused'] {
+  const refused: PresenceReply['refused'] = []
+  for (const { nodeId, session, status, reason } of report.nodes) {
+    if (status === 'online') {
+      const { gatewayId } = report
+      const refusal = turn.fleet({ kind: 'come_online', nodeId, gatewayId, session, nowMs: turn.nowMs })
+      if (refusal) {
+        const newest = turn.state.fleet.nodes.get(nodeId)?.session ?? 0
+        refused.push({ nodeId, session, sessionMin: newest + 1 })
+      }
+      continue
+    }
+    // Stale or repeated news is refused by the decider, and that is all there is to it.
+    const absence = { nodeId, session, reason: reason ?? 'silent', nowMs: turn.nowMs } as const
+    turn.fleet(
+      status === 'gone' && reason === 'left' ? { kind: 'lose', ...absence } : { kind: 'suspect', ...absence },
+    )
+  }
+  if (report.isComplete) suspectUnreported(turn, report)
+  return refused
+}
+
+function suspectUnreported(turn: Turn, report: PresenceReport): void {
+  const reported = new Set(report.nodes.map((node) => node.nodeId))
+  for (const node of turn.state.fleet.nodes.values()) {
+    if (node.gatewayId !== report.gatewayId || node.presence !== 'online' || reported.has(node.id)) continue
+    const { id: nodeId, session } = node
+    turn.fleet({ kind: 'suspect', nodeId, session, reason: 'gateway_lost', nowMs: turn.nowMs })
+  }
+}
+
+function suspectNodesOf(turn: Turn, gatewayId: string): void {
+  for (const node of turn.state.fleet.nodes.values()) {
+    if (node.gatewayId !== gatewayId || node.presence !== 'online') continue
+    const { id: nodeId, session } = node
+    turn.fleet({ kind: 'suspect', nodeId, session, reason: 'gateway_lost', nowMs: turn.nowMs })
+  }
+}
+
+/** Ends the grace of suspects, the life of holds and tokens, and the memory of old transfers. */
+export function keepHouse(turn: Turn, { mayExpireHolds }: { mayExpireHolds: boolean }): void {
+  const { nowMs, state } = turn
+  for (const node of state.fleet.nodes.values()) {
+    if (node.presence !== 'suspect') continue
+    turn.fleet({
+      kind: 'lose',
+      nodeId: node.id,
+      session: node.session,
+      reason: node.lossReason ?? 'silent',
+      nowMs,
+    })
+  }
+  for (const token of state.fleet.tokens.values()) expireToken(turn, token)
+  if (mayExpireHolds) {
+    for (const hold of state.ledger.holds.values())
+      turn.ledger({ kind: 'expire_hold', holdId: hold.id, nowMs })
+  }
+  turn.ledger({ kind: 'forget_transfers', nowMs })
+}
+
+function expireToken(turn: Turn, token: { hash: string; expiresAtMs: TimestampMs }): void {
+  if (turn.nowMs >= token.expiresAtMs) {
+    turn.fleet({ kind: 'expire_token', tokenHash: token.hash, nowMs: turn.nowMs })
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * What the control API reads from the read models. Each answer is one snapshot and says, as `asOfSequence`, which
+ * journal entry it includes as the last. Rejects with a `Problem`: `invalid_request` (a `before` that is no cursor),
+ * `unavailable` (the tables are being made), and those of the store.
+ */
+import type { CompiledQuery } from 'kysely'
+import type { SqlStore, SqlValue } from '#host/sql-store.ts'
+import { assert } from '#kernel/assert.ts'
+import type { NanoUsd } from '#kernel/money.ts'
+import type { StatementLine } from '#protocol/account.ts'
+import { Problem } from '#protocol/problem.ts'
+import type { UsageDay, UsageLine, UsageTotals } from '#protocol/usage-page.ts'
+import { formatDayCursor, formatLineCursor } from './cursor.ts'
+import { isUndefined } from './position.ts'
+import {
+  accountTotalsQuery,
+  positionQuery,
+  statementQuery,
+  summaryQuery,
+  toStatementLine,
+  toTotals,
+  totalsQuery,
+  toUsageDay,
+  toUsageLine,
+  usageQuery,
+} from './query-sql.ts'
+
+export interface ReadModelQueries {
+  /** Postings that changed what the account has, newest first. Empty for an account that is not known. */
+  statement(accountId: string, page: PageRequest): Promise<Page<StatementLine>>
+  /** Requests, newest first by when they were billed, and the totals of all that match, other pages included. */
+  usage(filter: UsageFilter, page: PageRequest): Promise<Page<UsageLine> & { totals: UsageTotals }>
+  usageTotals(filter: UsageFilter): Promise<UsageTotals & { asOfSequence: number }>
+  /** Per day (UTC, of billing: as on the statement) and model, newest day first, then by model in code point order. */
+  usageSummary(filter: UsageFilter, page: PageRequest): Promise<Page<UsageDay>>
+  /** Every account with the sum of its statement lines, by id. Reads every line: for audits. */
+  accountTotals(): Promise<{ accounts: AccountTotal[]; asOfSequence: number }>
+}
+
+export interface PageRequest {
+  /** Items in the page, at least 1. */
+  readonly limit: number
+  /** The `next` of the page before this one; `null` for the newest. */
+  readonly before: string | null
+}
+export interface Page<Item> {
+  readonly items: Item[]
+  /** `null` on the last page. */
+  readonly next: string | null
+  readonly asOfSequence: number
+}
+
+export interface UsageFilter {
+  /** `null` for all organisations. */
+  readonly organisationId: string | null
+  /** `null` for all models. */
+  readonly model: string | null
+}
+
+export interface AccountTotal {
+  readonly accountId: string
+  readonly kind: string
+  /** Available and held together, as kept while projecting. */
+  readonly total: NanoUsd
+  /** The same, added up from the account's lines. */
+  readonly lineSum: NanoUsd
+  readonly lines: number
+}
+
+export function createQueries(store: SqlStore): ReadModelQueries {
+  return {
+    async statement(accountId, page) {
+      const { results, asOfSequence } = await read(store, [statementQuery(accountId, page)])
+      return pageOf(results[0], { page, asOfSequence, toItem: toStatementLine, toCursor: formatLineCursor })
+    },
+    async usage(filter, page) {
+      const { results, asOfSequence } = await read(store, [usageQuery(filter, page), totalsQuery(filter)])
+      const [rows, totals] = results
+      const listed = pageOf(rows, { page, asOfSequence, toItem: toUsageLine, toCursor: formatLineCursor })
+      return { ...listed, totals: toTotals(only(totals)) }
+    },
+    async usageTotals(filter) {
+      const { results, asOfSequence } = await read(store, [totalsQuery(filter)])
+      return { ...toTotals(only(results[0])), asOfSequence }
+    },
+    async usageSummary(filter, page) {
+      const { results, asOfSequence } = await read(store, [summaryQuery(filter, page)])
+      return pageOf(results[0], { page, asOfSequence, toItem: toUsageDay, toCursor: formatDayCursor })
+    },
+    async accountTotals() {
+      const { results, asOfSequence } = await read(store, [accountTotalsQuery])
+      const accounts = results[0].map(({ account_id, kind, total, line_sum, lines }) => ({
+        accountId: account_id,
+        kind,
+        total,
+        lineSum: line_sum,
+        lines: Number(lines),
+      }))
+      return { accounts, asOfSequence }
+    },
+  }
+}
+
+type Results<Queries> = {
+  [Index in keyof Queries]: Queries[Index] extends CompiledQuery<infer Row> ? readonly Row[] : never
+}
+
+/** Runs `queries` on one snapshot, with how far it reaches. */
+async function read<const Queries extends readonly CompiledQuery<unknown>[]>(
+  store: SqlStore,
+  queries: Queries,
+): Promise<{ results: Results<Queries>; asOfSequence: number }> {
+  const statements = [positionQuery, ...queries].map(({ sql, parameters }) => ({
+    sql,
+    parameters: parameters as readonly SqlValue[], // Our own builders put nothing else in.
+  }))
+  const [position, ...results] = await store.run(statements).catch((error: unknown) => {
+    throw isUndefined(error) ? beingMade(error) : error
+  })
+  const row = position?.[0]
+  if (!row) throw beingMade()
+  const { sequence } = row
+  // The store answers each query in order with the columns that it selects, which the schema types.
+  return { results: results as unknown as Results<Queries>, asOfSequence: Number(sequence) }
+}
+
+const beingMade = (cause?: unknown): Problem =>
+  new Problem('unavailable', 'The tables for lists and bills are being made. Try again in a few seconds.', {
+    cause,
+  })
+
+/** The row of a query that always gives one. */
+function only<Row>(rows: readonly Row[]): Row {
+  const [row] = rows
+  assert(row, 'a sum without groups is one row')
+  return row
+}
+
+interface PageParts<Row, Item> {
+  readonly page: PageRequest
+  readonly asOfSequence: number
+  readonly toItem: (row: Row) => Item
+  readonly toCursor: (row: Row) => string
+}
+
+function pageOf<Row, Item>(rows: readonly Row[], parts: PageParts<Row, Item>): Page<Item> {
+  const shown = rows.slice(0, parts.page.limit)
+  const last = shown.at(-1)
+  const isMore = rows.length > shown.length
+  return {
+    items: shown.map((row) => parts.toItem(row)),
+    next: isMore && last !== undefined ? parts.toCursor(last) : null,
+    asOfSequence: parts.asOfSequence,
+  }
+}

@@ -1,0 +1,45 @@
+import { decideFleet, type FleetCommand, type FleetRefusal } from '#fleet/decide-fleet.ts'
+import type { TimestampMs } from '#kernel/time.ts'
+import { decideLedger, type LedgerCommand, type LedgerRefusal } from '#ledger/decide-ledger.ts'
+import {
+  decideOrganisations,
+  type OrganisationCommand,
+  type OrganisationRefusal,
+} from '#organisations/organisations.ts'
+import type { CoordinatorEvent, UsageEvent } from './coordinator-events.ts'
+import { type CoordinatorState, evolve } from './coordinator-state.ts'
+
+/**
+ * One step of the coordinator. A use case calls the deciders through it, as many as it needs; each accepted command
+ * takes effect in memory at once, and all events of the turn become one atomic journal entry. A refusal changes
+ * nothing, but does not undo what the turn did before it: a use case asks what may refuse first.
+ */
+export interface Turn {
+  readonly nowMs: TimestampMs
+  readonly state: CoordinatorState
+  ledger(command: LedgerCommand): LedgerRefusal | null
+  fleet(command: FleetCommand): FleetRefusal | null
+  organisations(command: OrganisationCommand): OrganisationRefusal | null
+  recordUsage(event: UsageEvent): void
+}
+
+/** A turn on `state` that collects its events in `events`. */
+export function startTurn(state: CoordinatorState, nowMs: TimestampMs, events: CoordinatorEvent[]): Turn {
+  const accept = <Refusal>(decision: Refusal | CoordinatorEvent[]): Refusal | null => {
+    if (!Array.isArray(decision)) return decision
+    for (const event of decision) {
+      evolve(state, event)
+      events.push(event)
+    }
+    return null
+  }
+  return {
+    nowMs,
+    state,
+    ledger: (command) => accept<LedgerRefusal>(decideLedger(state.ledger, command)),
+    fleet: (command) => accept<FleetRefusal>(decideFleet(state.fleet, command)),
+    organisations: (command) =>
+      accept<OrganisationRefusal>(decideOrganisations(state.organisations, command)),
+    recordUsage: (event) => void events.push(event),
+  }
+}

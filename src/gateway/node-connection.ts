@@ -1,0 +1,197 @@
+/** One agent's connection as the gateway sees it: proves the node's key, carries streams, watches for silence. */
+import type { Clock, Link, Log } from '#host/host.ts'
+import { assert } from '#kernel/assert.ts'
+import type { TokenPrice } from '#ledger/price.ts'
+import { EmbeddingVectors, NodeReport, Started, StreamEnd, StreamProblem } from '#protocol/agent-link.ts'
+import type { ModelCapability } from '#protocol/capability.ts'
+import type { EngineRequest } from '#protocol/engine-request.ts'
+import {
+  type DataPayload,
+  decodeData,
+  decodeFrames,
+  decodeHeartbeat,
+  decodeJson,
+  encodeCreditFrame,
+  encodeEmptyFrame,
+  encodeJsonFrame,
+  type Frame,
+  FrameType,
+} from '#protocol/frame.ts'
+import { Problem, type ProblemCode, problemKinds } from '#protocol/problem.ts'
+import { tokenPrice } from './router.ts'
+
+/** What a node's stream tells. After `onEnd` or `onProblem` nothing more comes. */
+export interface StreamSink {
+  onStarted(promptTokens: number): void
+  onData(data: DataPayload): void
+  onEmbedding(vectors: readonly (readonly number[])[]): void
+  onEnd(end: StreamEnd): void
+  /** `isNodeFault`: another node may do better; otherwise the request itself is at fault. */
+  onProblem(problem: Problem, isNodeFault: boolean): void
+}
+export interface NodeStream {
+  cancel(): void
+  credit(bytes: number): void
+}
+
+/** A model on this node, ready to be chosen. */
+export interface Offer {
+  readonly model: ModelCapability
+  readonly price: TokenPrice
+}
+
+export interface NodeConnection {
+  readonly nodeId: string
+  readonly session: number
+  status: 'online' | 'suspect'
+  /** The agent said that it takes no new work. */
+  isDraining: boolean
+  lastHeardMs: number
+  offers: ReadonlyMap<string, Offer>
+  outstanding(): number
+  open(request: EngineRequest, sink: StreamSink): NodeStream
+  /** Takes a message of an admitted node. */
+  receive(message: Uint8Array): void
+  /** Fails every stream and closes the link. */
+  close(code: number, reason: string): void
+  /** The link is gone: fails every stream. */
+  lost(reason: string): void
+}
+
+export interface NodeConnectionParts {
+  readonly clock: Clock
+  readonly log: Log
+  readonly link: Link
+  readonly nodeId: string
+  readonly session: number
+  readonly onReport: (report: NodeReport) => void
+  /** A slot or a model came free, or the node takes work again. */
+  readonly onAvailable: () => void
+}
+
+/** Problems that say something about the request, not about the node: no other node would answer otherwise. */
+const callersFault = new Set<ProblemCode>([
+  'invalid_request',
+  'context_length_exceeded',
+  'unsupported_parameter',
+])
+
+export function createNodeConnection(parts: NodeConnectionParts): NodeConnection {
+  const { clock, log, link, nodeId, session } = parts
+  const streams = new Map<number, StreamSink>()
+  let streamNext = 1
+  let isClosed = false
+
+  function finish(stream: number): StreamSink | undefined {
+    const sink = streams.get(stream)
+    streams.delete(stream)
+    return sink
+  }
+
+  function failAll(reason: string): void {
+    isClosed = true
+    const open = [...streams.values()]
+    streams.clear()
+    for (const sink of open) sink.onProblem(new Problem('node_failed', `The node left: ${reason}.`), true)
+  }
+
+  function onFrame(frame: Frame): void {
+    switch (frame.type) {
+      case FrameType.heartbeat:
+        decodeHeartbeat(frame.payload)
+        return
+      case FrameType.capability:
+        return takeReport(NodeReport.parse(decodeJson(frame.payload)))
+      case FrameType.drain:
+        connection.isDraining = true
+        return
+      case FrameType.started:
+        return streams.get(frame.stream)?.onStarted(Started.parse(decodeJson(frame.payload)).promptTokens)
+      case FrameType.data:
+        return streams.get(frame.stream)?.onData(decodeData(frame))
+      case FrameType.embedding:
+        return streams
+          .get(frame.stream)
+          ?.onEmbedding(EmbeddingVectors.parse(decodeJson(frame.payload)).vectors)
+      case FrameType.end: {
+        const end = StreamEnd.parse(decodeJson(frame.payload))
+        finish(frame.stream)?.onEnd(end)
+        return parts.onAvailable()
+      }
+      case FrameType.problem: {
+        const problem = readProblem(frame.payload)
+        finish(frame.stream)?.onProblem(problem, !callersFault.has(problem.code))
+        return parts.onAvailable()
+      }
+      default:
+        throw new Problem(
+          'invalid_request',
+          `An agent sent a frame of type ${frame.type}, which agents do not send.`,
+        )
+    }
+  }
+
+  function takeReport(report: NodeReport): void {
+    const { capability, askPerGpuHour } = report
+    connection.offers = new Map(
+      capability.models.map((model) => [
+        model.id,
+        { model, price: tokenPrice(capability, model, askPerGpuHour) },
+      ]),
+    )
+    parts.onReport(report)
+    parts.onAvailable()
+  }
+
+  const connection: NodeConnection = {
+    nodeId,
+    session,
+    status: 'online',
+    isDraining: false,
+    lastHeardMs: clock.elapsedMs(),
+    offers: new Map(),
+    outstanding: () => streams.size,
+    open(request, sink) {
+      assert(!isClosed, 'a closed connection is no candidate')
+      const stream = streamNext++
+      streams.set(stream, sink)
+      link.send(encodeJsonFrame(FrameType.request, stream, request))
+      return {
+        cancel() {
+          if (streams.delete(stream) && !isClosed) link.send(encodeEmptyFrame(FrameType.cancel, stream))
+        },
+        credit(bytes) {
+          if (streams.has(stream)) link.send(encodeCreditFrame(stream, bytes))
+        },
+      }
+    },
+    receive(message) {
+      connection.lastHeardMs = clock.elapsedMs()
+      try {
+        for (const frame of decodeFrames(message)) onFrame(frame)
+      } catch (error) {
+        // Whatever a node sends is hostile input: a malformed frame costs it the connection, nobody else anything.
+        log.warn('node.frame_malformed', {
+          nodeId,
+          message: error instanceof Error ? error.message : String(error),
+        })
+        connection.close(1002, 'malformed frame')
+      }
+    },
+    close(code, reason) {
+      if (isClosed) return
+      failAll(reason)
+      link.close(code, reason)
+    },
+    lost(reason) {
+      if (!isClosed) failAll(reason)
+    },
+  }
+  return connection
+}
+
+function readProblem(payload: Uint8Array): Problem {
+  const { code, message, param } = StreamProblem.parse(decodeJson(payload))
+  const known = code in problemKinds ? (code as ProblemCode) : 'node_failed'
+  return new Problem(known, message, param === undefined ? {} : { details: { param } })
+}

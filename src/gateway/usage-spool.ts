@@ -1,0 +1,102 @@
+/**
+ * The gateway's meter readings on their way to the ledger. A record is durable here before its caller sees the end
+ * of the answer; batches go to the coordinator one after the other, by sequence, until it has them for good.
+ */
+import type { Bus, Clock, Journal, Log } from '#host/host.ts'
+import { assert } from '#kernel/assert.ts'
+import { subjects, UsageBatch, UsageReply } from '#protocol/cell.ts'
+import type { Problem } from '#protocol/problem.ts'
+import { UsageRecord } from '#protocol/usage.ts'
+import { callCell } from './cell-calls.ts'
+
+const BATCH_RECORDS_MAX = 256
+const RETRY_MS = 500
+/** Readings that may wait for the coordinator; beyond it the gateway admits no more work. */
+const WAITING_MAX = 100_000
+
+export interface UsageSpool {
+  /** Makes `record` durable, then runs `done`. A failing disk is fatal for the gateway. */
+  append(record: UsageRecord, done: (sequence: number) => void): void
+  /** Every record up to this sequence is in the ledger. */
+  acknowledged(): number
+  /** Sequence of the newest record taken in. */
+  newest(): number
+  isFull(): boolean
+  close(): Promise<void>
+}
+
+interface Waiting {
+  readonly sequence: number
+  readonly record: UsageRecord
+}
+
+/** Reads back what an earlier run left, and goes on sending it. */
+export async function openUsageSpool(
+  parts: { journal: Journal; bus: Bus; clock: Clock; log: Log },
+  onFatal: (problem: Problem) => void,
+): Promise<UsageSpool> {
+  const { journal, bus, clock, log } = parts
+  const waiting: Waiting[] = []
+  let acknowledged = 0
+  let isSending = false
+  let isClosed = false
+
+  const format = (record: UsageRecord): string => JSON.stringify(UsageRecord.encode(record))
+  const call = { subject: subjects.usage, input: UsageBatch, output: UsageReply }
+
+  function send(): void {
+    const first = waiting[0]
+    if (isSending || isClosed || !first) return
+    isSending = true
+    const records = waiting.slice(0, BATCH_RECORDS_MAX).map(({ record }) => record)
+    const batch = { spoolId: journal.id, firstSequence: first.sequence, records }
+    callCell({ bus, log }, call, batch, (reply) => {
+      isSending = false
+      if (!reply) return void clock.after(RETRY_MS, send)
+      settle(reply.nextSequence)
+      send()
+    })
+  }
+
+  function settle(nextSequence: number): void {
+    const first = waiting[0]
+    // A late answer to an earlier try may name a sequence that is settled already.
+    if (!first || nextSequence <= first.sequence) return
+    assert(nextSequence <= journal.lastSequence + 1, 'the ledger knows no reading that was never taken')
+    waiting.splice(0, nextSequence - first.sequence)
+    acknowledged = nextSequence - 1
+    journal.trim(acknowledged)
+  }
+
+  for (let next = 1; ; ) {
+    const entries = await journal.read(next, BATCH_RECORDS_MAX)
+    for (const { sequence, payload } of entries) {
+      waiting.push({ sequence, record: UsageRecord.parse(JSON.parse(payload)) })
+    }
+    const last = entries.at(-1)
+    if (!last) break
+    next = last.sequence + 1
+  }
+  acknowledged = (waiting[0]?.sequence ?? journal.lastSequence + 1) - 1
+  if (waiting.length > 0) log.info('spool.recovered', { spoolId: journal.id, records: waiting.length })
+  send()
+
+  return {
+    append(record, done) {
+      journal.append([format(record)], (problem) => {
+        if (problem) return onFatal(problem)
+        waiting.push({ sequence, record })
+        done(sequence)
+        send()
+      })
+      const sequence = journal.lastSequence
+    },
+    acknowledged: () => acknowledged,
+    newest: () => journal.lastSequence,
+    isFull: () => waiting.length >= WAITING_MAX,
+    async close() {
+      isClosed = true
+      await journal.close()
+    },
+  }
+}
