@@ -1,0 +1,95 @@
+/** Messages between coordinator and gateways: late, lost, twice, out of order, or cut off altogether. */
+import type { Bus, BusCall, Subscription } from '#host/host.ts'
+import type { Random } from '#kernel/random.ts'
+import { Problem } from '#protocol/problem.ts'
+import type { Scheduler } from './scheduler.ts'
+import type { SimProcess } from './sim-process.ts'
+
+export interface BusFaults {
+  /** In ten thousandths. */
+  lossPer10k: number
+  duplicatePer10k: number
+  delayMsMax: number
+  /** Processes that hear and reach nobody. */
+  readonly cutOff: Set<string>
+}
+
+type Answer = (message: string, reply: (message: string) => void) => void
+
+export class SimBus {
+  readonly #scheduler: Scheduler
+  readonly #random: Random
+  readonly faults: BusFaults
+  readonly #servers = new Map<string, { process: SimProcess; answer: Answer }>()
+  readonly #subscribers = new Map<string, Set<{ process: SimProcess; receive: (message: string) => void }>>()
+
+  constructor(scheduler: Scheduler, random: Random, faults: BusFaults) {
+    this.#scheduler = scheduler
+    this.#random = random
+    this.faults = faults
+  }
+
+  /** The bus as `process` sees it. */
+  port(process: SimProcess): Bus {
+    return {
+      publish: (subject, message) => {
+        for (const { process: to, receive } of this.#subscribers.get(subject) ?? []) {
+          this.#carry(process, to, () => receive(message))
+        }
+      },
+      subscribe: (subject, receive) => this.#subscribe(subject, { process, receive }),
+      request: (call, done) => this.#request(process, call, done),
+      serve: (subject, answer) => {
+        const server = { process, answer }
+        this.#servers.set(subject, server)
+        return {
+          close: () => {
+            if (this.#servers.get(subject) === server) this.#servers.delete(subject)
+          },
+        }
+      },
+    }
+  }
+
+  #subscribe(
+    subject: string,
+    subscriber: { process: SimProcess; receive: (message: string) => void },
+  ): Subscription {
+    let subscribers = this.#subscribers.get(subject)
+    if (!subscribers) {
+      subscribers = new Set()
+      this.#subscribers.set(subject, subscribers)
+    }
+    subscribers.add(subscriber)
+    subscriber.process.onDeath(() => subscribers.delete(subscriber))
+    return { close: () => void subscribers.delete(subscriber) }
+  }
+
+  #request(process: SimProcess, call: BusCall, done: (problem: Problem | null, reply: string) => void): void {
+    let isOver = false
+    const finish = (problem: Problem | null, reply: string): void => {
+      if (isOver) return
+      isOver = true
+      timeout.cancel()
+      done(problem, reply)
+    }
+    const timeout = process.after(call.timeoutMs, () => {
+      finish(new Problem('bus_timeout', `Nobody answered on ${call.subject} in time.`), '')
+    })
+    const server = this.#servers.get(call.subject)
+    if (!server) return
+    this.#carry(process, server.process, () => {
+      server.answer(call.message, (reply) => this.#carry(server.process, process, () => finish(null, reply)))
+    })
+  }
+
+  #carry(from: SimProcess, to: SimProcess, deliver: () => void): void {
+    const { faults } = this
+    if (faults.cutOff.has(from.name) || faults.cutOff.has(to.name)) return
+    if (this.#random.chance(faults.lossPer10k, 10_000)) return
+    const copies = this.#random.chance(faults.duplicatePer10k, 10_000) ? 2 : 1
+    for (let copy = 0; copy < copies; copy++) {
+      this.#scheduler.after(1 + this.#random.int(faults.delayMsMax), () => to.enter(deliver))
+    }
+  }
+}

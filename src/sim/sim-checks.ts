@@ -1,0 +1,113 @@
+/** What must hold whatever happened: checked against the journal itself, by other code than wrote it. */
+
+import { replay } from '#coordinator/coordinator.ts'
+import { JournalRecord } from '#coordinator/coordinator-events.ts'
+import { checkState, emptyState, formatState } from '#coordinator/coordinator-state.ts'
+import { assert } from '#kernel/assert.ts'
+import type { UsageRecord } from '#protocol/usage.ts'
+import type { ClientResult } from './sim-client.ts'
+import type { SimLoad } from './sim-load.ts'
+import type { SimWorld } from './sim-world.ts'
+
+export interface SimSummary {
+  readonly entries: number
+  readonly usageRecords: number
+  readonly losses: bigint
+}
+
+/** The checks at the end, when everything is healed and quiet. */
+export async function checkEnd(
+  world: SimWorld,
+  load: SimLoad,
+  outcomes: ReadonlyMap<string, UsageRecord>,
+): Promise<SimSummary> {
+  const { coordinator } = world
+  assert(coordinator, 'a coordinator is up after healing')
+  checkState(coordinator.state)
+  const entries = world.coordinatorDisk.durable('journal')
+  assert(coordinator.sequence() === entries.length, 'at rest, everything decided is durable')
+
+  const replayed = emptyState()
+  const read = async (from: number, countMax: number) => entries.slice(from - 1, from - 1 + countMax)
+  await replay({ lastSequence: entries.length, read }, replayed, 0)
+  assert(formatState(replayed) === formatState(coordinator.state), 'replay from empty gives the live state')
+
+  let epoch = 0
+  const billed = new Map<string, UsageRecord>()
+  const readings = new Set<string>()
+  const transfers = new Set<string>()
+  const oracle = new Map<string, bigint>()
+  let losses = 0n
+  const post = (accountId: string, amount: bigint): void => {
+    oracle.set(accountId, (oracle.get(accountId) ?? 0n) + amount)
+  }
+  for (const entry of entries) {
+    assert(
+      entry.epoch >= epoch,
+      `entry ${entry.sequence} of epoch ${entry.epoch} follows one of epoch ${epoch}`,
+    )
+    epoch = entry.epoch
+    for (const event of JournalRecord.parse(JSON.parse(entry.payload)).events) {
+      if (event.type === 'usage.recorded') {
+        const reading = `${event.spoolId}/${event.sequence}`
+        assert(!readings.has(reading), `reading ${reading} is in the ledger twice`)
+        assert(!billed.has(event.record.requestId), `request ${event.record.requestId} is billed twice`)
+        readings.add(reading)
+        billed.set(event.record.requestId, event.record)
+      } else if (event.type === 'ledger.transferred') {
+        assert(!transfers.has(event.transferId), `transfer ${event.transferId} happened twice`)
+        transfers.add(event.transferId)
+        post(event.debitAccountId, -event.amount)
+        post(event.creditAccountId, event.amount)
+      } else if (event.type === 'ledger.captured') {
+        post(event.accountId, -event.fromHold - event.fromAvailable)
+        post('network:losses', -event.fromLosses)
+        losses += event.fromLosses
+        for (const payout of event.payouts) post(payout.accountId, payout.amount)
+      }
+    }
+  }
+  for (const account of coordinator.state.ledger.accounts.values()) {
+    const expected = oracle.get(account.id) ?? 0n
+    assert(account.available + account.held === expected, `${account.id}: the journal explains ${expected}`)
+  }
+  for (const transferId of load.acknowledged)
+    assert(transfers.has(transferId), `${transferId} was acknowledged and lost`)
+  for (const result of load.results) checkResult(result, billed)
+  for (const [requestId] of outcomes)
+    assert(billed.has(requestId), `the outcome of ${requestId} never reached the ledger`)
+  return { entries: entries.length, usageRecords: billed.size, losses }
+}
+
+function checkResult(result: ClientResult, billed: ReadonlyMap<string, UsageRecord>): void {
+  if (result.kind !== 'completed') return
+  const record = result.requestId === null ? undefined : billed.get(result.requestId)
+  assert(record, `request ${result.requestId} completed and was never billed`)
+  assert(
+    record.outcome === 'completed',
+    `request ${result.requestId} completed, its record says ${record.outcome}`,
+  )
+  const billedTokens = record.parts.reduce((sum, part) => sum + part.completionTokens, 0)
+  assert(billedTokens === result.completionTokens, 'what is billed is what was delivered')
+}
+
+/** What is still missing before the healed network is at rest; null when nothing is. */
+export function unrest(world: SimWorld, load: SimLoad): string | null {
+  const { coordinator } = world
+  if (!coordinator) return 'no coordinator is up'
+  if (load.open() > 0) return `${load.open()} calls are open`
+  for (const slot of world.gateways) {
+    if (!slot.gateway) return `${slot.name} is down`
+    if (slot.gateway.requestsOpen() > 0)
+      return `${slot.name} has ${slot.gateway.requestsOpen()} open requests`
+    if (slot.disk.durable('spool').length > 0) return `${slot.name} has readings that are not in the ledger`
+  }
+  for (const slot of world.agents) {
+    if (slot.agent?.state() !== 'serving') return `${slot.nodeId} is ${slot.agent?.state() ?? 'down'}`
+    const node = coordinator.state.fleet.nodes.get(slot.nodeId)
+    if (node?.presence !== 'online') return `the coordinator sees ${slot.nodeId} as ${node?.presence}`
+  }
+  const { holds } = coordinator.state.ledger
+  if (holds.size > 0) return `${holds.size} holds are open`
+  return null
+}

@@ -1,0 +1,142 @@
+/** An engine whose every token is known in advance, so that a lost, repeated or foreign one shows. */
+import type { Engine, EngineModel, EngineRun, EngineSink } from '#engines/engine.ts'
+import type { Clock } from '#host/host.ts'
+import type { EngineRequest } from '#protocol/engine-request.ts'
+import { Problem } from '#protocol/problem.ts'
+
+export interface SimEngineOptions {
+  readonly models: readonly EngineModel[]
+  readonly msPerToken: number
+  readonly prefillMs: number
+}
+
+/** What faults do to an engine. */
+export interface SimEngineFaults {
+  /** Multiplies the time of every token. */
+  slowness: number
+  /** Fails all work and is gone for a while. */
+  crash(downMs: number): void
+}
+
+/** Tokens that come in one delta, so that long answers cost few events. */
+const TOKENS_PER_DELTA = 4
+
+export interface ExpectedAnswer {
+  readonly tokenIds: readonly number[]
+  readonly texts: readonly string[]
+  readonly finishReason: 'stop' | 'length'
+}
+
+/** The one right answer to a prompt: a function of its text alone, whichever node gives it. */
+export function expectedAnswer(prompt: string, maxTokens: number): ExpectedAnswer {
+  let seed = 2_166_136_261
+  for (let index = 0; index < prompt.length; index++) {
+    seed = Math.imul(seed ^ prompt.charCodeAt(index), 16_777_619) >>> 0
+  }
+  const natural = 1 + (seed % 120)
+  const length = Math.min(natural, maxTokens)
+  const tokenIds = Array.from({ length }, (_, index) => (seed + index * 7_919) % 50_000)
+  return {
+    tokenIds,
+    texts: tokenIds.map((id) => ` ${id}`),
+    finishReason: natural <= maxTokens ? 'stop' : 'length',
+  }
+}
+
+/** Tokens of a prompt, as this engine counts them. */
+export const promptTokensOf = (prompt: string): number => Math.ceil(prompt.length / 4) + 3
+
+export const promptOf = (request: EngineRequest): string =>
+  request.kind === 'chat'
+    ? request.messages.map((message) => message.content).join('\n')
+    : request.kind === 'completion'
+      ? request.prompt
+      : request.inputs.join('\n')
+
+export function createSimEngine(
+  clock: Clock,
+  options: SimEngineOptions,
+): Engine & { faults: SimEngineFaults } {
+  const open = new Set<{ fail(problem: Problem): void }>()
+  const listeners: (() => void)[] = []
+  let isDown = false
+
+  const faults: SimEngineFaults = {
+    slowness: 1,
+    crash(downMs) {
+      isDown = true
+      for (const run of [...open]) run.fail(new Problem('engine_failed', 'The engine process died.'))
+      for (const run of listeners) run()
+      clock.after(downMs, () => {
+        isDown = false
+        for (const run of listeners) run()
+      })
+    },
+  }
+
+  function start(request: EngineRequest, sink: EngineSink): EngineRun {
+    const prompt = promptOf(request)
+    const maxTokens = request.kind === 'embedding' ? 0 : request.maxTokens
+    const answer = expectedAnswer(prompt, maxTokens)
+    let position = 0
+    let isOver = false
+    let isPaused = false
+    let isStarted = false
+    const finish = (): void => {
+      isOver = true
+      open.delete(run)
+    }
+    const run = {
+      fail(problem: Problem) {
+        finish()
+        sink.onProblem(problem)
+      },
+    }
+    open.add(run)
+
+    function step(): void {
+      if (isOver || isPaused) return
+      if (!isStarted) {
+        isStarted = true
+        sink.onStarted(promptTokensOf(prompt))
+      }
+      const end = Math.min(position + TOKENS_PER_DELTA, answer.tokenIds.length)
+      const tokenIds = answer.tokenIds.slice(position, end)
+      const text = answer.texts.slice(position, end).join('')
+      position = end
+      if (tokenIds.length > 0) sink.onDelta({ text, tokenIds, tokenCount: tokenIds.length })
+      if (isOver) return
+      if (position < answer.tokenIds.length) return schedule()
+      finish()
+      const { finishReason } = answer
+      sink.onEnd({ finishReason, promptTokens: promptTokensOf(prompt), completionTokens: position })
+    }
+    function schedule(): void {
+      clock.after(options.msPerToken * TOKENS_PER_DELTA * faults.slowness, step)
+    }
+
+    clock.after(options.prefillMs * faults.slowness, () => {
+      if (isDown && !isOver) run.fail(new Problem('engine_failed', 'The engine is down.'))
+      else step()
+    })
+    return {
+      cancel: finish,
+      pause() {
+        isPaused = true
+      },
+      resume() {
+        if (!isPaused) return
+        isPaused = false
+        schedule()
+      },
+    }
+  }
+
+  return {
+    models: () => (isDown ? [] : options.models),
+    onChange: (run) => void listeners.push(run),
+    start,
+    close: async () => {},
+    faults,
+  }
+}

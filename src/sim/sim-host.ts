@@ -1,0 +1,45 @@
+import { createHash, createHmac } from 'node:crypto'
+import type { Crypto, Host, Log } from '#host/host.ts'
+import { nodeCrypto } from '#host/node/node-crypto.ts'
+import { forkRandom, type Random } from '#kernel/random.ts'
+import type { SimBus } from './sim-bus.ts'
+import type { SimDisk } from './sim-disk.ts'
+import type { SimNetwork } from './sim-network.ts'
+import type { SimProcess } from './sim-process.ts'
+
+export const sha256Hex = (data: Uint8Array | string): string =>
+  createHash('sha256').update(data).digest('hex')
+
+/** Real hashes, which are functions of their input, and the real signatures, which ed25519 makes the same. */
+export const simCrypto: Crypto = {
+  ...nodeCrypto,
+  sha256: (data) => createHash('sha256').update(data).digest(),
+  hmacSha256: (key, data) => createHmac('sha256', key).update(data).digest(),
+}
+
+const silent: Log = { info() {}, warn() {}, error() {} }
+
+/** The outside world of one simulated process. */
+export function createSimHost(parts: {
+  process: SimProcess
+  random: Random
+  disk: SimDisk
+  network: SimNetwork
+  bus: SimBus
+  log?: Log
+}): Host {
+  const { process, disk, network, bus } = parts
+  const random = forkRandom(parts.random)
+  const secretRandom = forkRandom(parts.random)
+  return {
+    clock: process.clock(),
+    random,
+    secrets: disk.secrets((length) => Uint8Array.from({ length }, () => secretRandom.int(256))),
+    crypto: simCrypto,
+    network: network.port(process),
+    journals: disk.journals(process),
+    blobs: disk.blobs(process),
+    bus: bus.port(process),
+    log: parts.log ?? silent,
+  }
+}

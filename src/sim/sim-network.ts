@@ -1,0 +1,198 @@
+/** Connections between simulated processes: ordered and reliable until they break, like TCP; slow, cut or half-open by fault. */
+import type { Exchange, Link, LinkHandlers, Network, ServerHandlers } from '#host/host.ts'
+import type { Random } from '#kernel/random.ts'
+import { Problem } from '#protocol/problem.ts'
+import type { Scheduler } from './scheduler.ts'
+import type { SimProcess } from './sim-process.ts'
+
+interface Server {
+  readonly process: SimProcess
+  readonly handlers: ServerHandlers
+}
+
+/** A cut connection is noticed by both sides only after this long without a sign of life. */
+const DEAD_AFTER_MS = 15_000
+
+/** Keeps messages in order: events at the same instant run in an order of the seed's choice. */
+const BEHIND_MS = 0.001
+
+interface End {
+  readonly process: SimProcess
+  handlers: LinkHandlers | null
+  isClosed: boolean
+  /** When the last message to this end arrives: the next never arrives earlier. */
+  arrivesAtMs: number
+}
+
+export class SimNetwork {
+  readonly #scheduler: Scheduler
+  readonly #random: Random
+  readonly #servers = new Map<string, Server>()
+  readonly #wires = new Set<Wire>()
+  latencyMsMax = 20
+
+  constructor(scheduler: Scheduler, random: Random) {
+    this.#scheduler = scheduler
+    this.#random = random
+  }
+
+  port(process: SimProcess): Network {
+    return {
+      fetch: () =>
+        Promise.reject(new Problem('network_unreachable', 'The simulated network carries links only.')),
+      connect: (url, handlers) => this.#connect(process, new URL(url), handlers),
+      listen: async ({ hostname, port }, handlers) => {
+        const address = `${hostname}:${port}`
+        const server = { process, handlers }
+        this.#servers.set(address, server)
+        process.onDeath(() => {
+          if (this.#servers.get(address) === server) this.#servers.delete(address)
+        })
+        return { port, close: async () => void this.#servers.delete(address) }
+      },
+    }
+  }
+
+  /** Sends an exchange to the server at `address`; false when nothing listens there. */
+  exchange(address: string, exchange: Exchange): boolean {
+    const server = this.#servers.get(address)
+    if (!server?.process.isAlive) return false
+    server.process.enter(() => server.handlers.onExchange(exchange))
+    return true
+  }
+
+  serverProcess(address: string): SimProcess | null {
+    return this.#servers.get(address)?.process ?? null
+  }
+
+  /** Cuts all of a process's connections without a word, for `durationMs`: short cuts delay, long ones break. */
+  cut(process: SimProcess, durationMs: number): void {
+    for (const wire of this.#wires) if (wire.touches(process)) wire.cut(durationMs)
+  }
+
+  #connect(process: SimProcess, url: URL, handlers: LinkHandlers): Link {
+    const address = `${url.hostname}:${url.port || '80'}`
+    const near: End = { process, handlers, isClosed: false, arrivesAtMs: 0 }
+    const wire = new Wire(
+      this.#scheduler,
+      () => 1 + this.#random.int(this.latencyMsMax),
+      (gone) => {
+        this.#wires.delete(gone)
+      },
+    )
+    this.#wires.add(wire)
+    const link = wire.attach(near)
+    process.onDeath(() => wire.died(near))
+    this.#scheduler.after(1 + this.#random.int(this.latencyMsMax), () => {
+      const server = this.#servers.get(address)
+      if (!server?.process.isAlive || near.isClosed) return wire.refuse(near)
+      server.process.enter(() => {
+        const far: End = { process: server.process, handlers: null, isClosed: false, arrivesAtMs: 0 }
+        server.process.onDeath(() => wire.died(far))
+        wire.open(near, far, server.handlers, url.pathname)
+      })
+    })
+    return link
+  }
+}
+
+class Wire {
+  readonly #scheduler: Scheduler
+  readonly #latencyMs: () => number
+  readonly #onGone: (wire: Wire) => void
+  #near: End | null = null
+  #far: End | null = null
+  #cutUntilMs = 0
+
+  constructor(scheduler: Scheduler, latencyMs: () => number, onGone: (wire: Wire) => void) {
+    this.#scheduler = scheduler
+    this.#latencyMs = latencyMs
+    this.#onGone = onGone
+  }
+
+  touches(process: SimProcess): boolean {
+    return this.#near?.process === process || this.#far?.process === process
+  }
+
+  attach(end: End): Link {
+    this.#near ??= end
+    return {
+      send: (message) => this.#send(end, message),
+      bufferedBytes: () => 0,
+      close: (code, reason) => this.#close(end, code, reason),
+    }
+  }
+
+  open(near: End, far: End, server: ServerHandlers, path: string): void {
+    this.#far = far
+    far.handlers = server.onLink(path, this.attach(far))
+    if (!far.handlers) return this.#close(far, 1006, 'not found')
+    near.process.enter(() => {
+      if (!near.isClosed) near.handlers?.onOpen?.()
+    })
+  }
+
+  refuse(near: End): void {
+    this.#tell(near, 1006, 'connection refused')
+    this.#onGone(this)
+  }
+
+  /** Messages wait out a short cut; one that lasts breaks the connection on both sides. */
+  cut(durationMs: number): void {
+    this.#cutUntilMs = Math.max(this.#cutUntilMs, this.#scheduler.nowMs() + durationMs)
+    if (durationMs < DEAD_AFTER_MS) return
+    this.#scheduler.after(DEAD_AFTER_MS, () => {
+      for (const end of [this.#near, this.#far]) if (end) this.#tell(end, 1006, 'no sign of life')
+      this.#onGone(this)
+    })
+  }
+
+  died(end: End): void {
+    if (end.isClosed) return
+    end.isClosed = true
+    const other = this.#otherOf(end)
+    if (other) this.#scheduler.after(this.#delayMs(), () => this.#tell(other, 1006, 'connection reset'))
+    this.#onGone(this)
+  }
+
+  #otherOf(end: End): End | null {
+    return end === this.#near ? this.#far : this.#near
+  }
+
+  #delayMs(): number {
+    const cutMs = Math.max(0, this.#cutUntilMs - this.#scheduler.nowMs())
+    return cutMs + this.#latencyMs()
+  }
+
+  #send(from: End, message: Uint8Array): void {
+    const to = this.#otherOf(from)
+    if (from.isClosed || !to) return
+    const nowMs = this.#scheduler.nowMs()
+    to.arrivesAtMs = Math.max(to.arrivesAtMs + BEHIND_MS, nowMs + this.#delayMs())
+    this.#scheduler.after(to.arrivesAtMs - nowMs, () => {
+      to.process.enter(() => {
+        if (!to.isClosed) to.handlers?.onMessage(message)
+      })
+    })
+  }
+
+  #close(from: End, code: number, reason: string): void {
+    if (from.isClosed) return
+    from.isClosed = true
+    const to = this.#otherOf(from)
+    const nowMs = this.#scheduler.nowMs()
+    if (to) {
+      // What was sent before the close arrives before it.
+      const arrivesAtMs = Math.max(to.arrivesAtMs + BEHIND_MS, nowMs + this.#delayMs())
+      this.#scheduler.after(arrivesAtMs - nowMs, () => this.#tell(to, code, reason))
+    }
+    this.#scheduler.after(0, () => from.process.enter(() => from.handlers?.onClose(code, reason)))
+    this.#onGone(this)
+  }
+
+  #tell(end: End, code: number, reason: string): void {
+    if (end.isClosed) return
+    end.isClosed = true
+    end.process.enter(() => end.handlers?.onClose(code, reason))
+  }
+}

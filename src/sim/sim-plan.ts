@@ -1,0 +1,61 @@
+/** What one seed decides: the fleet, the load and the faults. Drawn before anything runs, so it can be printed. */
+
+import type { Random } from '#kernel/random.ts'
+import { MINUTE_MS } from '#kernel/time.ts'
+
+export interface SimPlan {
+  readonly nodes: number
+  readonly gateways: number
+  readonly clients: number
+  /** Mean pause of a client between two requests. */
+  readonly thinkMs: number
+  readonly balanceUsd: number
+  readonly loadMs: number
+  readonly latencyMsMax: number
+  readonly busDelayMsMax: number
+  readonly busLossPer10k: number
+  readonly busDuplicatePer10k: number
+  readonly skewMsMax: number
+  /** Share of requests whose client leaves early, and of clients that read slowly, in percent. */
+  readonly leavePercent: number
+  readonly slowReaderPercent: number
+  /** Mean time between faults of each kind; null: this seed has none of them. */
+  readonly faultEveryMs: Readonly<Record<FaultKind, number | null>>
+}
+
+export const faultKinds = [
+  'coordinator_crash',
+  'coordinator_takeover',
+  'gateway_crash',
+  'agent_crash',
+  'agent_stop',
+  'engine_crash',
+  'engine_slow',
+  'link_cut',
+  'bus_cut',
+  'clock_jump',
+] as const
+export type FaultKind = (typeof faultKinds)[number]
+
+/** Swarm testing: each seed leaves some kinds of fault out, so that the others are explored deeper. */
+export function drawPlan(random: Random): SimPlan {
+  const faultEveryMs = Object.fromEntries(
+    faultKinds.map((kind) => [kind, random.chance(1, 4) ? null : 20_000 + random.int(3 * MINUTE_MS)]),
+  ) as Record<FaultKind, number | null>
+  return {
+    nodes: 20 + random.int(12),
+    gateways: 1 + random.int(3),
+    clients: 4 + random.int(10),
+    thinkMs: 2_000 + random.int(12_000),
+    balanceUsd: random.chance(1, 3) ? 1 : 50,
+    loadMs: 15 * MINUTE_MS,
+    latencyMsMax: 2 + random.int(80),
+    busDelayMsMax: 2 + random.int(120),
+    busLossPer10k: random.chance(1, 3) ? 0 : random.int(500),
+    busDuplicatePer10k: random.chance(1, 3) ? 0 : random.int(500),
+    skewMsMax: random.chance(1, 2) ? 0 : random.int(10 * MINUTE_MS),
+    leavePercent: random.int(25),
+    slowReaderPercent: random.int(30),
+    faultEveryMs,
+  }
+}
