@@ -19,7 +19,12 @@ export const UsageEvent = z.object({
 })
 export type UsageEvent = z.output<typeof UsageEvent>
 
-export const CoordinatorEvent = z.union([LedgerEvent, FleetEvent, OrganisationEvent, UsageEvent])
+export const CoordinatorEvent = z.discriminatedUnion('type', [
+  LedgerEvent,
+  FleetEvent,
+  OrganisationEvent,
+  UsageEvent,
+])
 export type CoordinatorEvent = z.output<typeof CoordinatorEvent>
 
 /** One journal entry: the events of one turn, which happened together or not at all. */

@@ -17,7 +17,3 @@ export function enrolNode(turn: Turn, enrolment: Enrolment): { nodeId: string } 
   const refusal = turn.fleet({ kind: 'enrol', ...enrolment, nowMs: turn.nowMs })
   return refusal ?? { nodeId: enrolment.nodeId }
 }
-
-/** What the node signs to enrol: whoever holds only the token cannot enrol somebody else's key. */
-export const enrolmentText = (node: { token: string; publicKey: string; name: string }): string =>
-  `shoal enrol 1\n${node.token}\n${node.publicKey}\n${node.name}`

@@ -52,7 +52,10 @@ export function formatExample(call: {
   const lines = [`curl${method === 'GET' ? '' : ` -X ${method}`} "$SHOAL_URL${path}"`]
   if (operation.security.length > 0) lines.push(`  -H "Authorization: Bearer $SHOAL_API_KEY"`)
   if (body) {
-    lines.push(`  -H "Content-Type: application/json"`, `  -d '${JSON.stringify(body.example ?? {})}'`)
+    lines.push(
+      `  -H "Content-Type: application/json"`,
+      `  -d '${JSON.stringify(body.example ?? {}).replaceAll("'", `'\\''`)}'`,
+    )
   }
   return lines.join(' \\\n')
 }

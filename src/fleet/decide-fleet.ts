@@ -1,4 +1,5 @@
 import { unreachable } from '#kernel/assert.ts'
+import { toCanonical } from '#kernel/canonical.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import type { TimestampMs } from '#kernel/time.ts'
 import type { Capability } from '#protocol/capability.ts'
@@ -113,6 +114,9 @@ function decideNode(fleet: Fleet, command: NodeCommand): FleetRefusal | FleetEve
   switch (command.kind) {
     case 'report': {
       const { capability, askPerGpuHour } = command
+      // A node reports with every connection; only news is worth remembering.
+      if (node.askPerGpuHour === askPerGpuHour && toCanonical(node.capability) === toCanonical(capability))
+        return []
       return [{ type: 'fleet.node_reported', nodeId, capability, askPerGpuHour, atMs }]
     }
     case 'come_online':

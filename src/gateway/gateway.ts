@@ -43,6 +43,8 @@ export interface Gateway {
   acceptLink(link: Link): LinkHandlers
   /** Live models with what nodes ask and do, by id. */
   models(): Map<string, LiveModel>
+  /** The longest context that a live node has for `model`; null while none serves it. */
+  contextTokens(model: string): number | null
   requestsOpen(): number
   /** Runs once the directory was first loaded. */
   onReady(run: () => void): void
@@ -187,6 +189,14 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     },
     acceptLink: nodes.accept,
     models: () => liveModels(nodes),
+    contextTokens(model) {
+      let longest: number | null = null
+      for (const node of nodes.ready()) {
+        const offer = node.offers.get(model)
+        if (offer) longest = Math.max(longest ?? 0, offer.model.contextTokens)
+      }
+      return longest
+    },
     requestsOpen: () => runs.size,
     onReady(run) {
       if (directory.isLoaded()) run()

@@ -1,4 +1,5 @@
 /** One agent's connection as the gateway sees it: proves the node's key, carries streams, watches for silence. */
+import { tokenPrice } from '#fleet/token-price.ts'
 import type { Clock, Link, Log } from '#host/host.ts'
 import { assert } from '#kernel/assert.ts'
 import type { TokenPrice } from '#ledger/price.ts'
@@ -18,7 +19,6 @@ import {
   FrameType,
 } from '#protocol/frame.ts'
 import { Problem, type ProblemCode, problemKinds } from '#protocol/problem.ts'
-import { tokenPrice } from './router.ts'
 
 /** What a node's stream tells. After `onEnd` or `onProblem` nothing more comes. */
 export interface StreamSink {

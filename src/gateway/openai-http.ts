@@ -195,7 +195,7 @@ function replyForm(
 
 /** The longest context that a live node has for `model`; unlimited while none is here, for the engine decides. */
 const contextOf = (gateway: Gateway, model: string): number =>
-  gateway.models().get(model)?.contextTokens ?? Number.MAX_SAFE_INTEGER
+  gateway.contextTokens(model) ?? Number.MAX_SAFE_INTEGER
 
 const byteLength = (text: string): number => encoder.encode(text).length
 const encoder = new TextEncoder()

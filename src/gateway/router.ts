@@ -1,9 +1,5 @@
 /** Which node gets a request. Pure: given the candidates and a source of randomness, nothing else decides. */
-import { askPerMillionTokens } from '#fleet/ask.ts'
-import type { NanoUsd } from '#kernel/money.ts'
 import type { Random } from '#kernel/random.ts'
-import type { TokenPrice } from '#ledger/price.ts'
-import type { Capability, ModelCapability } from '#protocol/capability.ts'
 
 /** What the router may know of a node that serves the model. */
 export interface Candidate {
@@ -26,19 +22,3 @@ export function chooseNode<T extends Candidate>(candidates: readonly T[], random
 
 const waitOf = (candidate: Candidate): number =>
   (candidate.outstanding + 1) / Math.max(candidate.decodeTokensPerSecond, 0.001)
-
-/**
- * The per-token ask that follows from a node's ask per GPU-hour. A node without a GPU sells its one processor; a
- * node with several sells all of them together, since its speed was measured on all.
- */
-export function tokenPrice(
-  capability: Pick<Capability, 'gpus'>,
-  model: ModelCapability,
-  askPerGpuHour: NanoUsd,
-): TokenPrice {
-  const askPerHour = askPerGpuHour * BigInt(Math.max(1, capability.gpus.length))
-  return {
-    promptPerMillion: askPerMillionTokens(askPerHour, model.prefillTokensPerSecond),
-    completionPerMillion: askPerMillionTokens(askPerHour, model.decodeTokensPerSecond),
-  }
-}

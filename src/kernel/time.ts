@@ -6,10 +6,10 @@ export const MINUTE_MS = 60 * SECOND_MS
 export const HOUR_MS = 60 * MINUTE_MS
 export const DAY_MS = 24 * HOUR_MS
 
-/** `820 ms`, `4.2 s`, `3 min 20 s`, `2 h 5 min`: for people, never parsed. */
+/** `820 ms`, `4.2 s`, `3 min 20 s`, `2 h 5 min`, rounded down: for people, never parsed. */
 export function formatDuration(durationMs: number): string {
-  if (durationMs < SECOND_MS) return `${Math.round(durationMs)} ms`
-  if (durationMs < MINUTE_MS) return `${(durationMs / SECOND_MS).toFixed(1)} s`
+  if (durationMs < SECOND_MS) return `${Math.floor(durationMs)} ms`
+  if (durationMs < MINUTE_MS) return `${(Math.floor(durationMs / 100) / 10).toFixed(1)} s`
   if (durationMs < HOUR_MS) {
     return `${Math.floor(durationMs / MINUTE_MS)} min ${Math.floor((durationMs % MINUTE_MS) / SECOND_MS)} s`
   }

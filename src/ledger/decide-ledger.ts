@@ -1,5 +1,5 @@
 import { assert, unreachable } from '#kernel/assert.ts'
-import { minimum, type NanoUsd } from '#kernel/money.ts'
+import { maximum, minimum, type NanoUsd } from '#kernel/money.ts'
 import type { TimestampMs } from '#kernel/time.ts'
 import { HOLD_EXPIRY_GRACE_MS, type Ledger, TRANSFER_MEMORY_MS } from './ledger.ts'
 import type { AccountKind, LedgerEvent, Payout } from './ledger-events.ts'
@@ -50,8 +50,8 @@ export type LedgerRefusal =
   | 'account_exists'
   | 'account_unknown'
   | 'account_same'
-  | 'transfer_too_old'
   | 'transfer_exists'
+  | 'transfer_too_old'
   | 'hold_exists'
   | 'hold_unknown'
   | 'hold_not_owned'
@@ -174,20 +174,16 @@ function decideRaiseHold(
  */
 function decideCapture(ledger: Ledger, command: CaptureCommand): LedgerRefusal | LedgerEvent[] {
   const { transferId, accountId, holdId, payouts, memo, nowMs } = command
-  let amount = 0n
-  for (const payout of payouts) {
-    if (payout.amount <= 0n) return 'amount_not_positive'
-    if (!ledger.accounts.has(payout.accountId)) return 'account_unknown'
-    amount += payout.amount
-  }
-  if (amount <= 0n) return 'amount_not_positive'
+  if (payouts.length === 0 || payouts.some((payout) => payout.amount <= 0n)) return 'amount_not_positive'
   const account = ledger.accounts.get(accountId)
-  if (!account) return 'account_unknown'
+  if (!account || payouts.some((payout) => !ledger.accounts.has(payout.accountId))) return 'account_unknown'
   const hold = ledger.holds.get(holdId)
   if (hold && hold.accountId !== accountId) return 'hold_not_owned'
 
+  const amount = payouts.reduce((sum, payout) => sum + payout.amount, 0n)
   const fromHold = minimum(amount, hold?.left ?? 0n)
-  const fromAvailable = minimum(amount - fromHold, account.available)
+  // An account that may be negative has nothing to give once it is.
+  const fromAvailable = minimum(amount - fromHold, maximum(account.available, 0n))
   const fromLosses = amount - fromHold - fromAvailable
   return [
     {

@@ -111,13 +111,15 @@ function describeRoute(operationId: string, route: Route): OpenApiOperation {
   return {
     ...describeCommon(operationId, route),
     ...(parameters.length > 0 && { parameters }),
-    ...(body && { requestBody: { required: true, content: jsonContent(body) } }),
+    ...(body && { requestBody: { required: true, content: jsonContent(body, exampleOf(route)) } }),
     responses: {
       [route.status ?? 200]: { description: 'Done.', content: jsonContent(route.reply) },
       default: { $ref: '#/components/responses/Problem' },
     },
   }
 }
+
+const exampleOf = (route: Route): Json | undefined => (route.method === 'GET' ? undefined : route.example)
 
 function describeOpenAiRoute(operationId: string, route: OpenAiRoute): OpenApiOperation {
   const parameters = parametersOf('path', route.params)

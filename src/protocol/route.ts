@@ -30,6 +30,8 @@ export interface WriteRoute extends RouteBase {
   readonly method: 'POST' | 'DELETE'
   readonly scope: Scope | 'enrolment_token'
   readonly body?: z.ZodObject
+  /** A body in wire form, for the API page; every route with a body has one. */
+  readonly example?: Readonly<Record<string, unknown>>
 }
 
 export type Route = ReadRoute | WriteRoute

@@ -51,6 +51,13 @@ test('every body and reply has a name in the document', () => {
   }
 })
 
+test('every body has an example, which its schema takes', () => {
+  for (const [name, route] of table) {
+    if (route.method === 'GET' || !route.body) continue
+    assert.ok(z.safeDecode(route.body, route.example as never).success, name)
+  }
+})
+
 test('every list replies items and where the next page starts', () => {
   for (const [name, { query, reply }] of table) {
     if (!query || !(reply instanceof z.ZodObject)) continue

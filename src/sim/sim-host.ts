@@ -1,6 +1,5 @@
 import { createHash, createHmac } from 'node:crypto'
 import type { Crypto, Host, Log } from '#host/host.ts'
-import { nodeCrypto } from '#host/node/node-crypto.ts'
 import { forkRandom, type Random } from '#kernel/random.ts'
 import type { SimBus } from './sim-bus.ts'
 import type { SimDisk } from './sim-disk.ts'
@@ -10,11 +9,27 @@ import type { SimProcess } from './sim-process.ts'
 export const sha256Hex = (data: Uint8Array | string): string =>
   createHash('sha256').update(data).digest('hex')
 
-/** Real hashes, which are functions of their input, and the real signatures, which ed25519 makes the same. */
+const privateKeys = new Map<string, string>()
+
+/**
+ * Real hashes; signatures that only the holder of the key can make, by the rules of the simulation: a thousandth of
+ * the time that ed25519 takes, which the tests of the real `Crypto` cover.
+ */
 export const simCrypto: Crypto = {
-  ...nodeCrypto,
   sha256: (data) => createHash('sha256').update(data).digest(),
   hmacSha256: (key, data) => createHmac('sha256', key).update(data).digest(),
+  keyPair(seed) {
+    const privateKeyHex = Buffer.from(seed).toString('hex')
+    const publicKeyHex = sha256Hex(privateKeyHex)
+    privateKeys.set(publicKeyHex, privateKeyHex)
+    return { publicKeyHex, privateKeyHex }
+  },
+  sign: (privateKeyHex, message) => createHmac('sha256', privateKeyHex).update(message).digest(),
+  verify(publicKeyHex, message, signature) {
+    const privateKeyHex = privateKeys.get(publicKeyHex)
+    if (privateKeyHex === undefined) return false
+    return createHmac('sha256', privateKeyHex).update(message).digest().equals(signature)
+  },
 }
 
 const silent: Log = { info() {}, warn() {}, error() {} }

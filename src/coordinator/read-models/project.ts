@@ -21,7 +21,7 @@ interface AccountRow {
   account_id: string
   kind: string
 }
-interface LineRow {
+export interface LineRow {
   sequence: number
   line: number
   account_id: string
@@ -33,7 +33,7 @@ interface LineRow {
   memo: string
   at_ms: number
 }
-interface UsageRow {
+export interface UsageRow {
   sequence: number
   line: number
   day: string

@@ -1,0 +1,114 @@
+/** How a machine becomes a node: makes its key, enrols it once with a token, remembers who it is. */
+import { z } from 'zod'
+import type { Clock, Crypto, KeyPair, Log, Secrets } from '#host/host.ts'
+import { backoffMs } from '#kernel/backoff.ts'
+import type { NanoUsd } from '#kernel/money.ts'
+import type { Random } from '#kernel/random.ts'
+import { createClient, type Fetch } from '#protocol/client.ts'
+import { enrolmentText } from '#protocol/enrolment.ts'
+import { Problem } from '#protocol/problem.ts'
+import { routes } from '#protocol/routes.ts'
+
+export interface Identity {
+  readonly nodeId: string
+  readonly keys: KeyPair
+}
+
+export interface EnrolOptions {
+  readonly apiUrl: string
+  /** Needed where this machine is not enrolled yet. */
+  readonly token: string | null
+  readonly name: string
+  readonly askPerGpuHour: NanoUsd
+  /** Aborting it ends the wait for a network that cannot be reached. */
+  readonly signal: AbortSignal
+}
+
+type EnrolHost = { clock: Clock; crypto: Crypto; log: Log; random: Random; secrets: Secrets; fetch: Fetch }
+
+const KeptNode = z.object({ nodeId: z.string(), apiUrl: z.string() })
+const KEY = 'node-key'
+const NODE = 'node'
+const SEED_BYTES = 32
+const BACKOFF = { delayMsMin: 200, delayMsMax: 10_000 }
+
+/** The node's identity on this network. A network that is away is waited for; one that refuses rejects with its problem. */
+export async function enrol(host: EnrolHost, options: EnrolOptions): Promise<Identity> {
+  const keys = keepKeys(host)
+  const kept = readNode(host)
+  const isThisNetwork = kept?.apiUrl === options.apiUrl
+  if (kept && isThisNetwork && options.token === null) return { nodeId: kept.nodeId, keys }
+  if (options.token === null) {
+    throw new Problem(
+      'join_refused',
+      `This machine is not enrolled at ${options.apiUrl}. Get a token there with "shoal nodes token" and give it as --token.`,
+    )
+  }
+  try {
+    const nodeId = await askUntilAnswered(host, keys, { ...options, token: options.token })
+    host.secrets.write(NODE, JSON.stringify({ nodeId, apiUrl: options.apiUrl }))
+    return { nodeId, keys }
+  } catch (error) {
+    // A token that was used up by this very node is no obstacle: the network knows the key.
+    if (kept && isThisNetwork && error instanceof Problem && error.code === 'join_refused')
+      return { nodeId: kept.nodeId, keys }
+    throw error
+  }
+}
+
+/** Forgets which node this machine is, so that the next enrolment makes it a new one. The key stays. */
+export const forgetNode = ({ secrets }: Pick<EnrolHost, 'secrets'>): void => secrets.write(NODE, '')
+
+/** True when this machine has been enrolled at `apiUrl`. */
+export const isEnrolled = (host: Pick<EnrolHost, 'secrets'>, apiUrl: string): boolean =>
+  readNode(host)?.apiUrl === apiUrl
+
+function keepKeys({ crypto, secrets }: EnrolHost): KeyPair {
+  let seed = secrets.read(KEY)
+  if (seed === null) {
+    seed = Buffer.from(secrets.randomBytes(SEED_BYTES)).toString('hex')
+    secrets.write(KEY, seed)
+  }
+  return crypto.keyPair(Buffer.from(seed, 'hex'))
+}
+
+function readNode({ secrets }: Pick<EnrolHost, 'secrets'>): z.output<typeof KeptNode> | null {
+  const text = secrets.read(NODE)
+  return text ? KeptNode.parse(JSON.parse(text)) : null
+}
+
+async function askUntilAnswered(
+  host: EnrolHost,
+  keys: KeyPair,
+  options: EnrolOptions & { token: string },
+): Promise<string> {
+  const { clock, crypto, log, random } = host
+  const client = createClient(routes, { baseUrl: options.apiUrl, fetch: host.fetch })
+  const { token, name, askPerGpuHour, signal } = options
+  const enrolment = { token, publicKey: keys.publicKeyHex, name, askPerGpuHour }
+  const text = new TextEncoder().encode(enrolmentText(enrolment))
+  const signature = Buffer.from(crypto.sign(keys.privateKeyHex, text)).toString('hex')
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return (await client.enrolNode({ body: { ...enrolment, signature } }, { signal })).nodeId
+    } catch (error) {
+      if (!(error instanceof Problem && error.retriable)) throw error
+      const delayMs = backoffMs(attempt, BACKOFF, random)
+      log.warn('agent.network_away', { message: error.message, retryMs: delayMs })
+      await pause(clock, delayMs, signal)
+    }
+  }
+}
+
+const pause = (clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const timer = clock.after(delayMs, resolve)
+    signal.addEventListener(
+      'abort',
+      () => {
+        timer.cancel()
+        reject(signal.reason)
+      },
+      { once: true },
+    )
+  })

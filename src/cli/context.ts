@@ -1,0 +1,48 @@
+/**
+ * Everything that the command line may ask of the outside world. `host/node/node-cli-context.ts` is the real one; tests
+ * run commands against one made of text and an in-memory network.
+ */
+import type { Crypto } from '#host/host.ts'
+import type { Machine } from '#host/machine.ts'
+import type { Fetch } from '#protocol/client.ts'
+
+export interface CliContext {
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Where the user's files are; the default data folder is `.shoal` in it. */
+  readonly homeFolder: string
+  /** Results. Nothing else is written here, so that it can be piped. */
+  readonly stdout: CliOutput
+  /** Everything that is not the result: notes, progress, problems. */
+  readonly stderr: CliOutput
+  readonly stdin: CliInput
+  readonly fetch: Fetch
+  readonly clock: { nowMs(): number; elapsedMs(): number }
+  /** A new id, never made before: `trf_…` for the prefix `trf`. */
+  newId(prefix: string): string
+  /** The text of a file, or `null` when there is none. Rejects with a `Problem` when it cannot be read. */
+  readFile(path: string): Promise<string | null>
+  /**
+   * Calls `run` at each Ctrl-C (or polite request to end) until the returned function is called. While nobody listens
+   * the process ends at once, as it would by itself.
+   */
+  onInterrupt(run: () => void): () => void
+  /** For `doctor`: this machine, and where `package.json` and `node_modules` are. */
+  readonly machine: Machine
+  readonly crypto: Pick<Crypto, 'sha256'>
+  readonly rootFolder: string
+}
+
+export interface CliOutput {
+  write(text: string): void
+  readonly isTty: boolean
+  /** Width of the terminal in characters; `null` when there is none. */
+  readonly columns: number | null
+}
+
+export interface CliInput {
+  readonly isTty: boolean
+  /** Everything up to the end. */
+  readAll(): Promise<string>
+  /** One line, or `null` when the user ended the input or pressed Ctrl-C. */
+  question(prompt: string): Promise<string | null>
+}

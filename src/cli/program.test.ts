@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { Command } from 'commander'
+import { Problem, type ProblemCode, problemKinds } from '#protocol/problem.ts'
+import { doctorCommand } from './doctor.ts'
+import type { Check } from './doctor-checks.ts'
+import { exitCodeMeanings, exitCodeOf } from './exit-codes.ts'
+import { createProgram, runProgram } from './program.ts'
+import { createStubTerminal } from './stub-context.ts'
+
+const manual = readFileSync(new URL('../../docs/reference/cli.md', import.meta.url), 'utf8')
+
+test('the manual has every command, each with an example', () => {
+  for (const command of setup().program.commands) {
+    assert.match(manual, new RegExp(`^## ${command.name()}$`, 'm'))
+    assert.match(manual, new RegExp(`shoal ${command.name()}`))
+    for (const child of command.commands)
+      assert.match(manual, new RegExp(`shoal ${command.name()} .*${child.name()}`))
+  }
+})
+
+test('the manual has the exit codes of the code', () => {
+  const rows = [...manual.matchAll(/^\| (\d+) \| (.+) \|$/gm)].map(([, code, meaning]) => [code, meaning])
+  assert.deepEqual(rows, Object.entries(exitCodeMeanings))
+})
+
+test('each problem ends the command with its exit code, its message and nothing else', async () => {
+  for (const code of Object.keys(problemKinds) as ProblemCode[]) {
+    const { run } = setup((program) => {
+      program.addCommand(new Command('fail').action(() => Promise.reject(new Problem(code, 'It is so.'))))
+    })
+    const { exitCode, out, err } = await run('fail')
+    assert.deepEqual([exitCode, out], [exitCodeOf[code], ''])
+    assert.equal(err, code === 'cancelled' ? 'It is so.\n' : 'shoal: It is so.\n')
+  }
+})
+
+test('a bug is told with where it happened', async () => {
+  const { run } = setup((program) => {
+    program.addCommand(new Command('fail').action(() => Promise.reject(new TypeError('oops'))))
+  })
+  const { exitCode, err } = await run('fail')
+  assert.equal(exitCode, 1)
+  assert.match(err, /please report this:\nTypeError: oops\n +at /)
+})
+
+test('help and version are results; no command at all is a mistake', async () => {
+  const { run } = setup()
+  for (const line of [['--help'], ['help'], ['help', 'chat'], ['nodes', '--help']]) {
+    const { exitCode, out } = await run(...line)
+    assert.deepEqual([exitCode, out.startsWith('Usage: shoal')], [0, true], line.join(' '))
+  }
+  assert.match((await run('--version')).out, /^\d+\.\d+\.\d+\n$/)
+  assert.equal((await run()).exitCode, 2)
+})
+
+test('commands given from outside come first and share the options', async () => {
+  const seen: unknown[] = []
+  const up = new Command('up').action((_options: unknown, command: Command) => {
+    seen.push(command.optsWithGlobals())
+  })
+  const { context } = createStubTerminal({ fetch: () => assert.fail('nothing is asked') })
+  const program = createProgram(context, [up])
+  assert.equal(program.commands[0]?.name(), 'up')
+  assert.equal(await runProgram(program, context, ['up', '--data', '/x', '--json']), 0)
+  assert.deepEqual(seen, [{ data: '/x', json: true }])
+})
+
+test('doctor says what is wrong and how to mend it, and fails only when something does', async () => {
+  const fine: Check = { name: 'Node', status: 'ok', found: '24.21.0', fix: null }
+  const meagre: Check = { name: 'Memory', status: 'warn', found: '1.0 GiB', fix: 'Give it more.' }
+  const wrong: Check = { name: 'Disk', status: 'fail', found: 'full', fix: 'Free some space.' }
+  const { run } = setupDoctor([fine, meagre])
+  assert.deepEqual(await run('doctor'), {
+    exitCode: 0,
+    out: '✓ Node    24.21.0\n! Memory  1.0 GiB\n          → Give it more.\n',
+    err: '',
+  })
+  const failed = await setupDoctor([fine, wrong]).run('doctor', '--json')
+  assert.equal(failed.exitCode, 1)
+  assert.deepEqual(JSON.parse(failed.out), { checks: [fine, wrong] })
+})
+
+test('doctor looks at the folder and the port that the network is to use', async () => {
+  const { run, asked } = setupDoctor([])
+  await run('doctor')
+  await run('doctor', '--data', '/srv/shoal', '--port', '80')
+  assert.deepEqual(asked, [
+    ['/home/ada/.shoal', 7420],
+    ['/srv/shoal', 80],
+  ])
+})
+
+/** The whole program, after `change` had its way with it. */
+function setup(change: (program: Command) => void = () => {}) {
+  const { context, written } = createStubTerminal({ fetch: () => assert.fail('nothing is asked') })
+  const extra = new Command('extra')
+  change(extra)
+  const program = createProgram(context, [...extra.commands])
+  const run = async (...commandLine: readonly string[]) => {
+    Object.assign(written, { out: '', err: '' })
+    const exitCode = await runProgram(program, context, commandLine)
+    return { exitCode, ...written }
+  }
+  return { program, run }
+}
+
+/** A program of `doctor` alone, which finds `checks`. */
+function setupDoctor(checks: readonly Check[]) {
+  const { context, written } = createStubTerminal({ fetch: () => assert.fail('nothing is asked') })
+  const asked: [string, number][] = []
+  const run = async (...commandLine: readonly string[]) => {
+    Object.assign(written, { out: '', err: '' })
+    const doctor = doctorCommand(context, async ({ dataFolder, port }) => {
+      asked.push([dataFolder, port])
+      return checks
+    })
+    const program = new Command('shoal').option('--data <folder>').option('--json').addCommand(doctor)
+    const exitCode = await runProgram(program, context, commandLine)
+    return { exitCode, ...written }
+  }
+  return { run, asked }
+}

@@ -1,0 +1,94 @@
+/** `shoal`: the commands together, and how a run of them ends. */
+import { Command, CommanderError } from 'commander'
+import { AssertionError } from '#kernel/assert.ts'
+import { Problem, toProblemDetails } from '#protocol/problem.ts'
+import { VERSION } from '#protocol/version.ts'
+import { accountsCommand } from './accounts.ts'
+import { chatCommand } from './chat.ts'
+import type { CliContext } from './context.ts'
+import { doctorCommand } from './doctor.ts'
+import { type ExitCode, exitCodeOf, exitCodes } from './exit-codes.ts'
+import { keysCommand } from './keys.ts'
+import { nodesCommand } from './nodes.ts'
+import { QuietExit } from './quiet-exit.ts'
+import { readModelsCommand } from './read-models.ts'
+import { statusCommand } from './status.ts'
+import { styleFor } from './style.ts'
+import { printable } from './table.ts'
+import { usageCommand } from './usage.ts'
+
+/** The whole command line: `extraCommands` (those that run parts of a network) first. Run it with `runProgram`. */
+export function createProgram(context: CliContext, extraCommands: readonly Command[] = []): Command {
+  const program = new Command('shoal')
+    .description('An open GPU network: run one, join one, or use one.')
+    .version(VERSION, '-V, --version', 'print the version')
+    .option('--url <url>', "the network's API (default: SHOAL_URL, or the network of this data folder)")
+    .option('--key <key>', 'the API key (default: SHOAL_API_KEY, or the one kept in the data folder)')
+    .option('--data <folder>', "the network's data folder (default: ~/.shoal)")
+    .option('--json', 'print one JSON document; amounts are billionths of a US dollar')
+    .helpCommand('help [command]', 'explain a command')
+    .configureHelp({
+      showGlobalOptions: true,
+      subcommandTerm: (command) => `${command.name()} ${command.usage()}`.trim(),
+    })
+    .showHelpAfterError('(add --help for what there is)')
+  const commands = [
+    ...extraCommands,
+    chatCommand(context),
+    statusCommand(context),
+    nodesCommand(context),
+    accountsCommand(context),
+    usageCommand(context),
+    keysCommand(context),
+    doctorCommand(context),
+    readModelsCommand(context),
+  ]
+  for (const command of commands) program.addCommand(command)
+  configure(program, context)
+  return program
+}
+
+/** Commander takes its settings at each command; they are the same for all. */
+function configure(command: Command, context: CliContext): void {
+  const { stdout, stderr } = context
+  command.exitOverride().configureOutput({
+    writeOut: (text) => stdout.write(text),
+    writeErr: (text) => stderr.write(text),
+    getOutHelpWidth: () => stdout.columns ?? 100,
+    getErrHelpWidth: () => stderr.columns ?? 100,
+  })
+  if (command.parent) command.copyInheritedSettings(command.parent)
+  for (const child of command.commands) configure(child, context)
+}
+
+/** Runs one command line (without the program's own name) and says how it ended. Never rejects. */
+export async function runProgram(
+  program: Command,
+  context: CliContext,
+  commandLine: readonly string[],
+): Promise<ExitCode> {
+  try {
+    await program.parseAsync([...commandLine], { from: 'user' })
+    return exitCodes.ok
+  } catch (error) {
+    return report(error, context, commandLine.includes('--json'))
+  }
+}
+
+function report(error: unknown, context: CliContext, isJson: boolean): ExitCode {
+  // Commander has said itself what is wrong, or printed what was asked for.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
+  if (error instanceof QuietExit) return error.exitCode
+  const { stderr, env } = context
+  if (error instanceof Problem) {
+    const style = styleFor(stderr, env)
+    if (isJson) stderr.write(`${JSON.stringify(toProblemDetails(error))}\n`)
+    else if (error.code === 'cancelled') stderr.write(`${style('dim', error.message)}\n`)
+    else stderr.write(`${style('bad', 'shoal:')} ${printable(error.message)}\n`)
+    return exitCodeOf[error.code]
+  }
+  const what = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  const kind = error instanceof AssertionError ? 'found itself in the wrong' : 'made a mistake'
+  stderr.write(`shoal ${kind}; please report this:\n${what}\n`)
+  return exitCodes.failed
+}

@@ -1,0 +1,66 @@
+import { Command } from 'commander'
+import { formatDuration } from '#kernel/time.ts'
+import type { ModelOffer, NetworkStatus } from '#protocol/network-status.ts'
+import { routes } from '#protocol/routes.ts'
+import type { CliContext } from './context.ts'
+import { formatMoneyRange, formatSpeed } from './format.ts'
+import { runSession, show, showFields, showTable } from './session.ts'
+import type { Column } from './table.ts'
+
+/** `shoal status`: the network at a glance. */
+export const statusCommand = (context: CliContext): Command =>
+  new Command('status')
+    .description('show the network at a glance: nodes, models, prices, load')
+    .action((_options: unknown, command: Command) =>
+      runSession(context, command, async (session) => {
+        const status = await session.operator.getStatus()
+        show(session, routes.getStatus.reply, status, () =>
+          [
+            showFields(session, statusFields(status, session.connection.apiUrl)),
+            '',
+            showTable(session, modelColumns, status.models, 'No model is served now: no node is online.'),
+          ].join('\n'),
+        )
+      }),
+    )
+
+function statusFields(status: NetworkStatus, apiUrl: string): [string, string][] {
+  const { nodes, processes } = status
+  const set = [
+    ...(nodes.drained > 0 ? [`${nodes.drained} drained`] : []),
+    ...(nodes.banned > 0 ? [`${nodes.banned} banned`] : []),
+  ]
+  const presence = `${nodes.online} online, ${nodes.suspect} suspect, ${nodes.absent} absent`
+  const gateway = processes.gateway === null ? '' : `, gateway ${processes.gateway}`
+  return [
+    ['network', `${status.networkName}, at ${apiUrl}`],
+    ['version', `${status.version}, epoch ${status.epoch}, up for ${formatDuration(status.uptimeMs)}`],
+    ['nodes', [presence, ...set].join('; ')],
+    ['requests', `${status.requestsInFlight} in flight`],
+    ['read model', lagText(status.readModel.lagEntries)],
+    ['processes', `coordinator ${processes.coordinator}${gateway}`],
+    ...(status.dataFolder === null ? [] : [['data folder', status.dataFolder] as [string, string]]),
+  ]
+}
+
+const lagText = (lagEntries: number): string =>
+  lagEntries === 0 ? 'up to date' : `${lagEntries} journal entries behind`
+
+const modelColumns: Column<ModelOffer>[] = [
+  { title: 'MODEL', text: ({ model }) => model },
+  { title: 'NODES', isRight: true, text: ({ nodes }) => String(nodes) },
+  { title: 'TOKENS/S', isRight: true, text: ({ tokensPerSecond: { min, max } }) => speedRange(min, max) },
+  {
+    title: 'PROMPT/1M',
+    isRight: true,
+    text: ({ promptPerMillion }) => formatMoneyRange(promptPerMillion),
+  },
+  {
+    title: 'COMPLETION/1M',
+    isRight: true,
+    text: ({ completionPerMillion }) => formatMoneyRange(completionPerMillion),
+  },
+]
+
+const speedRange = (min: number, max: number): string =>
+  min === max ? formatSpeed(min) : `${formatSpeed(min)} to ${formatSpeed(max)}`

@@ -1,0 +1,294 @@
+/** A small network in memory, for the tests of the commands: fixed ids, times and amounts, so that what they print is golden. */
+import { NANO_PER_USD } from '#kernel/money.ts'
+import type { Account } from '#protocol/account.ts'
+import type { ApiKey } from '#protocol/api-key.ts'
+import type { Node } from '#protocol/node.ts'
+import { paginate } from '#protocol/page.ts'
+import { Problem } from '#protocol/problem.ts'
+import type { Caller, Handlers } from '#protocol/route.ts'
+import type { ControlRoutes } from '#protocol/routes.ts'
+import type { UsageLine } from '#protocol/usage-page.ts'
+
+/** 2026-11-22 12:00:00 UTC. */
+export const STUB_NOW_MS = Date.UTC(2026, 10, 22, 12)
+const MINUTE_MS = 60_000
+const fresh = { asOfSequence: 41, lagEntries: 0 }
+
+export interface StubNetwork {
+  readonly handlers: Handlers<ControlRoutes>
+  readonly accounts: Map<string, Account>
+  readonly keys: Map<string, ApiKey>
+  readonly nodes: Map<string, Node>
+  /** Deposits that were made, by transfer id. */
+  readonly deposits: Map<string, bigint>
+}
+
+export function createStubNetwork(): StubNetwork {
+  const accounts = byId(stubAccounts(), ({ accountId }) => accountId)
+  const keys = byId(stubKeys(), ({ keyId }) => keyId)
+  const nodes = byId(stubNodes(), ({ nodeId }) => nodeId)
+  const deposits = new Map<string, bigint>()
+  const change = (nodeId: string, members: Partial<Node>): Node => {
+    const node = { ...found(nodes, nodeId, 'node'), ...members }
+    nodes.set(nodeId, node)
+    return node
+  }
+  const isSeen = (caller: Caller, organisationId: string | null): boolean =>
+    caller.scopes.includes('operator') || organisationId === caller.organisationId
+  const handlers: Handlers<ControlRoutes> = {
+    getHealth: () => ({
+      status: 'ok',
+      version: '0.1.0',
+      networkName: 'local',
+      epoch: 3,
+      uptimeMs: 7_500_000,
+    }),
+    getStatus: (_input, caller) => stubStatus(caller.scopes.includes('operator')),
+    rebuildReadModels: () => ({ appliedSequence: 12_345, durationMs: 820 }),
+    createOrganisation: ({ body }) => ({
+      organisationId: 'org_2',
+      name: body.name,
+      createdAtMs: STUB_NOW_MS,
+    }),
+    listOrganisations: () => ({ items: [], next: null }),
+    createKey({ body }, caller) {
+      const { organisationId = caller.organisationId, name, scopes } = body
+      const common = { keyId: 'key_3', organisationId, name, hint: 'shoal_c', scopes }
+      const key = { ...common, createdAtMs: STUB_NOW_MS, revokedAtMs: null }
+      keys.set(key.keyId, key)
+      return { ...key, key: 'shoal_c0ffee' }
+    },
+    listKeys: ({ query }) => paginate([...keys.values()], query, ({ keyId }) => keyId),
+    revokeKey({ params }) {
+      const key = { ...found(keys, params.keyId, 'key'), revokedAtMs: STUB_NOW_MS }
+      keys.set(key.keyId, key)
+      return key
+    },
+    listAccounts({ query }, caller) {
+      const seen = [...accounts.values()].filter(({ organisationId }) => isSeen(caller, organisationId))
+      return paginate(seen, query, ({ accountId }) => accountId)
+    },
+    getAccount: ({ params }) => found(accounts, params.accountId, 'account'),
+    depositToAccount({ params, body }) {
+      const account = found(accounts, params.accountId, 'account')
+      const { transferId, amount } = body
+      const isRepeat = deposits.has(transferId)
+      const after = isRepeat ? account : { ...account, available: account.available + amount }
+      accounts.set(account.accountId, after)
+      deposits.set(transferId, amount)
+      return { transferId, amount, account: after }
+    },
+    getStatement: ({ params }) => ({
+      accountId: found(accounts, params.accountId, 'account').accountId,
+      items: stubStatement,
+      next: null,
+      asOfSequence: 41,
+      lagEntries: 1,
+    }),
+    checkLedger: () => ({ sum: 0n, accounts: accounts.size, holds: 1, held: NANO_PER_USD }),
+    createEnrolmentToken: ({ body }) => ({
+      token: 'enrol_1',
+      expiresAtMs: STUB_NOW_MS + (body.expiresInMs ?? 0),
+      joinUrl: 'http://127.0.0.1:7420',
+    }),
+    enrolNode: () => found(nodes, 'nod_1', 'node'),
+    listNodes({ query }, caller) {
+      const seen = [...nodes.values()].filter(({ organisationId }) => isSeen(caller, organisationId))
+      return paginate(seen, query, ({ nodeId }) => nodeId)
+    },
+    getNode: ({ params }) => found(nodes, params.nodeId, 'node'),
+    drainNode: ({ params }) => change(params.nodeId, { isDrained: true }),
+    undrainNode: ({ params }) => change(params.nodeId, { isDrained: false }),
+    banNode: ({ params, body }) => change(params.nodeId, { bannedReason: body.reason }),
+    unbanNode: ({ params }) => change(params.nodeId, { bannedReason: null }),
+    listUsage({ query }) {
+      const lines = stubUsage.filter(({ model }) => query?.model === undefined || query.model === model)
+      return { ...paginate(lines, query, ({ requestId }) => requestId), totals: totalsOf(lines), ...fresh }
+    },
+    summariseUsage: () => ({
+      items: [{ day: '2026-11-22', model: 'guide', ...totalsOf(stubUsage) }],
+      next: null,
+      ...fresh,
+    }),
+  }
+  return { handlers, accounts, keys, nodes, deposits }
+}
+
+const byId = <Item>(items: readonly Item[], idOf: (item: Item) => string): Map<string, Item> =>
+  new Map(items.map((item) => [idOf(item), item]))
+
+function found<Item>(items: ReadonlyMap<string, Item>, id: string, noun: string): Item {
+  const item = items.get(id)
+  if (item) return item
+  throw new Problem('not_found', `There is no ${noun} ${id}.`)
+}
+
+const stubAccounts = (): Account[] => [
+  {
+    accountId: 'consumer:org_1',
+    organisationId: 'org_1',
+    kind: 'consumer',
+    available: 8_999_999_958n,
+    held: NANO_PER_USD,
+  },
+  {
+    accountId: 'external:test',
+    organisationId: null,
+    kind: 'external',
+    available: -10_000_000_000n,
+    held: 0n,
+  },
+  { accountId: 'network:fees', organisationId: null, kind: 'network', available: 2n, held: 0n },
+  { accountId: 'provider:org_1', organisationId: 'org_1', kind: 'provider', available: 40n, held: 0n },
+]
+
+const stubKeys = (): ApiKey[] => [
+  {
+    keyId: 'key_1',
+    organisationId: 'org_1',
+    name: 'local',
+    hint: 'shoal_a',
+    scopes: ['developer', 'viewer'],
+    createdAtMs: STUB_NOW_MS - 90 * MINUTE_MS,
+    revokedAtMs: null,
+  },
+  {
+    keyId: 'key_2',
+    organisationId: 'org_1',
+    name: 'old \u001b[31mred',
+    hint: 'shoal_b',
+    scopes: ['viewer'],
+    createdAtMs: STUB_NOW_MS - 5 * 24 * 60 * MINUTE_MS,
+    revokedAtMs: STUB_NOW_MS - 30_000,
+  },
+]
+
+const stubNodes = (): Node[] => {
+  const node: Node = {
+    nodeId: 'nod_1',
+    organisationId: 'org_1',
+    name: 'workbench',
+    publicKey: 'a0'.repeat(32),
+    enrolledAtMs: STUB_NOW_MS - 120 * MINUTE_MS,
+    presence: 'online',
+    presenceSinceMs: STUB_NOW_MS - 119 * MINUTE_MS,
+    lossReason: null,
+    isDrained: false,
+    bannedReason: null,
+    askPerGpuHour: 100_000_000n,
+    models: [
+      { model: 'guide', tokensPerSecond: 1550.4, promptPerMillion: 1_000n, completionPerMillion: 17_922n },
+    ],
+    capability: {
+      agentVersion: '0.1.0',
+      osName: 'Debian GNU/Linux 12 (bookworm)',
+      cpu: { model: 'EPYC', cores: 2 },
+      memoryMib: 24_000,
+      diskFreeMib: 100_000,
+      gpus: [],
+      powerWatts: 65.5,
+      engines: ['llama-cpp'],
+      models: [],
+      problems: ['No GPU was found: nvidia-smi is not installed.'],
+    },
+  }
+  return [
+    node,
+    {
+      ...node,
+      nodeId: 'nod_2',
+      organisationId: 'org_2',
+      name: 'attic',
+      presence: 'absent',
+      presenceSinceMs: STUB_NOW_MS - 3 * 24 * 60 * MINUTE_MS,
+      lossReason: 'link_closed',
+      models: [],
+      capability: null,
+    },
+  ]
+}
+
+const stubUsage: UsageLine[] = [
+  {
+    requestId: 'req_2',
+    atMs: STUB_NOW_MS - MINUTE_MS,
+    model: 'guide',
+    kind: 'chat',
+    outcome: 'completed',
+    nodeIds: ['nod_1'],
+    promptTokens: 1_200,
+    completionTokens: 42,
+    cost: 42n,
+    fee: 2n,
+    firstTokenMs: 12,
+    totalMs: 1_040,
+  },
+  {
+    requestId: 'req_1',
+    atMs: STUB_NOW_MS - 2 * MINUTE_MS,
+    model: 'other',
+    kind: 'embedding',
+    outcome: 'failed',
+    nodeIds: [],
+    promptTokens: 0,
+    completionTokens: 0,
+    cost: 0n,
+    fee: 0n,
+    firstTokenMs: null,
+    totalMs: 30_000,
+  },
+]
+
+const totalsOf = (lines: readonly UsageLine[]) => ({
+  requests: lines.length,
+  promptTokens: lines.reduce((sum, line) => sum + line.promptTokens, 0),
+  completionTokens: lines.reduce((sum, line) => sum + line.completionTokens, 0),
+  cost: lines.reduce((sum, line) => sum + line.cost, 0n),
+  fee: lines.reduce((sum, line) => sum + line.fee, 0n),
+})
+
+const stubStatement = [
+  {
+    sequence: 40,
+    atMs: STUB_NOW_MS - MINUTE_MS,
+    kind: 'capture' as const,
+    memo: 'request',
+    amount: -40n,
+    counterpartyAccountId: 'provider:org_1',
+    transferId: 'req_2',
+    requestId: 'req_2',
+    balanceAfter: 9_999_999_958n,
+  },
+  {
+    sequence: 2,
+    atMs: STUB_NOW_MS - 120 * MINUTE_MS,
+    kind: 'deposit' as const,
+    memo: 'test balance',
+    amount: 10_000_000_000n,
+    counterpartyAccountId: 'external:test',
+    transferId: 'trf_1',
+    requestId: null,
+    balanceAfter: 10_000_000_000n,
+  },
+]
+
+const stubStatus = (isOperator: boolean) => ({
+  networkName: 'local',
+  version: '0.1.0',
+  epoch: 3,
+  uptimeMs: 7_500_000,
+  nodes: { online: 1, suspect: 0, absent: 1, drained: 1, banned: 0 },
+  models: [
+    {
+      model: 'guide',
+      nodes: 1,
+      promptPerMillion: { min: 1_000n, max: 1_000n },
+      completionPerMillion: { min: 17_922n, max: 20_000n },
+      tokensPerSecond: { min: 38.2, max: 1550.4 },
+    },
+  ],
+  requestsInFlight: 3,
+  readModel: { appliedSequence: 41, lagEntries: 0 },
+  processes: { coordinator: 4711, gateway: 4711 },
+  dataFolder: isOperator ? '/home/ada/.shoal' : null,
+})

@@ -1,0 +1,101 @@
+/**
+ * Reads one streamed answer: chunks in, deltas out, and at the end either how it ended or why it did not. A stream that
+ * stops without `[DONE]` and without a finish reason was cut, however politely: that is a failure, never an ending.
+ */
+import { Problem } from '#protocol/problem.ts'
+import type { EngineDelta, EngineEnd } from '../engine.ts'
+import { SseParser } from './sse-parser.ts'
+import { parseJson, StreamChunk, type Usage } from './upstream-replies.ts'
+
+export interface CompletionStreamOptions {
+  readonly maxTokens: number
+  /** For the messages: `host:port`. */
+  readonly place: string
+  /** Before the first delta; `null` when the upstream has not counted the prompt yet. */
+  readonly onStarted: (promptTokens: number | null) => void
+  readonly onDelta: (delta: EngineDelta) => void
+}
+
+export class CompletionStream {
+  readonly #options: CompletionStreamOptions
+  readonly #parser: SseParser
+  #isStarted = false
+  #isDone = false
+  #finishReason: string | null = null
+  #usage: Usage | null = null
+  #claimed = 0
+
+  constructor(options: CompletionStreamOptions) {
+    this.#options = options
+    this.#parser = new SseParser((data) => this.#onData(data))
+  }
+
+  /** Throws `Problem('engine_failed')` for what is no stream of chunks, and for an error that the upstream streams. */
+  push(bytes: Uint8Array): void {
+    this.#parser.push(bytes)
+  }
+
+  /** The answer is over. Throws `Problem('engine_failed')` when it was cut. */
+  end(): EngineEnd {
+    this.#parser.end()
+    if (!this.#isDone && this.#finishReason === null) {
+      throw new Problem(
+        'engine_failed',
+        `The server at ${this.#options.place} ended its answer in the middle. Try again.`,
+      )
+    }
+    this.#correctClaim()
+    return {
+      finishReason: this.#finishReason === 'length' ? 'length' : 'stop',
+      promptTokens: this.#usage?.prompt_tokens ?? 0,
+      completionTokens: this.#completionTokens(),
+    }
+  }
+
+  #onData(data: string): void {
+    if (this.#isDone) return
+    if (data === '[DONE]') {
+      this.#isDone = true
+      return
+    }
+    const chunk = StreamChunk.safeParse(parseJson(data)).data
+    if (chunk === undefined) throw this.#failure(`sent what is no chunk of an answer: ${data.slice(0, 100)}`)
+    if (chunk.error !== undefined && chunk.error !== null)
+      throw this.#failure(`broke off: ${data.slice(0, 300)}`)
+    this.#onChunk(chunk)
+  }
+
+  #onChunk(chunk: StreamChunk): void {
+    if (chunk.usage) this.#usage = chunk.usage
+    if (!this.#isStarted) {
+      this.#isStarted = true
+      this.#options.onStarted(chunk.usage?.prompt_tokens ?? null)
+    }
+    const choice = chunk.choices?.[0]
+    if (choice === undefined) return
+    const text = choice.delta?.content ?? choice.text ?? ''
+    if (text !== '') this.#tell(text, 1)
+    if (choice.finish_reason) this.#finishReason = choice.finish_reason
+  }
+
+  /** Tokens never exceed the maximum that was asked for: a chunk may also be the rest of a word held back before. */
+  #tell(text: string, tokens: number): void {
+    const tokenCount = Math.max(0, Math.min(tokens, this.#options.maxTokens - this.#claimed))
+    this.#claimed += tokenCount
+    this.#options.onDelta({ text, tokenIds: [], tokenCount })
+  }
+
+  /** A chunk may hold several tokens: what the upstream counted beyond our guess of one each follows without text. */
+  #correctClaim(): void {
+    const missing = this.#completionTokens() - this.#claimed
+    if (missing > 0) this.#tell('', missing)
+  }
+
+  #completionTokens(): number {
+    return Math.min(this.#usage?.completion_tokens ?? this.#claimed, this.#options.maxTokens)
+  }
+
+  #failure(what: string): Problem {
+    return new Problem('engine_failed', `The server at ${this.#options.place} ${what}. Try again.`)
+  }
+}

@@ -1,0 +1,44 @@
+import { z } from 'zod'
+import { NanoUsd } from '#protocol/money.ts'
+
+/** How one agent runs: the node's folder, the network it joins, what it serves and what it asks. */
+export const AgentConfig = z.object({
+  /** Keys, identity, models and logs of this node. */
+  folder: z.string().min(1),
+  apiUrl: z.url(),
+  /** Enrols the node the first time; null afterwards. */
+  token: z.string().nullable(),
+  name: z.string().min(1).max(100),
+  askPerGpuHour: NanoUsd,
+  engine: z.discriminatedUnion('kind', [
+    z.object({
+      kind: z.literal('llama-cpp'),
+      /** A path, `hf:owner/repo/file.gguf` or an address. */
+      model: z.string().min(1),
+      modelId: z.string().min(1).max(200),
+      gpu: z.union([z.literal('auto'), z.literal('cuda'), z.literal('vulkan'), z.literal(false)]),
+      threads: z.int().positive().nullable(),
+      slots: z.int().positive().nullable(),
+    }),
+    z.object({
+      kind: z.literal('openai'),
+      baseUrl: z.url(),
+      apiKey: z.string().nullable(),
+      slots: z.int().positive().nullable(),
+    }),
+  ]),
+  logLevel: z.enum(['info', 'warn', 'error']),
+})
+export type AgentConfig = z.output<typeof AgentConfig>
+
+/** What an agent's process tells the one that started it. */
+export const AgentMessage = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('state'), state: z.string(), nodeId: z.string().nullable() }),
+  z.object({
+    type: z.literal('serving'),
+    nodeId: z.string(),
+    models: z.array(z.object({ id: z.string(), slots: z.int(), tokensPerSecond: z.number() })),
+  }),
+  z.object({ type: z.literal('failed'), code: z.string(), message: z.string() }),
+])
+export type AgentMessage = z.output<typeof AgentMessage>

@@ -1,0 +1,65 @@
+/** The options of `up` and `provide` that say what the node serves. */
+import { join, resolve } from 'node:path'
+import { InvalidArgumentError, Option } from 'commander'
+import { defaultModelId, parseModelSource } from '#engines/model-source.ts'
+import type { AgentConfig } from './agent-config.ts'
+
+export interface EngineFlags {
+  readonly model: string
+  readonly modelId?: string
+  readonly gpu: 'auto' | 'cuda' | 'vulkan' | 'none'
+  readonly threads?: number
+  readonly slots?: number
+  readonly upstream?: string
+  readonly upstreamKey?: string
+}
+
+const GUIDE = 'models/guide/guide.gguf'
+const GUIDE_ID = 'shoal-guide'
+
+export function engineOptions(rootFolder: string): Option[] {
+  const guide = join(rootFolder, GUIDE)
+  return [
+    new Option(
+      '--model <gguf>',
+      'a GGUF file: its path, hf:owner/repo/file.gguf, or an https address',
+    ).default(guide, 'the demo model that comes with Shoal'),
+    new Option('--model-id <id>', "the name by which callers ask for it (default: the file's)"),
+    new Option('--gpu <kind>', 'where to compute: auto takes a GPU if there is one')
+      .choices(['auto', 'cuda', 'vulkan', 'none'])
+      .default('auto'),
+    new Option('--threads <count>', 'CPU threads of the engine (default: cores - 1, at most 4)').argParser(
+      parseCount,
+    ),
+    new Option('--slots <count>', 'requests computed at once (default: 16)').argParser(parseCount),
+    new Option(
+      '--upstream <url>',
+      'serve what an OpenAI-compatible server here serves (vLLM, Ollama, …), up to its /v1',
+    ),
+    new Option('--upstream-key <key>', 'the API key of that server'),
+  ]
+}
+
+function parseCount(text: string): number {
+  const count = Number(text)
+  if (!Number.isInteger(count) || count < 1 || count > 4_096)
+    throw new InvalidArgumentError('Expected a number from 1 to 4096.')
+  return count
+}
+
+export function engineOf(flags: EngineFlags): AgentConfig['engine'] {
+  const slots = flags.slots ?? null
+  if (flags.upstream !== undefined) {
+    return { kind: 'openai', baseUrl: flags.upstream, apiKey: flags.upstreamKey ?? null, slots }
+  }
+  const source = parseModelSource(flags.model)
+  const isGuide = source.kind === 'file' && flags.model.endsWith(GUIDE)
+  return {
+    kind: 'llama-cpp',
+    model: source.kind === 'file' ? resolve(source.path) : flags.model,
+    modelId: flags.modelId ?? (isGuide ? GUIDE_ID : defaultModelId(source)),
+    gpu: flags.gpu === 'none' ? false : flags.gpu,
+    threads: flags.threads ?? null,
+    slots,
+  }
+}

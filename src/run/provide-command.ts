@@ -1,0 +1,138 @@
+/** `shoal provide`: this machine becomes a node of a network. */
+import { hostname } from 'node:os'
+import { join, resolve } from 'node:path'
+import { Command, Option } from 'commander'
+import type { CliContext } from '#cli/context.ts'
+import { dataFolderOf, type GlobalOptions } from '#cli/credentials.ts'
+import { styleFor } from '#cli/style.ts'
+import type { NanoUsd } from '#kernel/money.ts'
+import { formatUsd } from '#kernel/money.ts'
+import { Problem } from '#protocol/problem.ts'
+import { type EngineFlags, engineOf, engineOptions } from './engine-flags.ts'
+import { type AgentStep, type RunningAgent, runAgent } from './run-agent.ts'
+import { parseMoney } from './up-command.ts'
+
+interface ProvideOptions extends GlobalOptions, EngineFlags {
+  readonly join: string
+  readonly token?: string
+  readonly name: string
+  readonly ask: NanoUsd
+  readonly logLevel: 'info' | 'warn' | 'error'
+}
+
+const DRAIN_MS = 30_000
+
+export const provideCommand = (context: CliContext): Command => {
+  const command = new Command('provide')
+    .description('serve a network with this machine, and earn')
+    .requiredOption('--join <url>', "the network's address, such as http://127.0.0.1:7420")
+    .option(
+      '--token <token>',
+      'a single-use enrolment token; needed the first time ("shoal nodes token" makes one)',
+    )
+    .option('--name <name>', "the node's name", hostname() || 'node')
+    .option(
+      '--ask <usd>',
+      'what you ask per GPU-hour (or hour, without a GPU), in USD',
+      parseMoney,
+      20_000_000n,
+    )
+    .addOption(
+      new Option('--log-level <level>', 'what goes to the log file')
+        .choices(['info', 'warn', 'error'])
+        .default('info'),
+    )
+  for (const option of engineOptions(context.rootFolder)) command.addOption(option)
+  return command.action((_options: unknown, self: Command) =>
+    runProvide(context, self.optsWithGlobals<ProvideOptions>()),
+  )
+}
+
+async function runProvide(context: CliContext, options: ProvideOptions): Promise<void> {
+  const folder = join(resolve(dataFolderOf(context, options)), 'provider')
+  const abort = new AbortController()
+  const outcome = Promise.withResolvers<void>()
+  const show = createProgress(context, options)
+  let agent: RunningAgent | null = null
+  let isLeaving = false
+  const unsubscribe = context.onInterrupt(() => {
+    if (isLeaving) process.exit(130)
+    isLeaving = true
+    abort.abort(new Problem('cancelled', 'Stopped before it served.'))
+    show.note('draining: no new work; what runs may end first (Ctrl-C again: at once)')
+    agent?.drain(DRAIN_MS).then(outcome.resolve, outcome.reject)
+  })
+  try {
+    agent = await runAgent(
+      {
+        folder,
+        apiUrl: originOf(options.join),
+        token: options.token ?? null,
+        name: options.name,
+        askPerGpuHour: options.ask,
+        engine: engineOf(options),
+        logLevel: options.logLevel,
+      },
+      { onStep: show.step, onFailed: outcome.reject },
+      abort.signal,
+    )
+    if (isLeaving) await agent.drain(0)
+    else await outcome.promise
+  } catch (error) {
+    if (!isLeaving) await agent?.drain(0)
+    throw error
+  } finally {
+    unsubscribe()
+  }
+}
+
+function originOf(url: string): string {
+  const parsed = URL.canParse(url) ? new URL(url) : null
+  if (parsed?.protocol === 'http:' || parsed?.protocol === 'https:') return parsed.origin
+  throw new Problem(
+    'config_invalid',
+    `--join ${JSON.stringify(url)} is not an address such as http://127.0.0.1:7420.`,
+  )
+}
+
+function createProgress(context: CliContext, options: ProvideOptions) {
+  const { stdout, stderr } = context
+  const style = styleFor(stdout, context.env)
+  const note = (text: string): void => void stderr.write(`${style('dim', `shoal: ${text}`)}\n`)
+  let percentShown = -1
+  return {
+    note,
+    step(step: AgentStep): void {
+      switch (step.kind) {
+        case 'downloading': {
+          const { receivedBytes, totalBytes, bytesPerSecond } = step.progress
+          const percent = totalBytes ? Math.floor((100 * receivedBytes) / totalBytes) : 0
+          if (percent === percentShown && !stderr.isTty) return
+          percentShown = percent
+          const rate = `${(bytesPerSecond / 1e6).toFixed(1)} MB/s`
+          const text = `downloading: ${totalBytes ? `${percent} %` : `${(receivedBytes / 1e6).toFixed(0)} MB`} at ${rate}`
+          return void stderr.write(stderr.isTty ? `\r${text}   ` : `${text}\n`)
+        }
+        case 'loading':
+          return note('loading the model')
+        case 'measuring':
+          return note('measuring its speed here')
+        case 'enrolling':
+          return note(`joining ${options.join}`)
+        case 'state':
+          return step.state === 'serving' ? undefined : note(`${step.nodeId}: ${step.state}`)
+        case 'serving':
+          return stdout.write(servingText(step, options))
+      }
+    },
+  }
+}
+
+function servingText(step: AgentStep & { kind: 'serving' }, options: ProvideOptions): string {
+  const { nodeId, models } = step
+  if (options.json) return `${JSON.stringify({ nodeId, models, askPerGpuHour: options.ask.toString() })}\n`
+  const list = models
+    .map(({ id, tokensPerSecond }) => `${id} at ${Math.round(tokensPerSecond)} tokens/s`)
+    .join(', ')
+  return `${nodeId} serves ${list}, asking $${formatUsd(options.ask)} per GPU-hour. Ctrl-C drains and leaves.\n`
+}

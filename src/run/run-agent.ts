@@ -1,0 +1,174 @@
+/** One agent, whole: its folder, its engine, its measured speed, its place in the network. */
+import { join } from 'node:path'
+import { type Agent, startAgent } from '#agent/agent.ts'
+import { enrol, type Identity } from '#agent/enrol.ts'
+import { measureMachine } from '#agent/measure-machine.ts'
+import type { SupervisedEngine } from '#engines/engine.ts'
+import { createLlamaCppEngine } from '#engines/llama-cpp/llama-cpp-engine.ts'
+import { type ModelSpeed, measureModel } from '#engines/measure.ts'
+import { acquireModel, type DownloadProgress, parseModelSource } from '#engines/model-source.ts'
+import { createOpenAiEngine } from '#engines/openai/openai-engine.ts'
+import type { Host } from '#host/host.ts'
+import { type FolderLock, lockFolder } from '#host/node/folder-lock.ts'
+import { createModelDownloads } from '#host/node/model-download.ts'
+import { nodeChildren } from '#host/node/node-children.ts'
+import { createNodeMachine } from '#host/node/node-machine.ts'
+import { openNodeHost } from '#host/node/open-node-host.ts'
+import { undiciUpstreams } from '#host/node/undici-upstream.ts'
+import type { Capability } from '#protocol/capability.ts'
+import type { Problem } from '#protocol/problem.ts'
+import { VERSION } from '#protocol/version.ts'
+import type { AgentConfig } from './agent-config.ts'
+
+export interface RunAgentHooks {
+  /** What it does now, for people. */
+  readonly onStep: (step: AgentStep) => void
+  /** It cannot go on until a person changes something. */
+  readonly onFailed: (problem: Problem) => void
+}
+export type AgentStep =
+  | { kind: 'downloading'; progress: DownloadProgress }
+  | { kind: 'loading' | 'measuring' | 'enrolling' }
+  | { kind: 'state'; state: string; nodeId: string }
+  | {
+      kind: 'serving'
+      nodeId: string
+      models: readonly { id: string; slots: number; tokensPerSecond: number }[]
+    }
+
+export interface RunningAgent {
+  /** Takes no new work, lets what runs end for `graceMs`, then is gone. */
+  drain(graceMs: number): Promise<void>
+}
+
+const UNMEASURED: ModelSpeed = {
+  prefillTokensPerSecond: 0,
+  decodeTokensPerSecond: 0,
+  decodeTokensPerSecondSingle: 0,
+}
+
+/** Resolves once the agent is connecting; rejects with the `Problem` of what stands in its way. */
+export async function runAgent(
+  config: AgentConfig,
+  hooks: RunAgentHooks,
+  signal: AbortSignal,
+): Promise<RunningAgent> {
+  const lock = lockFolder(config.folder, 'a shoal agent')
+  const opened: { engine: SupervisedEngine | null } = { engine: null }
+  try {
+    return await start(config, hooks, { lock, signal, opened })
+  } catch (error) {
+    await opened.engine?.close()
+    lock.release()
+    throw error
+  }
+}
+
+interface StartParts {
+  readonly lock: FolderLock
+  readonly signal: AbortSignal
+  readonly opened: { engine: SupervisedEngine | null }
+}
+
+async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartParts): Promise<RunningAgent> {
+  const { lock, signal, opened } = parts
+  const host = openNodeHost({ folder: config.folder, logName: 'agent', logLevel: config.logLevel })
+  const { clock, log } = host
+  const machine = await measureMachine(createNodeMachine(), {
+    dataFolder: config.folder,
+    agentVersion: VERSION,
+  })
+  const engine = await openEngine(config, host, { hooks, signal, hasGpu: machine.gpus.length > 0 })
+  opened.engine = engine
+  hooks.onStep({ kind: 'loading' })
+  await engine.ready()
+  hooks.onStep({ kind: 'measuring' })
+  const speeds = new Map<string, ModelSpeed>()
+  for (const model of engine.models()) {
+    const speed = await measureModel(engine, model.id, clock)
+    speeds.set(model.id, speed)
+    log.info('model.measured', { model: model.id, ...speed })
+  }
+  hooks.onStep({ kind: 'enrolling' })
+  const { apiUrl, token, name, askPerGpuHour } = config
+  const fetch = (request: Request): Promise<Response> => host.network.fetch(request)
+  const identity = await enrol({ ...host, fetch }, { apiUrl, token, name, askPerGpuHour, signal })
+  const capability: Capability = { ...machine, engines: [config.engine.kind] }
+  const agent = connect({ config, host, engine, identity, capability, speeds, hooks })
+  return {
+    async drain(graceMs) {
+      await new Promise<void>((resolve) => agent.drain(graceMs, resolve))
+      await engine.close()
+      lock.release()
+      log.close()
+    },
+  }
+}
+
+function connect(parts: {
+  config: AgentConfig
+  host: Host
+  engine: SupervisedEngine
+  identity: Identity
+  capability: Capability
+  speeds: ReadonlyMap<string, ModelSpeed>
+  hooks: RunAgentHooks
+}): Agent {
+  const { config, host, engine, identity, capability, speeds, hooks } = parts
+  const { nodeId, keys } = identity
+  const speedOf = (modelId: string): ModelSpeed => speeds.get(modelId) ?? UNMEASURED
+  return startAgent(host, engine, {
+    nodeId,
+    keys,
+    gatewayUrl: `${config.apiUrl.replace(/^http/, 'ws')}/agent`,
+    agentVersion: VERSION,
+    askPerGpuHour: config.askPerGpuHour,
+    capability,
+    speedOf,
+    onRefused: hooks.onFailed,
+    onState(state) {
+      hooks.onStep({ kind: 'state', state, nodeId })
+      if (state !== 'serving') return
+      const models = engine
+        .models()
+        .map(({ id, slots }) => ({ id, slots, tokensPerSecond: speedOf(id).decodeTokensPerSecond }))
+      hooks.onStep({ kind: 'serving', nodeId, models })
+    },
+  })
+}
+
+async function openEngine(
+  { engine, folder }: AgentConfig,
+  { clock, log }: Host,
+  options: { hooks: RunAgentHooks; signal: AbortSignal; hasGpu: boolean },
+): Promise<SupervisedEngine> {
+  if (engine.kind === 'openai') {
+    const { baseUrl, apiKey, slots } = engine
+    return createOpenAiEngine(
+      {
+        baseUrl: new URL(baseUrl),
+        ...(apiKey === null ? {} : { apiKey }),
+        ...(slots === null ? {} : { slots }),
+      },
+      { upstreams: undiciUpstreams, clock, log },
+    )
+  }
+  const { hooks, signal } = options
+  const modelPath = await acquireModel(parseModelSource(engine.model), createModelDownloads(), {
+    folder: join(folder, 'models'),
+    signal,
+    onProgress: (progress) => hooks.onStep({ kind: 'downloading', progress }),
+  })
+  const { modelId, threads, slots } = engine
+  return createLlamaCppEngine(
+    {
+      modelPath,
+      modelId,
+      // A machine with a GPU serves from it or says why not; one without never looks for it.
+      gpu: engine.gpu === 'auto' && !options.hasGpu ? false : engine.gpu,
+      ...(threads === null ? {} : { threads }),
+      ...(slots === null ? {} : { slots }),
+    },
+    { children: nodeChildren, clock, log },
+  )
+}

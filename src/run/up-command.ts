@@ -1,0 +1,208 @@
+/** `shoal up`: a whole network on this machine. */
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { join, resolve } from 'node:path'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { isEnrolled } from '#agent/enrol.ts'
+import type { CliContext } from '#cli/context.ts'
+import { dataFolderOf, type GlobalOptions, PORT_DEFAULT } from '#cli/credentials.ts'
+import { styleFor } from '#cli/style.ts'
+import { createDiskSecrets } from '#host/node/disk-secrets.ts'
+import { makeFolder } from '#host/node/durable-file.ts'
+import { lockFolder } from '#host/node/folder-lock.ts'
+import { nodeChildren } from '#host/node/node-children.ts'
+import { nodeClock } from '#host/node/node-clock.ts'
+import { formatUsd, type NanoUsd, parseUsd } from '#kernel/money.ts'
+import { Problem } from '#protocol/problem.ts'
+import { VERSION } from '#protocol/version.ts'
+import { type EngineFlags, engineOf, engineOptions } from './engine-flags.ts'
+import { type Ready, type Serving, startSupervisor } from './supervisor.ts'
+
+interface UpOptions extends GlobalOptions, EngineFlags {
+  readonly port: number
+  readonly name: string
+  readonly readyFile?: string
+  readonly agent: boolean
+  readonly ask: NanoUsd
+  readonly feeBps: number
+  readonly testBalance: NanoUsd
+  readonly logLevel: 'info' | 'warn' | 'error'
+}
+
+export const upCommand = (context: CliContext): Command => {
+  const command = new Command('up')
+    .description('run a whole network on this machine: coordinator, gateway and one node')
+    .option('--port <port>', 'where to listen on 127.0.0.1; 0 for any free port', parsePort, PORT_DEFAULT)
+    .option('--name <name>', "the network's name", 'local')
+    .option('--ready-file <file>', 'write {openaiBaseUrl, apiKey, apiUrl, webUrl} there once it serves')
+    .option('--no-agent', 'no node on this machine')
+    .option(
+      '--ask <usd>',
+      'what the node asks per GPU-hour (or hour, without a GPU), in USD',
+      parseMoney,
+      20_000_000n,
+    )
+    .option(
+      '--fee-bps <bps>',
+      "the network's part of each request, in hundredths of a percent",
+      parseBps,
+      500,
+    )
+    .option('--test-balance <usd>', 'test money that a new network starts with', parseMoney, 10_000_000_000n)
+    .addOption(
+      new Option('--log-level <level>', 'what goes to the log files')
+        .choices(['info', 'warn', 'error'])
+        .default('info'),
+    )
+  for (const option of engineOptions(context.rootFolder)) command.addOption(option)
+  return command.action((_options: unknown, self: Command) =>
+    runUp(context, self.optsWithGlobals<UpOptions>()),
+  )
+}
+
+export const parseMoney = (text: string): NanoUsd => {
+  const amount = parseUsd(text)
+  if (amount === null) throw new InvalidArgumentError('Expected an amount in USD such as 0.25.')
+  return amount
+}
+const parsePort = (text: string): number =>
+  parseBounded(text, { max: 65_535, what: 'a port from 0 to 65535' })
+const parseBps = (text: string): number =>
+  parseBounded(text, { max: 10_000, what: 'a number from 0 to 10000' })
+function parseBounded(text: string, { max, what }: { max: number; what: string }): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 0 || value > max || text.trim() === '')
+    throw new InvalidArgumentError(`Expected ${what}.`)
+  return value
+}
+
+const moduleHere = (name: string): URL => new URL(import.meta.url.replace(/up-command(\.\w+)$/, `${name}$1`))
+
+async function runUp(context: CliContext, options: UpOptions): Promise<void> {
+  const dataFolder = resolve(dataFolderOf(context, options))
+  makeFolder(dataFolder)
+  const lock = lockFolder(dataFolder, 'shoal up')
+  const screen = createScreen(context, dataFolder, options)
+  const agentFolder = join(dataFolder, 'agent')
+  const { name, port, feeBps, testBalance, logLevel } = options
+  if (options.readyFile !== undefined && existsSync(options.readyFile)) rmSync(options.readyFile)
+
+  const outcome = Promise.withResolvers<void>()
+  let ready: Ready | null = null
+  const announce = (serving: Serving | null): void => {
+    if (!ready) return
+    screen.serving(ready, serving)
+    if (options.readyFile !== undefined) writeReady(options.readyFile, ready)
+  }
+  const supervisor = startSupervisor(
+    {
+      children: nodeChildren,
+      clock: nodeClock,
+      modules: { cell: moduleHere('cell-main'), agent: moduleHere('agent-main') },
+    },
+    {
+      cell: { dataFolder, hostname: '127.0.0.1', port, networkName: name, feeBps, testBalance, logLevel },
+      agent: options.agent
+        ? {
+            folder: agentFolder,
+            name: hostname() || 'local',
+            askPerGpuHour: options.ask,
+            engine: engineOf(options),
+            logLevel,
+          }
+        : null,
+      isEnrolled: (apiUrl) =>
+        isEnrolled({ secrets: createDiskSecrets(join(agentFolder, 'secrets')) }, apiUrl),
+    },
+    {
+      onReady(now) {
+        ready = now
+        screen.step('loading the model')
+        if (!options.agent) announce(null)
+      },
+      onServing: (serving) => announce(serving),
+      onAgentState: (state) => screen.step(state),
+      onRestart: (what, why) => screen.note(`the ${what} ${why}; starting it again`),
+      onFailed: (problem) => outcome.reject(problem),
+    },
+  )
+  let isStopping = false
+  const unsubscribe = context.onInterrupt(() => {
+    if (isStopping) process.exit(130)
+    isStopping = true
+    screen.note('stopping; what runs may end first (Ctrl-C again: at once)')
+    supervisor.stop().then(outcome.resolve, outcome.reject)
+  })
+  try {
+    await outcome.promise
+  } finally {
+    unsubscribe()
+    if (!isStopping) await supervisor.stop()
+    lock.release()
+  }
+}
+
+function writeReady(file: string, { openaiBaseUrl, apiKey, apiUrl }: Ready): void {
+  try {
+    writeFileSync(file, `${JSON.stringify({ openaiBaseUrl, apiKey, apiUrl, webUrl: `${apiUrl}/` })}\n`, {
+      mode: 0o600,
+    })
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new Problem('config_invalid', `The ready file ${file} cannot be written: ${why}.`, { cause })
+  }
+}
+
+/** What the user sees: one line while things start, then where everything is, then only what is worth a line. */
+function createScreen(context: CliContext, dataFolder: string, options: UpOptions) {
+  const { stdout, stderr } = context
+  const style = styleFor(stdout, context.env)
+  let isAnnounced = false
+  let lastStep = ''
+  const line = (text: string): void => stdout.write(`${text}\n`)
+  if (!options.json) line(`${style('bold', `Shoal ${VERSION}`)}: starting the network "${options.name}"`)
+  return {
+    step(step: string): void {
+      if (isAnnounced || options.json || step === lastStep) return
+      lastStep = step
+      stderr.write(`${style('dim', `  ${step} …`)}\n`)
+    },
+    note: (text: string): void => void stderr.write(`${style('dim', `shoal: ${text}`)}\n`),
+    serving(ready: Ready, serving: Serving | null): void {
+      if (isAnnounced) return
+      isAnnounced = true
+      const { apiUrl, openaiBaseUrl, apiKey } = ready
+      if (options.json) return line(JSON.stringify({ openaiBaseUrl, apiKey, apiUrl, webUrl: `${apiUrl}/` }))
+      const model = serving?.models[0]?.id ?? 'MODEL'
+      const speeds = serving?.models.map(
+        ({ id, tokensPerSecond }) => `${id} (${Math.round(tokensPerSecond)} tokens/s)`,
+      )
+      const fields: [string, string][] = [
+        ['OpenAI API', openaiBaseUrl],
+        ['API key', apiKey],
+        ['Web', `${apiUrl}/   ${style('dim', `API reference: ${apiUrl}/docs`)}`],
+        ['Data', dataFolder],
+        ['Balance', `$${formatUsd(options.testBalance)} of test money on a new network`],
+        [
+          'Node',
+          serving
+            ? `${serving.nodeId}, serving ${speeds?.join(', ')}`
+            : 'none here; add one with "shoal provide"',
+        ],
+      ]
+      line('')
+      for (const [name, value] of fields) line(`  ${style('dim', name.padEnd(11))}${value}`)
+      line(`\n  ${style('bold', 'Try')}, in another terminal:\n`)
+      const data = options.data === undefined ? '' : ` --data ${quote(dataFolder)}`
+      line(`  npx shoal chat "What is Shoal?"${data}`)
+      line(`  npx shoal status${data}`)
+      const body = JSON.stringify({ model, messages: [{ role: 'user', content: 'What is Shoal?' }] })
+      line(
+        `  curl ${openaiBaseUrl}/chat/completions -H "Authorization: Bearer ${apiKey}" -H "Content-Type: application/json" -d '${body}'`,
+      )
+      line(`\n  ${style('dim', 'Ctrl-C stops the network; nothing is lost.')}`)
+    },
+  }
+}
+
+const quote = (text: string): string => (/^[\w./~-]+$/.test(text) ? text : JSON.stringify(text))

@@ -1,0 +1,72 @@
+/** `npm run sim`: runs seeds and prints how to replay the first one that fails. */
+import { parseArgs } from 'node:util'
+import { HOUR_MS, MINUTE_MS } from '#kernel/time.ts'
+import type { SimPlan } from './sim-plan.ts'
+import { simulate } from './simulate.ts'
+
+const usage = `Usage: npm run sim -- [--seeds N] [--from S] [--twice] [--nodes N] [--minutes M] [--verbose]
+
+  --seeds N     how many seeds to run (500)
+  --from S      the first of them (1)
+  --twice       runs each seed twice and compares the digests
+  --nodes N     fixes the number of nodes, instead of 20 to 31 by seed
+  --minutes M   fixes the minutes under load, instead of 15
+  --verbose     prints each seed's plan, calls and faults`
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '500' },
+    from: { type: 'string', default: '1' },
+    twice: { type: 'boolean', default: false },
+    nodes: { type: 'string' },
+    minutes: { type: 'string' },
+    verbose: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+})
+const [seeds, from] = [Number(values.seeds), Number(values.from)]
+if (values.help || !(seeds > 0) || !Number.isSafeInteger(from)) {
+  console.log(usage)
+  process.exit(values.help ? 0 : 2)
+}
+const override: Partial<SimPlan> = {
+  ...(values.nodes ? { nodes: Number(values.nodes) } : {}),
+  ...(values.minutes ? { loadMs: Number(values.minutes) * MINUTE_MS } : {}),
+}
+
+const cpuStart = process.cpuUsage()
+let events = 0
+let simulatedMs = 0
+for (let seed = from; seed < from + seeds; seed++) {
+  try {
+    const run = await simulate(seed, override)
+    events += run.events
+    simulatedMs += run.simulatedMs
+    if (values.twice) {
+      const again = await simulate(seed, override)
+      events += again.events
+      simulatedMs += again.simulatedMs
+      if (again.digest !== run.digest) throw new Error(`two runs differ: ${run.digest} and ${again.digest}`)
+    }
+    if (values.verbose)
+      console.log(
+        seed,
+        JSON.stringify(run, (_, value) => (typeof value === 'bigint' ? `${value}` : value)),
+      )
+    else process.stdout.write(seed % 10 === 0 ? `${seed}\n` : '.')
+  } catch (error) {
+    const rest = [values.nodes && `--nodes ${values.nodes}`, values.minutes && `--minutes ${values.minutes}`]
+    console.error(`\nseed ${seed} failed:`, error)
+    console.error(
+      `replay it with: npm run sim -- --seeds 1 --from ${seed} ${rest.filter(Boolean).join(' ')} --verbose`,
+    )
+    process.exit(1)
+  }
+}
+const { user, system } = process.cpuUsage(cpuStart)
+const cpuSeconds = (user + system) / 1e6
+const hours = simulatedMs / HOUR_MS
+console.log(
+  `\n${seeds} seeds passed: ${hours.toFixed(1)} simulated hours in ${cpuSeconds.toFixed(1)} CPU-seconds ` +
+    `(${(hours / cpuSeconds).toFixed(2)} simulated hours per CPU-second), ${Math.round(events / cpuSeconds)} events/s`,
+)

@@ -1,0 +1,126 @@
+/**
+ * `npm test`: system parts, types, lint, then every `*.test.ts` in a process of its own, two at a time.
+ *
+ *     npm test                     all of it
+ *     npm test -- journal e2e      only test files whose path contains one of these, and no other step
+ *     npm test -- --in DIR         only test files below DIR
+ *
+ * Ends with 0 when all is well, 1 when something failed, 130 when interrupted.
+ */
+import { spawn } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import { availableParallelism, constants } from 'node:os'
+import { join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { type FileReport, formatReport, formatSummary, type Step } from './reporter.ts'
+import { runFile } from './run-file.ts'
+
+const root = join(import.meta.dirname, '..')
+const TEST_FOLDERS = ['test', 'src', 'bench']
+const FILE_TIMEOUT_MS = 5 * 60_000
+
+const programs: readonly (readonly [name: string, path: string, args: readonly string[]])[] = [
+  ['system', 'bin/setup.ts', []],
+  ['types', 'node_modules/typescript/bin/tsc', ['-p', '.']],
+  ['lint', 'node_modules/@biomejs/biome/bin/biome', ['check']],
+]
+
+const interrupted = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    if (interrupted.signal.aborted) process.exit(128 + constants.signals[signal])
+    print(`\n${signal}: ending the tests (once more to end at once)`)
+    interrupted.abort()
+  })
+}
+
+try {
+  process.exit(await main())
+} catch (error) {
+  if (!(error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')))
+    throw error
+  print(error.message)
+  process.exit(2)
+}
+
+async function main(): Promise<number> {
+  const options = { in: { type: 'string' }, 'file-timeout-ms': { type: 'string' } } as const
+  const { values, positionals } = parseArgs({ options, allowPositionals: true })
+  const folder = values.in === undefined ? root : resolve(values.in)
+  const files = findTests(folder, values.in === undefined ? TEST_FOLDERS : ['.'], positionals)
+  if (files.length === 0) {
+    print(`No test file matches ${positionals.join(' ')}.`)
+    return 1
+  }
+  process.chdir(root)
+  const steps: Step[] = []
+  const isAll = values.in === undefined && positionals.length === 0
+  for (const [name, path, args] of isAll ? programs : []) {
+    steps.push(await timed(name, () => runProgram(path, args)))
+  }
+  const reports: FileReport[] = []
+  const timeoutMs = Number(values['file-timeout-ms'] ?? FILE_TIMEOUT_MS)
+  steps.push(await timed('tests', () => runTests({ folder, files, reports, timeoutMs })))
+  if (interrupted.signal.aborted) return 130
+  print(formatSummary(steps, reports))
+  return steps.every((step) => step.isGood) ? 0 : 1
+}
+
+/** Long ones first, so that none is left alone on one core at the end. */
+function findTests(folder: string, below: readonly string[], patterns: readonly string[]): string[] {
+  const found = below
+    .filter((name) => existsSync(join(folder, name)))
+    .flatMap((name) =>
+      readdirSync(join(folder, name), { recursive: true, encoding: 'utf8' }).map((file) => join(name, file)),
+    )
+    .filter((file) => file.endsWith('.test.ts') && !file.includes('node_modules'))
+    .filter((file) => patterns.length === 0 || patterns.some((pattern) => file.includes(pattern)))
+  const isLong = (file: string) => /^test\/e2e\/|^src\/sim\//.test(file)
+  return found.toSorted((a, b) => Number(isLong(b)) - Number(isLong(a)) || (a < b ? -1 : 1))
+}
+
+async function runTests(job: {
+  folder: string
+  files: readonly string[]
+  reports: FileReport[]
+  timeoutMs: number
+}): Promise<boolean> {
+  const queue = [...job.files]
+  const work = async (): Promise<void> => {
+    for (let file = queue.shift(); file !== undefined && !interrupted.signal.aborted; file = queue.shift()) {
+      const path = join(job.folder, file)
+      const report = await runFile({ path, name: file, timeoutMs: job.timeoutMs, signal: interrupted.signal })
+      job.reports.push(report)
+      if (!interrupted.signal.aborted) print(formatReport(report))
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, work))
+  return job.reports.every((report) => report.failed === 0)
+}
+
+async function timed(name: string, work: () => Promise<boolean>): Promise<Step> {
+  if (interrupted.signal.aborted) return { name, isGood: false, durationMs: 0 }
+  const startedAt = performance.now()
+  const isGood = await work()
+  return { name, isGood, durationMs: performance.now() - startedAt }
+}
+
+function runProgram(path: string, args: readonly string[]): Promise<boolean> {
+  return new Promise((done) => {
+    const child = spawn(process.execPath, [path, ...args], { stdio: 'inherit', cwd: root })
+    const end = () => child.kill()
+    interrupted.signal.addEventListener('abort', end)
+    child.on('error', (error) => {
+      print(`${path} does not start: ${error.message}`)
+      done(false)
+    })
+    child.on('exit', (code) => {
+      interrupted.signal.removeEventListener('abort', end)
+      done(code === 0)
+    })
+  })
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}

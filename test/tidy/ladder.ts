@@ -1,0 +1,117 @@
+/** Which folder of `src` may import which: the architecture as a table. */
+import { importsOf } from './source-text.ts'
+
+const foundations = ['kernel', 'protocol'] as const
+const pureDomains = [
+  'organisations',
+  'ledger',
+  'fleet',
+  'work',
+  'market',
+  'verify',
+  'sla',
+  'settlement',
+  'economics',
+] as const
+const shells = ['coordinator', 'gateway', 'agent', 'cli'] as const
+
+/** What each folder may import besides itself, lowest first: a folder may only name those above its line. */
+export const ladder: Readonly<Record<string, readonly string[]>> = {
+  kernel: [],
+  protocol: ['kernel'],
+  organisations: foundations,
+  ledger: foundations,
+  fleet: foundations,
+  work: foundations,
+  market: foundations,
+  verify: foundations,
+  sla: foundations,
+  settlement: [...foundations, 'ledger'],
+  economics: foundations,
+  host: [...foundations, 'fleet'],
+  engines: [...foundations, 'host'],
+  coordinator: [...foundations, ...pureDomains, 'host'],
+  gateway: [...foundations, ...pureDomains, 'host'],
+  agent: [...foundations, ...pureDomains, 'host', 'engines'],
+  cli: [...foundations, ...pureDomains, 'host'],
+  sim: [...foundations, ...pureDomains, 'host', 'engines', 'coordinator', 'gateway', 'agent'],
+}
+
+/** Their code has no clock, no randomness, no IO and nothing asynchronous. */
+export const pureFolders: readonly string[] = [...foundations, ...pureDomains]
+
+/** The real twin of a port knows the port and what crosses a wire, and nothing of what is built on it. */
+const ofRealTwins: readonly string[] = [...foundations, 'host']
+
+export const folderOf = (file: string): string => /^src\/([^/]+)\//.exec(file)?.[1] ?? ''
+export const isTest = (file: string): boolean => file.endsWith('.test.ts')
+export const isRealTwin = (file: string): boolean => file.startsWith('src/host/node/')
+
+/** Modules that set up the real thing for tests alone; no program imports them. */
+const testSupport = ['src/engines/llama-cpp/tiny-engine.ts']
+const isWiring = (file: string): boolean => folderOf(file) === 'sim' || testSupport.includes(file)
+
+/** The ladder itself: no name twice, none unknown, none below its own line, no shell in another. */
+export function checkLadder(table: Readonly<Record<string, readonly string[]>>): string[] {
+  const names = Object.keys(table)
+  const isShell = (name: string) => (shells as readonly string[]).includes(name)
+  return Object.entries(table).flatMap(([name, allowed], at) =>
+    allowed.flatMap((other) => {
+      if (names.indexOf(other) === -1 || names.indexOf(other) >= at)
+        return [`${name} names ${other}, which is not below it`]
+      return isShell(name) && isShell(other)
+        ? [`${name} names ${other}: shells never import one another`]
+        : []
+    }),
+  )
+}
+
+/**
+ * What is wrong with the imports of `file` (a path such as `src/ledger/ledger.ts`). Tests may import whatever they
+ * test with, for nothing imports them; the form of an import binds them too.
+ */
+export function checkImports(file: string, text: string): string[] {
+  const folder = folderOf(file)
+  const allowed = isRealTwin(file) ? ofRealTwins : [folder, ...(ladder[folder] ?? [])]
+  if (ladder[folder] === undefined)
+    return [`${file}: the folder ${folder} is not in the ladder: give it a line there`]
+  return importsOf(text).flatMap(({ specifier, line }) => {
+    const complaint =
+      checkForm(file, specifier) ?? (isTest(file) ? null : checkTarget(file, { specifier, allowed }))
+    return complaint === null ? [] : [`${file}:${line}: ${complaint}`]
+  })
+}
+
+function checkForm(file: string, specifier: string): string | null {
+  if (/^[.#]/.test(specifier) && !/\.(ts|json|mjs)$/.test(specifier))
+    return `'${specifier}' needs its extension`
+  if (specifier.startsWith('.') && isOutside(file, specifier))
+    return `'${specifier}' leaves its folder: write #folder/file.ts`
+  if (specifier.startsWith(`#${folderOf(file)}/`) && !file.includes('/host/') && !isTest(file)) {
+    return `'${specifier}' is in the same folder: write ./file.ts`
+  }
+  return null
+}
+
+function checkTarget(
+  file: string,
+  { specifier, allowed }: { specifier: string; allowed: readonly string[] },
+): string | null {
+  const folder = /^#([^/]+)\//.exec(specifier)?.[1]
+  if (folder !== undefined && !allowed.includes(folder)) {
+    const from = isRealTwin(file) ? 'host/node' : folderOf(file)
+    return `${from} may not import ${folder}`
+  }
+  const isReal =
+    specifier.startsWith('#host/node/') || (folderOf(file) === 'host' && specifier.startsWith('./node/'))
+  if (isReal && !isRealTwin(file) && !isWiring(file)) {
+    return `'${specifier}' is a real twin: take the port as an argument; bin/ passes the twin`
+  }
+  return null
+}
+
+/** Whether a relative `specifier` leads out of the folder below `src` that `file` is in. */
+function isOutside(file: string, specifier: string): boolean {
+  const path = new URL(specifier, `file:///${file}`).pathname.slice(1)
+  return folderOf(path) !== folderOf(file)
+}
