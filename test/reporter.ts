@@ -95,8 +95,15 @@ function describeError(error: unknown): string {
   if (typeof thrown === 'string') return thrown
   return thrown instanceof Error && failureType(thrown) !== undefined
     ? thrown.message
-    : inspect(thrown, { colors: process.stdout.isTTY, depth: 6 })
+    : withoutRunner(inspect(thrown, { colors: process.stdout.isTTY, depth: 6 }))
 }
+
+/** The frames of the runner itself tell nothing; one that ends in a brace opens the error's own fields. */
+const withoutRunner = (stack: string): string =>
+  stack
+    .split('\n')
+    .filter((line) => !/^\s+at .*\(?node:internal\/(?!.*\{$)/.test(line))
+    .join('\n')
 
 export function formatReport(report: FileReport): string {
   const isGood = report.failed === 0

@@ -14,6 +14,8 @@ import {
   type PackageJson,
 } from './tidy/tree.ts'
 
+Error.stackTraceLimit = 0
+
 const root = join(import.meta.dirname, '..')
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
 
@@ -23,7 +25,7 @@ const paths = readdirSync(root, { withFileTypes: true })
 const texts = (pattern: RegExp): Map<string, string> =>
   new Map(paths.filter((path) => pattern.test(path)).map((path) => [path, read(path)]))
 
-const source = texts(/^(src|bin|test|bench)\/.*\.ts$|^bootstrap\.mjs$/)
+const source = texts(/^(src|bin|test|bench)\/(?!(.*\/)?\.).*\.ts$|^bootstrap\.mjs$/)
 const product = [...source].filter(([path]) => path.startsWith('src/'))
 const packageJson = JSON.parse(read('package.json')) as PackageJson
 
@@ -59,7 +61,7 @@ test('versions are exact, and the lock names no address', () =>
 
 test('links between pages lead somewhere', () => none(checkLinks(texts(/\.md$/), new Set(paths))))
 
-/** A plain error: a difference to the empty text would say everything twice. */
+/** A plain error without a stack: a difference to the empty text would say everything twice. */
 function none(complaints: readonly string[]): void {
   if (complaints.length > 0) throw new Error(`\n${complaints.join('\n')}\n`)
 }

@@ -9,6 +9,8 @@ interface GatewayRecord {
   heardAtMs: number
   incarnation: number
   sequence: number
+  /** To the newest report: its answer may have been lost, and the repeat has to tell who was refused. */
+  reply: PresenceReply | null
   wantsPresence: boolean
 }
 
@@ -16,7 +18,7 @@ interface GatewayRecord {
 export interface Gateways {
   /** Notes a sign of life; true when the gateway must report all its nodes. */
   heard(gatewayId: string, elapsedMs: number): boolean
-  /** Applies a report unless it, or a later one, was applied before. */
+  /** Applies a report unless it, or a later one, was applied before; the newest is answered alike when it comes again. */
   report(turn: Turn, report: PresenceReport, epoch: number): PresenceReply
   /** Marks the nodes of silent gateways as suspect. */
   giveUpSilent(turn: Turn, elapsedMs: number): void
@@ -28,7 +30,7 @@ export function createGateways(startedMs: number): Gateways {
   const recordOf = (gatewayId: string): GatewayRecord => {
     let record = gateways.get(gatewayId)
     if (!record) {
-      record = { heardAtMs: startedMs, incarnation: 0, sequence: 0, wantsPresence: true }
+      record = { heardAtMs: startedMs, incarnation: 0, sequence: 0, reply: null, wantsPresence: true }
       gateways.set(gatewayId, record)
     }
     return record
@@ -43,14 +45,16 @@ export function createGateways(startedMs: number): Gateways {
 
     report(turn, report, epoch) {
       const record = recordOf(report.gatewayId)
+      const isSameStart = report.incarnation === record.incarnation
+      if (record.reply && isSameStart && report.sequence === record.sequence) return record.reply
       const isOld =
-        report.incarnation < record.incarnation ||
-        (report.incarnation === record.incarnation && report.sequence <= record.sequence)
+        report.incarnation < record.incarnation || (isSameStart && report.sequence <= record.sequence)
       if (isOld) return { epoch, refused: [] }
       record.incarnation = report.incarnation
       record.sequence = report.sequence
       if (report.isComplete) record.wantsPresence = false
-      return { epoch, refused: applyReport(turn, report) }
+      record.reply = { epoch, refused: applyReport(turn, report) }
+      return record.reply
     },
 
     giveUpSilent(turn, elapsedMs) {

@@ -45,11 +45,11 @@ interface AbsenceCommand {
 
 /** Ordered by precedence. */
 export type FleetRefusal =
+  | 'key_enrolled'
   | 'token_exists'
   | 'token_unknown'
   | 'token_expired'
   | 'token_not_expired'
-  | 'key_enrolled'
   | 'node_exists'
   | 'node_unknown'
   | 'node_banned'

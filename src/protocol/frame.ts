@@ -42,7 +42,8 @@ export const FRAME_PAYLOAD_BYTES_MAX = 8 * 1024 * 1024
 export const FLAG_IDS_UNKNOWN = 1
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder('utf-8', { fatal: true })
+// A byte order mark is text like any other: a delta may begin with one.
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 export function encodeFrame(type: FrameType, stream: number, payload: Uint8Array, flags = 0): Uint8Array {
   assert(payload.length <= FRAME_PAYLOAD_BYTES_MAX, 'a frame payload is bounded by whoever made it')

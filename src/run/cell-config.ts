@@ -29,4 +29,10 @@ export const CellMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('failed'), code: z.string(), message: z.string() }),
 ])
 export type CellMessage = z.output<typeof CellMessage>
-export type CellOrder = { type: 'token' } | { type: 'stop' }
+/** A cell's process loads its code and then waits for `start`, so that a spare one can take over at once. */
+export const CellOrder = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('start'), config: CellConfig }),
+  z.object({ type: z.literal('token') }),
+  z.object({ type: z.literal('stop') }),
+])
+export type CellOrder = z.output<typeof CellOrder>

@@ -15,8 +15,10 @@ import { nodeClock } from '#host/node/node-clock.ts'
 import { formatUsd, type NanoUsd, parseUsd } from '#kernel/money.ts'
 import { Problem } from '#protocol/problem.ts'
 import { VERSION } from '#protocol/version.ts'
+import type { Serving } from './agent-keeper.ts'
+import type { Ready } from './cell-keeper.ts'
 import { type EngineFlags, engineOf, engineOptions } from './engine-flags.ts'
-import { type Ready, type Serving, startSupervisor } from './supervisor.ts'
+import { startSupervisor } from './supervisor.ts'
 
 interface UpOptions extends GlobalOptions, EngineFlags {
   readonly port: number
@@ -104,15 +106,17 @@ async function runUp(context: CliContext, options: UpOptions): Promise<void> {
       cell: { dataFolder, hostname: '127.0.0.1', port, networkName: name, feeBps, testBalance, logLevel },
       agent: options.agent
         ? {
-            folder: agentFolder,
-            name: hostname() || 'local',
-            askPerGpuHour: options.ask,
-            engine: engineOf(options),
-            logLevel,
+            agent: {
+              folder: agentFolder,
+              name: hostname() || 'local',
+              askPerGpuHour: options.ask,
+              engine: engineOf(options),
+              logLevel,
+            },
+            isEnrolled: (apiUrl) =>
+              isEnrolled({ secrets: createDiskSecrets(join(agentFolder, 'secrets')) }, apiUrl),
           }
         : null,
-      isEnrolled: (apiUrl) =>
-        isEnrolled({ secrets: createDiskSecrets(join(agentFolder, 'secrets')) }, apiUrl),
     },
     {
       onReady(now) {

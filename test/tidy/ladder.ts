@@ -35,6 +35,7 @@ export const ladder: Readonly<Record<string, readonly string[]>> = {
   agent: [...foundations, ...pureDomains, 'host', 'engines'],
   cli: [...foundations, ...pureDomains, 'host'],
   sim: [...foundations, ...pureDomains, 'host', 'engines', 'coordinator', 'gateway', 'agent'],
+  run: [...foundations, ...pureDomains, 'host', 'engines', ...shells],
 }
 
 /** Their code has no clock, no randomness, no IO and nothing asynchronous. */
@@ -44,12 +45,14 @@ export const pureFolders: readonly string[] = [...foundations, ...pureDomains]
 const ofRealTwins: readonly string[] = [...foundations, 'host']
 
 export const folderOf = (file: string): string => /^src\/([^/]+)\//.exec(file)?.[1] ?? ''
-export const isTest = (file: string): boolean => file.endsWith('.test.ts')
-export const isRealTwin = (file: string): boolean => file.startsWith('src/host/node/')
-
-/** Modules that set up the real thing for tests alone; no program imports them. */
+/** Tests, and modules that only tests import: `test-….ts` and the few named here. */
+export const isTest = (file: string): boolean =>
+  /(\.test|\/test-[^/]+)\.ts$/.test(file) || testSupport.includes(file)
 const testSupport = ['src/engines/llama-cpp/tiny-engine.ts']
-const isWiring = (file: string): boolean => folderOf(file) === 'sim' || testSupport.includes(file)
+
+export const isRealTwin = (file: string): boolean => file.startsWith('src/host/node/')
+/** `sim` and `run` put a network together, the one of simulated parts and the other of real ones. */
+export const isWiring = (file: string): boolean => /^src\/(sim|run)\//.test(file)
 
 /** The ladder itself: no name twice, none unknown, none below its own line, no shell in another. */
 export function checkLadder(table: Readonly<Record<string, readonly string[]>>): string[] {
@@ -105,7 +108,7 @@ function checkTarget(
   const isReal =
     specifier.startsWith('#host/node/') || (folderOf(file) === 'host' && specifier.startsWith('./node/'))
   if (isReal && !isRealTwin(file) && !isWiring(file)) {
-    return `'${specifier}' is a real twin: take the port as an argument; bin/ passes the twin`
+    return `'${specifier}' is a real twin: take the port as an argument; src/run passes the twin`
   }
   return null
 }

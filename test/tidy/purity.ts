@@ -1,5 +1,5 @@
-/** What code may ask of the world around it: nothing, but for the real and the simulated twins of the ports. */
-import { folderOf, isRealTwin, isTest, pureFolders } from './ladder.ts'
+/** What code may ask of the world around it: nothing, but for the twins of the ports and what wires them. */
+import { folderOf, isRealTwin, isTest, isWiring, pureFolders } from './ladder.ts'
 import { codeOf, importsOf, lineAt } from './source-text.ts'
 
 export type Rule = 'ambient' | 'node-modules' | 'async'
@@ -14,10 +14,6 @@ export const exceptions: Readonly<Record<string, Exception>> = {
   'src/engines/llama-cpp/child-main.ts': {
     rules: ['ambient', 'node-modules'],
     why: 'a process of its own, which no simulator runs',
-  },
-  'src/engines/llama-cpp/tiny-engine.ts': {
-    rules: ['node-modules'],
-    why: 'sets up a real engine for tests; no program imports it',
   },
   'src/protocol/write-openapi.ts': {
     rules: ['node-modules'],
@@ -46,7 +42,7 @@ export const ambient: readonly (readonly [pattern: RegExp, instead: string])[] =
     'Host.secrets.randomBytes',
   ],
   [/\bcrypto\.subtle\b/, 'Host.crypto: WebCrypto resolves off-thread, in an order that no seed controls'],
-  [/(?<![.\w])process\.\w/, 'an argument that bin/ passes'],
+  [/(?<![.\w])process\.\w/, 'an argument that src/run passes'],
   [calls('fetch|new (?:WebSocket|EventSource|XMLHttpRequest)'), 'Host.network'],
   [/\bconsole\.\w/, 'Host.log, or the output that the command was given'],
 ]
@@ -67,7 +63,7 @@ export function checkPurity(
   text: string,
   allowed: readonly Rule[] = exceptions[file]?.rules ?? [],
 ): string[] {
-  if (isTest(file) || isRealTwin(file) || folderOf(file) === 'sim') return []
+  if (isTest(file) || isRealTwin(file) || isWiring(file)) return []
   const rules: Readonly<Record<Rule, () => string[]>> = {
     ambient: () => checkAmbient(file, text),
     'node-modules': () => checkModules(file, text),

@@ -1,4 +1,5 @@
 /** What holds of the tree as a whole. Every check takes its files as texts by path, so that a test can make them up. */
+import { isTest } from './ladder.ts'
 import { importsOf, withoutComments } from './source-text.ts'
 
 export type Files = ReadonlyMap<string, string>
@@ -27,8 +28,8 @@ function referencesOf(file: string, text: string): string[] {
   )
   return literals.flatMap((literal) => {
     if (literal.startsWith('#')) return [`src/${literal.slice(1)}`]
-    // A module of the same folder with the ending of this one, as in `replace(/here(\.\w+)$/, 'there$1')`.
-    if (literal.endsWith('$1')) return [`${folder}${literal.slice(0, -2)}.ts`]
+    // A module beside this one, with this one's ending: `replace(/here(\.\w+)$/, 'there$1')`, `moduleHere('there')`.
+    if (/^[a-z0-9-]+(\$1)?$/.test(literal)) return [`${folder}${literal.replace('$1', '')}.ts`]
     if (!/\.(ts|mjs)$/.test(literal)) return []
     const relative = new URL(literal, `file:///${folder}`).pathname.slice(1)
     return [relative, literal]
@@ -56,7 +57,7 @@ export function checkDependencies(files: Files, packageJson: PackageJson): strin
   const used = new Set<string>()
   const undeclared: string[] = []
   for (const [file, text] of files) {
-    const isShipped = /^(src|bin)\//.test(file) && !file.endsWith('.test.ts')
+    const isShipped = /^(src|bin)\//.test(file) && !isTest(file)
     for (const { specifier, isType, line } of importsOf(text)) {
       if (/^[.#/]|^node:|\$\{/.test(specifier)) continue
       const name = specifier

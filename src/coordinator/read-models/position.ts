@@ -77,9 +77,9 @@ export function isUndefined(error: unknown): boolean {
  */
 export const advancePosition = (journalId: string, from: number, last: JournalEntry): Statement => ({
   sql: `update read_models.position set sequence = $1, last_entry = $2
-    where schema_version = $3 and journal_id = $4 and $5::bigint is not null returning sequence`,
+    where schema_version = $3 and journal_id = $4 and sequence = $5 returning sequence`,
   parameters: [last.sequence, fingerprint(last), READ_MODEL_VERSION, journalId, from],
-
+  rowsExpected: 1,
 })
 
 /**

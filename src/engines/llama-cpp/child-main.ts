@@ -99,6 +99,8 @@ process.on('message', (message) => {
   else runs?.[order.type](order.run)
 })
 process.on('uncaughtException', fail)
+// A terminal and systemd signal the whole group: the parent hears it too, and lets open answers end before it ends this.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
 // The parent died, however it died: nobody will ever read an answer.
 process.on('disconnect', () => process.exit(0))
 setInterval(() => send({ type: 'tick', working: runs?.working ?? 0, progress: runs?.progress ?? 0 }), TICK_MS)

@@ -125,6 +125,15 @@ test('a cancelled run says nothing more', async () => {
   assert.equal(long.deltas.length, seen)
 })
 
+test('a run cancelled while its prompt is evaluated leaves its slot in order', async () => {
+  const prompt = 'b'.repeat(2000)
+  const cancelled = startRun(shared.engine, completion(prompt))
+  cancelled.run.cancel()
+  const { end } = await finishRun(shared.engine, completion(prompt, { maxTokens: 4 }))
+  assert.deepEqual(end, { finishReason: 'length', promptTokens: 2002, completionTokens: 4 })
+  assert.equal(cancelled.deltas.length, 0)
+})
+
 test('a paused run says nothing until it goes on, and then all of it', async () => {
   const whole = await finishRun(shared.engine, completion('node', { maxTokens: 300 }))
   const paused = startRun(shared.engine, completion('node', { maxTokens: 300 }))

@@ -110,6 +110,14 @@ test('a child that says nothing for 15 s is killed and replaced', async (t) => {
   assert.equal(children.length, 2)
 })
 
+test('a Ctrl-C that reaches the child too does not end it: its parent decides', async (t) => {
+  const { engine, children } = await setup(t, {})
+  await engine.ready()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(children[0]?.pid ?? 0, signal)
+  assert.equal((await finishRun(engine, completion('hello', { maxTokens: 200 }))).end?.completionTokens, 200)
+  assert.equal(children.length, 1)
+})
+
 test('close() cancels what is open, ends the child and forgets its later starts', async (t) => {
   const { engine, children } = await setup(t, {})
   await engine.ready()

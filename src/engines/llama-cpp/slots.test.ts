@@ -18,15 +18,13 @@ test('a prompt that goes on from what a slot holds gets that slot, and only its 
   const slot = slots.take(first)
   const answer = await run(slot, first, 20)
   slots.giveBack(slot)
-  const longer = [...first, ...answer, ...tokens('and more')]
+  const added = tokens('and more')
+  const longer = [...first, ...answer, ...added]
   assert.equal(slots.take(longer), slot)
   const before = slot.sequence.tokenMeter.usedInputTokens
   await run(slot, longer, 1)
-  // The last answer token was never evaluated, for nothing came after it.
-  assert.equal(
-    slot.sequence.tokenMeter.usedInputTokens - before,
-    longer.length - first.length - answer.length + 1 - 1,
-  )
+  // The last token of the answer is evaluated now, and the very last of the prompt counts as output.
+  assert.equal(slot.sequence.tokenMeter.usedInputTokens - before, added.length)
 })
 
 test('a busy slot is not taken, however well it fits', async (t) => {

@@ -281,6 +281,12 @@ test('a key that the server refuses is told at the start, as the owner’s to me
   assert.deepEqual(engine.models(), [])
 })
 
+test('a key that no header can carry is told like any other failure', async (t) => {
+  const { engine, changed } = await setup(t, { options: { apiKey: 'a\nb' }, waits: false })
+  await changed(() => engine.failure() !== null)
+  assert.match(engine.failure()?.message ?? '', /invalid authorization header/)
+})
+
 test('a base URL without an API behind it is told at the start', async (t) => {
   const { engine } = await setup(t, { listStatus: 404, waits: false })
   await assert.rejects(

@@ -28,10 +28,14 @@ export const undiciUpstreams = {
       request(call: Call, handlers: Handlers) {
         const exchange = new Exchange(handlers, place)
         const { method, path, headers, body } = call
-        pool.dispatch(
-          { method, path, headers, body, headersTimeout: call.headMsMax, bodyTimeout: call.silenceMsMax },
-          exchange,
-        )
+        exchange.dispatch(pool, {
+          method,
+          path,
+          headers,
+          body,
+          headersTimeout: call.headMsMax,
+          bodyTimeout: call.silenceMsMax,
+        })
         return exchange
       },
       close: () => pool.destroy(),
@@ -45,10 +49,17 @@ class Exchange implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | null = null
   #isOver = false
   #isPaused = false
+  #isDispatching = false
 
   constructor(handlers: Handlers, place: string) {
     this.#handlers = handlers
     this.#place = place
+  }
+
+  dispatch(pool: Pool, options: Dispatcher.DispatchOptions): void {
+    this.#isDispatching = true
+    pool.dispatch(options, this)
+    this.#isDispatching = false
   }
 
   abort(): void {
@@ -89,7 +100,9 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#tell(() => this.#handlers.onEnd())
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+  onResponseError(controller: Dispatcher.DispatchController, error: Error): void {
+    // A header that cannot be sent is told within the call; our callers hear nothing before `request` returns.
+    if (this.#isDispatching) return queueMicrotask(() => this.onResponseError(controller, error))
     if (this.#isOver) return
     this.#isOver = true
     this.#tell(() => this.#handlers.onFail(networkProblem(error, this.#place)))

@@ -1,0 +1,113 @@
+/**
+ * Keeps a cell's process alive. Beside the one that serves stands a spare that has loaded the code already: when the
+ * first dies, whatever it was, the spare takes its place within the time that opening a journal takes.
+ */
+import { type Children, describeExit } from '#engines/child.ts'
+import type { Clock } from '#host/host.ts'
+import { Problem, type ProblemCode, problemKinds } from '#protocol/problem.ts'
+import type { CellConfig, CellMessage } from './cell-config.ts'
+import { CellProcess } from './cell-process.ts'
+import { restartPauseMs } from './restart-pause.ts'
+
+export type Ready = Extract<CellMessage, { type: 'ready' }>
+
+export interface CellKeeperHooks {
+  /** It serves: the first time, and again after each restart. */
+  readonly onReady: (ready: Ready) => void
+  readonly onToken: (token: string) => void
+  readonly onRestart: (why: string) => void
+  /** It cannot serve until a person changes something. */
+  readonly onFailed: (problem: Problem) => void
+}
+
+export interface CellKeeper {
+  /** Answered by `onToken`, unless the cell dies first. */
+  askToken(): void
+  stop(): Promise<void>
+}
+
+/** A predecessor that is still closing holds the folder and the port for a moment. */
+const PREDECESSOR_MS = 10_000
+/** What a restart may cure while a predecessor is leaving. */
+const passing = new Set<ProblemCode>(['folder_in_use', 'port_taken'])
+/** The spare loads when the start of the others no longer needs the processor. */
+const SPARE_AFTER_MS = 1_500
+const FAILURES_MAX = 5
+
+export function keepCell(
+  parts: { children: Children; clock: Clock; module: URL },
+  wanted: CellConfig,
+  hooks: CellKeeperHooks,
+): CellKeeper {
+  const { children, clock, module } = parts
+  const startedMs = clock.elapsedMs()
+  let current: CellProcess | null = null
+  let spare: CellProcess | null = null
+  let lastReady: Ready | null = null
+  let isStopping = false
+  let onStopped: (() => void) | null = null
+
+  function start(failures: number): void {
+    if (isStopping) return
+    let isUp = false
+    let failure: Problem | null = null
+    // The port that the first start was given is kept, so that clients and agents find the network again.
+    const config = { ...wanted, port: lastReady?.port ?? wanted.port }
+    current = spare && !spare.isGone ? spare : new CellProcess(children, module)
+    spare = null
+    current.start(config, {
+      onMessage(message) {
+        if (message.type === 'token') hooks.onToken(message.token)
+        else if (message.type === 'failed') failure = toKnownProblem(message)
+        else {
+          isUp = true
+          lastReady = message
+          clock.after(SPARE_AFTER_MS, prepareSpare)
+          hooks.onReady(message)
+        }
+      },
+      onExit(exit) {
+        current = null
+        if (isStopping) return onStopped?.()
+        const isFirst = lastReady === null
+        if (failure && isFirst && !mayPass(failure)) return hooks.onFailed(failure)
+        if (isFirst && failures >= FAILURES_MAX && !failure) {
+          return hooks.onFailed(
+            new Problem('internal', `The network does not come up: its process ${describeExit(exit)}.`),
+          )
+        }
+        if (!isFirst) hooks.onRestart(failure?.message ?? describeExit(exit))
+        const next = isUp ? 0 : failures + 1
+        if (next === 0) start(0)
+        else clock.after(restartPauseMs(next), () => start(next))
+      },
+    })
+  }
+
+  const mayPass = (failure: Problem): boolean =>
+    passing.has(failure.code) && clock.elapsedMs() - startedMs < PREDECESSOR_MS
+
+  function prepareSpare(): void {
+    if (isStopping || (spare && !spare.isGone)) return
+    spare = new CellProcess(children, module)
+  }
+
+  start(0)
+  return {
+    askToken: () => current?.askToken(),
+    stop() {
+      isStopping = true
+      spare?.stop()
+      const cell = current
+      if (!cell) return Promise.resolve()
+      return new Promise((resolve) => {
+        onStopped = resolve
+        cell.stop()
+      })
+    },
+  }
+}
+
+export function toKnownProblem({ code, message }: { code: string; message: string }): Problem {
+  return new Problem(code in problemKinds ? (code as ProblemCode) : 'internal', message)
+}

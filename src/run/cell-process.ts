@@ -1,0 +1,50 @@
+import type { Child, ChildExit, Children } from '#engines/child.ts'
+import { CellConfig, CellMessage, type CellOrder } from './cell-config.ts'
+
+export interface CellProcessHandlers {
+  onMessage(message: CellMessage): void
+  onExit(exit: ChildExit): void
+}
+
+/** A process that has loaded the cell's code, or is about to, and becomes the cell when it is told to start. */
+export class CellProcess {
+  readonly #child: Child
+  #handlers: CellProcessHandlers | null = null
+  #exit: ChildExit | null = null
+
+  constructor(children: Children, module: URL) {
+    this.#child = children.spawnChild(
+      { module, args: [] },
+      {
+        onMessage: (message) => this.#handlers?.onMessage(CellMessage.parse(message)),
+        onExit: (exit) => {
+          this.#exit = exit
+          this.#handlers?.onExit(exit)
+        },
+      },
+    )
+  }
+
+  get isGone(): boolean {
+    return this.#exit !== null
+  }
+
+  start(config: CellConfig, handlers: CellProcessHandlers): void {
+    this.#handlers = handlers
+    this.#order({ type: 'start', config })
+  }
+
+  askToken(): void {
+    this.#order({ type: 'token' })
+  }
+
+  /** Asks it to end in order; a spare one ends at once. */
+  stop(): void {
+    this.#order({ type: 'stop' })
+  }
+
+  #order(order: CellOrder): void {
+    const message = order.type === 'start' ? { ...order, config: CellConfig.encode(order.config) } : order
+    this.#child.send(message)
+  }
+}
