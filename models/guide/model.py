@@ -11,10 +11,10 @@ from torch.nn import functional
 class Shape:
     vocabulary: int = 2048
     context: int = 2048
-    width: int = 256
+    width: int = 192
     layers: int = 4
-    heads: int = 4
-    hidden: int = 704
+    heads: int = 3
+    hidden: int = 512
     rope_base: float = 10_000.0
     norm_epsilon: float = 1e-5
 

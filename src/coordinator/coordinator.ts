@@ -10,7 +10,7 @@ import { assert } from '#kernel/assert.ts'
 import type { TimestampMs } from '#kernel/time.ts'
 import type { Problem } from '#protocol/problem.ts'
 import { type CoordinatorEvent, formatRecord, JournalRecord } from './coordinator-events.ts'
-import { type CoordinatorState, evolve } from './coordinator-state.ts'
+import { type CoordinatorState, evolve, formatState } from './coordinator-state.ts'
 import { createSnapshots, type Snapshots } from './snapshots.ts'
 import { startTurn, type Turn } from './turn.ts'
 
@@ -108,10 +108,13 @@ function createCoordinator(parts: {
   let sequence = journal.lastSequence
   let durable = sequence
   let snapshotAt = sequence
+  /** Taken, and kept as soon as its last entry is durable. */
+  let snapshot: { readonly text: string; readonly sequence: number } | null = null
   let isFlushing = false
+  let isReleasing = false
   let isDead = false
   let gathered: string[] = []
-  let replies: Pending[] = []
+  const replies: Pending[] = []
   const durableListeners: ((sequence: number) => void)[] = []
   const eventListeners: ((event: CoordinatorEvent, sequence: number) => void)[] = []
 
@@ -138,17 +141,25 @@ function createCoordinator(parts: {
   }
 
   function releaseReplies(): void {
-    // Turns are taken in order, so what is ready is a prefix.
-    const waiting = replies.findIndex((pending) => pending.sequence > durable)
-    const ready = waiting === -1 ? replies : replies.slice(0, waiting)
-    replies = waiting === -1 ? [] : replies.slice(waiting)
-    for (const pending of ready) pending.run()
+    isReleasing = true
+    while (replies[0] && replies[0].sequence <= durable) {
+      // Turns are taken in order, so what is ready is a prefix; turns taken meanwhile queue up behind it.
+      const waiting = replies.findIndex((pending) => pending.sequence > durable)
+      const ready = replies.splice(0, waiting === -1 ? replies.length : waiting)
+      for (const pending of ready) pending.run()
+    }
+    isReleasing = false
   }
 
   function snapshotWhenDue(): void {
-    if (sequence !== durable || sequence - snapshotAt < options.snapshotEvery) return
-    snapshotAt = sequence
-    snapshots.save(state, sequence)
+    // Under load memory is always ahead of the disk, so the text is taken now and waits for its entries.
+    if (!snapshot && sequence - snapshotAt >= options.snapshotEvery) {
+      snapshot = { text: formatState(state), sequence }
+      snapshotAt = sequence
+    }
+    if (!snapshot || snapshot.sequence > durable) return
+    snapshots.save(snapshot.text, snapshot.sequence)
+    snapshot = null
   }
 
   function execute<T>(useCase: (turn: Turn) => T, reply: (result: T) => void): void {
@@ -161,7 +172,7 @@ function createCoordinator(parts: {
       gathered.push(formatRecord({ version: 1, atMs: nowMs, events }))
       for (const run of eventListeners) for (const event of events) run(event, sequence)
     }
-    if (sequence === durable) {
+    if (sequence === durable && !isReleasing) {
       reply(result)
       return
     }
@@ -177,8 +188,8 @@ function createCoordinator(parts: {
     onDurable: (run) => void durableListeners.push(run),
     onEvent: (run) => void eventListeners.push(run),
     async close() {
-      if (!isDead && sequence !== durable) await new Promise<void>((resolve) => execute(() => {}, resolve))
-      if (!isDead && sequence !== snapshotAt) snapshots.save(state, sequence)
+      while (!isDead && sequence !== durable) await new Promise<void>((resolve) => execute(() => {}, resolve))
+      if (!isDead && sequence !== snapshotAt) snapshots.save(formatState(state), sequence)
       isDead = true
       await snapshots.settle()
       await journal.close()

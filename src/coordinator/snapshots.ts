@@ -1,5 +1,5 @@
 import type { Host } from '#host/host.ts'
-import { type CoordinatorState, emptyState, formatState, parseState } from './coordinator-state.ts'
+import { type CoordinatorState, emptyState, parseState } from './coordinator-state.ts'
 
 /** Where a snapshot is: its blob, and the journal entry that it includes as the last. */
 interface SnapshotRef {
@@ -12,8 +12,8 @@ interface SnapshotRef {
 export interface Snapshots {
   /** The newest usable snapshot of this journal, or the empty state at sequence 0. */
   load(lastSequence: number): Promise<{ state: CoordinatorState; sequence: number }>
-  /** Begins to keep `state` as of `sequence`. The text is taken at once; a save while another runs is skipped. */
-  save(state: CoordinatorState, sequence: number): void
+  /** Begins to keep `text`, the state as of `sequence`, which is durable. A save while another runs is skipped. */
+  save(text: string, sequence: number): void
   /** Resolves when no save is under way. */
   settle(): Promise<void>
 }
@@ -61,9 +61,9 @@ export function createSnapshots(
 
   return {
     load,
-    save(state, sequence) {
+    save(text, sequence) {
       if (saving) return
-      saving = keep(formatState(state), sequence).finally(() => {
+      saving = keep(text, sequence).finally(() => {
         saving = null
       })
     },

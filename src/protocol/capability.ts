@@ -13,7 +13,7 @@ const Watts = z.number().min(0).max(1_000_000)
 const TokensPerSecond = z.number().min(0).max(1e9)
 
 /** One slice of a partitioned GPU. `profile` is the vendor's name for its size, such as `1g.10gb`. */
-export const MigDevice = z.strictObject({
+export const MigDevice = z.object({
   index: z.int().min(0).max(COUNT_MAX),
   profile: Text,
   uuid: Text,
@@ -21,7 +21,7 @@ export const MigDevice = z.strictObject({
 export type MigDevice = z.output<typeof MigDevice>
 
 export const Gpu = z
-  .strictObject({
+  .object({
     index: z.int().min(0).max(1024),
     uuid: Text,
     vendor: z.enum(['nvidia', 'amd']),
@@ -38,7 +38,7 @@ export const Gpu = z
     pcieGeneration: z.int().min(0).max(100).nullable().describe('Of the link now: an idle GPU may lower it.'),
     pcieLanes: z.int().min(0).max(100).nullable(),
     mig: z
-      .strictObject({ devices: z.array(MigDevice).max(COUNT_MAX) })
+      .object({ devices: z.array(MigDevice).max(COUNT_MAX) })
       .nullable()
       .describe('Its partitions; `null` when it is not partitioned.'),
     healthy: z.boolean(),
@@ -52,7 +52,7 @@ export type Gpu = z.output<typeof Gpu>
 
 /** One model that the node serves, with its measured speeds. */
 export const ModelCapability = z
-  .strictObject({
+  .object({
     id: Text.min(1),
     fingerprint: Text.describe('Identifies the weights: a stream is never continued on other ones.'),
     tasks: z.array(z.enum(['chat', 'completion', 'embedding'])).max(3),
@@ -68,16 +68,22 @@ export const ModelCapability = z
 export type ModelCapability = z.output<typeof ModelCapability>
 
 export const Capability = z
-  .strictObject({
+  .object({
     agentVersion: Text,
     osName: Text,
-    cpu: z.strictObject({ model: Text, cores: z.int().positive().max(65_536) }),
+    cpu: z.object({ model: Text, cores: z.int().positive().max(65_536) }),
     memoryMib: Mib,
     diskFreeMib: Mib.describe('Free to the agent in its data folder.'),
     gpus: z.array(Gpu).max(COUNT_MAX),
     powerWatts: Watts.nullable().describe(
       'Draw of the parts that measure themselves (GPU boards, CPU packages): a lower bound of the draw at the wall. `null` when none does.',
     ),
+    network: z
+      .object({
+        roundTripMs: z.number().nonnegative().describe('To the network it joined, the quickest of a few.'),
+      })
+      .nullish()
+      .describe('Measured when the agent joins; absent from agents that do not measure it.'),
     engines: z.array(Text).max(COUNT_MAX),
     models: z.array(ModelCapability).max(COUNT_MAX),
     problems: z

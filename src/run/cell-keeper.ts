@@ -31,7 +31,7 @@ const PREDECESSOR_MS = 10_000
 /** What a restart may cure while a predecessor is leaving. */
 const passing = new Set<ProblemCode>(['folder_in_use', 'port_taken'])
 /** The spare loads when the start of the others no longer needs the processor. */
-const SPARE_AFTER_MS = 1_500
+const SPARE_AFTER_MS = 500
 const FAILURES_MAX = 5
 
 export function keepCell(

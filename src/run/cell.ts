@@ -55,9 +55,16 @@ export async function openCell(parts: CellParts, config: CellConfig): Promise<Ce
   const { clock, crypto, secrets, log } = host
   const keySecret = keepSecret(host)
   const { feeBps, networkName, dataFolder } = config
+  // Both journals open at once: a restart is as long as the slower of them.
+  const spool = host.journals.open('spool')
+  spool.catch(() => undefined) // Whoever awaits it below hears of its failure.
   const service = await openCoordinatorService(host, { feeBps, snapshotEvery: SNAPSHOT_EVERY, onFatal })
   const { coordinator } = service
-  const gateway = await openGateway(host, { gatewayId: gatewayIdOf(host), keySecret, onFatal })
+  const journals = { open: () => spool }
+  const gateway = await openGateway(
+    { ...host, journals },
+    { gatewayId: gatewayIdOf(host), keySecret, onFatal },
+  )
   await new Promise<void>((resolve) => gateway.onReady(resolve))
 
   const store = parts.openStore()

@@ -21,6 +21,7 @@ interface ProvideOptions extends GlobalOptions, EngineFlags {
 }
 
 const DRAIN_MS = 30_000
+const SAME_INTERRUPT_MS = 500
 
 export const provideCommand = (context: CliContext): Command => {
   const command = new Command('provide')
@@ -55,9 +56,13 @@ async function runProvide(context: CliContext, options: ProvideOptions): Promise
   const show = createProgress(context, options)
   let agent: RunningAgent | null = null
   let isLeaving = false
+  let interruptedMs = 0
   const unsubscribe = context.onInterrupt(() => {
-    if (isLeaving) process.exit(130)
+    // One Ctrl-C may arrive twice: from the terminal, and passed on by npm.
+    if (isLeaving && context.clock.elapsedMs() - interruptedMs > SAME_INTERRUPT_MS) process.exit(130)
+    if (isLeaving) return
     isLeaving = true
+    interruptedMs = context.clock.elapsedMs()
     abort.abort(new Problem('cancelled', 'Stopped before it served.'))
     show.note('draining: no new work; what runs may end first (Ctrl-C again: at once)')
     agent?.drain(DRAIN_MS).then(outcome.resolve, outcome.reject)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { type Agent, startAgent } from '#agent/agent.ts'
 import { enrol, type Identity } from '#agent/enrol.ts'
 import { measureMachine } from '#agent/measure-machine.ts'
+import { measureRoundTrip } from '#agent/measure-round-trip.ts'
 import type { SupervisedEngine } from '#engines/engine.ts'
 import { createLlamaCppEngine } from '#engines/llama-cpp/llama-cpp-engine.ts'
 import { type ModelSpeed, measureModel } from '#engines/measure.ts'
@@ -93,7 +94,9 @@ async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartPart
   const { apiUrl, token, name, askPerGpuHour } = config
   const fetch = (request: Request): Promise<Response> => host.network.fetch(request)
   const identity = await enrol({ ...host, fetch }, { apiUrl, token, name, askPerGpuHour, signal })
-  const capability: Capability = { ...machine, engines: [config.engine.kind] }
+  const roundTripMs = await measureRoundTrip(apiUrl, { fetch, clock })
+  const network = roundTripMs === null ? null : { roundTripMs }
+  const capability: Capability = { ...machine, engines: [config.engine.kind], network }
   const agent = connect({ config, host, engine, identity, capability, speeds, hooks })
   return {
     async drain(graceMs) {

@@ -78,6 +78,8 @@ function parseBounded(text: string, { max, what }: { max: number; what: string }
   return value
 }
 
+const SAME_INTERRUPT_MS = 500
+
 const moduleHere = (name: string): URL => new URL(import.meta.url.replace(/up-command(\.\w+)$/, `${name}$1`))
 
 async function runUp(context: CliContext, options: UpOptions): Promise<void> {
@@ -131,9 +133,13 @@ async function runUp(context: CliContext, options: UpOptions): Promise<void> {
     },
   )
   let isStopping = false
+  let interruptedMs = 0
   const unsubscribe = context.onInterrupt(() => {
-    if (isStopping) process.exit(130)
+    // One Ctrl-C may arrive twice: from the terminal, and passed on by npm.
+    if (isStopping && context.clock.elapsedMs() - interruptedMs > SAME_INTERRUPT_MS) process.exit(130)
+    if (isStopping) return
     isStopping = true
+    interruptedMs = context.clock.elapsedMs()
     screen.note('stopping; what runs may end first (Ctrl-C again: at once)')
     supervisor.stop().then(outcome.resolve, outcome.reject)
   })
