@@ -84,7 +84,7 @@ def train(model, corpus, tokenizer, steps):
             optimizer.zero_grad(set_to_none=True)
         seen += ids.numel()
         shown = loss.item() if step == 1 else 0.95 * shown + 0.05 * loss.item()
-        if step % 10 == 0 or step == steps:
+        if step % 50 == 0 or step == steps:
             seconds = time.monotonic() - started
             print(f"step {step} loss {shown:.4f} tokens {seen} seconds {seconds:.0f} tokens/s {seen / seconds:.0f}", flush=True)
 

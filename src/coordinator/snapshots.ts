@@ -35,11 +35,15 @@ export function createSnapshots(
   async function load(lastSequence: number): Promise<{ state: CoordinatorState; sequence: number }> {
     const text = secrets.read(SECRET)
     if (text !== null) {
-      const ref = JSON.parse(text) as SnapshotRef
-      const isOurs = ref.version === 1 && ref.journalId === journalId && ref.sequence <= lastSequence
-      const bytes = isOurs ? await blobs.get(ref.hash) : null
-      if (bytes) return { state: parseState(decoder.decode(bytes)), sequence: ref.sequence }
-      log.warn('snapshot.unusable', { sequence: ref.sequence, lastSequence })
+      try {
+        const ref = JSON.parse(text) as SnapshotRef
+        const isOurs = ref.version === 1 && ref.journalId === journalId && ref.sequence <= lastSequence
+        const bytes = isOurs ? await blobs.get(ref.hash) : null
+        if (bytes) return { state: parseState(decoder.decode(bytes)), sequence: ref.sequence }
+        log.warn('snapshot.unusable', { sequence: ref.sequence, lastSequence })
+      } catch (error) {
+        log.warn('snapshot.unusable', { lastSequence, message: messageOf(error) })
+      }
     }
     return { state: emptyState(), sequence: 0 }
   }
@@ -52,10 +56,7 @@ export function createSnapshots(
       const previousHash = previous === null ? hash : (JSON.parse(previous) as SnapshotRef).hash
       if (previousHash !== hash) await blobs.delete(previousHash)
     } catch (error) {
-      log.warn('snapshot.failed', {
-        sequence,
-        message: error instanceof Error ? error.message : String(error),
-      })
+      log.warn('snapshot.failed', { sequence, message: messageOf(error) })
     }
   }
 
@@ -72,3 +73,5 @@ export function createSnapshots(
     },
   }
 }
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

@@ -69,6 +69,8 @@ export const QUEUE_WAIT_MS = 30_000
 /** Silence of an engine that counts as its failure: before the first token, and after it. */
 export const FIRST_TOKEN_WAIT_MS = 60_000
 export const STALL_MS = 20_000
+/** A caller that reads nothing for this long loses its answer: it must not hold a slot for ever. */
+export const SLOW_READER_MS = 60_000
 const QUEUE_MAX = 1_024
 const SWEEP_MS = 500
 
@@ -142,7 +144,11 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
         options.onOutcome?.(record)
       })
     },
-    onFreed: () => pump(),
+    onFreed(run) {
+      // A caller may leave while its request still waits for a node.
+      queue.remove(run)
+      pump()
+    },
     onOver: (run) => void runs.delete(run),
     requeue(run) {
       queue.unshift(run)
@@ -159,7 +165,9 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
       if (isWaiting && nowMs - run.startedMs > QUEUE_WAIT_MS) {
         queue.remove(run)
         run.fail(run.state === 'waiting' ? noNodeInTime(run, nodes) : notReserved())
-      } else if (run.state === 'running' && !run.isPaused) {
+      } else if (run.state === 'running' && run.isPaused) {
+        if (silenceMs > SLOW_READER_MS) run.cutReader()
+      } else if (run.state === 'running') {
         if (silenceMs > (run.hasFirstToken ? STALL_MS : FIRST_TOKEN_WAIT_MS)) run.stall(silenceMs)
       }
     }

@@ -17,6 +17,7 @@ import {
   encodeJsonFrame,
   type Frame,
   FrameType,
+  isHeartbeat,
 } from '#protocol/frame.ts'
 import { Problem, type ProblemCode, problemKinds } from '#protocol/problem.ts'
 
@@ -167,6 +168,7 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
     },
     receive(message) {
       connection.lastHeardMs = clock.elapsedMs()
+      if (isHeartbeat(message)) return
       try {
         for (const frame of decodeFrames(message)) onFrame(frame)
       } catch (error) {

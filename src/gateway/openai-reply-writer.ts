@@ -77,6 +77,7 @@ function writeWhole(reply: Reply): RunSink {
       exchange.respond(200, headers, JSON.stringify(body))
     },
     onProblem: (problem) => respondProblem(exchange, requestId, problem),
+    onCut: () => exchange.abort(),
   }
 }
 

@@ -29,6 +29,8 @@ export interface RunSink {
   onEmbedding(vectors: readonly (readonly number[])[]): void
   onFinish(result: RunResult): void
   onProblem(problem: Problem): void
+  /** The reader was given up: its connection must not look finished. */
+  onCut(): void
 }
 
 export interface RunResult {
@@ -190,7 +192,14 @@ export class RequestRun {
 
   /** The reader is slow: the engine gets no more credit until `resume`. */
   pause(): void {
+    if (!this.#isPaused) this.progressMs = this.#host.elapsedMs()
     this.#isPaused = true
+  }
+
+  /** The caller has read nothing for too long. It pays for what was sent to it. */
+  cutReader(): void {
+    this.cancel()
+    this.#sink.onCut()
   }
 
   resume(): void {

@@ -6,14 +6,33 @@
  * tracked promise is open does the scheduler give up the thread after each event, so that every continuation runs
  * before the next event does.
  */
+import type { Timer } from '#host/host.ts'
 import { assert } from '#kernel/assert.ts'
 import type { Random } from '#kernel/random.ts'
 
-interface Event {
+/** Whoever an event happens to: decides whether it runs now, later or never. */
+export interface Actor {
+  enter(run: () => void): void
+}
+
+/** One thing to come, and the handle that calls it off. Millions are made, so it is one object and no closure. */
+class Event implements Timer {
   readonly atMs: number
   /** Breaks ties between simultaneous events: the seed, not the code, picks the order. */
   readonly rank: number
+  readonly actor: Actor | null
   run: (() => void) | null
+
+  constructor(when: { atMs: number; rank: number }, actor: Actor | null, run: () => void) {
+    this.atMs = when.atMs
+    this.rank = when.rank
+    this.actor = actor
+    this.run = run
+  }
+
+  cancel(): void {
+    this.run = null
+  }
 }
 
 export class Scheduler {
@@ -38,15 +57,13 @@ export class Scheduler {
     return this.#count
   }
 
-  after(delayMs: number, run: () => void): { cancel(): void } {
+  /** Runs `run` after `delayMs`, as `actor` where there is one. */
+  after(delayMs: number, run: () => void, actor: Actor | null = null): Timer {
     assert(delayMs >= 0, 'time only moves forward')
-    const event: Event = { atMs: this.#nowMs + delayMs, rank: this.#random.int(0x1_0000_0000), run }
+    const when = { atMs: this.#nowMs + delayMs, rank: this.#random.int(0x1_0000_0000) }
+    const event = new Event(when, actor, run)
     this.#push(event)
-    return {
-      cancel() {
-        event.run = null
-      },
-    }
+    return event
   }
 
   /** Runs `run` after every so many events. */
@@ -73,11 +90,12 @@ export class Scheduler {
       const event = this.#heap[0]
       if (!event || event.atMs > untilMs) break
       this.#pop()
-      const { run } = event
+      const { run, actor } = event
       if (!run) continue
       this.#nowMs = event.atMs
       this.#count++
-      run()
+      if (actor) actor.enter(run)
+      else run()
       if (this.#openPromises > 0) await drainMicrotasks()
       if (this.#check && this.#count % this.#check.everyEvents === 0) this.#check.run()
     }

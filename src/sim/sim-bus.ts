@@ -89,7 +89,7 @@ export class SimBus {
     if (this.#random.chance(faults.lossPer10k, 10_000)) return
     const copies = this.#random.chance(faults.duplicatePer10k, 10_000) ? 2 : 1
     for (let copy = 0; copy < copies; copy++) {
-      this.#scheduler.after(1 + this.#random.int(faults.delayMsMax), () => to.enter(deliver))
+      this.#scheduler.after(1 + this.#random.int(faults.delayMsMax), deliver, to)
     }
   }
 }

@@ -169,11 +169,10 @@ class Wire {
     if (from.isClosed || !to) return
     const nowMs = this.#scheduler.nowMs()
     to.arrivesAtMs = Math.max(to.arrivesAtMs + BEHIND_MS, nowMs + this.#delayMs())
-    this.#scheduler.after(to.arrivesAtMs - nowMs, () => {
-      to.process.enter(() => {
-        if (!to.isClosed) to.handlers?.onMessage(message)
-      })
-    })
+    const deliver = (): void => {
+      if (!to.isClosed) to.handlers?.onMessage(message)
+    }
+    this.#scheduler.after(to.arrivesAtMs - nowMs, deliver, to.process)
   }
 
   #close(from: End, code: number, reason: string): void {
@@ -186,7 +185,7 @@ class Wire {
       const arrivesAtMs = Math.max(to.arrivesAtMs + BEHIND_MS, nowMs + this.#delayMs())
       this.#scheduler.after(arrivesAtMs - nowMs, () => this.#tell(to, code, reason))
     }
-    this.#scheduler.after(0, () => from.process.enter(() => from.handlers?.onClose(code, reason)))
+    this.#scheduler.after(0, () => from.handlers?.onClose(code, reason), from.process)
     this.#onGone(this)
   }
 

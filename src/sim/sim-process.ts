@@ -25,7 +25,7 @@ export class SimProcess {
 
   /** Runs `run` inside this process `delayMs` from now, unless it is dead by then; a stopped one runs it when woken. */
   after(delayMs: number, run: () => void): Timer {
-    return this.#scheduler.after(delayMs, () => this.enter(run))
+    return this.#scheduler.after(delayMs, run, this)
   }
 
   /** Runs `run` as this process, now. */

@@ -11,7 +11,9 @@ import { openProjector } from './projector.ts'
 import { createQueries, type Page } from './queries.ts'
 import { busyTurns, turns } from './test-turns.ts'
 
-const WAIT_MS_MAX = 60_000
+const WAIT_MS_MAX = 20_000
+/** A property that fails is shrunk no longer than this. */
+const PROPERTY_MS_MAX = 30_000
 /** Few entries at a time make many transactions of a short history. */
 const READ_MAX = 3
 
@@ -45,7 +47,7 @@ test('statements explain every account, and usage every request', async () => {
       await projectAll(createJournal(history))
       await assertExplained(history, limit)
     }),
-    { numRuns: 25 },
+    { numRuns: 25, interruptAfterTimeLimit: PROPERTY_MS_MAX },
   )
 })
 
@@ -64,7 +66,7 @@ test('wherever a projector stops or its store fails, each entry counts once', as
       await projectAll(journal)
       await assertExplained(history, 100)
     }),
-    { numRuns: 15 },
+    { numRuns: 15, interruptAfterTimeLimit: PROPERTY_MS_MAX },
   )
 })
 

@@ -74,9 +74,9 @@ class PgliteStore implements SqlStore {
     const worker = this.#worker
     const id = ++this.#lastId
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject })
       worker.postMessage({ kind: 'run', id, statements } satisfies ToWorker)
       worker.ref()
+      this.#pending.set(id, { resolve, reject })
       if (this.#pending.size === 1) this.#watch()
     })
   }
