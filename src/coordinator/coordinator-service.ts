@@ -3,7 +3,7 @@ import { subjects } from '#protocol/cell.ts'
 import { serveCell } from './cell-service.ts'
 import { type Coordinator, type CoordinatorOptions, openCoordinator } from './coordinator.ts'
 import { createFeed } from './feed.ts'
-import { createGateways, keepHouse } from './gateways.ts'
+import { createGateways, forgetTransfers, keepHouse } from './gateways.ts'
 
 export interface CoordinatorService {
   readonly coordinator: Coordinator
@@ -16,6 +16,7 @@ export interface CoordinatorServiceOptions extends CoordinatorOptions {
 }
 
 const TICK_MS = 1_000
+const FORGET_EVERY_TICKS = 60
 /**
  * After a start no hold expires for this long, however old it is: its gateway may have served on while this
  * coordinator was away and first brings in what it owes.
@@ -41,6 +42,7 @@ export async function openCoordinatorService(
   })
 
   let isClosed = false
+  let ticks = 0
   function tick(): void {
     if (isClosed) return
     const elapsedMs = clock.elapsedMs()
@@ -48,6 +50,7 @@ export async function openCoordinatorService(
       (turn) => {
         gateways.giveUpSilent(turn, elapsedMs)
         keepHouse(turn, { mayExpireHolds: elapsedMs - startedMs >= HOLDS_SAFE_MS })
+        if (ticks++ % FORGET_EVERY_TICKS === 0) forgetTransfers(turn)
       },
       () => {},
     )

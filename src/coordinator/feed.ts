@@ -19,7 +19,7 @@ export function createFeed(coordinator: Coordinator): Feed {
 
   coordinator.onEvent((event, sequence) => {
     const nodeId = changedNode(event)
-    // Re-inserted, so that the newest changes stand last and a reader's part is found from the end.
+    // Re-inserted, so that the newest changes stand last, as they are told.
     if (nodeId) {
       changedNodes.delete(nodeId)
       changedNodes.set(nodeId, sequence)
@@ -36,8 +36,10 @@ export function createFeed(coordinator: Coordinator): Feed {
     newest: () => newest,
     since({ epoch, version }) {
       const isComplete = epoch !== coordinator.journal.epoch
-      const nodeIds = isComplete ? state.fleet.nodes.keys() : after(changedNodes, version)
-      const keyIds = isComplete ? state.organisations.keys.keys() : after(changedKeys, version)
+      // Every gateway asks every second, and nearly always there is nothing new.
+      const hasNews = version < newest
+      const nodeIds = isComplete ? state.fleet.nodes.keys() : hasNews ? after(changedNodes, version) : []
+      const keyIds = isComplete ? state.organisations.keys.keys() : hasNews ? after(changedKeys, version) : []
       return {
         epoch: coordinator.journal.epoch,
         version: coordinator.sequence(),

@@ -5,7 +5,7 @@ import { consumerAccount, HOLD_EXPIRY_GRACE_MS, TRANSFER_MEMORY_MS } from '#ledg
 import type { NodePresence, PresenceReport } from '#protocol/cell.ts'
 import { foundCell, PAYER } from '#sim/test-world.ts'
 import { emptyState } from './coordinator-state.ts'
-import { createGateways, GATEWAY_SILENCE_MS, keepHouse } from './gateways.ts'
+import { createGateways, forgetTransfers, GATEWAY_SILENCE_MS, keepHouse } from './gateways.ts'
 import { SLICE_TTL_MS, takeSlice } from './take-slice.ts'
 import { startTurn } from './turn.ts'
 
@@ -133,7 +133,7 @@ test('keeping house ends the grace of suspects for the reason that made them so'
   assert.equal(state.fleet.nodes.get('a')?.lossReason, 'silent')
 })
 
-test('keeping house forgets tokens that expired and transfers that are old', () => {
+test('keeping house forgets tokens that expired; transfers that are old are forgotten on demand', () => {
   const { turn, state } = setup()
   turn().fleet({
     kind: 'issue_token',
@@ -145,7 +145,11 @@ test('keeping house forgets tokens that expired and transfers that are old', () 
   keepHouse(turn(START_MS + 4), { mayExpireHolds: true })
   assert.deepEqual([state.fleet.tokens.size, state.ledger.transfers.size], [1, 1])
   keepHouse(turn(START_MS + TRANSFER_MEMORY_MS + 1), { mayExpireHolds: true })
-  assert.deepEqual([state.fleet.tokens.size, state.ledger.transfers.size], [0, 0])
+  assert.deepEqual([state.fleet.tokens.size, state.ledger.transfers.size], [0, 1])
+  forgetTransfers(turn(START_MS + TRANSFER_MEMORY_MS))
+  assert.equal(state.ledger.transfers.size, 1)
+  forgetTransfers(turn(START_MS + TRANSFER_MEMORY_MS + 1))
+  assert.equal(state.ledger.transfers.size, 0)
 })
 
 test('holds that expired go back after their grace, but only once the coordinator may tell', () => {

@@ -1,4 +1,5 @@
 import type { TimestampMs } from '#kernel/time.ts'
+import { HOLD_EXPIRY_GRACE_MS } from '#ledger/ledger.ts'
 import type { PresenceReply, PresenceReport } from '#protocol/cell.ts'
 import type { Turn } from './turn.ts'
 
@@ -110,7 +111,7 @@ function suspectNodesOf(turn: Turn, gatewayId: string): void {
   }
 }
 
-/** Ends the grace of suspects, the life of holds and tokens, and the memory of old transfers. */
+/** Ends the grace of suspects and the life of holds and tokens: every second, so it asks only about what is over. */
 export function keepHouse(turn: Turn, { mayExpireHolds }: { mayExpireHolds: boolean }): void {
   const { nowMs, state } = turn
   for (const node of state.fleet.nodes.values()) {
@@ -124,11 +125,15 @@ export function keepHouse(turn: Turn, { mayExpireHolds }: { mayExpireHolds: bool
     })
   }
   for (const token of state.fleet.tokens.values()) expireToken(turn, token)
-  if (mayExpireHolds) {
-    for (const hold of state.ledger.holds.values())
-      turn.ledger({ kind: 'expire_hold', holdId: hold.id, nowMs })
+  if (!mayExpireHolds) return
+  for (const { id: holdId, expiresAtMs } of state.ledger.holds.values()) {
+    if (nowMs >= expiresAtMs + HOLD_EXPIRY_GRACE_MS) turn.ledger({ kind: 'expire_hold', holdId, nowMs })
   }
-  turn.ledger({ kind: 'forget_transfers', nowMs })
+}
+
+/** Ends the memory of old transfers. It walks all of them, so it is no work for every second. */
+export function forgetTransfers(turn: Turn): void {
+  turn.ledger({ kind: 'forget_transfers', nowMs: turn.nowMs })
 }
 
 function expireToken(turn: Turn, token: { hash: string; expiresAtMs: TimestampMs }): void {

@@ -5,6 +5,7 @@ import type { Capability } from '#protocol/capability.ts'
 import { decideFleet, type FleetCommand, type FleetRefusal } from './decide-fleet.ts'
 import { evolveFleet } from './evolve-fleet.ts'
 import { checkFleet, emptyFleet, SUSPECT_GRACE_MS } from './fleet.ts'
+import type { LossReason } from './fleet-events.ts'
 
 const NOW_MS = 1_800_000_000_000
 const TOKEN_TTL_MS = 60_000
@@ -15,7 +16,12 @@ const ladder = <C extends FleetCommand>(good: C, faults: readonly [FleetRefusal,
   faults,
 })
 
-const absence = { nodeId: 'suspect', session: 5, reason: 'silent', nowMs: NOW_MS + SUSPECT_GRACE_MS } as const
+const absence: { nodeId: string; session: number; reason: LossReason; nowMs: number } = {
+  nodeId: 'suspect',
+  session: 5,
+  reason: 'silent',
+  nowMs: NOW_MS + SUSPECT_GRACE_MS,
+}
 
 const refusals = [
   ladder(

@@ -155,7 +155,7 @@ function writeStream(reply: Reply, brake: Brake): RunSink {
       exchange.end()
     },
     onProblem: (problem) =>
-      isStarted ? breakOff(exchange, problem) : respondProblem(exchange, requestId, problem),
+      isStarted ? breakOff(exchange, problem) : respondProblem(exchange, requestId, problem),    onCut: () => exchange.abort(),
   }
 }
 

@@ -91,8 +91,11 @@ export function createSlices(
     return purse
   }
 
+  const hasLeft = (slice: Slice | null, amount: NanoUsd): slice is Slice =>
+    slice !== null && isUsable(slice) && leftOf(slice) >= amount
+
   function tryReserve(slice: Slice | null, amount: NanoUsd): Reservation | null {
-    if (!slice || !isUsable(slice) || leftOf(slice) < amount) return null
+    if (!hasLeft(slice, amount)) return null
     slice.reserved += amount
     slice.usedAtMs = clock.elapsedMs()
     return { holdId: slice.holdId, organisationId: slice.organisationId, amount }
@@ -144,7 +147,12 @@ export function createSlices(
         }
       } else {
         if (reply) purse.draft = null
-        purse.waiters.shift()?.done(reply ? 'funds_insufficient' : 'unavailable')
+        // Another request may have settled for less meanwhile: then there is enough without a loan.
+        const first = purse.waiters[0]
+        if (first && !hasLeft(purse.slice, first.amount)) {
+          purse.waiters.shift()
+          first.done(reply ? 'funds_insufficient' : 'unavailable')
+        }
       }
       serveWaiters(organisationId, purse)
     })

@@ -14,7 +14,9 @@ interface Page<T> {
 }
 
 /** All items of a list, page after page. */
-async function readAll<T>(read: (query: { limit: number; before?: string }) => Promise<Page<T>>): Promise<T[]> {
+async function readAll<T>(
+  read: (query: { limit: number; before?: string }) => Promise<Page<T>>,
+): Promise<T[]> {
   const all: T[] = []
   for (let before: string | null | undefined; before !== null; ) {
     const page = await read({ limit: PAGE_LIMIT_MAX, ...(before === undefined ? {} : { before }) })
@@ -87,7 +89,11 @@ export async function proveBooks(client: Client, usage: readonly UsageLine[]): P
   assert.equal(gained('provider') + gained('network'), spent, 'what is spent is earned')
   assert.equal(sum(usage.map(({ cost }) => cost)), spent, 'usage explains what was spent')
   assert.equal(sum(usage.map(({ fee }) => fee)), gained('network'), 'usage explains the fees')
-  assert.equal(new Set(usage.map(({ requestId }) => requestId)).size, usage.length, 'one line for each request')
+  assert.equal(
+    new Set(usage.map(({ requestId }) => requestId)).size,
+    usage.length,
+    'one line for each request',
+  )
   proveCaptures(linesOf('consumer').filter(work), usage)
   return { accounts: new Map(accounts.map((account) => [account.accountId, account])), statements, spent }
 }
@@ -97,7 +103,11 @@ function proveStatement(account: Account, lines: readonly StatementLine[]): void
   let balance = 0n
   for (const line of lines.toReversed()) {
     balance += line.amount
-    assert.equal(line.balanceAfter, balance, `${account.accountId}, entry ${line.sequence}: the balance follows`)
+    assert.equal(
+      line.balanceAfter,
+      balance,
+      `${account.accountId}, entry ${line.sequence}: the balance follows`,
+    )
   }
   assert.equal(balanceOf(account), balance, `${account.accountId}: the statement explains the balance`)
 }
@@ -114,7 +124,11 @@ function proveCaptures(lines: readonly StatementLine[], usage: readonly UsageLin
 }
 
 /** Asserts that each line costs what its tokens cost at the one price that the network's node asks. */
-export async function provePrices({ operator, status }: Network, usage: readonly UsageLine[], feeBps: number) {
+export async function provePrices(
+  { operator, status }: Network,
+  usage: readonly UsageLine[],
+  feeBps: number,
+) {
   const [offer] = (await status()).models
   assert(offer)
   const price = {

@@ -2,13 +2,19 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after } from 'node:test'
 import OpenAI from 'openai'
 import { tinyGguf } from '#engines/llama-cpp/tiny-gguf.ts'
 import { type Client, createClient } from '#protocol/client.ts'
 import type { NetworkStatus } from '#protocol/network-status.ts'
 import { routes } from '#protocol/routes.ts'
-import { endGroup, groupMembers, type Program, type ProgramEnd, startProgram, until } from './process-group.ts'
+import {
+  endGroup,
+  groupMembers,
+  type Program,
+  type ProgramEnd,
+  startProgram,
+  until,
+} from './process-group.ts'
 
 const root = join(import.meta.dirname, '../..')
 const entry = join(root, 'bin/shoal.ts')
@@ -37,14 +43,7 @@ export interface Rig {
   dispose(): Promise<void>
 }
 
-/** Ends with the test file it is made in, however that ends. */
-export function createRig(): Rig {
-  const rig = openRig()
-  after(() => rig.dispose())
-  return rig
-}
-
-/** For whoever disposes of it: not in a test. */
+/** Whoever opens it disposes of it; should the process be told to end before, everything goes with it. */
 export function openRig(): Rig {
   const folder = mkdtempSync(join(tmpdir(), 'shoal-e2e-'))
   const programs: Program[] = []
@@ -108,7 +107,7 @@ export const startTiny = (rig: Rig, folder: string, args: readonly string[] = []
 
 /** `shoal up` with these arguments on a free port, once it serves. */
 export function startNetwork(rig: Rig, folder: string, args: readonly string[]): Promise<Network> {
-  const readyFile = rig.path('ready.json')
+  const readyFile = join(mkdtempSync(rig.path('ready-')), 'ready.json')
   const program = rig.start(['up', '--data', folder, '--port', '0', '--ready-file', readyFile, ...args])
   return awaitNetwork({ program, folder, readyFile })
 }

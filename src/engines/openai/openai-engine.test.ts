@@ -382,7 +382,10 @@ async function setup(t: { after(run: () => Promise<void>): void }, input: Setup)
   })
   if (input.waits !== false) await engine.ready()
   const changed = (holds: () => boolean) =>
-    new Promise<void>((resolve) => engine.onChange(() => (holds() ? resolve() : undefined)))
+    new Promise<void>((resolve) => {
+      if (holds()) resolve()
+      else engine.onChange(() => (holds() ? resolve() : undefined))
+    })
   return { engine, server, port, received, changed }
 }
 

@@ -26,6 +26,9 @@ export function openPgliteStore(options: PgliteStoreOptions): SqlStore {
 }
 
 interface Pending {
+  readonly statements: readonly Statement[]
+  /** False while it waits for the next thread, as the present one is ending. */
+  isSent: boolean
   readonly resolve: (rows: Row[][]) => void
   readonly reject: (problem: Problem) => void
 }
@@ -70,14 +73,9 @@ class PgliteStore implements SqlStore {
       const message = `${this.#name()} has ${PENDING_MAX} calls waiting. Try again in a moment.`
       return Promise.reject(new Problem('queue_full', message))
     }
-    this.#worker ??= this.#start()
-    const worker = this.#worker
-    const id = ++this.#lastId
     return new Promise((resolve, reject) => {
-      worker.postMessage({ kind: 'run', id, statements } satisfies ToWorker)
-      worker.ref()
-      this.#pending.set(id, { resolve, reject })
-      if (this.#pending.size === 1) this.#watch()
+      this.#pending.set(++this.#lastId, { statements, isSent: false, resolve, reject })
+      this.#sendPending()
     })
   }
 
@@ -105,9 +103,10 @@ class PgliteStore implements SqlStore {
   }
 
   #start(): Worker {
-    const { folder, log } = this.#options
+    const { folder } = this.#options
     const workerData: WorkerStart = { folder, isSuspect: this.#isSuspect }
-    const worker = new Worker(URL_OF_WORKER, { workerData })
+    // The program's own flags (`--input-type`, `--test`) are not for the thread.
+    const worker = new Worker(URL_OF_WORKER, { workerData, execArgv: [] })
     this.#isOpen = false
     this.#failure = null
     worker.unref()
@@ -117,13 +116,9 @@ class PgliteStore implements SqlStore {
     })
     worker.on('exit', () => {
       this.#worker = null
-      clearTimeout(this.#watchdog)
-      if (this.#closed && this.#pending.size === 0) return
-      const reason = this.#failure ?? 'its thread ended'
-      if (++this.#crashesInRow >= CRASHES_UNTIL_SUSPECT) this.#isSuspect = true
-      log.error('sql_store.stopped', { folder, reason, crashesInRow: this.#crashesInRow })
-      const message = `${this.#name()} stopped (${reason}). It starts again with the next call.`
-      this.#rejectAll(new Problem('unavailable', message))
+      this.#unwatch()
+      if (!this.#closed) this.#recover()
+      else this.#rejectSent(new Problem('unavailable', `${this.#name()} was closed.`))
     })
     return worker
   }
@@ -157,7 +152,7 @@ class PgliteStore implements SqlStore {
       }
     }
     if (this.#pending.size > 0) this.#watch()
-    else clearTimeout(this.#watchdog)
+    else this.#unwatch()
     if (this.#pending.size === 0 && !this.#closed) worker.unref()
   }
 
@@ -167,10 +162,36 @@ class PgliteStore implements SqlStore {
     return pending
   }
 
-  #rejectAll(problem: Problem): void {
-    const all = [...this.#pending.values()]
-    this.#pending.clear()
-    for (const { reject } of all) reject(problem)
+  /** Sends what was not sent, to a new thread if there is none; to one that is ending nothing is sent. */
+  #sendPending(): void {
+    this.#worker ??= this.#start()
+    if (this.#failure !== null) return
+    for (const [id, pending] of this.#pending) {
+      if (pending.isSent) continue
+      this.#worker.postMessage({ kind: 'run', id, statements: pending.statements } satisfies ToWorker)
+      pending.isSent = true
+    }
+    this.#worker.ref()
+    if (!this.#watchdog) this.#watch()
+  }
+
+  /** The thread has ended, unasked. */
+  #recover(): void {
+    const reason = this.#failure ?? 'its thread ended'
+    if (++this.#crashesInRow >= CRASHES_UNTIL_SUSPECT) this.#isSuspect = true
+    const { folder, log } = this.#options
+    log.error('sql_store.stopped', { folder, reason, crashesInRow: this.#crashesInRow })
+    const message = `${this.#name()} stopped (${reason}). It starts again with the next call.`
+    this.#rejectSent(new Problem('unavailable', message))
+    if (this.#pending.size > 0) this.#sendPending()
+  }
+
+  #rejectSent(problem: Problem): void {
+    for (const [id, pending] of this.#pending) {
+      if (!pending.isSent && !this.#closed) continue
+      this.#pending.delete(id)
+      pending.reject(problem)
+    }
   }
 
   #toProblem({ sqlState, message }: FromWorker & { kind: 'refused' }): Problem {
@@ -187,14 +208,20 @@ class PgliteStore implements SqlStore {
     return new Problem('internal', `${this.#name()} refused a statement: ${message}`, { details })
   }
 
+  /** Gives the thread its full time again. */
   #watch(): void {
-    clearTimeout(this.#watchdog)
+    this.#unwatch()
     const worker = this.#worker
     if (!worker) return
     this.#watchdog = setTimeout(() => {
       this.#kill(worker, `no answer for ${SILENCE_MS_MAX} ms`)
     }, SILENCE_MS_MAX)
     this.#watchdog.unref()
+  }
+
+  #unwatch(): void {
+    clearTimeout(this.#watchdog)
+    this.#watchdog = undefined
   }
 
   #kill(worker: Worker, reason: string): void {

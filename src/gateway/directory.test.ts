@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { FollowedKey, FollowedNode, FollowReply } from '#protocol/cell.ts'
+import { createDirectory } from './directory.ts'
+
+test('a directory is empty and not loaded until the first reply', () => {
+  const directory = createDirectory()
+  assert.deepEqual([directory.isLoaded(), directory.epoch(), directory.version()], [false, 0, 0])
+  directory.apply(reply({ epoch: 1, version: 5 }))
+  assert.deepEqual([directory.isLoaded(), directory.epoch(), directory.version()], [true, 1, 5])
+})
+
+test('changes are added to what is known', () => {
+  const directory = createDirectory()
+  directory.apply(reply({ epoch: 1, version: 5, nodes: [node('a')], keys: [key('k')] }))
+  directory.apply(
+    reply({ epoch: 1, version: 6, isComplete: false, nodes: [node('a', { isDrained: true }), node('b')] }),
+  )
+  assert.deepEqual([directory.node('a')?.isDrained, directory.node('b')?.isDrained], [true, false])
+  assert.equal(directory.keyByHash('hash of k')?.id, 'k')
+})
+
+test('a revoked key opens nothing', () => {
+  const directory = createDirectory()
+  directory.apply(reply({ epoch: 1, version: 5, keys: [key('k'), key('old', { isRevoked: true })] }))
+  assert.equal(directory.keyByHash('hash of old'), undefined)
+  directory.apply(reply({ epoch: 1, version: 6, isComplete: false, keys: [key('k', { isRevoked: true })] }))
+  assert.equal(directory.keyByHash('hash of k'), undefined)
+})
+
+test('a complete reply takes the place of all that was known', () => {
+  const directory = createDirectory()
+  directory.apply(reply({ epoch: 1, version: 5, nodes: [node('a')], keys: [key('k')] }))
+  directory.apply(reply({ epoch: 2, version: 3, nodes: [node('b')] }))
+  assert.deepEqual([directory.node('a'), directory.keyByHash('hash of k')], [undefined, undefined])
+  assert.deepEqual([directory.node('b')?.id, directory.epoch(), directory.version()], ['b', 2, 3])
+})
+
+test('what an older coordinator, or this one earlier, said late undoes nothing', () => {
+  const directory = createDirectory()
+  directory.apply(reply({ epoch: 2, version: 5, nodes: [node('a', { session: 9 })] }))
+  directory.apply(reply({ epoch: 1, version: 99, nodes: [] }))
+  directory.apply(reply({ epoch: 2, version: 4, isComplete: false, nodes: [node('a', { session: 1 })] }))
+  assert.deepEqual([directory.node('a')?.session, directory.epoch(), directory.version()], [9, 2, 5])
+})
+
+test('a model is known while some node that is not banned serves it', () => {
+  const directory = createDirectory()
+  directory.apply(
+    reply({
+      epoch: 1,
+      version: 1,
+      nodes: [node('a', { models: ['m'] }), node('b', { models: ['n'], isBanned: true })],
+    }),
+  )
+  assert.deepEqual(
+    ['m', 'n', 'o'].map((model) => directory.knowsModel(model)),
+    [true, false, false],
+  )
+})
+
+const reply = (part: Partial<FollowReply>): FollowReply => ({
+  epoch: 1,
+  version: 1,
+  isComplete: true,
+  wantsPresence: false,
+  nodes: [],
+  keys: [],
+  ...part,
+})
+
+const node = (id: string, part: Partial<FollowedNode> = {}): FollowedNode => ({
+  id,
+  organisationId: 'o',
+  publicKey: `key of ${id}`,
+  session: 1,
+  isDrained: false,
+  isBanned: false,
+  models: [],
+  ...part,
+})
+
+const key = (id: string, part: Partial<FollowedKey> = {}): FollowedKey => ({
+  id,
+  organisationId: 'o',
+  hash: `hash of ${id}`,
+  scopes: ['viewer'],
+  isRevoked: false,
+  ...part,
+})

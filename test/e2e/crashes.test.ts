@@ -1,0 +1,119 @@
+/** Processes that die without a word, and what their callers, their neighbours and the books make of it. */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import OpenAI, { APIError } from 'openai'
+import { proveBooks, settle } from './books.ts'
+import { type ChatResult, streamChat } from './chats.ts'
+import { proveBilling, takeOff } from './crash-load.ts'
+import { until } from './process-group.ts'
+import { findNodeProcesses, type Network, openRig, startTiny } from './rig.ts'
+
+const rig = openRig()
+after(() => rig.dispose())
+let network: Network
+before(async () => {
+  network = await startTiny(rig, rig.path('data'))
+})
+
+test('a coordinator that is killed is back by itself, its node still warm, and every completed request billed once', async () => {
+  const node = await findNodeProcesses(network)
+  const results: ChatResult[] = []
+  const coordinators = new Set<number>()
+  for (let round = 0; round < 3; round++) {
+    const { coordinator } = (await network.status()).processes
+    coordinators.add(coordinator)
+    const flight = takeOff(network, { count: 100, completed: 10 })
+    await flight.someCompleted
+    process.kill(coordinator, 'SIGKILL')
+    console.log('kill', performance.now())
+    const landed = await flight.results
+    console.log('landed', performance.now(), landed.filter(r=>r.error===null).length)
+    assert(
+      landed.some(({ error }) => error !== null),
+      'some were under way',
+    )
+    results.push(...landed, await chatAgain())
+    console.log('again', performance.now())
+  }
+  assert.equal(coordinators.size, 3)
+  console.log('x', performance.now())
+  setTimeout(()=>console.log(rig.folder),1)
+  assert.deepEqual(await findNodeProcesses(network), node)
+  const completed = results.filter(({ error }) => error === null)
+  const usage = await settle(network, completed.length)
+  console.log('settled', performance.now())
+  proveBilling(results, usage)
+  await proveBooks(network.operator, usage)
+})
+
+/** The first chat that is taken in again, which must then be served to its end. */
+const chatAgain = (): Promise<ChatResult> =>
+  until('a chat to be served again', async () => {
+    const result = await streamChat(network.openai, { prompt: 'Are you there?', maxTokens: 8 })
+    return isRefusedConnection(result.error) ? null : result
+  }).then((result) => {
+    assert.equal(result.error, null)
+    return result
+  })
+
+const isRefusedConnection = (error: unknown): boolean => error instanceof OpenAI.APIConnectionError
+
+test('an engine that is killed fails its requests in a way that can be told and tried again, and is replaced', async () => {
+  const node = await findNodeProcesses(network)
+  const begun = Promise.withResolvers<void>()
+  let streaming = 0
+  const streams = Array.from({ length: 8 }, (_, index) =>
+    streamChat(network.openai, {
+      prompt: `Stream ${index}`,
+      maxTokens: 6_000,
+      onChunk: (chunks) => chunks === 1 && ++streaming === 8 && begun.resolve(),
+    }),
+  )
+  const whole = network.openai.chat.completions
+    .create({ model: 'tiny', messages: [{ role: 'user', content: 'Whole' }], max_tokens: 6_000 })
+    .then(
+      () => null,
+      (error: unknown) => error,
+    )
+  await begun.promise
+  process.kill(node.engine, 'SIGKILL')
+  for (const { error, chunks } of await Promise.all(streams)) {
+    assert(chunks > 0)
+    assertRetriable(error)
+  }
+  const error = await whole
+  assertRetriable(error)
+  assert([502, 503].includes(error.status ?? 0))
+  assert(Number(error.headers?.get('retry-after')) > 0)
+
+  const next = await streamChat(network.openai, { prompt: 'And now?', maxTokens: 8 })
+  assert.equal(next.error, null)
+  const after = await findNodeProcesses(network)
+  assert.equal(after.agent, node.agent)
+  assert.notEqual(after.engine, node.engine)
+})
+
+function assertRetriable(error: unknown): asserts error is APIError {
+  assert(error instanceof APIError, String(error))
+  assert.equal(error.type, 'server_error')
+  assert.match(error.message, /engine|node/i)
+}
+
+test('a network whose every process is killed comes back on its folder as it was', async () => {
+  const usage = await settle(network, 0)
+  const { accounts } = await proveBooks(network.operator, usage)
+  const [node] = (await network.operator.listNodes()).items
+  const { apiKey } = network.ready
+  network.program.signal('SIGKILL')
+  await network.program.end
+  network = await startTiny(rig, network.folder)
+  assert.equal(network.ready.apiKey, apiKey)
+  assert.equal((await streamChat(network.openai, { prompt: 'Back again?', maxTokens: 8 })).error, null)
+  const again = (await network.operator.listNodes()).items
+  assert.deepEqual(
+    again.map(({ nodeId, publicKey }) => [nodeId, publicKey]),
+    [[node?.nodeId, node?.publicKey]],
+  )
+  const now = await proveBooks(network.operator, await settle(network, usage.length + 1))
+  assert.deepEqual([...now.accounts.keys()], [...accounts.keys()])
+})
