@@ -227,8 +227,8 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
         'The coordinator has been away for too long to meter more work. Try again later.',
       )
     }
-    const isLive = [...nodes.ready()].some((node) => node.offers.has(model))
-    if (isLive || directory.knowsModel(model)) return null
+    const isHere = [...nodes.ready()].some((node) => node.hasOffered(model))
+    if (isHere || directory.knowsModel(model)) return null
     const known = [...liveModels(nodes).keys()].slice(0, 10)
     const choice = known.length > 0 ? `It serves: ${known.join(', ')}.` : 'No node serves any model yet.'
     return new Problem('model_not_found', `No node of this network serves the model '${model}'. ${choice}`, {

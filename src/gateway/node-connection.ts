@@ -49,6 +49,8 @@ export interface NodeConnection {
   isDraining: boolean
   lastHeardMs: number
   offers: ReadonlyMap<string, Offer>
+  /** It offered the model since it connected, though perhaps not at this moment: its engine may be starting again. */
+  hasOffered(model: string): boolean
   outstanding(): number
   open(request: EngineRequest, sink: StreamSink): NodeStream
   /** Takes a message of an admitted node. */
@@ -68,6 +70,8 @@ export interface NodeConnectionParts {
   readonly onReport: (report: NodeReport) => void
   /** A slot or a model came free, or the node takes work again. */
   readonly onAvailable: () => void
+  /** It sent what is no frame: whoever knows this connection forgets it, then closes it. */
+  readonly onMalformed: () => void
 }
 
 /** Problems that say something about the request, not about the node: no other node would answer otherwise. */
@@ -80,6 +84,7 @@ const callersFault = new Set<ProblemCode>([
 export function createNodeConnection(parts: NodeConnectionParts): NodeConnection {
   const { clock, log, link, nodeId, session } = parts
   const streams = new Map<number, StreamSink>()
+  const offered = new Set<string>()
   let streamNext = 1
   let isClosed = false
 
@@ -140,6 +145,7 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
         { model, price: tokenPrice(capability, model, askPerGpuHour) },
       ]),
     )
+    for (const model of connection.offers.keys()) offered.add(model)
     parts.onReport(report)
     parts.onAvailable()
   }
@@ -151,6 +157,7 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
     isDraining: false,
     lastHeardMs: clock.elapsedMs(),
     offers: new Map(),
+    hasOffered: (model) => offered.has(model),
     outstanding: () => streams.size,
     open(request, sink) {
       assert(!isClosed, 'a closed connection is no candidate')
@@ -167,6 +174,7 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
       }
     },
     receive(message) {
+      if (isClosed) return
       connection.lastHeardMs = clock.elapsedMs()
       if (isHeartbeat(message)) return
       try {
@@ -177,7 +185,7 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
           nodeId,
           message: error instanceof Error ? error.message : String(error),
         })
-        connection.close(1002, 'malformed frame')
+        parts.onMalformed()
       }
     },
     close(code, reason) {
@@ -194,6 +202,6 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
 
 function readProblem(payload: Uint8Array): Problem {
   const { code, message, param } = StreamProblem.parse(decodeJson(payload))
-  const known = code in problemKinds ? (code as ProblemCode) : 'node_failed'
+  const known = Object.hasOwn(problemKinds, code) ? (code as ProblemCode) : 'node_failed'
   return new Problem(known, message, param === undefined ? {} : { details: { param } })
 }

@@ -65,13 +65,6 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
     },
   })
 
-  const presenceOf = (connection: NodeConnection): NodePresence => ({
-    nodeId: connection.nodeId,
-    session: connection.session,
-    status: connection.status,
-    reason: connection.status === 'suspect' ? 'silent' : null,
-  })
-
   function remove(connection: NodeConnection, reason: 'left' | 'link_closed' | 'silent'): void {
     if (connections.get(connection.nodeId) !== connection) return
     connections.delete(connection.nodeId)
@@ -80,9 +73,10 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
     reporter.tell({ nodeId, session, status: reason === 'left' ? 'gone' : 'suspect', reason })
   }
 
-  function drop(connection: NodeConnection, reason: string): void {
+  /** Removed before it is closed: work that its end sets free must not find it among the candidates. */
+  function drop(connection: NodeConnection, reason: string, code = 1008): void {
     remove(connection, 'link_closed')
-    connection.close(1008, reason)
+    connection.close(code, reason)
   }
 
   function sweep(): void {
@@ -115,6 +109,7 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
       session,
       onReport: (report) => forward(nodeId, report),
       onAvailable: options.onAvailable,
+      onMalformed: () => drop(connection, 'malformed frame', 1002),
     })
     connections.set(nodeId, connection)
     log.info('node.admitted', { nodeId, session, agentVersion: hello.agentVersion })
@@ -164,7 +159,9 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
     let connection: NodeConnection | null = null
     let isOver = false
     const deadline = clock.after(HELLO_WITHIN_MS, () => {
-      if (!connection) link.close(1008, 'no hello')
+      if (connection) return
+      isOver = true
+      link.close(1008, 'no hello')
     })
 
     function receiveHello(message: Uint8Array): void {
@@ -230,6 +227,13 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
     },
   }
 }
+
+const presenceOf = ({ nodeId, session, status }: NodeConnection): NodePresence => ({
+  nodeId,
+  session,
+  status,
+  reason: status === 'suspect' ? 'silent' : null,
+})
 
 function safely<T>(run: () => T): T | null {
   try {

@@ -155,7 +155,8 @@ function writeStream(reply: Reply, brake: Brake): RunSink {
       exchange.end()
     },
     onProblem: (problem) =>
-      isStarted ? breakOff(exchange, problem) : respondProblem(exchange, requestId, problem),    onCut: () => exchange.abort(),
+      isStarted ? breakOff(exchange, problem) : respondProblem(exchange, requestId, problem),
+    onCut: () => exchange.abort(),
   }
 }
 

@@ -118,7 +118,20 @@ test('a balance that cannot raise a slice leaves the slice as it was', async () 
   assert.deepEqual([tooMuch.result(), rest.result()], ['funds_insufficient', 'reserved'])
 })
 
-test('the next loan follows what is spent, and covers the request four times over', async () => {
+test('the next loan is twice what the last minute spent', async () => {
+  const { reserve, slices, run, lent } = await setup({ balance: 10n ** 12n })
+  for (let request = 0; request < 10; request++) {
+    const one = reserve(LOAN_MIN)
+    await run(1_000)
+    slices.settle(one.reservation(), LOAN_MIN, 0)
+  }
+  const before = lent()
+  reserve(before - 10n * LOAN_MIN + 1n)
+  await run(100)
+  assert.equal(lent(), 10n * LOAN_MIN + 20n * LOAN_MIN)
+})
+
+test('the next loan covers the request four times over', async () => {
   const { reserve, slices, run, lent } = await setup({ balance: 10n ** 12n })
   const first = reserve(LOAN_MIN)
   await run(100)
@@ -228,6 +241,20 @@ test('after a long cut the gateway takes a new slice and settles old work on the
   assert.equal(fresh.result(), 'reserved')
   assert.notEqual(fresh.reservation().holdId, old.reservation().holdId)
   slices.settle(old.reservation(), 100n, 0)
+})
+
+test('a slice that admits no more is kept alive for the work under way on it', async () => {
+  const { reserve, slices, run, faults, lent } = await setup()
+  const old = reserve(100n)
+  await run(100)
+  faults.cutOff.add('coordinator')
+  await run(155_000)
+  faults.cutOff.clear()
+  await run(600_000)
+  assert.equal(lent(), LOAN_MIN)
+  slices.settle(old.reservation(), 100n, 0)
+  await run(3 * TICK_MS)
+  assert.equal(lent(), 0n)
 })
 
 test('a slice that the coordinator no longer has is given up', async () => {

@@ -52,6 +52,7 @@ export async function openUsageSpool(
     const batch = { spoolId: journal.id, firstSequence: first.sequence, records }
     callCell({ bus, log }, call, batch, (reply) => {
       isSending = false
+      if (isClosed) return
       if (!reply) return void clock.after(RETRY_MS, send)
       settle(reply.nextSequence)
       send()

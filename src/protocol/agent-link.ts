@@ -48,7 +48,10 @@ export const Deny = z.object({
 })
 export type Deny = z.output<typeof Deny>
 
-export const NodeReport = z.object({ capability: Capability, askPerGpuHour: NanoUsd })
+export const NodeReport = z.object({
+  capability: Capability,
+  askPerGpuHour: NanoUsd.refine((ask) => ask >= 0n, 'expected an amount of zero or more'),
+})
 export type NodeReport = z.output<typeof NodeReport>
 
 export const Started = z.object({ promptTokens: z.int().nonnegative() })

@@ -24,6 +24,20 @@ function fail(error: unknown): never {
   process.exit(1)
 }
 
+/**
+ * The agent's folder is in a data folder that our parent alone holds. So whoever holds it was left behind by an earlier
+ * `shoal up` that died, and may run another model at another address: it drains, and the next try finds the folder free.
+ */
+function relieveOrphan({ code, details }: Problem): void {
+  const { pid } = details
+  if (code !== 'folder_in_use' || typeof pid !== 'number') return
+  try {
+    process.kill(pid, 'SIGTERM')
+  } catch {
+    // It is gone already.
+  }
+}
+
 function leave(graceMs: number): void {
   if (isLeaving) return
   isLeaving = true
@@ -49,7 +63,13 @@ runAgent(
     onFailed: fail,
   },
   abort.signal,
-).then((agent) => {
-  running = agent
-  if (isLeaving) agent.drain(0).then(() => process.exit(0), fail)
-}, fail)
+).then(
+  (agent) => {
+    running = agent
+    if (isLeaving) agent.drain(0).then(() => process.exit(0), fail)
+  },
+  (error) => {
+    relieveOrphan(toProblem(error))
+    fail(error)
+  },
+)

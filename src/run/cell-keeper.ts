@@ -26,10 +26,8 @@ export interface CellKeeper {
   stop(): Promise<void>
 }
 
-/** A predecessor that is still closing holds the folder and the port for a moment. */
+/** A predecessor that is still closing holds the folder for a moment; the port it gives back before. */
 const PREDECESSOR_MS = 10_000
-/** What a restart may cure while a predecessor is leaving. */
-const passing = new Set<ProblemCode>(['folder_in_use', 'port_taken'])
 /** The spare loads when the start of the others no longer needs the processor. */
 const SPARE_AFTER_MS = 500
 const FAILURES_MAX = 5
@@ -85,7 +83,7 @@ export function keepCell(
   }
 
   const mayPass = (failure: Problem): boolean =>
-    passing.has(failure.code) && clock.elapsedMs() - startedMs < PREDECESSOR_MS
+    failure.code === 'folder_in_use' && clock.elapsedMs() - startedMs < PREDECESSOR_MS
 
   function prepareSpare(): void {
     if (isStopping || (spare && !spare.isGone)) return

@@ -35,7 +35,7 @@ export function engineOptions(rootFolder: string): Option[] {
     new Option(
       '--upstream <url>',
       'serve what an OpenAI-compatible server here serves (vLLM, Ollama, …), up to its /v1',
-    ),
+    ).argParser(parseUpstream),
     new Option('--upstream-key <key>', 'the API key of that server'),
   ]
 }
@@ -45,6 +45,11 @@ function parseCount(text: string): number {
   if (!Number.isInteger(count) || count < 1 || count > 4_096)
     throw new InvalidArgumentError('Expected a number from 1 to 4096.')
   return count
+}
+
+function parseUpstream(text: string): string {
+  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text
+  throw new InvalidArgumentError('Expected an address such as http://127.0.0.1:8000/v1.')
 }
 
 export function engineOf(flags: EngineFlags): AgentConfig['engine'] {

@@ -10,7 +10,7 @@ import { formatUsd } from '#kernel/money.ts'
 import { Problem } from '#protocol/problem.ts'
 import { type EngineFlags, engineOf, engineOptions } from './engine-flags.ts'
 import { type AgentStep, type RunningAgent, runAgent } from './run-agent.ts'
-import { parseMoney } from './up-command.ts'
+import { parseMoney, parseName } from './up-command.ts'
 
 interface ProvideOptions extends GlobalOptions, EngineFlags {
   readonly join: string
@@ -31,7 +31,7 @@ export const provideCommand = (context: CliContext): Command => {
       '--token <token>',
       'a single-use enrolment token; needed the first time ("shoal nodes token" makes one)',
     )
-    .option('--name <name>', "the node's name", hostname() || 'node')
+    .option('--name <name>', "the node's name", parseName, hostname() || 'node')
     .option(
       '--ask <usd>',
       'what you ask per GPU-hour (or hour, without a GPU), in USD',

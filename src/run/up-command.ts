@@ -8,7 +8,6 @@ import type { CliContext } from '#cli/context.ts'
 import { dataFolderOf, type GlobalOptions, PORT_DEFAULT } from '#cli/credentials.ts'
 import { styleFor } from '#cli/style.ts'
 import { createDiskSecrets } from '#host/node/disk-secrets.ts'
-import { makeFolder } from '#host/node/durable-file.ts'
 import { lockFolder } from '#host/node/folder-lock.ts'
 import { nodeChildren } from '#host/node/node-children.ts'
 import { nodeClock } from '#host/node/node-clock.ts'
@@ -31,11 +30,15 @@ interface UpOptions extends GlobalOptions, EngineFlags {
   readonly logLevel: 'info' | 'warn' | 'error'
 }
 
+const NAME_LENGTH_MAX = 100
+/** Timers alone keep no process alive, and between two starts of a child there is nothing else. */
+const KEEP_ALIVE_MS = 1_000_000
+
 export const upCommand = (context: CliContext): Command => {
   const command = new Command('up')
     .description('run a whole network on this machine: coordinator, gateway and one node')
     .option('--port <port>', 'where to listen on 127.0.0.1; 0 for any free port', parsePort, PORT_DEFAULT)
-    .option('--name <name>', "the network's name", 'local')
+    .option('--name <name>', "the network's name", parseName, 'local')
     .option('--ready-file <file>', 'write {openaiBaseUrl, apiKey, apiUrl, webUrl} there once it serves')
     .option('--no-agent', 'no node on this machine')
     .option(
@@ -67,6 +70,10 @@ export const parseMoney = (text: string): NanoUsd => {
   if (amount === null) throw new InvalidArgumentError('Expected an amount in USD such as 0.25.')
   return amount
 }
+export const parseName = (text: string): string => {
+  if (text.trim() !== '' && text.length <= NAME_LENGTH_MAX) return text
+  throw new InvalidArgumentError(`Expected 1 to ${NAME_LENGTH_MAX} characters.`)
+}
 const parsePort = (text: string): number =>
   parseBounded(text, { max: 65_535, what: 'a port from 0 to 65535' })
 const parseBps = (text: string): number =>
@@ -84,7 +91,6 @@ const moduleHere = (name: string): URL => new URL(import.meta.url.replace(/up-co
 
 async function runUp(context: CliContext, options: UpOptions): Promise<void> {
   const dataFolder = resolve(dataFolderOf(context, options))
-  makeFolder(dataFolder)
   const lock = lockFolder(dataFolder, 'shoal up')
   const screen = createScreen(context, dataFolder, options)
   const agentFolder = join(dataFolder, 'agent')
@@ -143,9 +149,11 @@ async function runUp(context: CliContext, options: UpOptions): Promise<void> {
     screen.note('stopping; what runs may end first (Ctrl-C again: at once)')
     supervisor.stop().then(outcome.resolve, outcome.reject)
   })
+  const keepAlive = setInterval(() => undefined, KEEP_ALIVE_MS)
   try {
     await outcome.promise
   } finally {
+    clearInterval(keepAlive)
     unsubscribe()
     if (!isStopping) await supervisor.stop()
     lock.release()
