@@ -22,6 +22,8 @@ export interface EnrolOptions {
   readonly askPerGpuHour: NanoUsd
   /** Aborting it ends the wait for a network that cannot be reached. */
   readonly signal: AbortSignal
+  /** The network did not answer, and is asked again. */
+  readonly onAway: (problem: Problem) => void
 }
 
 type EnrolHost = { clock: Clock; crypto: Crypto; log: Log; random: Random; secrets: Secrets; fetch: Fetch }
@@ -31,8 +33,10 @@ const KEY = 'node-key'
 const NODE = 'node'
 const SEED_BYTES = 32
 const BACKOFF = { delayMsMin: 200, delayMsMax: 10_000 }
+/** About ten seconds: a network that starts up is waited for, a wrong address is told to whoever typed it. */
+const ATTEMPTS_MAX = 7
 
-/** The node's identity on this network. A network that is away is waited for; one that refuses rejects with its problem. */
+/** The node's identity on this network; rejects with its problem when it refuses, or does not answer for a while. */
 export async function enrol(host: EnrolHost, options: EnrolOptions): Promise<Identity> {
   const keys = keepKeys(host)
   const kept = readNode(host)
@@ -84,17 +88,18 @@ async function askUntilAnswered(
 ): Promise<string> {
   const { clock, crypto, log, random } = host
   const client = createClient(routes, { baseUrl: options.apiUrl, fetch: host.fetch })
-  const { token, name, askPerGpuHour, signal } = options
+  const { token, name, askPerGpuHour, signal, onAway } = options
   const enrolment = { token, publicKey: keys.publicKeyHex, name, askPerGpuHour }
   const text = new TextEncoder().encode(enrolmentText(enrolment))
   const signature = Buffer.from(crypto.sign(keys.privateKeyHex, text)).toString('hex')
-  for (let attempt = 0; ; attempt++) {
+  for (let attempt = 1; ; attempt++) {
     try {
       return (await client.enrolNode({ body: { ...enrolment, signature } }, { signal })).nodeId
     } catch (error) {
-      if (!(error instanceof Problem && error.retriable)) throw error
-      const delayMs = backoffMs(attempt, BACKOFF, random)
+      if (!(error instanceof Problem && error.retriable) || attempt === ATTEMPTS_MAX) throw error
+      const delayMs = backoffMs(attempt - 1, BACKOFF, random)
       log.warn('agent.network_away', { message: error.message, retryMs: delayMs })
+      onAway(error)
       await pause(clock, delayMs, signal)
     }
   }

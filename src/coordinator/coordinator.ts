@@ -55,7 +55,7 @@ export async function openCoordinator(
     snapshotSequence: sequence,
     replayMs: Math.round(host.clock.elapsedMs() - startedMs),
   })
-  return createCoordinator({ cellTime, journal, state, snapshots, options })
+  return createCoordinator({ cellTime, journal, state, snapshots, snapshotSequence: sequence, options })
 }
 
 /** Applies every journal entry after `sequence` to `state`. */
@@ -102,12 +102,14 @@ function createCoordinator(parts: {
   journal: Journal
   state: CoordinatorState
   snapshots: Snapshots
+  /** Last entry that the kept snapshot includes; 0 when there is none. */
+  snapshotSequence: number
   options: CoordinatorOptions
 }): Coordinator {
   const { cellTime, journal, state, snapshots, options } = parts
   let sequence = journal.lastSequence
   let durable = sequence
-  let snapshotAt = sequence
+  let snapshotAt = parts.snapshotSequence
   /** Taken, and kept as soon as its last entry is durable. */
   let snapshot: { readonly text: string; readonly sequence: number } | null = null
   let isFlushing = false

@@ -151,7 +151,7 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     },
     onOver: (run) => void runs.delete(run),
     requeue(run) {
-      queue.unshift(run)
+      queue.putBack(run)
       pump()
     },
   }

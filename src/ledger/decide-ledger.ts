@@ -183,7 +183,6 @@ function decideCapture(ledger: Ledger, command: CaptureCommand): LedgerRefusal |
   const amount = payouts.reduce((sum, payout) => sum + payout.amount, 0n)
   const fromHold = minimum(amount, hold?.left ?? 0n)
   // An account that may be negative has nothing to give once it is.
-  // An external account may stand below zero; nothing can be taken from that.
   const fromAvailable = minimum(amount - fromHold, maximum(account.available, 0n))
   const fromLosses = amount - fromHold - fromAvailable
   return [

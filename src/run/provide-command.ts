@@ -9,6 +9,7 @@ import type { NanoUsd } from '#kernel/money.ts'
 import { formatUsd } from '#kernel/money.ts'
 import { Problem } from '#protocol/problem.ts'
 import { type EngineFlags, engineOf, engineOptions } from './engine-flags.ts'
+import { keepAlive } from './keep-alive.ts'
 import { type AgentStep, type RunningAgent, runAgent } from './run-agent.ts'
 import { parseMoney, parseName } from './up-command.ts'
 
@@ -64,9 +65,10 @@ async function runProvide(context: CliContext, options: ProvideOptions): Promise
     isLeaving = true
     interruptedMs = context.clock.elapsedMs()
     abort.abort(new Problem('cancelled', 'Stopped before it served.'))
-    show.note('draining: no new work; what runs may end first (Ctrl-C again: at once)')
+    if (agent) show.note('draining: no new work; what runs may end first (Ctrl-C again: at once)')
     agent?.drain(DRAIN_MS).then(outcome.resolve, outcome.reject)
   })
+  const letGo = keepAlive()
   try {
     agent = await runAgent(
       {
@@ -87,6 +89,7 @@ async function runProvide(context: CliContext, options: ProvideOptions): Promise
     if (!isLeaving) await agent?.drain(0)
     throw error
   } finally {
+    letGo()
     unsubscribe()
   }
 }
@@ -105,6 +108,7 @@ function createProgress(context: CliContext, options: ProvideOptions) {
   const style = styleFor(stdout, context.env)
   const note = (text: string): void => void stderr.write(`${style('dim', `shoal: ${text}`)}\n`)
   let percentShown = -1
+  let awayTold = ''
   return {
     note,
     step(step: AgentStep): void {
@@ -124,6 +128,10 @@ function createProgress(context: CliContext, options: ProvideOptions) {
           return note('measuring its speed here')
         case 'enrolling':
           return note(`joining ${options.join}`)
+        case 'away':
+          if (step.message !== awayTold) note(`${step.message} Asking again …`)
+          awayTold = step.message
+          return
         case 'state':
           return step.state === 'serving' ? undefined : note(`${step.nodeId}: ${step.state}`)
         case 'serving':

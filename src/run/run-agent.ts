@@ -30,6 +30,8 @@ export interface RunAgentHooks {
 export type AgentStep =
   | { kind: 'downloading'; progress: DownloadProgress }
   | { kind: 'loading' | 'measuring' | 'enrolling' }
+  /** The network does not answer, and is asked again. */
+  | { kind: 'away'; message: string }
   | { kind: 'state'; state: string; nodeId: string }
   | {
       kind: 'serving'
@@ -79,6 +81,8 @@ async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartPart
     dataFolder: config.folder,
     agentVersion: VERSION,
   })
+  // First of all: a wrong token should be told before the model is fetched.
+  const identity = await joinNetwork(config, host, { hooks, signal })
   const engine = await openEngine(config, host, { hooks, signal, hasGpu: machine.gpus.length > 0 })
   opened.engine = engine
   hooks.onStep({ kind: 'loading' })
@@ -90,11 +94,8 @@ async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartPart
     speeds.set(model.id, speed)
     log.info('model.measured', { model: model.id, ...speed })
   }
-  hooks.onStep({ kind: 'enrolling' })
-  const { apiUrl, token, name, askPerGpuHour } = config
   const fetch = (request: Request): Promise<Response> => host.network.fetch(request)
-  const identity = await enrol({ ...host, fetch }, { apiUrl, token, name, askPerGpuHour, signal })
-  const roundTripMs = await measureRoundTrip(apiUrl, { fetch, clock })
+  const roundTripMs = await measureRoundTrip(config.apiUrl, { fetch, clock })
   const network = roundTripMs === null ? null : { roundTripMs }
   const capability: Capability = { ...machine, engines: [config.engine.kind], network }
   const agent = connect({ config, host, engine, identity, capability, speeds, hooks })
@@ -106,6 +107,17 @@ async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartPart
       log.close()
     },
   }
+}
+
+function joinNetwork(
+  { apiUrl, token, name, askPerGpuHour }: AgentConfig,
+  host: Host,
+  { hooks, signal }: { hooks: RunAgentHooks; signal: AbortSignal },
+): Promise<Identity> {
+  hooks.onStep({ kind: 'enrolling' })
+  const fetch = (request: Request): Promise<Response> => host.network.fetch(request)
+  const onAway = ({ message }: Problem): void => hooks.onStep({ kind: 'away', message })
+  return enrol({ ...host, fetch }, { apiUrl, token, name, askPerGpuHour, signal, onAway })
 }
 
 function connect(parts: {

@@ -17,6 +17,7 @@ import { VERSION } from '#protocol/version.ts'
 import type { Serving } from './agent-keeper.ts'
 import type { Ready } from './cell-keeper.ts'
 import { type EngineFlags, engineOf, engineOptions } from './engine-flags.ts'
+import { keepAlive } from './keep-alive.ts'
 import { startSupervisor } from './supervisor.ts'
 
 interface UpOptions extends GlobalOptions, EngineFlags {
@@ -31,8 +32,6 @@ interface UpOptions extends GlobalOptions, EngineFlags {
 }
 
 const NAME_LENGTH_MAX = 100
-/** Timers alone keep no process alive, and between two starts of a child there is nothing else. */
-const KEEP_ALIVE_MS = 1_000_000
 
 export const upCommand = (context: CliContext): Command => {
   const command = new Command('up')
@@ -129,11 +128,10 @@ async function runUp(context: CliContext, options: UpOptions): Promise<void> {
     {
       onReady(now) {
         ready = now
-        screen.step('loading the model')
         if (!options.agent) announce(null)
       },
       onServing: (serving) => announce(serving),
-      onAgentState: (state) => screen.step(state),
+      onAgentState: (state) => screen.step(stepNames[state] ?? state),
       onRestart: (what, why) => screen.note(`the ${what} ${why}; starting it again`),
       onFailed: (problem) => outcome.reject(problem),
     },
@@ -149,11 +147,12 @@ async function runUp(context: CliContext, options: UpOptions): Promise<void> {
     screen.note('stopping; what runs may end first (Ctrl-C again: at once)')
     supervisor.stop().then(outcome.resolve, outcome.reject)
   })
-  const keepAlive = setInterval(() => undefined, KEEP_ALIVE_MS)
+  // Between two starts of a child there is nothing else.
+  const letGo = keepAlive()
   try {
     await outcome.promise
   } finally {
-    clearInterval(keepAlive)
+    letGo()
     unsubscribe()
     if (!isStopping) await supervisor.stop()
     lock.release()
@@ -171,6 +170,20 @@ function writeReady(file: string, { openaiBaseUrl, apiKey, apiUrl }: Ready): voi
   }
 }
 
+/** What the local node does, in words; nothing for what passes in a moment. */
+const stepNames: Readonly<Record<string, string>> = {
+  enrolling: 'joining the network',
+  downloading: 'downloading the model',
+  loading: 'loading the model',
+  measuring: 'measuring its speed here',
+  away: '',
+  waiting: '',
+  connecting: '',
+  proving: '',
+  serving: '',
+  stopped: '',
+}
+
 /** What the user sees: one line while things start, then where everything is, then only what is worth a line. */
 function createScreen(context: CliContext, dataFolder: string, options: UpOptions) {
   const { stdout, stderr } = context
@@ -181,7 +194,7 @@ function createScreen(context: CliContext, dataFolder: string, options: UpOption
   if (!options.json) line(`${style('bold', `Shoal ${VERSION}`)}: starting the network "${options.name}"`)
   return {
     step(step: string): void {
-      if (isAnnounced || options.json || step === lastStep) return
+      if (isAnnounced || options.json || step === lastStep || step === '') return
       lastStep = step
       stderr.write(`${style('dim', `  ${step} …`)}\n`)
     },

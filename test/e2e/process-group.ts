@@ -112,7 +112,8 @@ function readProcess(pid: number): ProcessFacts | null {
     const stat = readFileSync(`${folder}/stat`, 'utf8')
     // The name stands in brackets and may hold anything, brackets too.
     const [state = '', parent = '', group = ''] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    if (state === 'Z' || state === 'X') return null
+    // Dead, but for threads that may still have files open.
+    if (/[ZX]/.test(state) && readdirSync(`${folder}/task`).length < 2) return null
     const title = readFileSync(`${folder}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()
     return { pid, parent: Number(parent), group: Number(group), title }
   } catch {

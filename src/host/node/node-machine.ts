@@ -6,7 +6,7 @@ import os from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { CommandResult, FolderState, Machine, MachineFacts, RunOptions } from '../machine.ts'
-import { type EnergyCounter, isPackage, meanWatts } from './rapl.ts'
+import { meanWatts, readCounters } from '../rapl.ts'
 
 const OUTPUT_BYTES_MAX = 4 * 1024 * 1024
 const FILE_CHARS_MAX = 1024 * 1024
@@ -140,22 +140,12 @@ function portState(port: number): Promise<'free' | 'taken' | 'forbidden'> {
   })
 }
 
+const files = { readFile, listFolder }
+
 async function readCpuPower(folder: string): Promise<number | null> {
-  const before = readCounters(folder)
+  const before = readCounters(files, folder)
   if (before.size === 0) return null
   const startedAt = performance.now()
   await sleep(POWER_SAMPLE_MS)
-  return meanWatts(before, readCounters(folder), performance.now() - startedAt)
-}
-
-/** Root alone may read them on most systems: what cannot be read is left out. */
-function readCounters(folder: string): Map<string, EnergyCounter> {
-  const counters = new Map<string, EnergyCounter>()
-  for (const zone of listFolder(folder).filter(isPackage)) {
-    const energy = readFile(join(folder, zone, 'energy_uj'))
-    const range = readFile(join(folder, zone, 'max_energy_range_uj'))
-    if (energy !== null && range !== null)
-      counters.set(zone, { energyUj: Number(energy), rangeUj: Number(range) })
-  }
-  return counters
+  return meanWatts(before, readCounters(files, folder), performance.now() - startedAt)
 }

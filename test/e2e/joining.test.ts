@@ -1,0 +1,135 @@
+/** A second machine joins a network, serves it, leaves and comes back; and all that can be wrong with that. */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { streamChat } from './chats.ts'
+import { groupMembers, until } from './process-group.ts'
+import { type Network, openRig, startNetwork } from './rig.ts'
+
+const rig = openRig()
+after(() => rig.dispose())
+let network: Network
+let token = ''
+before(async () => {
+  network = await startNetwork(rig, rig.path('data'), ['--no-agent'])
+  const made = await rig.run(['nodes', 'token', '--json', ...network.options])
+  token = (JSON.parse(made.stdout) as { token: string }).token
+})
+
+/** `shoal provide` on the tiny model, with a folder of its own. */
+const provide = (name: string, args: readonly string[]) =>
+  rig.start([
+    ...['provide', '--data', rig.path(name), '--name', name],
+    ...['--model', rig.tinyPath(), '--model-id', 'tiny', ...args],
+  ])
+const joined = () => ['--join', network.ready.apiUrl]
+
+/** Its node's id, once it says that it serves. */
+const serving = (provider: ReturnType<typeof provide>): Promise<string> =>
+  until('the provider to serve', () => {
+    assert(!provider.isOver(), provider.output())
+    return /^(node_\w+) serves tiny at \d+ tokens\/s, asking \$0\.02/m.exec(provider.output())?.[1]
+  })
+
+test('a node joins with a token, serves, and at Ctrl-C ends what runs before it leaves', async () => {
+  const provider = provide('first', [...joined(), '--token', token])
+  const nodeId = await serving(provider)
+  const [node] = (await network.operator.listNodes()).items
+  assert.deepEqual([node?.nodeId, node?.name, node?.presence], [nodeId, 'first', 'online'])
+
+  const stream = await streamChat(network.openai, {
+    prompt: 'A long story',
+    maxTokens: 1_500,
+    onChunk: (chunks) => chunks === 1 && provider.signalGroup('SIGINT'),
+  })
+  assert.deepEqual([stream.error, stream.usage?.completion_tokens], [null, 1_500])
+  const { code, stderr } = await provider.end
+  assert.deepEqual([code, groupMembers(provider.pid)], [0, []])
+  assert.match(stderr, /draining: no new work/)
+  await until('the network to know that it left', async () => {
+    const { presence, lossReason } = await network.operator.getNode({ params: { nodeId } })
+    return presence === 'absent' && lossReason === 'left'
+  })
+
+  const again = provide('first', joined())
+  assert.equal(await serving(again), nodeId, 'it is the same node, and needs no token')
+  const second = await provide('first', joined()).end
+  assert.equal(second.code, 8)
+  assert.match(
+    second.stderr,
+    /^shoal: .*first\/provider is in use by a shoal agent \(process \d+, since .*\)\. Stop it/m,
+  )
+  again.signal('SIGTERM')
+  assert.equal((await again.end).code, 0)
+})
+
+const refusals: readonly {
+  readonly name: string
+  readonly args: () => readonly string[]
+  readonly code: number
+  readonly says: RegExp
+}[] = [
+  {
+    name: 'a token that was used',
+    args: () => [...joined(), '--token', token],
+    code: 4,
+    says: /^shoal: The enrolment token is unknown or was used before.* "shoal nodes token"\.$/m,
+  },
+  {
+    name: 'a token that never was',
+    args: () => [...joined(), '--token', 'join-nonsense'],
+    code: 4,
+    says: /^shoal: The enrolment token is unknown or was used before.* "shoal nodes token"\.$/m,
+  },
+  {
+    name: 'no token',
+    args: joined,
+    code: 4,
+    says: /^shoal: This machine is not enrolled at http.*"shoal nodes token" and give it as --token\.$/m,
+  },
+  {
+    name: 'an address where nothing listens',
+    args: () => ['--join', 'http://127.0.0.1:2', '--token', token],
+    code: 3,
+    says: /^shoal: Nothing listens at 127\.0\.0\.1:2\. Check that it is running, and that the port is right\.$/m,
+  },
+  {
+    name: 'what is no address',
+    args: () => ['--join', 'localhost', '--token', token],
+    code: 2,
+    says: /^shoal: --join "localhost" is not an address such as http/m,
+  },
+]
+
+test('who may not join is told why and what to do, at once and before a model is loaded', async (t) => {
+  await Promise.all(
+    refusals.map(({ name, args, code, says }, index) =>
+      t.test(name, async () => {
+        const end = await provide(`refused-${index}`, args()).end
+        assert.equal(end.code, code, end.stderr)
+        assert.match(end.stderr, says)
+        assert.doesNotMatch(end.stderr, /loading|^\s+at /m)
+        assert.equal(end.stdout, '')
+      }),
+    ),
+  )
+})
+
+test('a second network on the folder of one that runs is refused with the name of who holds it', async () => {
+  const end = await rig.run(['up', '--data', network.folder, '--port', '0', '--no-agent'])
+  assert.equal(end.code, 8)
+  assert.match(
+    end.stderr,
+    new RegExp(
+      `^shoal: .*data is in use by shoal up \\(process ${network.program.pid}, since .*\\)\\. Stop it, or`,
+      'm',
+    ),
+  )
+  assert.equal((await network.status()).networkName, 'local')
+})
+
+test('a polite request to end is obeyed: the network exits with 0 and leaves no process behind', async () => {
+  network.program.signal('SIGTERM')
+  const { code, stderr } = await network.program.end
+  assert.deepEqual([code, groupMembers(network.program.pid)], [0, []])
+  assert.match(stderr, /stopping; what runs may end first/)
+})
