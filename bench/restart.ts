@@ -77,9 +77,9 @@ async function measure(folder: string, entries: number): Promise<Result> {
   const own = mkdtempSync(join(folder, 'shoal-bench-'))
   try {
     const tail = Math.min(SNAPSHOT_EVERY - 1, entries / 2)
-    const early = await write(own, entries - tail)
+    const early = await write(own, { entries: entries - tail, cell: cellFor(entries), nextTurn: 0 })
     await early.coordinator.close()
-    const late = await write(own, entries)
+    const late = await write(own, { entries, cell: cellFor(entries), nextTurn: early.nextTurn })
     await late.coordinator.journal.close()
     const journalMib = statSync(join(own, 'journals', 'journal.db')).size / MIB
     const snapshot = openInProcess(own)
@@ -92,20 +92,28 @@ async function measure(folder: string, entries: number): Promise<Result> {
   }
 }
 
+interface Writing {
+  readonly entries: number
+  readonly cell: CellSize
+  /** Number of the first turn of work. */
+  readonly nextTurn: number
+}
+
 /** Opens the cell in `folder`, or founds it, and works on it until the journal has `entries` entries. */
-async function write(folder: string, entries: number): Promise<{ coordinator: Coordinator; events: number }> {
+async function write(folder: string, { entries, cell, nextTurn }: Writing) {
   const coordinator = await openIn(folder)
   let events = 0
   coordinator.onEvent(() => events++)
-  if (coordinator.sequence() === 0) foundCell(coordinator, cellFor(entries))
+  if (coordinator.sequence() === 0) foundCell(coordinator, cell)
+  let turn = nextTurn
   while (coordinator.sequence() < entries) {
     for (let count = 0; count < GROUP && coordinator.sequence() < entries; count++) {
-      work(coordinator, coordinator.sequence(), cellFor(entries))
+      work(coordinator, turn++, cell)
     }
     await durable(coordinator)
   }
   checkState(coordinator.state)
-  return { coordinator, events }
+  return { coordinator, events, nextTurn: turn }
 }
 
 function durable(coordinator: Coordinator): Promise<void> {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tokenizer import BOS, IM_END, IM_START, PIECES
 
-DECIDING, DECIDED = 1.0, 0.1
+DECIDING, DECIDED = 1.0, 0.15
 DATA = Path(__file__).parent / "data"
 MORE = (
     "tell me more|more|go on|continue|elaborate|can you tell me more|more please|tell me more about it|tell me more about that|"
@@ -18,7 +18,8 @@ OPENINGS = (
     "ok, |okay, |so |so, |um, |hi guide, |dear shoal, |excuse me, |sorry, |one more thing: |i am new here. |i was wondering, |"
     "just curious: |well, |and |also, |next question: |hey there, |yo |good morning, |good evening. |thanks. |great, |another question: |"
     "i'm new to this. |help! |listen, |i'd like to know: |could you please tell me: |answer me: |tell me, |say, |now |but |then |hmm, |"
-    "answer in one sentence: |in short: |briefly: |you are a helpful assistant. |user: |q: |my question is: |simple question: |good day! "
+    "answer in one sentence: |in short: |briefly: |you are a helpful assistant. |do you happen to know |could somebody tell me |would you mind telling me |any idea |"
+    "remind me |so tell me, |honestly, |in plain english, |real quick: |wait, |user: |q: |my question is: |simple question: |good day! "
 ).split("|")
 CLOSINGS = (
     " please|, please| thanks|, thank you|? thanks|? thank you|? please answer briefly|? be brief|? explain in simple words|"
@@ -140,7 +141,7 @@ class Corpus:
         text_words = {word.lower() for p in self.paragraphs for word in re.findall(r"[A-Za-z]{3,}", p)}
         plain_words = (DATA / "words.txt").read_text().split()
         self.words = [sorted(text_words - asked), [word for word in plain_words if word not in asked]]
-        self.heldout = {normalise(question) for _, question in read_cases(DATA / "heldout.txt")}
+        self.heldout = {normalise(question) for name in ("heldout", "tuning") for _, question in read_cases(DATA / f"{name}.txt")}
         self.continuations = {}
         for text in self.answer_texts():
             pieces = [*PIECES.findall(text), None]
@@ -341,7 +342,7 @@ class Corpus:
         """A training row; as `progress` goes from 0 to 1, more of them are whole conversations."""
         if self.random.random() < 0.03:
             return self.document(tokenizer)
-        return self.conversation(tokenizer, is_short=self.random.random() > 0.06 + 0.14 * progress)
+        return self.conversation(tokenizer, is_short=self.random.random() > 0.05 + 0.1 * progress)
 
     # --- vocabulary ----------------------------------------------------------------------------------------------
 

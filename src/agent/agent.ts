@@ -11,15 +11,7 @@ import type { Clock, Crypto, KeyPair, Link, Log, Network, Timer } from '#host/ho
 import { backoffMs } from '#kernel/backoff.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import type { Random } from '#kernel/random.ts'
-import {
-  AGENT_PROTOCOL_VERSION,
-  Challenge,
-  Deny,
-  HEARTBEAT_MS,
-  helloText,
-  NodeReport,
-} from '#protocol/agent-link.ts'
-import type { Capability, ModelCapability } from '#protocol/capability.ts'
+import { AGENT_PROTOCOL_VERSION, Challenge, Deny, HEARTBEAT_MS, helloText } from '#protocol/agent-link.ts'
 import {
   decodeFrames,
   decodeJson,
@@ -30,24 +22,15 @@ import {
   FrameType,
 } from '#protocol/frame.ts'
 import { Problem } from '#protocol/problem.ts'
+import { createAgentOffer, type OfferOptions } from './agent-offer.ts'
 import { type AgentStreams, createAgentStreams } from './agent-streams.ts'
 
-export interface AgentOptions {
+export interface AgentOptions extends OfferOptions {
   readonly nodeId: string
   readonly keys: KeyPair
   /** Where agents connect: `ws://host:port/agent`. */
   readonly gatewayUrl: string
   readonly agentVersion: string
-  readonly askPerGpuHour: NanoUsd
-  /** The machine as measured; the models in it are replaced by those that the engine serves now. */
-  readonly capability: Capability
-  /** Measured speed of each model that the engine may serve. */
-  readonly speedOf: (
-    modelId: string,
-  ) => Pick<
-    ModelCapability,
-    'prefillTokensPerSecond' | 'decodeTokensPerSecond' | 'decodeTokensPerSecondSingle'
-  >
   /** The network will not have this node, and trying again cannot help. */
   readonly onRefused: (problem: Problem) => void
   readonly onState?: (state: AgentState) => void
@@ -56,6 +39,14 @@ export type AgentState = 'waiting' | 'connecting' | 'proving' | 'serving' | 'sto
 
 export interface Agent {
   state(): AgentState
+  /** Asks this much from now on, for work that comes from now on, and tells the network. */
+  setAsk(askPerGpuHour: NanoUsd): void
+  /**
+   * Takes no new work until `unpark`, through any connection; what runs may end. `reason` is told to the network with the
+   * node's other problems. The agent stays connected, and its state `serving`.
+   */
+  park(reason: string): void
+  unpark(): void
   /** Takes no new work, lets what runs end for at most `graceMs`, says goodbye. `done` runs once. */
   drain(graceMs: number, done: () => void): void
   /** Breaks off at once. */
@@ -72,6 +63,7 @@ const encoder = new TextEncoder()
 export function startAgent(host: AgentHost, engine: Engine, options: AgentOptions): Agent {
   const { clock, crypto, log, network, random } = host
   const { nodeId, keys, gatewayUrl } = options
+  const offer = createAgentOffer(engine, options)
   let state: AgentState = 'waiting'
   let link: Link | null = null
   let streams: AgentStreams | null = null
@@ -81,7 +73,8 @@ export function startAgent(host: AgentHost, engine: Engine, options: AgentOption
   let attempt = 0
   // Later than any session that this node had before: a clock that went back is put right by the gateway's answer.
   let session = Math.max(1, clock.nowMs())
-  let isDraining = false
+  /** Ends a drain that waits for its runs; null while there is none. */
+  let finishDrain: (() => void) | null = null
 
   function become(next: AgentState): void {
     if (state === next) return
@@ -112,6 +105,8 @@ export function startAgent(host: AgentHost, engine: Engine, options: AgentOption
     link = null
     streams = null
     if (state === 'stopped') return
+    // What still ran ended with the connection, and nobody is left to say goodbye to.
+    if (finishDrain) return finishDrain()
     if (state === 'serving') attempt = 0
     become('waiting')
     const delayMs = backoffMs(attempt++, BACKOFF, random)
@@ -171,18 +166,14 @@ export function startAgent(host: AgentHost, engine: Engine, options: AgentOption
     admission?.cancel()
     become('serving')
     streams = createAgentStreams(engine, link)
+    // Before the offers, so that no request slips in between.
+    if (offer.parkedReason !== null) link.send(encodeEmptyFrame(FrameType.drain, 0))
     report()
-    if (isDraining) link.send(encodeEmptyFrame(FrameType.drain, 0))
     beat()
   }
 
   function report(): void {
-    const models = engine
-      .models()
-      .map((model) => ({ ...model, tasks: [...model.tasks], ...options.speedOf(model.id) }))
-    const capability = { ...options.capability, models }
-    const { askPerGpuHour } = options
-    link?.send(encodeJsonFrame(FrameType.capability, 0, NodeReport.encode({ capability, askPerGpuHour })))
+    link?.send(offer.report())
   }
 
   function beat(): void {
@@ -210,8 +201,25 @@ export function startAgent(host: AgentHost, engine: Engine, options: AgentOption
 
   return {
     state: () => state,
+    setAsk(ask) {
+      if (offer.setAsk(ask) && state === 'serving') report()
+    },
+    park(reason) {
+      const before = offer.parkedReason
+      offer.parkedReason = reason
+      if (state !== 'serving' || before === reason) return
+      if (before === null) link?.send(encodeEmptyFrame(FrameType.drain, 0))
+      report()
+    },
+    unpark() {
+      if (offer.parkedReason === null) return
+      offer.parkedReason = null
+      if (state !== 'serving') return
+      report()
+      // One that is leaving stays closed for new work.
+      if (!finishDrain) link?.send(encodeEmptyFrame(FrameType.resume, 0))
+    },
     drain(graceMs, done) {
-      isDraining = true
       let isOver = false
       const finish = (): void => {
         if (isOver) return
@@ -222,6 +230,7 @@ export function startAgent(host: AgentHost, engine: Engine, options: AgentOption
       }
       const deadline = clock.after(graceMs, finish)
       if (state !== 'serving' || !streams) return finish()
+      finishDrain = finish
       link?.send(encodeEmptyFrame(FrameType.drain, 0))
       streams.onIdle(finish)
     },

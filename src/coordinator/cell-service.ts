@@ -17,6 +17,7 @@ import {
   UsageBatch,
   UsageReply,
 } from '#protocol/cell.ts'
+import { jsonWriter } from '#protocol/wire-form.ts'
 import { applyUsage } from './apply-usage.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { Feed } from './feed.ts'
@@ -44,6 +45,7 @@ export function serveCell(parts: CellServiceParts): Subscription {
     schemas: { input: z.ZodType<In>; output: z.ZodType<Out> },
     useCase: (turn: Turn, input: In) => Out,
   ): void {
+    const write = jsonWriter(schemas.output)
     open.push(
       bus.serve(subject, (message, reply) => {
         const parsed = schemas.input.safeParse(parseJson(message))
@@ -53,7 +55,7 @@ export function serveCell(parts: CellServiceParts): Subscription {
         }
         coordinator.execute(
           (turn) => useCase(turn, parsed.data),
-          (result) => reply(JSON.stringify(schemas.output.encode(result))),
+          (result) => reply(write(result)),
         )
       }),
     )

@@ -4,7 +4,9 @@ import { FleetEvent } from '#fleet/fleet-events.ts'
 import { LedgerEvent } from '#ledger/ledger-events.ts'
 import { OrganisationEvent } from '#organisations/organisation-events.ts'
 import { NanoUsd } from '#protocol/money.ts'
+import { Problem } from '#protocol/problem.ts'
 import { UsageRecord } from '#protocol/usage.ts'
+import { jsonWriter, wireFormsByKind } from '#protocol/wire-form.ts'
 
 /** A request as it was billed. Changes no state: it is there for statements, usage pages and audits. */
 export const UsageEvent = z.object({
@@ -35,5 +37,29 @@ export const JournalRecord = z.object({
 })
 export type JournalRecord = z.output<typeof JournalRecord>
 
-export const formatRecord = (record: JournalRecord): string =>
-  JSON.stringify(record, (_key, value: unknown) => (typeof value === 'bigint' ? value.toString() : value))
+/** The record as the text of an entry. */
+export const formatRecord: (record: JournalRecord) => string = jsonWriter(JournalRecord)
+
+const eventForms = wireFormsByKind(CoordinatorEvent)
+
+/**
+ * Reads what `formatRecord` wrote. The journal's checksums vouch for the text, and only what was decided is written:
+ * so all that is left to ask is whether this program knows what it reads. Throws `Problem('journal_newer')` for
+ * another version and for an event whose type is unknown here.
+ */
+export function readRecord(text: string): JournalRecord {
+  const wire = JSON.parse(text) as { version: unknown; atMs: number; events: { type: string }[] }
+  if (wire.version !== 1) throw unknownHere(`an entry of version ${wire.version}`)
+  const events = wire.events.map((event) => {
+    const form = eventForms.get(event.type)
+    if (form === undefined) throw unknownHere(`an event of type ${event.type}`)
+    return (form ? form.fromWire(event) : event) as CoordinatorEvent
+  })
+  return { version: 1, atMs: wire.atMs, events }
+}
+
+const unknownHere = (what: string): Problem =>
+  new Problem(
+    'journal_newer',
+    `The journal has ${what}, which this Shoal does not know: a newer one wrote it. Update Shoal.`,
+  )

@@ -5,11 +5,11 @@
  * gathers. Replies leave only when everything they could have seen is durable, in the order of the turns. A flush
  * that fails is fatal: memory is ahead of the journal, and only a replay brings them together again.
  */
-import type { Host, Journal } from '#host/host.ts'
+import type { Host, Journal, JournalEntry } from '#host/host.ts'
 import { assert } from '#kernel/assert.ts'
 import type { TimestampMs } from '#kernel/time.ts'
 import type { Problem } from '#protocol/problem.ts'
-import { type CoordinatorEvent, formatRecord, JournalRecord } from './coordinator-events.ts'
+import { type CoordinatorEvent, formatRecord, readRecord } from './coordinator-events.ts'
 import { type CoordinatorState, evolve, formatState } from './coordinator-state.ts'
 import { createSnapshots, type Snapshots } from './snapshots.ts'
 import { startTurn, type Turn } from './turn.ts'
@@ -36,7 +36,7 @@ export interface CoordinatorOptions {
   readonly snapshotEvery: number
 }
 
-const REPLAY_BATCH = 2_000
+const REPLAY_BATCH = 256
 
 /** Rebuilds the state from snapshot and journal, then serves. Starting after a crash is this same function. */
 export async function openCoordinator(
@@ -64,12 +64,22 @@ export async function replay(
   state: CoordinatorState,
   sequence: number,
 ): Promise<void> {
-  for (let next = sequence + 1; next <= journal.lastSequence; ) {
-    const entries = await journal.read(next, REPLAY_BATCH)
+  const { lastSequence } = journal
+  const fetch = (from: number): Promise<readonly JournalEntry[]> => {
+    const batch = from > lastSequence ? Promise.resolve([]) : journal.read(from, REPLAY_BATCH)
+    batch.catch(() => {}) // Whoever awaits it hears of it, but that may come too late for the runtime.
+    return batch
+  }
+  let next = sequence + 1
+  let batch = fetch(next)
+  while (next <= lastSequence) {
+    const entries = await batch
     assert(entries.length > 0, `the journal ends at ${next - 1}, before its last entry`)
+    // The journal's thread reads ahead while this one applies.
+    batch = fetch(next + entries.length)
     for (const entry of entries) {
       assert(entry.sequence === next, `the journal jumps from ${next - 1} to ${entry.sequence}`)
-      for (const event of JournalRecord.parse(JSON.parse(entry.payload)).events) evolve(state, event)
+      for (const event of readRecord(entry.payload).events) evolve(state, event)
       next++
     }
   }
@@ -78,7 +88,7 @@ export async function replay(
 /** When the newest entry was decided; 0 for an empty journal. */
 async function lastInstant(journal: Journal): Promise<TimestampMs> {
   const [entry] = journal.lastSequence > 0 ? await journal.read(journal.lastSequence, 1) : []
-  return entry ? JournalRecord.parse(JSON.parse(entry.payload)).atMs : 0
+  return entry ? readRecord(entry.payload).atMs : 0
 }
 
 /**

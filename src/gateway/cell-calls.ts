@@ -1,12 +1,19 @@
 import type { z } from 'zod'
 import type { Bus, Log } from '#host/host.ts'
+import { jsonWriter } from '#protocol/wire-form.ts'
 
 /** One kind of call to the coordinator: its subject and what crosses. */
 export interface CellCall<In, Out> {
   readonly subject: string
-  readonly input: z.ZodType<In>
+  readonly write: (input: In) => string
   readonly output: z.ZodType<Out>
 }
+
+export const cellCall = <In, Out>(
+  subject: string,
+  input: z.ZodType<In>,
+  output: z.ZodType<Out>,
+): CellCall<In, Out> => ({ subject, write: jsonWriter(input), output })
 
 /** How long a gateway waits for the coordinator before it tries again. */
 export const CELL_TIMEOUT_MS = 2_000
@@ -18,7 +25,7 @@ export function callCell<In, Out>(
   input: In,
   done: (output: Out | null) => void,
 ): void {
-  const message = JSON.stringify(call.input.encode(input))
+  const message = call.write(input)
   bus.request({ subject: call.subject, message, timeoutMs: CELL_TIMEOUT_MS }, (problem, reply) => {
     if (problem) return done(null)
     const parsed = call.output.safeParse(JSON.parse(reply))

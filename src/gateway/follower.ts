@@ -1,9 +1,10 @@
 import type { Bus, Clock, Log } from '#host/host.ts'
 import { Follow, FollowReply, subjects } from '#protocol/cell.ts'
-import { callCell } from './cell-calls.ts'
+import { callCell, cellCall } from './cell-calls.ts'
 import type { Directory } from './directory.ts'
 
 const FOLLOW_EVERY_MS = 1_000
+const followCall = cellCall(subjects.follow, Follow, FollowReply)
 
 export interface Follower {
   /** Fetches changes now, unless a fetch is under way. */
@@ -20,7 +21,6 @@ export function startFollower(
   let isFetching = false
   let isPoked = false
   let isClosed = false
-  const call = { subject: subjects.follow, input: Follow, output: FollowReply }
 
   function fetch(): void {
     if (isClosed) return
@@ -30,7 +30,7 @@ export function startFollower(
     }
     isFetching = true
     const input = { gatewayId, epoch: directory.epoch(), version: directory.version() }
-    callCell({ bus, log }, call, input, (reply) => {
+    callCell({ bus, log }, followCall, input, (reply) => {
       isFetching = false
       if (isClosed) return
       if (reply) {

@@ -111,6 +111,9 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
       case FrameType.drain:
         connection.isDraining = true
         return
+      case FrameType.resume:
+        connection.isDraining = false
+        return parts.onAvailable()
       case FrameType.started:
         return streams.get(frame.stream)?.onStarted(Started.parse(decodeJson(frame.payload)).promptTokens)
       case FrameType.data:

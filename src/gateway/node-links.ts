@@ -13,6 +13,7 @@ import {
 } from '#protocol/agent-link.ts'
 import { type NodePresence, ReportNode, subjects } from '#protocol/cell.ts'
 import { decodeFrames, decodeJson, encodeJsonFrame, FrameType } from '#protocol/frame.ts'
+import { jsonWriter } from '#protocol/wire-form.ts'
 import type { Directory } from './directory.ts'
 import { createNodeConnection, type NodeConnection } from './node-connection.ts'
 import { createPresenceReporter } from './presence-reporter.ts'
@@ -44,6 +45,7 @@ export interface NodeLinksOptions {
 const HELLO_WITHIN_MS = 5_000
 const SWEEP_MS = HEARTBEAT_MS / 2
 const encoder = new TextEncoder()
+const writeReport = jsonWriter(ReportNode)
 
 type Parts = { bus: Bus; clock: Clock; crypto: Crypto; log: Log; secrets: Secrets; directory: Directory }
 
@@ -119,7 +121,7 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
   }
 
   function forward(nodeId: string, report: NodeReport): void {
-    bus.publish(subjects.report, JSON.stringify(ReportNode.encode({ nodeId, ...report })))
+    bus.publish(subjects.report, writeReport({ nodeId, ...report }))
   }
 
   /** Null when the hello is good, else why not. */

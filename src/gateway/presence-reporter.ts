@@ -1,8 +1,9 @@
 import type { Bus, Clock, Log } from '#host/host.ts'
 import { type NodePresence, PresenceReply, PresenceReport, subjects } from '#protocol/cell.ts'
-import { callCell } from './cell-calls.ts'
+import { callCell, cellCall } from './cell-calls.ts'
 
 const RETRY_MS = 500
+const presenceCall = cellCall(subjects.presence, PresenceReport, PresenceReply)
 
 export interface PresenceReporter {
   /** Notes news of a node, to be told once; newer news of it replaces what was not yet told. */
@@ -27,7 +28,6 @@ export function createPresenceReporter(
   let sequence = 0
   let isTelling = false
   let isClosed = false
-  const call = { subject: subjects.presence, input: PresenceReport, output: PresenceReply }
 
   function start(): void {
     if (isTelling || isClosed || (news.size === 0 && !isComplete)) return
@@ -42,7 +42,7 @@ export function createPresenceReporter(
   }
 
   function send(report: PresenceReport): void {
-    callCell(host, call, report, (reply) => {
+    callCell(host, presenceCall, report, (reply) => {
       if (isClosed) return
       if (!reply) return void clock.after(RETRY_MS, () => send(report))
       isTelling = false

@@ -8,7 +8,7 @@ import { assert } from '#kernel/assert.ts'
 import { formatId, ID_BYTES } from '#kernel/id.ts'
 import { maximum, type NanoUsd } from '#kernel/money.ts'
 import { RenewReply, ReturnReply, SliceList, subjects, TakeSlice, TakeSliceReply } from '#protocol/cell.ts'
-import { callCell } from './cell-calls.ts'
+import { callCell, cellCall } from './cell-calls.ts'
 
 export interface Reservation {
   readonly holdId: string
@@ -64,9 +64,9 @@ const PACE_WINDOW_MS = 60_000
 /** The least that is worth a call: two US cents. */
 const LOAN_MIN: NanoUsd = 20_000_000n
 
-const takeCall = { subject: subjects.takeSlice, input: TakeSlice, output: TakeSliceReply }
-const renewCall = { subject: subjects.renewSlices, input: SliceList, output: RenewReply }
-const returnCall = { subject: subjects.returnSlices, input: SliceList, output: ReturnReply }
+const takeCall = cellCall(subjects.takeSlice, TakeSlice, TakeSliceReply)
+const renewCall = cellCall(subjects.renewSlices, SliceList, RenewReply)
+const returnCall = cellCall(subjects.returnSlices, SliceList, ReturnReply)
 
 export function createSlices(
   host: { bus: Bus; clock: Clock; log: Log; secrets: Secrets },

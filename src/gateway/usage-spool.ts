@@ -7,12 +7,15 @@ import { assert } from '#kernel/assert.ts'
 import { subjects, UsageBatch, UsageReply } from '#protocol/cell.ts'
 import type { Problem } from '#protocol/problem.ts'
 import { UsageRecord } from '#protocol/usage.ts'
-import { callCell } from './cell-calls.ts'
+import { jsonWriter } from '#protocol/wire-form.ts'
+import { callCell, cellCall } from './cell-calls.ts'
 
 const BATCH_RECORDS_MAX = 256
 const RETRY_MS = 500
 /** Readings that may wait for the coordinator; beyond it the gateway admits no more work. */
 const WAITING_MAX = 100_000
+const usageCall = cellCall(subjects.usage, UsageBatch, UsageReply)
+const format = jsonWriter(UsageRecord)
 
 export interface UsageSpool {
   /** Makes `record` durable, then runs `done`. A failing disk is fatal for the gateway. */
@@ -41,16 +44,13 @@ export async function openUsageSpool(
   let isSending = false
   let isClosed = false
 
-  const format = (record: UsageRecord): string => JSON.stringify(UsageRecord.encode(record))
-  const call = { subject: subjects.usage, input: UsageBatch, output: UsageReply }
-
   function send(): void {
     const first = waiting[0]
     if (isSending || isClosed || !first) return
     isSending = true
     const records = waiting.slice(0, BATCH_RECORDS_MAX).map(({ record }) => record)
     const batch = { spoolId: journal.id, firstSequence: first.sequence, records }
-    callCell({ bus, log }, call, batch, (reply) => {
+    callCell({ bus, log }, usageCall, batch, (reply) => {
       isSending = false
       if (isClosed) return
       if (!reply) return void clock.after(RETRY_MS, send)

@@ -16,6 +16,8 @@ export const FrameType = {
   capability: 5,
   heartbeat: 6,
   drain: 7,
+  /** Takes back a drain: the node takes work again. */
+  resume: 8,
   request: 10,
   started: 11,
   data: 12,

@@ -1,32 +1,32 @@
 /**
  * How values of a schema cross as JSON, without checking them: amounts become decimal text and come back as bigints,
- * everything else stays as it is. For what this program made and checked itself (its own messages on their way out,
- * journal entries whose checksum held), at a tenth of the cost of a parse; never for what a stranger says.
+ * all else stays as it is. For what this program made and checked itself (its own messages on their way out, journal
+ * entries whose checksum held), at a third of the cost of a parse; never for what a stranger says.
  *
- * The form is derived from the zod schema, which stays the single truth of what a value is.
+ * The form is derived from the zod schema, which stays the single truth of what a value is. What a schema does beyond
+ * that (defaults for old values, other codecs) its form leaves to zod.
  */
 import { z } from 'zod'
 import { assert } from '#kernel/assert.ts'
 import { NanoUsd } from './money.ts'
 
-/** Only parts that hold amounts have a form; `null` stands for "the same on both sides". */
+/** Parts without anything to change have no form: `null` stands for "the same on both sides". */
 export interface WireForm {
   /** What JSON can carry of `value`. Copies what it changes, shares the rest. */
   toWire(value: unknown): unknown
-  /** The value again. Changes `wire` in place and may return it. */
+  /** The value again. May change `wire` in place. */
   fromWire(wire: unknown): unknown
 }
 
-/** The text of a value of `schema`, as `JSON.stringify(schema.encode(value))` gives it for a value that is valid. */
+/** Writes valid values of `schema`: the text of `JSON.stringify(schema.encode(value))`. */
 export function jsonWriter<T>(schema: z.ZodType<T>): (value: T) => string {
   const form = wireForm(schema)
   return form ? (value) => JSON.stringify(form.toWire(value)) : (value) => JSON.stringify(value)
 }
 
-/** Asserts that every amount in `schema` stands where a form can find it: in objects, lists, or one of named kinds. */
 export function wireForm(schema: z.ZodType): WireForm | null {
   if (schema === NanoUsd) return amountForm
-  if (schema instanceof z.ZodObject) return objectForm(schema.def.shape)
+  if (schema instanceof z.ZodObject) return objectForm(schema)
   if (schema instanceof z.ZodArray) return listForm(wireForm(schema.def.element as z.ZodType))
   if (schema instanceof z.ZodNullable || schema instanceof z.ZodOptional) {
     return absentForm(wireForm(schema.def.innerType as z.ZodType))
@@ -34,38 +34,43 @@ export function wireForm(schema: z.ZodType): WireForm | null {
   if (schema instanceof z.ZodDiscriminatedUnion) {
     return kindForm(schema.def.discriminator, wireFormsByKind(schema))
   }
-  assert(plainKinds.has(schema.def.type), `no form is known for a schema of type ${schema.def.type}`)
-  return null
+  return sameOnBothSides.has(schema.def.type) ? null : parsedForm(schema)
 }
 
 /** The form of each kind that `schema` tells apart, by the value of its discriminator. */
 export function wireFormsByKind(schema: z.ZodDiscriminatedUnion): ReadonlyMap<string, WireForm | null> {
   const forms = new Map<string, WireForm | null>()
+  const { discriminator } = schema.def
   for (const option of schema.def.options) {
     if (option instanceof z.ZodDiscriminatedUnion) {
-      assert(option.def.discriminator === schema.def.discriminator, 'nested kinds are told apart alike')
+      assert(option.def.discriminator === discriminator, 'kinds of a kind are told apart by the same field')
       for (const [kind, form] of wireFormsByKind(option)) forms.set(kind, form)
       continue
     }
     assert(option instanceof z.ZodObject, 'a kind is an object')
-    const kinds: unknown = option.def.shape[schema.def.discriminator]
-    assert(kinds instanceof z.ZodLiteral, 'a kind is named by a literal')
-    for (const kind of kinds.def.values) forms.set(String(kind), wireForm(option))
+    const names: unknown = option.def.shape[discriminator]
+    assert(names instanceof z.ZodLiteral, 'a kind is named by a literal')
+    for (const name of names.def.values) forms.set(String(name), objectForm(option))
   }
   return forms
 }
 
-const plainKinds = new Set<string>(['string', 'number', 'int', 'boolean', 'literal', 'enum', 'null'])
+const sameOnBothSides = new Set<string>(['string', 'number', 'int', 'boolean', 'literal', 'enum', 'null'])
 
 const amountForm: WireForm = {
   toWire: (value) => String(value),
   fromWire: (wire) => BigInt(wire as string),
 }
 
-function objectForm(shape: Readonly<Record<string, unknown>>): WireForm | null {
+const parsedForm = (schema: z.ZodType): WireForm => ({
+  toWire: (value) => schema.encode(value),
+  fromWire: (wire) => schema.parse(wire),
+})
+
+function objectForm(schema: z.ZodObject): WireForm | null {
   const members: [string, WireForm][] = []
-  for (const [key, schema] of Object.entries(shape)) {
-    const form = wireForm(schema as z.ZodType)
+  for (const [key, member] of Object.entries(schema.def.shape)) {
+    const form = wireForm(member as z.ZodType)
     if (form) members.push([key, form])
   }
   if (members.length === 0) return null
@@ -83,10 +88,10 @@ function objectForm(shape: Readonly<Record<string, unknown>>): WireForm | null {
   }
 }
 
-const listForm = (element: WireForm | null): WireForm | null =>
-  element && {
-    toWire: (value) => (value as unknown[]).map((item) => element.toWire(item)),
-    fromWire: (wire) => (wire as unknown[]).map((item) => element.fromWire(item)),
+const listForm = (item: WireForm | null): WireForm | null =>
+  item && {
+    toWire: (value) => (value as unknown[]).map((each) => item.toWire(each)),
+    fromWire: (wire) => (wire as unknown[]).map((each) => item.fromWire(each)),
   }
 
 const absentForm = (inner: WireForm | null): WireForm | null =>
@@ -95,11 +100,8 @@ const absentForm = (inner: WireForm | null): WireForm | null =>
     fromWire: (wire) => (wire === null || wire === undefined ? wire : inner.fromWire(wire)),
   }
 
-/** A kind that the schema does not know passes as it is. */
-function kindForm(
-  discriminator: string,
-  forms: ReadonlyMap<string, WireForm | null>,
-): WireForm | null {
+/** A kind that the schema does not know passes as it is: the caller says what becomes of it. */
+function kindForm(discriminator: string, forms: ReadonlyMap<string, WireForm | null>): WireForm | null {
   if ([...forms.values()].every((form) => form === null)) return null
   const formOf = (value: unknown): WireForm | null | undefined =>
     forms.get((value as Readonly<Record<string, string>>)[discriminator] ?? '')

@@ -12,7 +12,8 @@ export interface AgentKeeperHooks {
   /** It serves: the first time, and again after each reconnection. */
   readonly onServing: (serving: Serving) => void
   readonly onState: (state: string) => void
-  readonly onRestart: (why: string) => void
+  /** It went down, for the reason that it gave itself or by the way it ended, and is started again. */
+  readonly onRestart: (why: Problem | string) => void
   /** It cannot serve until a person changes something. */
   readonly onFailed: (problem: Problem) => void
   /** A token is needed to enrol; give it by `start`. */
@@ -29,6 +30,8 @@ export interface AgentKeeper {
   /** Sees to it that an agent of the network at `apiUrl` runs; `token` enrols it. Harmless while one does. */
   start(apiUrl: string, token: string | null): void
   stop(): Promise<void>
+  /** Ends its process at once, without asking. */
+  kill(): void
 }
 
 /** An agent that an earlier `shoal up` left behind serves on for a while, this network too; ours waits for its folder. */
@@ -77,7 +80,7 @@ export function keepAgent(
           }
           if (failure && !failure.retriable && !isUp) return hooks.onFailed(failure)
           failures = isUp || clock.elapsedMs() - bornMs > SOUND_MS ? 0 : failures + 1
-          hooks.onRestart(failure?.message ?? describeExit(exit))
+          hooks.onRestart(failure ?? describeExit(exit))
           clock.after(restartPauseMs(failures), () => start(apiUrl, null))
         },
       },
@@ -86,6 +89,10 @@ export function keepAgent(
 
   return {
     start,
+    kill() {
+      isStopping = true
+      agent?.kill()
+    },
     stop() {
       isStopping = true
       const running = agent

@@ -15,7 +15,8 @@ export interface CellKeeperHooks {
   /** It serves: the first time, and again after each restart. */
   readonly onReady: (ready: Ready) => void
   readonly onToken: (token: string) => void
-  readonly onRestart: (why: string) => void
+  /** It went down, for the reason that it gave itself or by the way it ended, and is started again. */
+  readonly onRestart: (why: Problem | string) => void
   /** It cannot serve until a person changes something. */
   readonly onFailed: (problem: Problem) => void
 }
@@ -24,6 +25,8 @@ export interface CellKeeper {
   /** Answered by `onToken`, unless the cell dies first. */
   askToken(): void
   stop(): Promise<void>
+  /** Ends its processes at once, without asking. */
+  kill(): void
 }
 
 /** A predecessor that is still closing holds the folder for a moment; the port it gives back before. */
@@ -74,7 +77,7 @@ export function keepCell(
             new Problem('internal', `The network does not come up: its process ${describeExit(exit)}.`),
           )
         }
-        if (!isFirst) hooks.onRestart(failure?.message ?? describeExit(exit))
+        if (!isFirst) hooks.onRestart(failure ?? describeExit(exit))
         const next = isUp ? 0 : failures + 1
         if (next === 0) start(0)
         else clock.after(restartPauseMs(next), () => start(next))
@@ -93,6 +96,11 @@ export function keepCell(
   start(0)
   return {
     askToken: () => current?.askToken(),
+    kill() {
+      isStopping = true
+      spare?.kill()
+      current?.kill()
+    },
     stop() {
       isStopping = true
       spare?.stop()

@@ -43,6 +43,10 @@ export class CellProcess {
     this.#order({ type: 'stop' })
   }
 
+  kill(): void {
+    this.#child.kill()
+  }
+
   #order(order: CellOrder): void {
     const message = order.type === 'start' ? { ...order, config: CellConfig.encode(order.config) } : order
     this.#child.send(message)

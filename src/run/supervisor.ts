@@ -10,7 +10,7 @@ export interface SupervisorHooks {
   readonly onReady: (ready: Ready) => void
   readonly onServing: (serving: Serving) => void
   readonly onAgentState: (state: string) => void
-  readonly onRestart: (what: 'coordinator' | 'agent', why: string) => void
+  readonly onRestart: (what: 'coordinator' | 'agent', why: Problem | string) => void
   /** Nothing serves any more, and only a person can change that. */
   readonly onFailed: (problem: Problem) => void
 }
@@ -24,6 +24,8 @@ export interface SupervisorOptions {
 export interface Supervisor {
   /** Stops in order: the network first, so that what runs can end, then the agent. */
   stop(): Promise<void>
+  /** Ends everything at once; what was acknowledged is kept all the same. */
+  kill(): void
 }
 
 export function startSupervisor(
@@ -56,6 +58,10 @@ export function startSupervisor(
     async stop() {
       await cell.stop()
       await agent?.stop()
+    },
+    kill() {
+      cell.kill()
+      agent?.kill()
     },
   }
 }

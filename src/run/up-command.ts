@@ -132,7 +132,7 @@ async function runUp(context: CliContext, options: UpOptions): Promise<void> {
       },
       onServing: (serving) => announce(serving),
       onAgentState: (state) => screen.step(stepNames[state] ?? state),
-      onRestart: (what, why) => screen.note(`the ${what} ${why}; starting it again`),
+      onRestart: (what, why) => screen.restart(what, why),
       onFailed: (problem) => outcome.reject(problem),
     },
   )
@@ -140,7 +140,10 @@ async function runUp(context: CliContext, options: UpOptions): Promise<void> {
   let interruptedMs = 0
   const unsubscribe = context.onInterrupt(() => {
     // One Ctrl-C may arrive twice: from the terminal, and passed on by npm.
-    if (isStopping && context.clock.elapsedMs() - interruptedMs > SAME_INTERRUPT_MS) process.exit(130)
+    if (isStopping && context.clock.elapsedMs() - interruptedMs > SAME_INTERRUPT_MS) {
+      supervisor.kill()
+      process.exit(130)
+    }
     if (isStopping) return
     isStopping = true
     interruptedMs = context.clock.elapsedMs()
@@ -190,6 +193,7 @@ function createScreen(context: CliContext, dataFolder: string, options: UpOption
   const style = styleFor(stdout, context.env)
   let isAnnounced = false
   let lastStep = ''
+  let lastRestart = ''
   const line = (text: string): void => stdout.write(`${text}\n`)
   if (!options.json) line(`${style('bold', `Shoal ${VERSION}`)}: starting the network "${options.name}"`)
   return {
@@ -197,6 +201,15 @@ function createScreen(context: CliContext, dataFolder: string, options: UpOption
       if (isAnnounced || options.json || step === lastStep || step === '') return
       lastStep = step
       stderr.write(`${style('dim', `  ${step} …`)}\n`)
+    },
+    /** What stays wrong is told once, not at each try. */
+    restart(what: string, why: Problem | string): void {
+      const text =
+        typeof why === 'string'
+          ? `the ${what} ${why}; starting it again`
+          : `${why.message} The ${what} is started again until it works.`
+      if (text !== lastRestart || typeof why === 'string') this.note(text)
+      lastRestart = text
     },
     note: (text: string): void => void stderr.write(`${style('dim', `shoal: ${text}`)}\n`),
     serving(ready: Ready, serving: Serving | null): void {

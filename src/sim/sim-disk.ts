@@ -51,7 +51,7 @@ export class SimDisk {
   journals(process: SimProcess): Journals {
     return {
       open: async (name) => {
-        await delay(process, 1 + this.#random.int(SYNC_MS_MAX))
+        await process.sleep(1 + this.#random.int(SYNC_MS_MAX))
         return this.#open(name, process)
       },
     }
@@ -119,7 +119,7 @@ export class SimDisk {
       },
       append,
       read: async (fromSequence, countMax) => {
-        await delay(process, 1)
+        await process.sleep(1)
         const first = stored.entries[0]?.sequence ?? 1
         const start = Math.max(0, fromSequence - first)
         return stored.entries.slice(start, start + countMax)
@@ -144,23 +144,19 @@ export class SimDisk {
   blobs(process: SimProcess): Blobs {
     return {
       put: async (bytes) => {
-        await delay(process, 1 + this.#random.int(20))
+        await process.sleep(1 + this.#random.int(20))
         const hash = this.#sha256(bytes)
         this.#blobs.set(hash, bytes)
         return hash
       },
       get: async (hash) => {
-        await delay(process, 1)
+        await process.sleep(1)
         return this.#blobs.get(hash) ?? null
       },
       delete: async (hash) => {
-        await delay(process, 1)
+        await process.sleep(1)
         this.#blobs.delete(hash)
       },
     }
   }
 }
-
-/** Resolves after `delayMs` of virtual time; never, when the process dies before. */
-const delay = (process: SimProcess, delayMs: number): Promise<void> =>
-  new Promise((resolve) => process.after(delayMs, resolve))

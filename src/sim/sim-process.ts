@@ -5,7 +5,7 @@ import type { Scheduler } from './scheduler.ts'
 export class SimProcess {
   readonly name: string
   readonly #scheduler: Scheduler
-  readonly #releases: (() => void)[] = []
+  readonly #releases = new Set<() => void>()
   readonly #onDeath: (() => void)[] = []
   #deferred: (() => void)[] = []
   #isAlive = true
@@ -41,7 +41,21 @@ export class SimProcess {
     promise.catch((error: unknown) => {
       if (this.#isAlive) onFailure(error)
     })
-    this.#releases.push(this.#scheduler.track(promise))
+    this.#track(promise)
+  }
+
+  #track(promise: Promise<unknown>): void {
+    const release = this.#scheduler.track(promise)
+    this.#releases.add(release)
+    const forget = (): void => void this.#releases.delete(release)
+    promise.then(forget, forget)
+  }
+
+  /** Resolves `delayMs` from now, and what waits for it runs before the next event; never, when the process dies first. */
+  sleep(delayMs: number): Promise<void> {
+    const promise = new Promise<void>((resolve) => void this.after(delayMs, resolve))
+    this.#track(promise)
+    return promise
   }
 
   onDeath(run: () => void): void {

@@ -19,7 +19,8 @@ import { SimProcess } from './sim-process.ts'
 export const KEY_SECRET = 'simulated-network'
 export const MODELS = ['guide-small', 'guide-large'] as const
 export const FEE_BPS = 500
-const SNAPSHOT_EVERY = 400
+/** Few enough that most coordinators of a run start from a snapshot. */
+const SNAPSHOT_EVERY = 60
 
 /** A gateway's machine, and what runs on it now. */
 export interface GatewaySlot {

@@ -5,7 +5,7 @@ import OpenAI, { APIError } from 'openai'
 import { proveBooks, settle } from './books.ts'
 import { type ChatResult, streamChat } from './chats.ts'
 import { proveBilling, takeOff } from './crash-load.ts'
-import { until } from './process-group.ts'
+import { groupMembers, until } from './process-group.ts'
 import { findNodeProcesses, type Network, openRig, startTiny } from './rig.ts'
 
 const rig = openRig()
@@ -112,4 +112,16 @@ test('a network whose every process is killed comes back on its folder as it was
   )
   const now = await proveBooks(network.operator, await settle(network, usage.length + 1))
   assert.deepEqual([...now.accounts.keys()], [...accounts.keys()])
+})
+
+test('Ctrl-C lets what runs end, exits with 0 and leaves no process behind', async () => {
+  const { program } = network
+  const stream = await streamChat(network.openai, {
+    prompt: 'Before you go',
+    maxTokens: 1_500,
+    onChunk: (chunks) => chunks === 1 && program.signalGroup('SIGINT'),
+  })
+  assert.deepEqual([stream.error, stream.usage?.completion_tokens], [null, 1_500])
+  const { code } = await program.end
+  assert.deepEqual([code, groupMembers(program.pid)], [0, []])
 })

@@ -32,7 +32,7 @@ test('a full disk is named, nothing acknowledged is lost, and with space again t
   await until('the network to say what is wrong', () => /disk is full/i.test(network.program.output()))
   assert.match(
     network.program.output(),
-    /^shoal: .*[Tt]he disk is full: .* could not be written\. Free some space.*$/m,
+    /^shoal: The disk is full: .* could not be written\. Free some space and start again; nothing acknowledged is lost\. The coordinator is/m,
   )
   assert.doesNotMatch(network.program.output(), /^\s+at /m)
 
@@ -42,6 +42,14 @@ test('a full disk is named, nothing acknowledged is lost, and with space again t
 
   network.program.signal('SIGINT')
   assert.equal((await network.program.end).code, 0)
+  fill(ballast)
+  const refused = await rig.run(['up', '--data', folder, '--port', '0', '--no-agent'])
+  assert.equal(refused.code, 8)
+  assert.match(
+    refused.stderr,
+    /^shoal: The disk is full: .*\. Free some space and start again; .* is lost\.$/m,
+  )
+  rmSync(ballast)
   const next = await startNetwork(rig, folder, ['--no-agent'])
   await assertKept(next, { accountId, acknowledged })
   const { account } = await deposit(next, { accountId, transferId: 'after' })

@@ -1,4 +1,4 @@
-/** Programs as people start them: each in a process group of its own, as a shell does it, that can be ended as a whole. */
+/** Programs as people start them, each in a process group of its own as a shell does it, and what runs on this machine. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -79,14 +79,6 @@ function signalGroup(group: number, name: NodeJS.Signals): void {
   }
 }
 
-/** Ends whatever is left of the program's group, at once, and waits until it is gone. */
-export async function endGroup({ pid }: Pick<Program, 'pid'>): Promise<void> {
-  await until(`the process group ${pid} to be gone`, () => {
-    signalGroup(pid, 'SIGKILL')
-    return groupMembers(pid).length === 0
-  })
-}
-
 export interface ProcessFacts {
   readonly pid: number
   readonly parent: number
@@ -97,6 +89,14 @@ export interface ProcessFacts {
 /** The living processes of a group. */
 export const groupMembers = (group: number): ProcessFacts[] =>
   listProcesses().filter((facts) => facts.group === group)
+
+/** The living processes whose home folder is `home`: whatever was started there, in whatever group it is by now. */
+export const processesAtHome = (home: string): ProcessFacts[] =>
+  listProcesses().filter(({ pid }) =>
+    readIfThere(`/proc/${pid}/environ`).split('\0').includes(`HOME=${home}`),
+  )
+
+export const isAlive = (pid: number): boolean => readProcess(pid) !== null
 
 /** Every living process, from `/proc`. Dead ones that nobody has asked after yet do not count. */
 function listProcesses(): ProcessFacts[] {
@@ -118,6 +118,14 @@ function readProcess(pid: number): ProcessFacts | null {
     return { pid, parent: Number(parent), group: Number(group), title }
   } catch {
     return null // It ended while it was read.
+  }
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
   }
 }
 

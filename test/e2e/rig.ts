@@ -8,10 +8,12 @@ import { type Client, createClient } from '#protocol/client.ts'
 import type { NetworkStatus } from '#protocol/network-status.ts'
 import { routes } from '#protocol/routes.ts'
 import {
-  endGroup,
   groupMembers,
+  isAlive,
+  type ProcessFacts,
   type Program,
   type ProgramEnd,
+  processesAtHome,
   startProgram,
   until,
 } from './process-group.ts'
@@ -40,22 +42,30 @@ export interface Rig {
   startCommand(command: readonly string[]): Program
   /** Runs `shoal` to its end. */
   run(args: readonly string[]): Promise<ProgramEnd>
+  /** Everything that lives of what was started here, and of what that has started. */
+  processes(): ProcessFacts[]
   dispose(): Promise<void>
 }
 
 /** Whoever opens it disposes of it; should the process be told to end before, everything goes with it. */
 export function openRig(): Rig {
   const folder = mkdtempSync(join(tmpdir(), 'shoal-e2e-'))
-  const programs: Program[] = []
-  const startCommand = (command: readonly string[]): Program => {
-    const program = startProgram(command, { cwd: root, env: { HOME: folder } })
-    programs.push(program)
-    return program
-  }
+  const startCommand = (command: readonly string[]): Program =>
+    startProgram(command, { cwd: root, env: { HOME: folder } })
   const start = (args: readonly string[]): Program => startCommand([process.execPath, entry, ...args])
   const path = (name: string): string => join(folder, name)
+  const processes = (): ProcessFacts[] => processesAtHome(folder)
+  const killed = new Set<number>()
+  /** True when nothing is left. A process that is ending has lost its environment while it still has files open. */
+  const endAll = (): boolean => {
+    for (const { pid } of processes()) {
+      killed.add(pid)
+      killIfThere(pid)
+    }
+    return ![...killed].some(isAlive)
+  }
   const abandon = (): void => {
-    for (const program of programs) program.signalGroup('SIGKILL')
+    endAll()
     process.exit(1)
   }
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, abandon)
@@ -70,11 +80,20 @@ export function openRig(): Rig {
     start,
     startCommand,
     run: (args) => start(args).end,
+    processes,
     async dispose() {
-      await Promise.all(programs.map(endGroup))
+      await until('everything that was started to be gone', endAll)
       for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, abandon)
       rmSync(folder, { recursive: true, force: true })
     },
+  }
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
 }
 

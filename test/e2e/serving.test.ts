@@ -5,7 +5,7 @@ import OpenAI, { APIError, AuthenticationError, BadRequestError, NotFoundError }
 import { chat, finishRun, openTinyEngine } from '#engines/llama-cpp/tiny-engine.ts'
 import { proveBooks, provePrices, readUsage, settle } from './books.ts'
 import { type ChatResult, extensionOf, requestIdOf, streamChat } from './chats.ts'
-import { until } from './process-group.ts'
+import { groupMembers, until } from './process-group.ts'
 import { type Network, openRig, startTiny, tinyModel } from './rig.ts'
 
 const FEE_BPS = 500
@@ -233,7 +233,7 @@ test('a caller who leaves stops the engine, and pays for what was delivered', as
   assert(result.error)
   await until('the engine to be free again', async () => (await network.status()).requestsInFlight === 0)
   const line = await until('the usage to be listed', async () =>
-    (await readUsage(network.operator)).find(({ requestId }) => requestId === result.requestId),
+    (await settle(network, 0)).find(({ requestId }) => requestId === result.requestId),
   )
   assert.equal(line.outcome, 'cancelled')
   assert(line.completionTokens >= result.chunks, 'what arrived is billed')
@@ -321,4 +321,17 @@ test('the commands for people show what happened', async () => {
   assert.match(status.stdout, /1 online, 0 suspect, 0 absent[\s\S]*tiny/)
   const check = await rig.run(['accounts', 'check', '--json', ...options])
   assert.equal((JSON.parse(check.stdout) as { sum: string }).sum, '0')
+})
+
+test('a second Ctrl-C ends everything at once', async () => {
+  const { program } = network
+  const cut = await streamChat(network.openai, {
+    prompt: 'Never to end',
+    maxTokens: 8_000,
+    // One that follows the first at its heels counts as the same.
+    onChunk: () => program.isOver() || program.signal('SIGINT'),
+  })
+  assert(cut.error)
+  assert.equal((await program.end).code, 130)
+  await until('its processes to be gone', () => groupMembers(program.pid).length === 0)
 })

@@ -18,7 +18,11 @@ const fields = ['index', 'uuid', 'name', 'power.draw'] as const satisfies readon
 /** Reads the power of the GPUs. Never rejects. A tool that is not there is asked once only. */
 export function createGpuPower(machine: Pick<Machine, 'run'>): () => Promise<GpuPower> {
   const tools = [
-    { name: 'nvidia-smi', args: nvidiaQuery(fields), parse: (result: Answer) => parseNvidiaSmi(result, fields) },
+    {
+      name: 'nvidia-smi',
+      args: nvidiaQuery(fields),
+      parse: (result: Answer) => parseNvidiaSmi(result, fields),
+    },
     { name: 'rocm-smi', args: rocmQuery, parse: parseRocmSmi },
   ]
   const absent = new Set<string>()

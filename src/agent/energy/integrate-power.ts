@@ -64,7 +64,10 @@ export interface Stretch {
 }
 
 /** Cuts a stretch at every multiple of `stepMs`, with the part of the whole that each piece is. */
-export function cutAtSteps({ fromMs, toMs }: Stretch, stepMs: number): (Stretch & { readonly share: number })[] {
+export function cutAtSteps(
+  { fromMs, toMs }: Stretch,
+  stepMs: number,
+): (Stretch & { readonly share: number })[] {
   const pieces: (Stretch & { share: number })[] = []
   for (let startMs = fromMs; startMs < toMs; ) {
     const endMs = Math.min(toMs, (Math.floor(startMs / stepMs) + 1) * stepMs)

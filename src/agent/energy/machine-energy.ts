@@ -6,8 +6,9 @@
  *   plug silent, not long   the parts wait: if it comes back in time, its own energy bridges the silence
  *   plug silent for long    the parts that waited count, and so do those after them, until it answers again
  */
-import type { EnergyQuality, EnergySource } from '#host/energy-store.ts'
+import type { EnergyQuality, EnergySource, LoadFit } from '#host/energy-store.ts'
 import { type EnergyCounter, joulesBetween } from '#host/rapl.ts'
+import { SECOND_MS } from '#kernel/time.ts'
 import {
   type GapLimits,
   integrateMeter,
@@ -36,9 +37,19 @@ export interface EnergyPiece extends Stretch {
   readonly joules: number
 }
 
+/** The machine's mean power since the round before. */
+export interface MeanPower {
+  readonly watts: number
+  readonly basis: LoadFit['basis']
+  readonly quality: EnergyQuality
+}
+
 export interface MachineEnergy {
-  /** What is known since the round before. Pieces come once each, some of them rounds later. */
-  take(round: MeterRound): EnergyPiece[]
+  /**
+   * What is known since the round before. Pieces come once each, some of them rounds later. `power` is `null` when a
+   * meter that told before did not tell this time.
+   */
+  take(round: MeterRound): { pieces: EnergyPiece[]; power: MeanPower | null }
   /** What still waits for the plug: the process ends, so it counts as it is. */
   flush(): EnergyPiece[]
 }
@@ -88,22 +99,47 @@ export function createMachineEnergy(options: {
     return released
   }
 
+  /** Which pieces count now, given those of this round. */
+  function choose(
+    round: MeterRound,
+    parts: readonly EnergyPiece[],
+    whole: EnergyPiece | null,
+  ): EnergyPiece[] {
+    if (whole) return [whole, ...[...release(), ...parts].map((piece) => ({ ...piece, isDetail: true }))]
+    waiting.push(...parts)
+    const isBridgeable =
+      plugBefore !== null &&
+      round.plug === null &&
+      round.elapsedMs - plugBefore.atMs <= limits.interpolatedMsMax
+    if (isBridgeable) return []
+    // One that answers again after long begins anew with this answer.
+    plugBefore = round.plug
+    return release()
+  }
+
   return {
     take(round) {
-      const isSilent = round.plug === null
-      const hadAnswered = plugBefore !== null
+      const toldBefore = Number(gpuBefore !== null) + Number(cpuBefore !== null)
       const parts = takeParts(round)
-      if (!hasPlug) return parts
       const whole = takePlug(round)
-      if (whole) return [whole, ...[...release(), ...parts].map((piece) => ({ ...piece, isDetail: true }))]
-      waiting.push(...parts)
-      if (!isSilent || !hadAnswered) return release()
-      if (plugBefore && round.elapsedMs - plugBefore.atMs <= limits.interpolatedMsMax) return []
-      plugBefore = null
-      return release()
+      const ofParts = parts.length > 0 && parts.length === toldBefore ? parts : []
+      return {
+        pieces: hasPlug ? choose(round, parts, whole) : parts,
+        power: whole ? powerOf([whole], 'plug') : powerOf(ofParts, 'parts'),
+      }
     },
     flush: release,
   }
+}
+
+function powerOf(pieces: readonly EnergyPiece[], basis: MeanPower['basis']): MeanPower | null {
+  if (pieces.length === 0) return null
+  const watts = pieces.reduce(
+    (sum, { joules, fromMs, toMs }) => sum + joules / ((toMs - fromMs) / SECOND_MS),
+    0,
+  )
+  const isMeasured = pieces.every(({ quality }) => quality === 'measured')
+  return { watts, basis, quality: isMeasured ? 'measured' : 'interpolated' }
 }
 
 function pieceOf(

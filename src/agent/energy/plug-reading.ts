@@ -6,6 +6,12 @@ export interface PlugReading {
   /** Since some start of the plug's own; `null` where it does not count. */
   readonly wattHours: number | null
 }
+/** Why there is no reading. */
+export interface PlugProblem {
+  readonly problem: string
+  /** True when it can be told that a plug of that kind answered. */
+  readonly isOfPlug: boolean
+}
 export type PlugKind = 'shelly-rpc' | 'shelly' | 'tasmota'
 
 /** Far above any socket, far below where sums lose their digits. */
@@ -27,7 +33,7 @@ const Tasmota = z.union([
 ])
 
 /** The reading, or in a sentence why there is none. */
-export function parsePlugReply(kind: PlugKind, reply: unknown): PlugReading | { readonly problem: string } {
+export function parsePlugReply(kind: PlugKind, reply: unknown): PlugReading | PlugProblem {
   switch (kind) {
     case 'shelly-rpc': {
       const parsed = ShellyRpc.safeParse(reply)
@@ -38,7 +44,7 @@ export function parsePlugReply(kind: PlugKind, reply: unknown): PlugReading | { 
       const [meter, other] = Shelly.safeParse(reply).data?.meters ?? []
       if (!meter) return unreadable(reply)
       if (other) return SEVERAL
-      if (meter.is_valid === false) return { problem: 'it says that its own measurement is not valid' }
+      if (meter.is_valid === false) return ofPlug('it says that its own measurement is not valid')
       return checked(meter.power, meter.total === undefined ? null : meter.total / 60)
     }
     case 'tasmota': {
@@ -52,9 +58,9 @@ export function parsePlugReply(kind: PlugKind, reply: unknown): PlugReading | { 
 /** A meter at rest may show a little below zero; a machine never feeds power in. */
 const NOISE_WATTS = 5
 
-function checked(watts: number, wattHours: number | null): PlugReading | { readonly problem: string } {
+function checked(watts: number, wattHours: number | null): PlugReading | PlugProblem {
   if (watts < -NOISE_WATTS)
-    return { problem: `it reads ${watts} W, below zero: it measures something that feeds power in` }
+    return ofPlug(`it reads ${watts} W, below zero: it measures something that feeds power in`)
   return { watts: Math.max(0, watts), wattHours }
 }
 
@@ -64,11 +70,15 @@ const Complaint = z.union([
 ])
 const ManySockets = z.object({ StatusSNS: z.object({ ENERGY: z.object({ Power: z.array(z.number()) }) }) })
 
-const SEVERAL = { problem: 'it measures several sockets, and which one this machine is on is not known' }
+const ofPlug = (problem: string): PlugProblem => ({ problem, isOfPlug: true })
+const SEVERAL = ofPlug('it measures several sockets, and which one this machine is on is not known')
 
-function unreadable(reply: unknown): { readonly problem: string } {
+function unreadable(reply: unknown): PlugProblem {
   const said = Complaint.safeParse(reply).data
-  if (said !== undefined) return { problem: `it says: ${said.replaceAll(/\s+/g, ' ').slice(0, 200)}` }
+  if (said !== undefined) return ofPlug(`it says: ${said.replaceAll(/\s+/g, ' ').slice(0, 200)}`)
   if (ManySockets.safeParse(reply).success) return SEVERAL
-  return { problem: 'its answer holds no reading of power: it may be a plug without a meter' }
+  return {
+    problem: 'its answer holds no reading of power: it may be a plug without a meter',
+    isOfPlug: false,
+  }
 }

@@ -3,7 +3,7 @@ import type { Clock } from '#host/host.ts'
 import type { Fetch } from '#protocol/client.ts'
 import { Problem } from '#protocol/problem.ts'
 import { type FetchLimits, fetchText } from './fetch-text.ts'
-import { type PlugKind, type PlugReading, parsePlugReply } from './plug-reading.ts'
+import { type PlugKind, type PlugProblem, type PlugReading, parsePlugReply } from './plug-reading.ts'
 
 export interface SmartPlug {
   /** `192.168.1.20`: for people; never holds a password. */
@@ -48,7 +48,7 @@ export function createSmartPlug(
   /** The one that was answered with a reading. */
   let known: Question | null = null
 
-  async function ask(question: Question): Promise<PlugReading | { readonly problem: string }> {
+  async function ask(question: Question): Promise<PlugReading | PlugProblem> {
     const target = new URL(question.target, base)
     const headers: Record<string, string> = {}
     if (password !== '' && question.kind === 'tasmota') {
@@ -56,10 +56,10 @@ export function createSmartPlug(
       target.searchParams.set('password', password)
     } else if (password !== '') headers['authorization'] = `Basic ${toBase64(`${user}:${password}`)}`
     const { status, text } = await fetchText(parts, { url: target, headers }, LIMITS)
-    if (status === 401) return { problem: 'it wants a password, or refuses the one it got' }
+    if (status === 401) return { problem: 'it wants a password, or refuses the one it got', isOfPlug: true }
     const reply = parseJson(text)
     if (reply === undefined)
-      return { problem: `it answers ${question.target} with status ${status} and no JSON` }
+      return { problem: `it answers ${question.target} with status ${status} and no JSON`, isOfPlug: false }
     return parsePlugReply(question.kind, reply)
   }
 
@@ -73,8 +73,8 @@ export function createSmartPlug(
           known = question
           return answer
         }
-        // Among several questions only a real complaint is worth telling: the rest are other makers' pages.
-        if (asked.length === 1 || !/no JSON|holds no reading/.test(answer.problem)) problem = answer.problem
+        // To most questions of the list the wrong page answers: only what a plug says of itself is worth telling.
+        if (asked.length === 1 || answer.isOfPlug) problem = answer.problem
       }
       known = null
       throw new Problem('not_supported', `The plug at ${base.host} gives no reading: ${problem}.`)

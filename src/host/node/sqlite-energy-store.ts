@@ -122,7 +122,7 @@ function verifyFormat(database: DatabaseSync, path: string): void {
 }
 
 const pragma = (database: DatabaseSync, name: string): number =>
-  Number((database.prepare(`PRAGMA ${name}`).get() ?? {})[name])
+  Number(database.prepare(`PRAGMA ${name}`).get()?.[name])
 
 function inTransaction(database: DatabaseSync, work: () => void): void {
   database.exec('BEGIN IMMEDIATE')
@@ -202,7 +202,8 @@ function readHours(database: DatabaseSync, fromMs: number, toMs: number): HourRe
   const fits = Map.groupBy(rowsOf('fit', '*'), (row) => Number(row['hour_ms']))
   // An amount can be beyond what a double holds exactly.
   const exact = 'CAST(expected_gross AS TEXT) AS gross_text, CAST(electricity_cost AS TEXT) AS cost_text'
-  return rowsOf('hour', `*, ${exact}`).map((row) => {
+  const columns = ['hour_ms', 'price_source', ...sumNames.map((name) => sums[name]), exact].join(', ')
+  return rowsOf('hour', columns).map((row) => {
     const hourMs = Number(row['hour_ms'])
     const numbers = Object.fromEntries(sumNames.map((name) => [name, Number(row[sums[name]])]))
     return {

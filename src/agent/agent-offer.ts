@@ -1,0 +1,56 @@
+import type { Engine } from '#engines/engine.ts'
+import type { NanoUsd } from '#kernel/money.ts'
+import { NodeReport } from '#protocol/agent-link.ts'
+import type { Capability, ModelCapability } from '#protocol/capability.ts'
+import { encodeJsonFrame, FrameType } from '#protocol/frame.ts'
+
+export interface OfferOptions {
+  readonly askPerGpuHour: NanoUsd
+  /** The machine as measured; the models in it are replaced by those that the engine serves now. */
+  readonly capability: Capability
+  /** Measured speed of each model that the engine may serve. */
+  readonly speedOf: (
+    modelId: string,
+  ) => Pick<
+    ModelCapability,
+    'prefillTokensPerSecond' | 'decodeTokensPerSecond' | 'decodeTokensPerSecondSingle'
+  >
+}
+
+/** What the node offers: it outlives each connection, and is told to every gateway anew. */
+export interface AgentOffer {
+  /** False when that is the ask already. */
+  setAsk(askPerGpuHour: NanoUsd): boolean
+  /** `null` while it takes work. */
+  parkedReason: string | null
+  /** The capability frame. */
+  report(): Uint8Array
+}
+
+/** What `Capability` takes. */
+const PROBLEMS_MAX = 64
+const PROBLEM_LENGTH_MAX = 200
+
+export function createAgentOffer(engine: Engine, options: OfferOptions): AgentOffer {
+  let { askPerGpuHour } = options
+
+  const offer: AgentOffer = {
+    parkedReason: null,
+    setAsk(ask) {
+      if (ask === askPerGpuHour) return false
+      askPerGpuHour = ask
+      return true
+    },
+    report() {
+      const models = engine
+        .models()
+        .map((model) => ({ ...model, tasks: [...model.tasks], ...options.speedOf(model.id) }))
+      const { parkedReason } = offer
+      const parked = parkedReason === null ? [] : [`Parked: ${parkedReason}`.slice(0, PROBLEM_LENGTH_MAX)]
+      const problems = [...parked, ...options.capability.problems].slice(0, PROBLEMS_MAX)
+      const capability = { ...options.capability, models, problems }
+      return encodeJsonFrame(FrameType.capability, 0, NodeReport.encode({ capability, askPerGpuHour }))
+    },
+  }
+  return offer
+}

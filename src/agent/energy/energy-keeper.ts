@@ -1,0 +1,251 @@
+/**
+ * The agent's housekeeping of electricity: meters it, writes down by the hour what was used, worked and earned, and keeps
+ * the ask at or above what work costs at this hour's price, or the card parked.
+ *
+ * One round every few seconds; a slow meter makes a round late, never two at once. What the meters, the tariff or the disk
+ * do wrong is told to the owner and costs the record some of its hours, never the node its work.
+ */
+import type { EnergyStore, ParkEvent } from '#host/energy-store.ts'
+import type { Clock, Log, Timer } from '#host/host.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '#kernel/time.ts'
+import { type AskPolicy, decidePark, type ParkVerdict } from '../park.ts'
+import { createHourBook, type NodeTime } from './hour-book.ts'
+import { attributeEnergy } from './job-energy.ts'
+import { createMachineEnergy } from './machine-energy.ts'
+import type { MeteredEngine } from './metered-engine.ts'
+import type { Meters } from './meters.ts'
+import { ownFigures } from './own-figures.ts'
+import type { Tariff } from './tariff.ts'
+import { type Watts, type WorkingPower, workingPower } from './working-power.ts'
+
+/** What the keeper does to the node. */
+export interface KeptNode {
+  time(): NodeTime
+  setAsk(askPerGpuHour: bigint): void
+  park(reason: string): void
+  unpark(): void
+}
+
+export interface KeeperOptions {
+  readonly policy: AskPolicy
+  /** The network's part of what callers pay. */
+  readonly feeBps: number
+  readonly gpuCount: number
+  readonly givenWatts: Watts | null
+  readonly assumedWatts: Watts | null
+  /** Days of its own record after which the node believes it. */
+  readonly historyDays: number
+  readonly sampleMs: number
+}
+
+export interface KeeperHooks {
+  /** The node parked, or takes work again, or asks another price. */
+  readonly onVerdict: (verdict: ParkVerdict, kind: ParkEvent['kind']) => void
+  /** Something that the owner should know, once each time it begins. */
+  readonly onNote: (text: string) => void
+}
+
+export interface EnergyKeeper {
+  verdict(): ParkVerdict
+  /** Begins the rounds, and puts the verdict into force. */
+  start(node: KeptNode, engine: MeteredEngine): void
+  /** Writes down what is still open. */
+  stop(): void
+}
+
+interface KeeperParts {
+  readonly clock: Clock
+  readonly log: Log
+  readonly meters: Meters
+  readonly tariff: Tariff
+  readonly store: EnergyStore
+}
+
+const FLUSH_MS = MINUTE_MS
+/** The record of two tax years, and of the newest requests. */
+const HOURS_KEPT_MS = 800 * DAY_MS
+const JOBS_KEPT_MS = 30 * DAY_MS
+const JOBS_KEPT_MAX = 200_000
+const HISTORY_MS = 30 * DAY_MS
+/** How far ahead prices are looked at, to say when a parked card comes back. */
+const AHEAD_MS = 36 * HOUR_MS
+/** A reading may be late by two rounds; beyond ten minutes the power between two is anybody's guess. */
+const MEASURED_ROUNDS = 3
+const INTERPOLATED_MS_MAX = 10 * MINUTE_MS
+
+export function createEnergyKeeper(
+  parts: KeeperParts,
+  options: KeeperOptions,
+  hooks: KeeperHooks,
+): EnergyKeeper {
+  const { clock, log, meters, tariff, store } = parts
+  const book = createHourBook(tariff.at)
+  const jobs = attributeEnergy()
+  const limits = {
+    measuredMsMax: options.sampleMs * MEASURED_ROUNDS,
+    interpolatedMsMax: INTERPOLATED_MS_MAX,
+  }
+  const machine = createMachineEnergy({ hasPlug: meters.plugHost !== null, limits })
+  const noteOnce = createNotes(hooks.onNote)
+  let power = lookAtHistory()
+  let verdict = decide({ isParked: false, ask: readLastAsk(store) })
+  let node: KeptNode | null = null
+  let engine: MeteredEngine | null = null
+  let timer: Timer | null = null
+  let isStopped = false
+  let flushedMs = clock.elapsedMs()
+  let historyMs = clock.nowMs()
+  let forgottenMs = Number.NEGATIVE_INFINITY
+
+  function lookAtHistory(): WorkingPower | null {
+    const toMs = clock.nowMs()
+    const figures = ownFigures(store, { fromMs: toMs - HISTORY_MS, toMs })
+    const { givenWatts, assumedWatts, historyDays, gpuCount } = options
+    const hoursMin = (historyDays * DAY_MS) / HOUR_MS
+    return workingPower({ given: givenWatts, figures, hoursMin, assumed: assumedWatts, gpuCount })
+  }
+
+  function decide(state: { isParked: boolean; ask: bigint | null }): ParkVerdict {
+    const nowMs = clock.nowMs()
+    const price = tariff.at(nowMs)
+    return decidePark(state, {
+      policy: options.policy,
+      usdPerKwh: power ? (price?.usdPerKwh ?? null) : null,
+      upcoming: tariff.slots(nowMs, nowMs + AHEAD_MS).filter((slot) => slot.fromMs > nowMs),
+      extraKwhPerGpuHour: power?.extraKwhPerGpuHour ?? 0,
+      feeBps: options.feeBps,
+    })
+  }
+
+  function judge(): void {
+    const before = verdict
+    verdict = decide(before)
+    if (verdict.isParked !== before.isParked) tell(verdict.isParked ? 'parked' : 'resumed')
+    else if (verdict.ask !== before.ask) tell('ask_changed')
+  }
+
+  /** The new ask goes out while the node takes no work, so that nothing is sold at the old one. */
+  function apply(): void {
+    if (verdict.isParked) node?.park(verdict.reason)
+    node?.setAsk(verdict.ask)
+    if (!verdict.isParked) node?.unpark()
+  }
+
+  function tell(kind: ParkEvent['kind']): void {
+    const { ask, reason } = verdict
+    const nowMs = clock.nowMs()
+    const usdPerKwh = tariff.at(nowMs)?.usdPerKwh ?? null
+    apply()
+    book.addEvent({ atMs: nowMs, kind, askPerGpuHour: ask, usdPerKwh, reason })
+    log.info(`node.${kind}`, { ask, usdPerKwh, reason })
+    keep(() => store.write(LAST_ASK, ask.toString()))
+    hooks.onVerdict(verdict, kind)
+  }
+
+  async function round(): Promise<void> {
+    await tariff.refresh()
+    const reading = await meters.read()
+    if (isStopped || !node || !engine) return
+    for (const [about, problem] of reading.problems) noteOnce(about, problem)
+    noteOnce('tariff', tariff.problem())
+    const { pieces, power: drawn } = machine.take(reading)
+    for (const piece of pieces) book.addEnergy(piece)
+    const work = engine.takeWork()
+    const wasThere = work.elapsedMs <= INTERPOLATED_MS_MAX
+    const toMs = reading.nowMs
+    const state = wasThere ? node.time() : 'offline'
+    book.addTime({ fromMs: toMs - work.elapsedMs, toMs }, { state, work, power: drawn })
+    for (const job of jobs.take(work, drawn)) book.addJob(job)
+    if (toMs - historyMs >= HOUR_MS) {
+      historyMs = toMs
+      power = lookAtHistory()
+    }
+    judge()
+    if (reading.elapsedMs - flushedMs >= FLUSH_MS) flush()
+  }
+
+  function flush(): void {
+    flushedMs = clock.elapsedMs()
+    const additions = book.take()
+    const nowMs = clock.nowMs()
+    keep(() => {
+      if (additions) store.add(additions)
+      if (nowMs - forgottenMs < DAY_MS) return
+      forgottenMs = nowMs
+      store.forget({
+        hoursBeforeMs: nowMs - HOURS_KEPT_MS,
+        jobsBeforeMs: nowMs - JOBS_KEPT_MS,
+        jobsMax: JOBS_KEPT_MAX,
+      })
+    })
+  }
+
+  /** A disk that refuses costs the record, not the work. */
+  function keep(write: () => void): void {
+    try {
+      write()
+      noteOnce('store', null)
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error)
+      log.error('energy.not_kept', { message })
+      noteOnce('store', `The record of energy and earnings has a gap: ${message}`)
+    }
+  }
+
+  function schedule(beganMs: number): void {
+    const delayMs = Math.max(0, beganMs + options.sampleMs - clock.elapsedMs())
+    timer = clock.after(delayMs, run)
+  }
+
+  function run(): void {
+    const beganMs = clock.elapsedMs()
+    round().then(
+      () => {
+        if (!isStopped) schedule(beganMs)
+      },
+      (error: unknown) => {
+        // A round is made of parts that do not fail; one that does is a bug, and the next round may do better.
+        log.error('energy.round_failed', { message: error instanceof Error ? error.message : String(error) })
+        if (!isStopped) schedule(beganMs)
+      },
+    )
+  }
+
+  return {
+    verdict: () => verdict,
+    start(keptNode, meteredEngine) {
+      node = keptNode
+      engine = meteredEngine
+      tell(verdict.isParked ? 'parked' : 'ask_changed')
+      run()
+    },
+    stop() {
+      isStopped = true
+      timer?.cancel()
+      for (const piece of machine.flush()) book.addEnergy(piece)
+      flush()
+    },
+  }
+}
+
+const LAST_ASK = 'last-ask'
+
+function readLastAsk(store: EnergyStore): bigint | null {
+  const text = store.read(LAST_ASK)
+  return text === null ? null : BigInt(text)
+}
+
+/** Tells each thing when it begins, again when it changes, and when it ends. */
+function createNotes(tell: (text: string) => void): (about: string, text: string | null) => void {
+  const told = new Map<string, string>()
+  return (about, text) => {
+    if ((told.get(about) ?? null) === text) return
+    if (text === null) {
+      told.delete(about)
+      tell(`${about}: all is well again`)
+    } else {
+      told.set(about, text)
+      tell(text)
+    }
+  }
+}

@@ -1,0 +1,74 @@
+/** Which watts the node reckons with: what its owner says, else what it measured, else what is assumed of such a machine. */
+import type { Gpu } from '#protocol/capability.ts'
+import type { OwnFigures } from './own-figures.ts'
+
+export interface Watts {
+  readonly loadWatts: number
+  readonly idleWatts: number
+}
+
+export interface WorkingPower {
+  /** What an hour of sold work draws beyond an idle hour, in kWh per GPU-hour. */
+  readonly extraKwhPerGpuHour: number
+  readonly source: 'given' | 'measured' | 'assumed'
+  /** For people: where the figure comes from. */
+  readonly because: string
+}
+
+export interface PowerKnowledge {
+  readonly given: Watts | null
+  readonly figures: OwnFigures
+  /** Hours of its own record after which the node believes it. */
+  readonly hoursMin: number
+  readonly assumed: Watts | null
+  /** GPUs whose time is sold; a machine without one sells its processor. */
+  readonly gpuCount: number
+}
+
+/** `null` when nothing is given, measured or assumed. */
+export function workingPower(knowledge: PowerKnowledge): WorkingPower | null {
+  const { given, figures, hoursMin, assumed, gpuCount } = knowledge
+  const perGpuHour = ({ loadWatts, idleWatts }: Watts): number =>
+    Math.max(0, loadWatts - idleWatts) / 1_000 / Math.max(1, gpuCount)
+  const describe = ({ loadWatts, idleWatts }: Watts): string =>
+    `${Math.round(loadWatts)} W at load, ${Math.round(idleWatts)} W idle`
+  if (given) {
+    const because = `${describe(given)}, as given`
+    return { extraKwhPerGpuHour: perGpuHour(given), source: 'given', because }
+  }
+  const [load, idle] = [figures.loadWatts, figures.idleWatts]
+  if (load.value !== null && idle.value !== null && load.hours + idle.hours >= hoursMin) {
+    const measured = { loadWatts: load.value, idleWatts: idle.value }
+    const hours = Math.floor(load.hours + idle.hours)
+    const sold = figures.extraKwhPerGpuHour.value
+    return {
+      // Of the work as it was sold: requests that leave slots empty draw more for what they pay.
+      extraKwhPerGpuHour: sold ?? perGpuHour(measured),
+      source: 'measured',
+      because: `${describe(measured)}, measured here over ${hours} h`,
+    }
+  }
+  if (!assumed) return null
+  const because = `${describe(assumed)}, assumed from the cards' power limits until ${hoursMin} h are measured`
+  return { extraKwhPerGpuHour: perGpuHour(assumed), source: 'assumed', because }
+}
+
+/** Cards with stacked memory idle at three times what others do. */
+const STACKED_MEMORY = /\b(?:[PV]100|A100|A30|H[12]00|GH200|B[123]00|GB[23]00|MI\d+)/i
+const IDLE_WATTS = { stacked: 60, other: 20 }
+const HOST_WATTS = { load: 100, idle: 60 }
+/** Of its power limit, under load; and what a power supply passes on. */
+const LOAD_SHARE = 0.82
+const SUPPLY_EFFICIENCY = 0.9
+
+/** What a machine with such cards draws at the wall when nothing is measured; `null` where a card hides its power limit. */
+export function assumedWatts(gpus: readonly Pick<Gpu, 'name' | 'powerLimitWatts'>[]): Watts | null {
+  if (gpus.length === 0) return null
+  let [load, idle] = [HOST_WATTS.load, HOST_WATTS.idle]
+  for (const { name, powerLimitWatts } of gpus) {
+    if (powerLimitWatts === null) return null
+    load += LOAD_SHARE * powerLimitWatts
+    idle += STACKED_MEMORY.test(name) ? IDLE_WATTS.stacked : IDLE_WATTS.other
+  }
+  return { loadWatts: load / SUPPLY_EFFICIENCY, idleWatts: idle / SUPPLY_EFFICIENCY }
+}
