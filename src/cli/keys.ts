@@ -78,7 +78,7 @@ const revokeCommand = (context: CliContext): Command =>
 const columnsAt = (nowMs: number): Column<ApiKey>[] => [
   { title: 'ID', text: (key) => key.keyId },
   { title: 'NAME', text: (key) => key.name },
-  { title: 'KEY', text: (key) => `${key.hint}…` },
+  { title: 'KEY', text: (key) => key.hint },
   { title: 'SCOPES', text: (key) => key.scopes.join(',') },
   { title: 'CREATED', text: (key) => formatAge(key.createdAtMs, nowMs) },
   {

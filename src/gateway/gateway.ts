@@ -78,7 +78,7 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
   const { bus, clock, crypto, log, random, secrets } = host
   const { gatewayId, keySecret, onFatal } = options
   const journal = await host.journals.open('spool')
-  const spool = await openUsageSpool({ journal, bus, clock, log }, onFatal)
+  const spool = await openUsageSpool({ journal, bus, clock, log, secrets }, onFatal)
   const directory = createDirectory()
   const slices = createSlices(host, { gatewayId, acknowledgedSequence: () => spool.acknowledged() })
   const queue = new RequestQueue<RequestRun>(QUEUE_MAX)
@@ -254,10 +254,10 @@ function authenticate(parts: {
   }
   const key = directory.keyByHash(hash(apiKey))
   if (!key) {
-    const hint = apiKey.length > 12 ? `${apiKey.slice(0, 8)}…${apiKey.slice(-4)}` : 'it'
+    const hint = apiKey.length > 16 ? ` ${apiKey.slice(0, 8)}…${apiKey.slice(-4)}` : ''
     return new Problem(
       'invalid_api_key',
-      `The API key ${hint} is unknown or revoked. Make one with "shoal keys create".`,
+      `The API key${hint} is unknown or revoked. Make one with "shoal keys create".`,
     )
   }
   return { keyId: key.id, organisationId: key.organisationId, scopes: key.scopes }

@@ -82,7 +82,7 @@ test('an answer that was lost is asked for again, and nothing is billed twice', 
   })
   append(spool, 1, 3)
   await run(1_000)
-  assert.deepEqual([billed(), spool.acknowledged()], [names(1, 1), 0])
+  assert.deepEqual([billed(), spool.acknowledged()], [names(1, 3), 0])
   faults.lossPer10k = 0
   await run(5_000)
   assert.deepEqual([billed(), spool.acknowledged()], [names(1, 3), 3])
@@ -165,6 +165,44 @@ test('once closed it sends nothing more', async () => {
   faults.cutOff.clear()
   await run(10_000)
   assert.equal(batches().length, sent)
+})
+
+test('a spool restored from a backup goes on under a new id: what is new is billed, what is known is not', async () => {
+  const { world, gateway, spool, billed, service, open, run } = await setup()
+  append(spool, 1, 5)
+  await run(1_000)
+  gateway.process.kill()
+  // The ledger knows ten readings of this spool; the restored disk has only the first five of them.
+  const { spools } = service.coordinator.state.ledger
+  const [spoolId = ''] = [...spools.keys()]
+  service.coordinator.execute(
+    (turn) => turn.ledger({ kind: 'advance_spool', spoolId, firstSequence: 6, count: 5 }),
+    () => {},
+  )
+  const next = await open(world.machine('g', gateway.disk))
+  append(next.spool, 6, 20)
+  await run(5_000)
+  assert.deepEqual([billed(), next.spool.acknowledged()], [names(1, 20), 20])
+  assert.equal(spools.size, 2)
+})
+
+test('a ledger restored from a backup bills what the spool still has, under a new id that a restart keeps', async () => {
+  const { world, gateway, spool, billed, service, open, run } = await setup()
+  append(spool, 1, 5)
+  await run(1_000)
+  gateway.process.kill()
+  // The restored ledger has forgotten readings that the spool has trimmed.
+  const { spools } = service.coordinator.state.ledger
+  const [spoolId = ''] = [...spools.keys()]
+  spools.set(spoolId, 3)
+  const next = await open(world.machine('g', gateway.disk))
+  append(next.spool, 6, 8)
+  await run(5_000)
+  assert.deepEqual([billed(), next.spool.acknowledged()], [names(1, 8), 8])
+  const last = await open(world.machine('g', gateway.disk))
+  append(last.spool, 9, 9)
+  await run(5_000)
+  assert.deepEqual([billed(), spools.size], [names(1, 9), 2])
 })
 
 const names = (from: number, to: number): string[] =>

@@ -2,13 +2,13 @@
  * The gateway's meter readings on their way to the ledger. A record is durable here before its caller sees the end
  * of the answer; batches go to the coordinator one after the other, by sequence, until it has them for good.
  */
-import type { Bus, Clock, Journal, Log } from '#host/host.ts'
-import { assert } from '#kernel/assert.ts'
+import type { Bus, Clock, Journal, Log, Secrets } from '#host/host.ts'
 import { subjects, UsageBatch, UsageReply } from '#protocol/cell.ts'
 import type { Problem } from '#protocol/problem.ts'
 import { UsageRecord } from '#protocol/usage.ts'
 import { jsonWriter } from '#protocol/wire-form.ts'
 import { callCell, cellCall } from './cell-calls.ts'
+import { readSpoolNumbers, renumberSpool } from './spool-numbers.ts'
 
 const BATCH_RECORDS_MAX = 256
 const RETRY_MS = 500
@@ -35,10 +35,15 @@ interface Waiting {
 
 /** Reads back what an earlier run left, and goes on sending it. */
 export async function openUsageSpool(
-  parts: { journal: Journal; bus: Bus; clock: Clock; log: Log },
+  parts: { journal: Journal; bus: Bus; clock: Clock; log: Log; secrets: Secrets },
   onFatal: (problem: Problem) => void,
 ): Promise<UsageSpool> {
   const { journal, bus, clock, log } = parts
+  let numbers = readSpoolNumbers(parts, journal.id)
+  /** The newest reading of earlier runs. */
+  const recoveredThrough = journal.lastSequence
+  /** False until the ledger has said once what it expects next. */
+  let isAligned = false
   const waiting: Waiting[] = []
   let acknowledged = 0
   let isSending = false
@@ -48,25 +53,43 @@ export async function openUsageSpool(
     const first = waiting[0]
     if (isSending || isClosed || !first) return
     isSending = true
-    const records = waiting.slice(0, BATCH_RECORDS_MAX).map(({ record }) => record)
-    const batch = { spoolId: journal.id, firstSequence: first.sequence, records }
+    // The first call of a run brings nothing: it asks where the ledger stands.
+    const records = isAligned ? waiting.slice(0, BATCH_RECORDS_MAX).map(({ record }) => record) : []
+    const batch = { spoolId: numbers.spoolId, firstSequence: first.sequence - numbers.base, records }
     callCell({ bus, log }, usageCall, batch, (reply) => {
       isSending = false
       if (isClosed) return
       if (!reply) return void clock.after(RETRY_MS, send)
-      settle(reply.nextSequence)
+      const expected = reply.nextSequence + numbers.base
+      if (!isAligned) align(expected)
+      else if (!settle(expected)) return void clock.after(RETRY_MS, send)
       send()
     })
   }
 
-  function settle(nextSequence: number): void {
+  /** Starts a new spool where the ledger's numbers and ours cannot both be right. */
+  function align(expected: number): void {
+    isAligned = true
+    const first = waiting[0]?.sequence ?? journal.lastSequence + 1
+    // Beyond what this run found, the ledger knows readings that a restored journal has lost, not those taken since.
+    const isAhead = expected > recoveredThrough + 1
+    if (!isAhead && expected >= first) return void settle(expected)
+    if (isAhead) {
+      while (waiting[0] && waiting[0].sequence <= recoveredThrough) waiting.shift()
+      acknowledged = recoveredThrough
+    }
+    numbers = renumberSpool(parts, journal.id, acknowledged)
+    log.warn('spool.renumbered', { expected, first, recoveredThrough, spoolId: numbers.spoolId })
+  }
+
+  /** Forgets the readings below `expected`; false when the answer makes no sense, so that the call is made again. */
+  function settle(expected: number): boolean {
     const first = waiting[0]
-    // A late answer to an earlier try may name a sequence that is settled already.
-    if (!first || nextSequence <= first.sequence) return
-    assert(nextSequence <= journal.lastSequence + 1, 'the ledger knows no reading that was never taken')
-    waiting.splice(0, nextSequence - first.sequence)
-    acknowledged = nextSequence - 1
+    if (!first || expected < first.sequence || expected > journal.lastSequence + 1) return false
+    waiting.splice(0, expected - first.sequence)
+    acknowledged = expected - 1
     journal.trim(acknowledged)
+    return true
   }
 
   for (let next = 1; ; ) {

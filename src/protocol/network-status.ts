@@ -8,6 +8,14 @@ export const Health = z
     networkName: z.string(),
     epoch: z.int().nonnegative().describe('Grows with each start of the coordinator.'),
     uptimeMs: z.int().nonnegative(),
+    feeBps: z
+      .int()
+      .min(0)
+      .max(10_000)
+      .optional()
+      .describe(
+        'The network’s part of what callers pay for work, in hundredths of a percent; absent from networks that do not say.',
+      ),
   })
   .meta({ id: 'Health' })
 export type Health = z.output<typeof Health>

@@ -165,7 +165,7 @@ const fleet = {
     ].join('\n'),
     body: EnrolNode,
     example: {
-      token: 'enrol_…',
+      token: 'join-…',
       publicKey: 'd7'.repeat(32),
       name: 'workbench',
       askPerGpuHour: '100000000',

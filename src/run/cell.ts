@@ -90,6 +90,7 @@ export async function openCell(parts: CellParts, config: CellConfig): Promise<Ce
     projector,
     queries: createQueries(store),
     networkName,
+    feeBps,
     keySecret,
     apiUrl,
     dataFolder,

@@ -11,7 +11,7 @@ import { Problem } from '#protocol/problem.ts'
 import { type EngineFlags, engineOf, engineOptions } from './engine-flags.ts'
 import { keepAlive } from './keep-alive.ts'
 import { type AgentStep, type RunningAgent, runAgent } from './run-agent.ts'
-import { parseMoney, parseName } from './up-command.ts'
+import { askOption, parseName } from './up-command.ts'
 
 interface ProvideOptions extends GlobalOptions, EngineFlags {
   readonly join: string
@@ -33,12 +33,7 @@ export const provideCommand = (context: CliContext): Command => {
       'a single-use enrolment token; needed the first time ("shoal nodes token" makes one)',
     )
     .option('--name <name>', "the node's name", parseName, hostname() || 'node')
-    .option(
-      '--ask <usd>',
-      'what you ask per GPU-hour (or hour, without a GPU), in USD',
-      parseMoney,
-      20_000_000n,
-    )
+    .addOption(askOption('what you ask'))
     .addOption(
       new Option('--log-level <level>', 'what goes to the log file')
         .choices(['info', 'warn', 'error'])

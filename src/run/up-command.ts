@@ -8,6 +8,7 @@ import type { CliContext } from '#cli/context.ts'
 import { dataFolderOf, type GlobalOptions, PORT_DEFAULT } from '#cli/credentials.ts'
 import { styleFor } from '#cli/style.ts'
 import { createDiskSecrets } from '#host/node/disk-secrets.ts'
+import { makeFolder } from '#host/node/durable-file.ts'
 import { lockFolder } from '#host/node/folder-lock.ts'
 import { nodeChildren } from '#host/node/node-children.ts'
 import { nodeClock } from '#host/node/node-clock.ts'
@@ -32,6 +33,8 @@ interface UpOptions extends GlobalOptions, EngineFlags {
 }
 
 const NAME_LENGTH_MAX = 100
+const ASK_DEFAULT: NanoUsd = 20_000_000n
+const TEST_BALANCE_DEFAULT: NanoUsd = 10_000_000_000n
 
 export const upCommand = (context: CliContext): Command => {
   const command = new Command('up')
@@ -40,19 +43,18 @@ export const upCommand = (context: CliContext): Command => {
     .option('--name <name>', "the network's name", parseName, 'local')
     .option('--ready-file <file>', 'write {openaiBaseUrl, apiKey, apiUrl, webUrl} there once it serves')
     .option('--no-agent', 'no node on this machine')
-    .option(
-      '--ask <usd>',
-      'what the node asks per GPU-hour (or hour, without a GPU), in USD',
-      parseMoney,
-      20_000_000n,
-    )
+    .addOption(askOption('what the node asks'))
     .option(
       '--fee-bps <bps>',
       "the network's part of each request, in hundredths of a percent",
       parseBps,
       500,
     )
-    .option('--test-balance <usd>', 'test money that a new network starts with', parseMoney, 10_000_000_000n)
+    .addOption(
+      new Option('--test-balance <usd>', 'test money that a new network starts with')
+        .argParser(parseMoney)
+        .default(TEST_BALANCE_DEFAULT, '10'),
+    )
     .addOption(
       new Option('--log-level <level>', 'what goes to the log files')
         .choices(['info', 'warn', 'error'])
@@ -63,6 +65,12 @@ export const upCommand = (context: CliContext): Command => {
     runUp(context, self.optsWithGlobals<UpOptions>()),
   )
 }
+
+/** The option `--ask`, of `up` and `provide` alike; `who` begins its sentence. */
+export const askOption = (who: string): Option =>
+  new Option('--ask <usd>', `${who} per GPU-hour (or hour, without a GPU), in USD`)
+    .argParser(parseMoney)
+    .default(ASK_DEFAULT, '0.02')
 
 export const parseMoney = (text: string): NanoUsd => {
   const amount = parseUsd(text)
@@ -90,6 +98,8 @@ const moduleHere = (name: string): URL => new URL(import.meta.url.replace(/up-co
 
 async function runUp(context: CliContext, options: UpOptions): Promise<void> {
   const dataFolder = resolve(dataFolderOf(context, options))
+  // Who used what, and the hashes of keys, are nobody else's on this machine.
+  makeFolder(dataFolder, 0o700)
   const lock = lockFolder(dataFolder, 'shoal up')
   const screen = createScreen(context, dataFolder, options)
   const agentFolder = join(dataFolder, 'agent')

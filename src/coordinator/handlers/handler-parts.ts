@@ -17,6 +17,8 @@ export interface HandlerParts {
   readonly projector: Projector
   readonly queries: ReadModelQueries
   readonly networkName: string
+  /** The network's part of what callers pay. */
+  readonly feeBps: number
   /** Under which API keys and enrolment tokens are hashed. */
   readonly keySecret: string
   /** Where agents and clients reach the network: `http://host:port`. */

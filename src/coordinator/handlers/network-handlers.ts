@@ -18,7 +18,14 @@ export function networkHandlers(parts: HandlerParts): Pick<Handlers<ControlRoute
   const uptimeMs = (): number => Math.floor(clock.elapsedMs() - startedMs)
 
   return {
-    getHealth: () => ({ status: 'ok', version: VERSION, networkName, epoch, uptimeMs: uptimeMs() }),
+    getHealth: () => ({
+      status: 'ok',
+      version: VERSION,
+      networkName,
+      epoch,
+      uptimeMs: uptimeMs(),
+      feeBps: parts.feeBps,
+    }),
 
     getStatus: (_input, caller) =>
       execute(parts, () => {
