@@ -28,5 +28,9 @@ export function closest<T>(
     .map(({ item }) => item)
 }
 
-/** 0 is the same, 1 has nothing in common. */
-const unlikeness = (a: string, b: string): number => editDistance(a, b) / Math.max(a.length, b.length, 1)
+/** A word in common counts for more than letters; then 0 is the same, 1 has no letter in common. */
+function unlikeness(a: string, b: string): number {
+  const words = b.split(' ')
+  const shared = a.split(' ').filter((word) => words.includes(word)).length
+  return editDistance(a, b) / Math.max(a.length, b.length, 1) - shared
+}

@@ -15,7 +15,7 @@ export type GpuMatch =
 /** Words that tell nothing when one side has them and the other does not. */
 const MAKERS = /^(nvidia|geforce|amd|radeon|instinct|tesla|intel|apple|graphics|gpu|generation|edition|blackwell)$/
 const SERIES = /^(rtx|gtx|rx)$/
-const BUILD = /^(sxm\d?|pcie|hbm\d?e?|\d+gb)$/
+const BUILD = /^(sxm\d?|pcie|hbm\d?e?|\d+gb|workstation|server)$/
 const COUNT_MAX = 5
 
 export function findGpu(name: string, gpus: readonly Gpu[]): GpuMatch {

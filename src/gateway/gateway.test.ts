@@ -22,7 +22,8 @@ test('no key, an unknown one and a revoked one open nothing, and say what to do'
     [null, /Authorization: Bearer/],
     ['', /Authorization: Bearer/],
     ['sk-shoal-another-key-of-somebody', /^The API key sk-shoal…body is unknown or revoked/],
-    ['short', /^The API key it is unknown/],
+    ['too-short-to-show', /^The API key too-shor…show is unknown/],
+    ['sixteen-letters.', /^The API key is unknown/],
   ] as const
   for (const [apiKey, message] of refusals) {
     const problem = gateway.authenticate(apiKey)

@@ -50,6 +50,8 @@ export interface HourSums {
   readonly completionTokens: number
   /** What callers pay for that work at this node's ask: expected, for the network's bill is what counts. */
   readonly expectedGross: NanoUsd
+  /** The network's part of it. */
+  readonly expectedFee: NanoUsd
   /** GPU-hours that the expected gross pays for at the ask of their time. */
   readonly soldGpuHours: number
   /** Time with a known price of electricity, and Σ (USD per kWh × ms) over it: their ratio is the hour's price. */
@@ -76,6 +78,7 @@ export interface JobRecord {
   readonly promptTokens: number
   readonly completionTokens: number
   readonly expectedGross: NanoUsd
+  readonly expectedFee: NanoUsd
   /** Its share of the machine's energy by busy slots; `null` when part of its time was not metered. */
   readonly joules: number | null
   /** True when some of it was measured at the parts and not at the wall. */

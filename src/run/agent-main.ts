@@ -58,7 +58,7 @@ runAgent(
       if (step.kind === 'state') send({ type: 'state', state: step.state, nodeId: step.nodeId })
       else if (step.kind === 'serving') {
         send({ type: 'serving', nodeId: step.nodeId, models: [...step.models] })
-      } else send({ type: 'state', state: step.kind, nodeId: null })
+      } else send({ type: 'state', state: step.kind === 'waiting' ? step.why : step.kind, nodeId: null })
     },
     onFailed: fail,
   },

@@ -117,6 +117,8 @@ function createProgress(context: CliContext, options: ProvideOptions) {
           const text = `downloading: ${totalBytes ? `${percent} %` : `${(receivedBytes / 1e6).toFixed(0)} MB`} at ${rate}`
           return void stderr.write(stderr.isTty ? `\r${text}   ` : `${text}\n`)
         }
+        case 'waiting':
+          return note(`still waiting: ${step.why}`)
         case 'loading':
           return note('loading the model')
         case 'measuring':

@@ -9,7 +9,7 @@ import { createLlamaCppEngine } from '#engines/llama-cpp/llama-cpp-engine.ts'
 import { type ModelSpeed, measureModel } from '#engines/measure.ts'
 import { acquireModel, type DownloadProgress, parseModelSource } from '#engines/model-source.ts'
 import { createOpenAiEngine } from '#engines/openai/openai-engine.ts'
-import type { Host } from '#host/host.ts'
+import type { Clock, Host, Timer } from '#host/host.ts'
 import { type FolderLock, lockFolder } from '#host/node/folder-lock.ts'
 import { createModelDownloads } from '#host/node/model-download.ts'
 import { nodeChildren } from '#host/node/node-children.ts'
@@ -30,6 +30,8 @@ export interface RunAgentHooks {
 export type AgentStep =
   | { kind: 'downloading'; progress: DownloadProgress }
   | { kind: 'loading' | 'measuring' | 'enrolling' }
+  /** The engine is not there yet, and this is why. */
+  | { kind: 'waiting'; why: string }
   /** The network does not answer, and is asked again. */
   | { kind: 'away'; message: string }
   | { kind: 'state'; state: string; nodeId: string }
@@ -86,7 +88,7 @@ async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartPart
   const engine = await openEngine(config, host, { hooks, signal, hasGpu: machine.gpus.length > 0 })
   opened.engine = engine
   hooks.onStep({ kind: 'loading' })
-  await engine.ready()
+  await readyOrTell(engine, clock, hooks)
   hooks.onStep({ kind: 'measuring' })
   const speeds = new Map<string, ModelSpeed>()
   for (const model of engine.models()) {
@@ -118,6 +120,24 @@ function joinNetwork(
   const fetch = (request: Request): Promise<Response> => host.network.fetch(request)
   const onAway = ({ message }: Problem): void => hooks.onStep({ kind: 'away', message })
   return enrol({ ...host, fetch }, { apiUrl, token, name, askPerGpuHour, signal, onAway })
+}
+
+const TELL_EVERY_MS = 5_000
+
+/** Waits for the engine, saying now and then what keeps it: an upstream may be away for as long as it likes. */
+async function readyOrTell(engine: SupervisedEngine, clock: Clock, { onStep }: RunAgentHooks): Promise<void> {
+  let timer: Timer
+  const tell = (): void => {
+    const failure = engine.failure()
+    if (failure) onStep({ kind: 'waiting', why: failure.message })
+    timer = clock.after(TELL_EVERY_MS, tell)
+  }
+  timer = clock.after(TELL_EVERY_MS, tell)
+  try {
+    await engine.ready()
+  } finally {
+    timer.cancel()
+  }
 }
 
 function connect(parts: {

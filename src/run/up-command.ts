@@ -1,5 +1,5 @@
 /** `shoal up`: a whole network on this machine. */
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
@@ -98,13 +98,13 @@ const moduleHere = (name: string): URL => new URL(import.meta.url.replace(/up-co
 
 async function runUp(context: CliContext, options: UpOptions): Promise<void> {
   const dataFolder = resolve(dataFolderOf(context, options))
+  if (options.readyFile !== undefined) clearReady(options.readyFile)
   // Who used what, and the hashes of keys, are nobody else's on this machine.
   makeFolder(dataFolder, 0o700)
   const lock = lockFolder(dataFolder, 'shoal up')
   const screen = createScreen(context, dataFolder, options)
   const agentFolder = join(dataFolder, 'agent')
   const { name, port, feeBps, testBalance, logLevel } = options
-  if (options.readyFile !== undefined && existsSync(options.readyFile)) rmSync(options.readyFile)
 
   const outcome = Promise.withResolvers<void>()
   let ready: Ready | null = null
@@ -172,11 +172,26 @@ async function runUp(context: CliContext, options: UpOptions): Promise<void> {
   }
 }
 
+/** Nobody may take the file of an earlier run for this one's; a place that cannot be written is told before the start. */
+function clearReady(file: string): void {
+  tryReady(file, () => {
+    writeFileSync(file, '', { mode: 0o600 })
+    rmSync(file)
+  })
+}
+
 function writeReady(file: string, { openaiBaseUrl, apiKey, apiUrl }: Ready): void {
+  const text = `${JSON.stringify({ openaiBaseUrl, apiKey, apiUrl, webUrl: `${apiUrl}/` })}\n`
+  // Renamed into place: whoever waits for the file never reads half of it.
+  tryReady(file, () => {
+    writeFileSync(`${file}.part`, text, { mode: 0o600 })
+    renameSync(`${file}.part`, file)
+  })
+}
+
+function tryReady(file: string, write: () => void): void {
   try {
-    writeFileSync(file, `${JSON.stringify({ openaiBaseUrl, apiKey, apiUrl, webUrl: `${apiUrl}/` })}\n`, {
-      mode: 0o600,
-    })
+    write()
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new Problem('config_invalid', `The ready file ${file} cannot be written: ${why}.`, { cause })

@@ -60,7 +60,8 @@ export class Scheduler {
   /** Runs `run` after `delayMs`, as `actor` where there is one. */
   after(delayMs: number, run: () => void, actor: Actor | null = null): Timer {
     assert(delayMs >= 0, 'time only moves forward')
-    const when = { atMs: this.#nowMs + delayMs, rank: this.#random.int(0x1_0000_0000) }
+    // 31 bits: the engine keeps such an integer in the event itself.
+    const when = { atMs: this.#nowMs + delayMs, rank: this.#random.int(0x1_0000_0000) >>> 1 }
     const event = new Event(when, actor, run)
     this.#push(event)
     return event

@@ -28,8 +28,8 @@ export interface KeptNode {
 
 export interface KeeperOptions {
   readonly policy: AskPolicy
-  /** The network's part of what callers pay. */
-  readonly feeBps: number
+  /** The network's part of what callers pay; `null` until it says. */
+  readonly feeBps: number | null
   readonly gpuCount: number
   readonly givenWatts: Watts | null
   readonly assumedWatts: Watts | null
@@ -59,12 +59,14 @@ interface KeeperParts {
   readonly meters: Meters
   readonly tariff: Tariff
   readonly store: EnergyStore
+  /** Asks the network for its part; resolves to `null` when it does not say. Never rejects. */
+  readonly askFee: () => Promise<number | null>
 }
 
 const FLUSH_MS = MINUTE_MS
-/** The record of two tax years, and of the newest requests. */
+/** The record of two tax years; single requests for one, and no more than fit in some 50 MB. */
 const HOURS_KEPT_MS = 800 * DAY_MS
-const JOBS_KEPT_MS = 30 * DAY_MS
+const JOBS_KEPT_MS = 400 * DAY_MS
 const JOBS_KEPT_MAX = 200_000
 const HISTORY_MS = 30 * DAY_MS
 /** How far ahead prices are looked at, to say when a parked card comes back. */
@@ -80,7 +82,8 @@ export function createEnergyKeeper(
 ): EnergyKeeper {
   const { clock, log, meters, tariff, store } = parts
   const book = createHourBook(tariff.at)
-  const jobs = attributeEnergy()
+  let { feeBps } = options
+  const jobs = attributeEnergy(() => feeBps ?? 0)
   const limits = {
     measuredMsMax: options.sampleMs * MEASURED_ROUNDS,
     interpolatedMsMax: INTERPOLATED_MS_MAX,
@@ -95,6 +98,7 @@ export function createEnergyKeeper(
   let isStopped = false
   let flushedMs = clock.elapsedMs()
   let historyMs = clock.nowMs()
+  let feeAskedMs = Number.NEGATIVE_INFINITY
   let forgottenMs = Number.NEGATIVE_INFINITY
 
   function lookAtHistory(): WorkingPower | null {
@@ -113,7 +117,7 @@ export function createEnergyKeeper(
       usdPerKwh: power ? (price?.usdPerKwh ?? null) : null,
       upcoming: tariff.slots(nowMs, nowMs + AHEAD_MS).filter((slot) => slot.fromMs > nowMs),
       extraKwhPerGpuHour: power?.extraKwhPerGpuHour ?? 0,
-      feeBps: options.feeBps,
+      feeBps: feeBps ?? 0,
     })
   }
 
@@ -143,11 +147,16 @@ export function createEnergyKeeper(
   }
 
   async function round(): Promise<void> {
-    await tariff.refresh()
+    await Promise.all([tariff.refresh(), learnFee()])
     const reading = await meters.read()
     if (isStopped || !node || !engine) return
     for (const [about, problem] of reading.problems) noteOnce(about, problem)
     noteOnce('tariff', tariff.problem())
+    const isFeeMissing = feeBps === null && node.time() !== 'offline'
+    noteOnce(
+      'fee',
+      isFeeMissing ? 'The network does not say what it keeps of each request: the ask leaves it out.' : null,
+    )
     const { pieces, power: drawn } = machine.take(reading)
     for (const piece of pieces) book.addEnergy(piece)
     const work = engine.takeWork()
@@ -162,6 +171,14 @@ export function createEnergyKeeper(
     }
     judge()
     if (reading.elapsedMs - flushedMs >= FLUSH_MS) flush()
+  }
+
+  /** The network may change it, so it is asked again by the hour. */
+  async function learnFee(): Promise<void> {
+    const nowMs = clock.elapsedMs()
+    if (node?.time() === 'offline' || nowMs - feeAskedMs < HOUR_MS) return
+    feeAskedMs = nowMs
+    feeBps = (await parts.askFee()) ?? feeBps
   }
 
   function flush(): void {
@@ -216,7 +233,9 @@ export function createEnergyKeeper(
     start(keptNode, meteredEngine) {
       node = keptNode
       engine = meteredEngine
-      tell(verdict.isParked ? 'parked' : 'ask_changed')
+      if (verdict.isParked) tell('parked')
+      else if (options.policy.kind === 'auto') tell('ask_changed')
+      else apply()
       run()
     },
     stop() {

@@ -86,6 +86,7 @@ export function createHourBook(priceAt: PriceAt): HourBook {
       hour.promptTokens += job.promptTokens
       hour.completionTokens += job.completionTokens
       hour.expectedGross += job.expectedGross
+      hour.expectedFee += job.expectedFee
       hour.soldGpuHours += soldGpuHours
       jobs.push(job)
     },
@@ -115,6 +116,7 @@ const emptyHour = (hourMs: number): OpenHour => ({
   promptTokens: 0,
   completionTokens: 0,
   expectedGross: 0n,
+  expectedFee: 0n,
   soldGpuHours: 0,
   pricedMs: 0,
   usdPerKwhMs: 0,

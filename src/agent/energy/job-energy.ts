@@ -1,5 +1,6 @@
 /** Shares the machine's energy out among the requests that it worked on. */
 import type { JobRecord } from '#host/energy-store.ts'
+import { networkFee } from '#ledger/price.ts'
 import type { MeanPower } from './machine-energy.ts'
 import { grossOf, type Job, type WorkSlice } from './metered-engine.ts'
 
@@ -22,7 +23,7 @@ interface Account {
  * A slice's busy time has the slice's mean power; each request gets its share of the time of all of them. Idle time is
  * nobody's. A request that no meter saw a part of has no figure.
  */
-export function attributeEnergy(): JobEnergy {
+export function attributeEnergy(feeBps: () => number): JobEnergy {
   const accounts = new Map<Job, Account>()
   return {
     take(work, power) {
@@ -33,7 +34,7 @@ export function attributeEnergy(): JobEnergy {
         book(account, { work, slotMs, power })
         if (!job.end) continue
         accounts.delete(job)
-        ended.push(endedJob(job, account))
+        ended.push(endedJob(job, account, feeBps()))
       }
       return ended
     },
@@ -51,7 +52,7 @@ function book(
   if (power?.basis === 'parts') account.isLowerBound = true
 }
 
-function endedJob(job: Job, { joules, isLowerBound }: Account): EndedJob {
+function endedJob(job: Job, { joules, isLowerBound }: Account, feeBps: number): EndedJob {
   const { requestId, model, startedAtMs, end, promptTokens, completionTokens, askPerGpuHour } = job
   const expectedGross = grossOf(job)
   return {
@@ -63,6 +64,7 @@ function endedJob(job: Job, { joules, isLowerBound }: Account): EndedJob {
     promptTokens,
     completionTokens,
     expectedGross,
+    expectedFee: networkFee(expectedGross, feeBps),
     soldGpuHours: askPerGpuHour > 0n ? Number(expectedGross) / Number(askPerGpuHour) : 0,
     joules,
     isLowerBound,

@@ -64,7 +64,7 @@ test('a request is paid by the ask of its start: whole, as far as it came, and n
   failed.sink.onStarted(10)
   failed.sink.onProblem(new Problem('engine_failed', 'It died.'))
   pass(1)
-  const jobs = attributeEnergy().take(metered.takeWork(), null)
+  const jobs = attributeEnergy(() => 500).take(metered.takeWork(), null)
   assert.deepEqual(
     jobs.map(({ requestId, outcome, expectedGross, soldGpuHours }) => [
       requestId,
@@ -83,7 +83,7 @@ test('a request is paid by the ask of its start: whole, as far as it came, and n
 
 test("the busy time's energy is shared out by slots, and the idle time's is nobody's", () => {
   const { begin, pass, metered } = setup()
-  const energy = attributeEnergy()
+  const energy = attributeEnergy(() => 500)
   const first = begin('a')
   pass(3_000)
   const second = begin('b')
@@ -104,7 +104,7 @@ test("the busy time's energy is shared out by slots, and the idle time's is nobo
 
 test('a request over several looks adds up, and one that a look could not meter has no figure', () => {
   const { begin, pass, metered } = setup()
-  const energy = attributeEnergy()
+  const energy = attributeEnergy(() => 500)
   const [first, second] = [begin('a'), begin('b')]
   pass(2_000)
   assert.deepEqual(energy.take(metered.takeWork(), { watts: 100, basis: 'plug', quality: 'measured' }), [])

@@ -20,7 +20,13 @@ test('a day of a node that works half of its time', () => {
       const joules = watts * (ms / 1_000)
       book.addEnergy({ ...stretch, source: 'plug', quality: 'measured', isDetail: false, joules })
     }
-    book.addJob({ ...job, endedAtMs: fromMs, expectedGross: 50_000_000n, soldGpuHours: 0.25 })
+    book.addJob({
+      ...job,
+      endedAtMs: fromMs,
+      expectedGross: 50_000_000n,
+      expectedFee: 0n,
+      soldGpuHours: 0.25,
+    })
   })
   assert.equal(figures.basis, 'plug')
   near(figures.idleWatts, 100, 12)

@@ -35,10 +35,19 @@ const sums = {
 type SumName = keyof typeof sums
 const sumNames = Object.keys(sums) as SumName[]
 
+/** Columns of money, which add up too. */
+const amounts = {
+  expectedGross: 'expected_gross',
+  expectedFee: 'expected_fee',
+  electricityCost: 'electricity_cost',
+} as const satisfies Partial<Record<keyof HourRecord, string>>
+type AmountName = keyof typeof amounts
+const amountNames = Object.keys(amounts) as AmountName[]
+
 const SCHEMA = `
   CREATE TABLE hour (
     hour_ms INTEGER PRIMARY KEY, price_source TEXT,
-    expected_gross INTEGER NOT NULL, electricity_cost INTEGER NOT NULL,
+    ${amountNames.map((name) => `${amounts[name]} INTEGER NOT NULL`).join(', ')},
     ${sumNames.map((name) => `${sums[name]} REAL NOT NULL`).join(', ')}
   ) STRICT;
   CREATE TABLE energy (
@@ -136,7 +145,7 @@ function inTransaction(database: DatabaseSync, work: () => void): void {
 }
 
 function prepare(database: DatabaseSync) {
-  const columns = ['expected_gross', 'electricity_cost', ...sumNames.map((name) => sums[name])]
+  const columns = [...amountNames.map((name) => amounts[name]), ...sumNames.map((name) => sums[name])]
   const addition = (column: string): string => `${column} = ${column} + excluded.${column}`
   const upsert = (table: string, keys: readonly string[], added: readonly string[]): StatementSync =>
     database.prepare(`
@@ -175,8 +184,8 @@ type Statements = ReturnType<typeof prepare>
 function addAll(statements: Statements, { hours, jobs, events }: EnergyAdditions): void {
   for (const hour of hours) {
     const { hourMs, priceSource } = hour
-    const numbers: SQLInputValue[] = sumNames.map((name) => hour[name])
-    statements.addHour.run(hourMs, hour.expectedGross, hour.electricityCost, ...numbers)
+    const values: SQLInputValue[] = [...amountNames, ...sumNames].map((name) => hour[name])
+    statements.addHour.run(hourMs, ...values)
     if (priceSource !== null) statements.setSource.run(priceSource, hourMs)
     for (const { source, quality, isDetail, coveredMs, joules } of hour.energy)
       statements.addEnergy.run(hourMs, source, quality, Number(isDetail), coveredMs, joules)
@@ -184,11 +193,12 @@ function addAll(statements: Statements, { hours, jobs, events }: EnergyAdditions
       statements.addFit.run(hourMs, basis, timeMs, busyMs, busySquareMs, joules, busyJoules)
   }
   for (const job of jobs) {
-    const record = { ...job, expectedGross: job.expectedGross.toString() }
+    const { expectedGross, expectedFee } = job
+    const record = { ...job, expectedGross: String(expectedGross), expectedFee: String(expectedFee) }
     statements.addJob.run(job.endedAtMs, JSON.stringify(record))
   }
   for (const event of events) {
-    const record = { ...event, askPerGpuHour: event.askPerGpuHour.toString() }
+    const record = { ...event, askPerGpuHour: String(event.askPerGpuHour) }
     statements.addEvent.run(event.atMs, JSON.stringify(record))
   }
 }
@@ -201,16 +211,16 @@ function readHours(database: DatabaseSync, fromMs: number, toMs: number): HourRe
   const energy = Map.groupBy(rowsOf('energy', '*'), (row) => Number(row['hour_ms']))
   const fits = Map.groupBy(rowsOf('fit', '*'), (row) => Number(row['hour_ms']))
   // An amount can be beyond what a double holds exactly.
-  const exact = 'CAST(expected_gross AS TEXT) AS gross_text, CAST(electricity_cost AS TEXT) AS cost_text'
-  const columns = ['hour_ms', 'price_source', ...sumNames.map((name) => sums[name]), exact].join(', ')
-  return rowsOf('hour', columns).map((row) => {
+  const exact = amountNames.map((name) => `CAST(${amounts[name]} AS TEXT) AS ${amounts[name]}`)
+  const columns = ['hour_ms', 'price_source', ...sumNames.map((name) => sums[name]), ...exact]
+  return rowsOf('hour', columns.join(', ')).map((row) => {
     const hourMs = Number(row['hour_ms'])
     const numbers = Object.fromEntries(sumNames.map((name) => [name, Number(row[sums[name]])]))
+    const money = Object.fromEntries(amountNames.map((name) => [name, BigInt(String(row[amounts[name]]))]))
     return {
       ...(numbers as Record<SumName, number>),
+      ...(money as Record<AmountName, bigint>),
       hourMs,
-      expectedGross: BigInt(String(row['gross_text'])),
-      electricityCost: BigInt(String(row['cost_text'])),
       priceSource: row['price_source'] === null ? null : String(row['price_source']),
       energy: (energy.get(hourMs) ?? []).map(readEnergy),
       fits: (fits.get(hourMs) ?? []).map(readFit),
@@ -239,8 +249,12 @@ const readFit = (row: Row): LoadFit => ({
 })
 
 function readJob(text: unknown): JobRecord {
-  const record = JSON.parse(String(text)) as JobRecord & { expectedGross: string }
-  return { ...record, expectedGross: BigInt(record.expectedGross) }
+  const record = JSON.parse(String(text)) as JobRecord & { expectedGross: string; expectedFee: string }
+  return {
+    ...record,
+    expectedGross: BigInt(record.expectedGross),
+    expectedFee: BigInt(record.expectedFee),
+  }
 }
 
 function readEvent(text: unknown): ParkEvent {
