@@ -20,6 +20,7 @@ export function takeSlice(
   if (!account) return refuse('account_unknown')
 
   const slice = turn.state.ledger.holds.get(holdId)
+  if (slice && slice.ownerId !== gatewayId) return refuse('account_unknown')
   const lent = slice?.lent ?? 0n
   const target = maximum(needed, minimum(wanted, lent + account.available))
   if (target <= lent) return { lent, ttlMs: SLICE_TTL_MS, refusal: null }

@@ -115,8 +115,7 @@ function decideNode(fleet: Fleet, command: NodeCommand): FleetRefusal | FleetEve
     case 'report': {
       const { capability, askPerGpuHour } = command
       // A node reports with every connection; only news is worth remembering.
-      if (node.askPerGpuHour === askPerGpuHour && toCanonical(node.capability) === toCanonical(capability))
-        return []
+      if (node.askPerGpuHour === askPerGpuHour && isSame(node.capability, capability)) return []
       return [{ type: 'fleet.node_reported', nodeId, capability, askPerGpuHour, atMs }]
     }
     case 'come_online':
@@ -143,6 +142,10 @@ function decideNode(fleet: Fleet, command: NodeCommand): FleetRefusal | FleetEve
       return unreachable(command)
   }
 }
+
+/** What was read by one schema has its members in one order, except in what a snapshot brought back. */
+const isSame = (a: Capability | null, b: Capability): boolean =>
+  JSON.stringify(a) === JSON.stringify(b) || toCanonical(a) === toCanonical(b)
 
 /**
  * A newer session always wins. The same session may only return from a silence: once its link closed it is over,

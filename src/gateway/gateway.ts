@@ -125,7 +125,7 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     const candidates = []
     for (const node of nodes.ready()) {
       const offer = node.offers.get(engine.model)
-      if (!offer || run.failedNodeIds.has(node.nodeId) || !offer.model.tasks.includes(engine.kind)) continue
+      if (!offer || run.failedOffers.has(offer) || !offer.model.tasks.includes(engine.kind)) continue
       const { slots, decodeTokensPerSecond } = offer.model
       const outstanding = node.outstanding()
       candidates.push({ nodeId: node.nodeId, outstanding, slots, decodeTokensPerSecond, node, offer })
@@ -266,7 +266,7 @@ function authenticate(parts: {
 function noNodeInTime(run: RequestRun, nodes: NodeLinks): Problem {
   const { model } = run.request.engine
   const serving = [...nodes.ready()].filter((node) => node.offers.has(model)).length
-  const failed = run.failedNodeIds.size
+  const failed = run.failedOffers.size
   const why =
     serving === 0
       ? 'none is connected'
@@ -308,5 +308,4 @@ function liveModels(nodes: NodeLinks): Map<string, LiveModel> {
 
 const least = (a: NanoUsd | undefined, b: NanoUsd): NanoUsd => (a === undefined || b < a ? b : a)
 const most = (a: NanoUsd | undefined, b: NanoUsd): NanoUsd => (a === undefined || b > a ? b : a)
-const hex = (bytes: Uint8Array): string =>
-  [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')

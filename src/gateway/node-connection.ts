@@ -1,4 +1,5 @@
 /** One agent's connection as the gateway sees it: proves the node's key, carries streams, watches for silence. */
+import { z } from 'zod'
 import { tokenPrice } from '#fleet/token-price.ts'
 import type { Clock, Link, Log } from '#host/host.ts'
 import { assert } from '#kernel/assert.ts'
@@ -74,6 +75,8 @@ export interface NodeConnectionParts {
   readonly onMalformed: () => void
 }
 
+const NAMES_MAX = 1_000
+
 /** Problems that say something about the request, not about the node: no other node would answer otherwise. */
 const callersFault = new Set<ProblemCode>([
   'invalid_request',
@@ -148,7 +151,8 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
         { model, price: tokenPrice(capability, model, askPerGpuHour) },
       ]),
     )
-    for (const model of connection.offers.keys()) offered.add(model)
+    // Names beyond this many are a node's nonsense.
+    if (offered.size < NAMES_MAX) for (const model of connection.offers.keys()) offered.add(model)
     parts.onReport(report)
     parts.onAvailable()
   }
@@ -184,6 +188,7 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
         for (const frame of decodeFrames(message)) onFrame(frame)
       } catch (error) {
         // Whatever a node sends is hostile input: a malformed frame costs it the connection, nobody else anything.
+        if (!(error instanceof Problem || error instanceof z.ZodError)) throw error
         log.warn('node.frame_malformed', {
           nodeId,
           message: error instanceof Error ? error.message : String(error),

@@ -245,12 +245,9 @@ function safely<T>(run: () => T): T | null {
   }
 }
 
-const bytesToHex = (bytes: Uint8Array): string =>
-  [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+const bytesToHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
 function hexToBytes(text: string): Uint8Array | null {
   if (text.length % 2 !== 0 || !/^[0-9a-f]*$/.test(text)) return null
-  return Uint8Array.from({ length: text.length / 2 }, (_, index) =>
-    Number.parseInt(text.slice(index * 2, index * 2 + 2), 16),
-  )
+  return Buffer.from(text, 'hex')
 }

@@ -78,8 +78,8 @@ const CREDIT_STEP_BYTES = 64 * 1024
 export class RequestRun {
   readonly request: RunRequest
   readonly startedMs: number
-  /** Nodes that failed this request, not asked again. */
-  readonly failedNodeIds = new Set<string>()
+  /** Those that this request was failed on. A node that reports again, as after a restart of its engine, makes new ones. */
+  readonly failedOffers = new Set<Offer>()
   /** When the engine last moved, for the stall check. */
   progressMs: number
   #host: RunHost
@@ -127,7 +127,8 @@ export class RequestRun {
       { promptTokens: promptTokensMax, completionTokens: completionTokensMax },
       offer.price,
     )
-    if (this.#reservation && this.#reservation.amount >= amount) return this.#send(node, offer)
+    const isCovered = amount === 0n || (this.#reservation && this.#reservation.amount >= amount)
+    if (isCovered) return this.#send(node, offer)
     this.#release(0n, 0)
     this.#state = 'reserving'
     let isAtOnce = true
@@ -241,7 +242,7 @@ export class RequestRun {
     const node = this.#node
     assert(node, 'a problem comes from a node')
     if (!isNodeFault) return this.fail(problem)
-    this.failedNodeIds.add(node.nodeId)
+    if (this.#offer) this.failedOffers.add(this.#offer)
     if (this.hasFirstToken || this.#attempts >= ATTEMPTS_MAX) {
       return this.fail(
         new Problem('node_failed', `The node failed while it answered: ${problem.message}`, {

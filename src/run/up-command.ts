@@ -7,6 +7,7 @@ import { isEnrolled } from '#agent/enrol.ts'
 import type { CliContext } from '#cli/context.ts'
 import { dataFolderOf, type GlobalOptions, PORT_DEFAULT } from '#cli/credentials.ts'
 import { styleFor } from '#cli/style.ts'
+import { toDiskProblem } from '#host/node/disk-problem.ts'
 import { createDiskSecrets } from '#host/node/disk-secrets.ts'
 import { makeFolder } from '#host/node/durable-file.ts'
 import { lockFolder } from '#host/node/folder-lock.ts'
@@ -16,6 +17,7 @@ import { formatUsd, type NanoUsd, parseUsd } from '#kernel/money.ts'
 import { Problem } from '#protocol/problem.ts'
 import { VERSION } from '#protocol/version.ts'
 import type { Serving } from './agent-keeper.ts'
+import { awaitOffers } from './await-offers.ts'
 import type { Ready } from './cell-keeper.ts'
 import { type EngineFlags, engineOf, engineOptions } from './engine-flags.ts'
 import { keepAlive } from './keep-alive.ts'
@@ -100,7 +102,7 @@ async function runUp(context: CliContext, options: UpOptions): Promise<void> {
   const dataFolder = resolve(dataFolderOf(context, options))
   if (options.readyFile !== undefined) clearReady(options.readyFile)
   // Who used what, and the hashes of keys, are nobody else's on this machine.
-  makeFolder(dataFolder, 0o700)
+  makeOwnFolder(dataFolder)
   const lock = lockFolder(dataFolder, 'shoal up')
   const screen = createScreen(context, dataFolder, options)
   const agentFolder = join(dataFolder, 'agent')
@@ -140,7 +142,13 @@ async function runUp(context: CliContext, options: UpOptions): Promise<void> {
         ready = now
         if (!options.agent) announce(null)
       },
-      onServing: (serving) => announce(serving),
+      onServing(serving) {
+        const ids = serving.models.map(({ id }) => id)
+        if (!ready) return
+        awaitOffers({ fetch: context.fetch, clock: nodeClock }, ready, ids).then((isOffered) => {
+          if (isOffered) announce(serving)
+        }, outcome.reject)
+      },
       onAgentState: (state) => screen.step(stepNames[state] ?? state),
       onRestart: (what, why) => screen.restart(what, why),
       onFailed: (problem) => outcome.reject(problem),
@@ -169,6 +177,14 @@ async function runUp(context: CliContext, options: UpOptions): Promise<void> {
     unsubscribe()
     if (!isStopping) await supervisor.stop()
     lock.release()
+  }
+}
+
+function makeOwnFolder(folder: string): void {
+  try {
+    makeFolder(folder, 0o700)
+  } catch (error) {
+    throw toDiskProblem(error, folder)
   }
 }
 

@@ -124,11 +124,7 @@ function proveCaptures(lines: readonly StatementLine[], usage: readonly UsageLin
 }
 
 /** Asserts that each line costs what its tokens cost at the one price that the network's node asks. */
-export async function provePrices(
-  { operator, status }: Network,
-  usage: readonly UsageLine[],
-  feeBps: number,
-) {
+export async function provePrices({ status }: Network, usage: readonly UsageLine[], feeBps: number) {
   const [offer] = (await status()).models
   assert(offer)
   const price = {

@@ -1,6 +1,4 @@
-/** A hundred streams under way while something dies: shared by the test, which asks what is right, and the benchmark, which asks how fast. */
-import assert from 'node:assert/strict'
-import type { UsageLine } from '#protocol/usage-page.ts'
+/** Many streams under way while something dies: the test asks what is right then, and `bench/recovery.ts` how fast. */
 import { type ChatResult, streamChat } from './chats.ts'
 import type { Network } from './rig.ts'
 
@@ -26,18 +24,4 @@ export function takeOff(
     return result
   })
   return { someCompleted: reached.promise, results: Promise.all(results) }
-}
-
-/** Asserts that what callers saw completed is billed, as they were told, once; and nothing that they never began. */
-export function proveBilling(results: readonly ChatResult[], usage: readonly UsageLine[]): void {
-  const lines = new Map(usage.map((line) => [line.requestId, line]))
-  assert.equal(lines.size, usage.length, 'no request is billed twice')
-  for (const { requestId, error, usage: told, cost } of results.filter((result) => result.error === null)) {
-    const line = lines.get(requestId ?? '')
-    assert(line, `${requestId} was completed, so it is billed`)
-    assert.deepEqual(
-      [line.outcome, line.promptTokens, line.completionTokens, line.cost, error],
-      ['completed', told?.prompt_tokens, told?.completion_tokens, cost, null],
-    )
-  }
 }

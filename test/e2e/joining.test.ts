@@ -33,8 +33,11 @@ const serving = (provider: ReturnType<typeof provide>): Promise<string> =>
 test('a node joins with a token, serves, and at Ctrl-C ends what runs before it leaves', async () => {
   const provider = provide('first', [...joined(), '--token', token])
   const nodeId = await serving(provider)
-  const [node] = (await network.operator.listNodes()).items
-  assert.deepEqual([node?.nodeId, node?.name, node?.presence], [nodeId, 'first', 'online'])
+  const node = await until('the network to know what it serves', async () => {
+    const found = await network.operator.getNode({ params: { nodeId } })
+    return found.models.length > 0 && found
+  })
+  assert.deepEqual([node.name, node.presence], ['first', 'online'])
 
   const stream = await streamChat(network.openai, {
     prompt: 'A long story',

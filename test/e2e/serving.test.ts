@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import OpenAI, { APIError, AuthenticationError, BadRequestError, NotFoundError } from 'openai'
-import { chat, finishRun, openTinyEngine } from '#engines/llama-cpp/tiny-engine.ts'
+import { badCalls } from './bad-calls.ts'
 import { proveBooks, provePrices, readUsage, settle } from './books.ts'
-import { type ChatResult, extensionOf, requestIdOf, streamChat } from './chats.ts'
+import { extensionOf, requestIdOf, streamChat } from './chats.ts'
+import { proveBilling, proveByEngine } from './crowd-proofs.ts'
 import { groupMembers, until } from './process-group.ts'
-import { type Network, openRig, startTiny, tinyModel } from './rig.ts'
+import { type Network, openRig, startTiny } from './rig.ts'
 
 const FEE_BPS = 500
 const rig = openRig()
@@ -141,74 +142,6 @@ test('an account without money gets no work, and is told to deposit', async () =
   assert.equal((await poor.chat.completions.create(call)).choices[0]?.finish_reason, 'length')
 })
 
-const badCalls: readonly {
-  readonly name: string
-  readonly path?: string
-  readonly init: RequestInit
-  readonly status: number
-  readonly code: string
-  readonly says: RegExp
-}[] = [
-  {
-    name: 'invalid JSON',
-    init: { body: '{"model": "tiny",' },
-    status: 400,
-    code: 'invalid_json',
-    says: /not valid JSON/,
-  },
-  {
-    name: 'invalid UTF-8',
-    init: { body: Buffer.from('{"model": "\xff\xfe"}', 'latin1') },
-    status: 400,
-    code: 'invalid_json',
-    says: /UTF-8/,
-  },
-  { name: 'no body', init: {}, status: 400, code: 'invalid_json', says: /not valid JSON/ },
-  {
-    name: 'JSON that is no request',
-    init: { body: '[]' },
-    status: 400,
-    code: 'invalid_type',
-    says: /object/,
-  },
-  {
-    name: 'a member of the wrong type',
-    init: { body: JSON.stringify({ ...call, max_tokens: 'many' }) },
-    status: 400,
-    code: 'invalid_type',
-    says: /max_tokens/,
-  },
-  {
-    name: 'a prompt beyond the context',
-    init: { body: JSON.stringify({ ...call, messages: [{ role: 'user', content: 'fish '.repeat(9_000) }] }) },
-    status: 400,
-    code: 'context_length_exceeded',
-    says: /8192/,
-  },
-  {
-    name: 'an oversized body',
-    init: { body: JSON.stringify({ ...call, user: 'x'.repeat(5 * 2 ** 20) }) },
-    status: 413,
-    code: 'body_too_large',
-    says: /MiB|bytes/,
-  },
-  {
-    name: 'the wrong method',
-    init: { method: 'GET' },
-    status: 405,
-    code: 'method_not_allowed',
-    says: /takes POST/,
-  },
-  {
-    name: 'a path that is not there',
-    path: '/images',
-    init: { body: '{}' },
-    status: 404,
-    code: 'not_found',
-    says: /\/docs/,
-  },
-]
-
 for (const { name, path = '/chat/completions', init, status, code, says } of badCalls) {
   test(`${name} is answered with ${status} and what is wrong`, async () => {
     const { openaiBaseUrl, apiKey } = network.ready
@@ -257,48 +190,9 @@ test('of a hundred parallel streams each gets its own answer, whole, once, and c
   }
   const usage = await settle(network, earlier + 100)
   assert.equal(usage.length, earlier + 100)
-  proveUsage(results, usage)
+  proveBilling(results, usage)
   await proveByEngine(prompts, results, maxTokensOf)
 })
-
-/** What callers were told is what is billed. */
-function proveUsage(results: readonly ChatResult[], usage: Awaited<ReturnType<typeof settle>>): void {
-  const lines = new Map(usage.map((line) => [line.requestId, line]))
-  assert.equal(new Set(results.map(({ requestId }) => requestId)).size, results.length)
-  for (const { requestId, usage: told, cost } of results) {
-    const line = lines.get(requestId ?? '')
-    assert(line, `${requestId} is billed`)
-    assert.deepEqual(
-      [line.outcome, line.promptTokens, line.completionTokens, line.cost],
-      ['completed', told?.prompt_tokens, told?.completion_tokens, cost],
-    )
-  }
-}
-
-/** The same prompts, one after the other, on an engine of the same model without a network around it. */
-async function proveByEngine(
-  prompts: readonly string[],
-  results: readonly ChatResult[],
-  maxTokensOf: (index: number) => number,
-): Promise<void> {
-  const { engine, close } = await openTinyEngine({ model: tinyModel })
-  try {
-    await engine.ready()
-    for (let index = 0; index < prompts.length; index += 9) {
-      const alone = await finishRun(
-        engine,
-        chat([{ role: 'user', content: prompts[index] ?? '' }], { maxTokens: maxTokensOf(index) }),
-      )
-      assert.equal(results[index]?.text, alone.text, `answer ${index}`)
-      assert.deepEqual(
-        [results[index]?.usage?.prompt_tokens, results[index]?.usage?.completion_tokens],
-        [alone.startedWith, alone.tokenIds.length],
-      )
-    }
-  } finally {
-    await close()
-  }
-}
 
 test('every account is explained, to the nano-USD, and a rebuild of the read models changes none of it', async () => {
   const usage = await settle(network, 0)
