@@ -2,7 +2,8 @@ import type { Engine } from '#engines/engine.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import { NodeReport } from '#protocol/agent-link.ts'
 import type { Capability, ModelCapability } from '#protocol/capability.ts'
-import { encodeJsonFrame, FrameType } from '#protocol/frame.ts'
+import { encodeFrame, FrameType } from '#protocol/frame.ts'
+import { jsonWriter } from '#protocol/wire-form.ts'
 
 export interface OfferOptions {
   readonly askPerGpuHour: NanoUsd
@@ -30,6 +31,8 @@ export interface AgentOffer {
 /** What `Capability` takes. */
 const PROBLEMS_MAX = 64
 const PROBLEM_LENGTH_MAX = 200
+const encoder = new TextEncoder()
+const writeReport = jsonWriter(NodeReport)
 
 export function createAgentOffer(engine: Engine, options: OfferOptions): AgentOffer {
   let { askPerGpuHour } = options
@@ -49,7 +52,7 @@ export function createAgentOffer(engine: Engine, options: OfferOptions): AgentOf
       const parked = parkedReason === null ? [] : [`Parked: ${parkedReason}`.slice(0, PROBLEM_LENGTH_MAX)]
       const problems = [...parked, ...options.capability.problems].slice(0, PROBLEMS_MAX)
       const capability = { ...options.capability, models, problems }
-      return encodeJsonFrame(FrameType.capability, 0, NodeReport.encode({ capability, askPerGpuHour }))
+      return encodeFrame(FrameType.capability, 0, encoder.encode(writeReport({ capability, askPerGpuHour })))
     },
   }
   return offer

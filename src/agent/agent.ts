@@ -238,5 +238,4 @@ export function startAgent(host: AgentHost, engine: Engine, options: AgentOption
   }
 }
 
-const bytesToHex = (bytes: Uint8Array): string =>
-  [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+const bytesToHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')

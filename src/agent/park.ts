@@ -8,8 +8,8 @@
  * hour of work would cost more than it brings. It comes back only once work pays a little more than it costs, so that a
  * price or a measurement at the edge does not send it to and fro.
  */
-import { marginalAsk } from '#economics/marginal-ask.ts'
-import { divideUp, formatUsd, maximum, NANO_PER_USD, type NanoUsd } from '#kernel/money.ts'
+import { askOf, marginalPriceUsdPerGpuHour } from '#economics/hour.ts'
+import { formatUsd, maximum, NANO_PER_USD, type NanoUsd } from '#kernel/money.ts'
 
 /** How the owner wants the ask made, per GPU-hour. */
 export type AskPolicy =
@@ -87,14 +87,17 @@ function keepOn({ isParked, ask }: ParkState, policy: AskPolicy): ParkVerdict {
   return { isParked, ask: kept, reserve: null, reason, untilMs: null }
 }
 
-const reserveAt = (usdPerKwh: number, input: ParkInput): NanoUsd | null =>
-  marginalAsk({
-    extraKwhPerGpuHour: input.extraKwhPerGpuHour,
-    electricityUsdPerKwh: usdPerKwh,
-    takeShare: input.feeBps / Number(BPS),
-    payoutFeeShare: 0,
-    fxHaircutShare: 0,
-  })
+/**
+ * The machine stays on while its card is parked, so what it draws when idle is paid either way and does not count. `null`
+ * where the network keeps all that callers pay.
+ */
+function reserveAt(usdPerKwh: number, { extraKwhPerGpuHour, feeBps }: ParkInput): NanoUsd | null {
+  const perGpu = { gpuCount: 1, loadWatts: extraKwhPerGpuHour * 1_000, idleWatts: 0, offWatts: 0 }
+  const atTheMeter = { psuEfficiency: 1, pue: 1 }
+  const shares = { takeShare: feeBps / Number(BPS), payoutFeeShare: 0, fxHaircutShare: 0 }
+  const usd = marginalPriceUsdPerGpuHour({ ...perGpu, ...atTheMeter, ...shares }, usdPerKwh)
+  return Number.isFinite(usd) ? askOf(usd) : null
+}
 
 /** Whether `ceiling` pays `reserve`, with a margin for one that is parked. */
 const isEnough = (ceiling: NanoUsd, reserve: NanoUsd, isParked: boolean): boolean =>
@@ -124,8 +127,8 @@ function explainParked(found: {
   return `${costText(found.reserve, found.usdPerKwh)}${sells}`
 }
 
-/** Of a hundredth of a cent is precise enough for people. */
+/** A hundredth of a cent is precise enough for people. */
 const STEP = NANO_PER_USD / 10_000n
 
 const costText = (reserve: NanoUsd, usdPerKwh: number): string =>
-  `a GPU-hour of work takes $${formatUsd(divideUp(reserve, STEP) * STEP)} to pay its electricity at $${Math.round(usdPerKwh * 1e4) / 1e4} per kWh`
+  `a GPU-hour of work takes $${formatUsd(((reserve + STEP / 2n) / STEP) * STEP)} to pay its electricity at $${Math.round(usdPerKwh * 1e4) / 1e4} per kWh`

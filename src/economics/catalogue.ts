@@ -49,5 +49,8 @@ export function parseCatalogue(files: CatalogueFiles): Catalogue {
 function parse<T>(schema: z.ZodType<T>, value: unknown, file: string): T {
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  throw new Problem('config_invalid', `${describeIssue(result.error, file)} Restore the file that was shipped.`)
+  throw new Problem(
+    'config_invalid',
+    `${describeIssue(result.error, file)} Restore the file that was shipped.`,
+  )
 }

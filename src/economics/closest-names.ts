@@ -21,7 +21,10 @@ export function closest<T>(
   items: readonly T[],
   { textsOf, countMax }: { textsOf: (item: T) => readonly string[]; countMax: number },
 ): T[] {
-  const scored = items.map((item) => ({ item, score: Math.min(...textsOf(item).map((own) => unlikeness(text, own))) }))
+  const scored = items.map((item) => ({
+    item,
+    score: Math.min(...textsOf(item).map((own) => unlikeness(text, own))),
+  }))
   return scored
     .sort((a, b) => a.score - b.score)
     .slice(0, countMax)

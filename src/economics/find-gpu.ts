@@ -13,7 +13,8 @@ export type GpuMatch =
   | { readonly kind: 'unknown'; readonly closest: readonly Gpu[] }
 
 /** Words that tell nothing when one side has them and the other does not. */
-const MAKERS = /^(nvidia|geforce|amd|radeon|instinct|tesla|intel|apple|graphics|gpu|generation|edition|blackwell)$/
+const MAKERS =
+  /^(nvidia|geforce|amd|radeon|instinct|tesla|intel|apple|graphics|gpu|generation|edition|blackwell)$/
 const SERIES = /^(rtx|gtx|rx)$/
 const BUILD = /^(sxm\d?|pcie|hbm\d?e?|\d+gb|workstation|server)$/
 const COUNT_MAX = 5
@@ -24,11 +25,15 @@ export function findGpu(name: string, gpus: readonly Gpu[]): GpuMatch {
     (gpu) => gpu.id === name.trim().toLowerCase() || namesOf(gpu).some((own) => isSame(words, wordsOf(own))),
   )
   if (exact) return { kind: 'found', gpu: exact }
-  const fitting = words.length === 0 ? [] : gpus.filter((gpu) => namesOf(gpu).some((own) => fits(words, wordsOf(own))))
+  const fitting =
+    words.length === 0 ? [] : gpus.filter((gpu) => namesOf(gpu).some((own) => fits(words, wordsOf(own))))
   const [only, ...others] = fitting
   if (only && others.length === 0) return { kind: 'found', gpu: only }
   if (only) return { kind: 'ambiguous', gpus: fitting }
-  const textsOf = (gpu: Gpu): string[] => namesOf(gpu).map((own) => wordsOf(own).join(' '))
+  const textsOf = (gpu: Gpu): string[] =>
+    namesOf(gpu)
+      .map(wordsOf)
+      .flatMap((own) => [own.join(' '), own.filter((word) => !SERIES.test(word)).join(' ')])
   return { kind: 'unknown', closest: closest(words.join(' '), gpus, { textsOf, countMax: COUNT_MAX }) }
 }
 
@@ -52,10 +57,13 @@ function wordsOf(name: string): string[] {
 const isSame = (a: readonly string[], b: readonly string[]): boolean => a.join(' ') === b.join(' ')
 
 function fits(words: readonly string[], own: readonly string[]): boolean {
-  const isThere = (word: string): boolean => own.includes(word) || SERIES.test(word) || /^hbm\d?e?$/.test(word)
+  const isThere = (word: string): boolean =>
+    own.includes(word) || SERIES.test(word) || /^hbm\d?e?$/.test(word)
   const isIdle = (word: string): boolean => words.includes(word) || SERIES.test(word) || BUILD.test(word)
   // A series alone names nothing.
   const says = words.some((word) => own.includes(word) && !SERIES.test(word) && !BUILD.test(word))
-  const isOtherSeries = words.some((word) => SERIES.test(word) && own.some((o) => SERIES.test(o) && o !== word))
+  const isOtherSeries = words.some(
+    (word) => SERIES.test(word) && own.some((o) => SERIES.test(o) && o !== word),
+  )
   return says && !isOtherSeries && words.every(isThere) && own.every(isIdle)
 }

@@ -8,6 +8,7 @@ import { NANO_PER_USD, type NanoUsd } from '#kernel/money.ts'
 import { kwhPerHour } from './energy.ts'
 import { keptShare } from './revenue.ts'
 import type { Terms } from './terms.ts'
+import { usdText } from './usd-text.ts'
 
 export type HourTerms = Pick<
   Terms,
@@ -69,7 +70,7 @@ export function decideParking(
   const online = utilisation * cost('working') + (1 - utilisation) * cost('idle') - cost('parked')
   const expected = terms.gpuCount * utilisation * priceUsdPerGpuHour * keptShare(terms)
   const isParked = expected < online
-  const figures = `an hour online brings ${usd(expected)} and costs ${usd(online)} of electricity at ${usd(usdPerKwh)}/kWh`
+  const figures = `an hour online brings ${usdText(expected)} and costs ${usdText(online)} of electricity at ${usdText(usdPerKwh)}/kWh`
   return {
     isParked,
     expectedUsd: expected,
@@ -77,5 +78,3 @@ export function decideParking(
     why: isParked ? `Parked: ${figures}.` : `Online: ${figures}.`,
   }
 }
-
-const usd = (amount: number): string => `${amount < 0 ? '-' : ''}$${Math.abs(amount).toFixed(4)}`

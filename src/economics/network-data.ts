@@ -12,7 +12,13 @@ const Price = z.discriminatedUnion('kind', [
   /** Nothing published for single cards. */
   z.object({ kind: z.literal('none') }),
   /** One figure for whatever GPU: shown, not ranked by. */
-  z.object({ kind: z.literal('own_default'), usd: Usd, basis: z.string(), as_of: SourceDate, source: z.string() }),
+  z.object({
+    kind: z.literal('own_default'),
+    usd: Usd,
+    basis: z.string(),
+    as_of: SourceDate,
+    source: z.string(),
+  }),
   z.object({
     kind: z.literal('own'),
     rows: z.array(z.object({ gpu_id: z.string(), low_usd: Usd, high_usd: Usd })),

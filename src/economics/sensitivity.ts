@@ -40,7 +40,11 @@ export const leverage = {
     unit: 'share of the purchase price',
     change: ofCapital((capital, value) => ({ ...capital, resaleUsd: value * capital.purchaseUsd })),
   },
-  life: { label: 'years in use', unit: 'years', change: ofCapital((capital, lifeYears) => ({ ...capital, lifeYears })) },
+  life: {
+    label: 'years in use',
+    unit: 'years',
+    change: ofCapital((capital, lifeYears) => ({ ...capital, lifeYears })),
+  },
 } as const satisfies Record<string, { label: string; unit: string; change: Change }>
 
 export type Lever = keyof typeof leverage

@@ -26,6 +26,8 @@ export interface EnergySum {
  */
 export interface LoadFit {
   readonly basis: 'plug' | 'parts'
+  /** Of intervals that were busy throughout or not at all: they tell load from idle without any error of the sampling. */
+  readonly isPure: boolean
   /** Σ t, Σ t·b, Σ t·b², with the time in milliseconds and the busy share b within 0..1. */
   readonly timeMs: number
   readonly busyMs: number

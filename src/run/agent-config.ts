@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { NanoUsd } from '#protocol/money.ts'
+import { EnergyConfig } from './energy-config.ts'
 
 /** How one agent runs: the node's folder, the network it joins, what it serves and what it asks. */
 export const AgentConfig = z.object({
@@ -27,6 +28,7 @@ export const AgentConfig = z.object({
       slots: z.int().positive().nullable(),
     }),
   ]),
+  energy: EnergyConfig,
   logLevel: z.enum(['info', 'warn', 'error']),
 })
 export type AgentConfig = z.output<typeof AgentConfig>
@@ -39,6 +41,8 @@ export const AgentMessage = z.discriminatedUnion('type', [
     nodeId: z.string(),
     models: z.array(z.object({ id: z.string(), slots: z.int(), tokensPerSecond: z.number() })),
   }),
+  /** Something about it that its owner should know. */
+  z.object({ type: z.literal('note'), text: z.string() }),
   z.object({ type: z.literal('failed'), code: z.string(), message: z.string() }),
 ])
 export type AgentMessage = z.output<typeof AgentMessage>

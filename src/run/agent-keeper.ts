@@ -12,6 +12,8 @@ export interface AgentKeeperHooks {
   /** It serves: the first time, and again after each reconnection. */
   readonly onServing: (serving: Serving) => void
   readonly onState: (state: string) => void
+  /** Something about the agent that its owner should know. */
+  readonly onNote: (text: string) => void
   /** It went down, for the reason that it gave itself or by the way it ended, and is started again. */
   readonly onRestart: (why: Problem | string) => void
   /** It cannot serve until a person changes something. */
@@ -66,6 +68,7 @@ export function keepAgent(
           const said = AgentMessage.parse(message)
           if (said.type === 'failed') failure = toKnownProblem(said)
           else if (said.type === 'state') hooks.onState(said.state)
+          else if (said.type === 'note') hooks.onNote(said.text)
           else {
             isUp = true
             hooks.onServing(said)

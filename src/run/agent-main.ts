@@ -58,7 +58,8 @@ runAgent(
       if (step.kind === 'state') send({ type: 'state', state: step.state, nodeId: step.nodeId })
       else if (step.kind === 'serving') {
         send({ type: 'serving', nodeId: step.nodeId, models: [...step.models] })
-      } else send({ type: 'state', state: step.kind === 'waiting' ? step.why : step.kind, nodeId: null })
+      } else if (step.kind === 'note') send({ type: 'note', text: step.text })
+      else send({ type: 'state', state: step.kind === 'waiting' ? step.why : step.kind, nodeId: null })
     },
     onFailed: fail,
   },

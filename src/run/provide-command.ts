@@ -5,19 +5,18 @@ import { Command, Option } from 'commander'
 import type { CliContext } from '#cli/context.ts'
 import { dataFolderOf, type GlobalOptions } from '#cli/credentials.ts'
 import { styleFor } from '#cli/style.ts'
-import type { NanoUsd } from '#kernel/money.ts'
 import { formatUsd } from '#kernel/money.ts'
 import { Problem } from '#protocol/problem.ts'
+import { type EnergyFlags, energyOf, energyOptions, firstAsk } from './energy-flags.ts'
 import { type EngineFlags, engineOf, engineOptions } from './engine-flags.ts'
 import { keepAlive } from './keep-alive.ts'
 import { type AgentStep, type RunningAgent, runAgent } from './run-agent.ts'
-import { askOption, parseName } from './up-command.ts'
+import { parseName } from './up-command.ts'
 
-interface ProvideOptions extends GlobalOptions, EngineFlags {
+interface ProvideOptions extends GlobalOptions, EngineFlags, EnergyFlags {
   readonly join: string
   readonly token?: string
   readonly name: string
-  readonly ask: NanoUsd
   readonly logLevel: 'info' | 'warn' | 'error'
 }
 
@@ -33,13 +32,13 @@ export const provideCommand = (context: CliContext): Command => {
       'a single-use enrolment token; needed the first time ("shoal nodes token" makes one)',
     )
     .option('--name <name>', "the node's name", parseName, hostname() || 'node')
-    .addOption(askOption('what you ask'))
     .addOption(
       new Option('--log-level <level>', 'what goes to the log file')
         .choices(['info', 'warn', 'error'])
         .default('info'),
     )
-  for (const option of engineOptions(context.rootFolder)) command.addOption(option)
+  for (const option of [...energyOptions('what you ask'), ...engineOptions(context.rootFolder)])
+    command.addOption(option)
   return command.action((_options: unknown, self: Command) =>
     runProvide(context, self.optsWithGlobals<ProvideOptions>()),
   )
@@ -71,8 +70,9 @@ async function runProvide(context: CliContext, options: ProvideOptions): Promise
         apiUrl: originOf(options.join),
         token: options.token ?? null,
         name: options.name,
-        askPerGpuHour: options.ask,
+        askPerGpuHour: firstAsk(options),
         engine: engineOf(options),
+        energy: energyOf(options, null),
         logLevel: options.logLevel,
       },
       { onStep: show.step, onFailed: outcome.reject },
@@ -117,6 +117,8 @@ function createProgress(context: CliContext, options: ProvideOptions) {
           const text = `downloading: ${totalBytes ? `${percent} %` : `${(receivedBytes / 1e6).toFixed(0)} MB`} at ${rate}`
           return void stderr.write(stderr.isTty ? `\r${text}   ` : `${text}\n`)
         }
+        case 'note':
+          return note(step.text)
         case 'waiting':
           return note(`still waiting: ${step.why}`)
         case 'loading':
@@ -139,10 +141,10 @@ function createProgress(context: CliContext, options: ProvideOptions) {
 }
 
 function servingText(step: AgentStep & { kind: 'serving' }, options: ProvideOptions): string {
-  const { nodeId, models } = step
-  if (options.json) return `${JSON.stringify({ nodeId, models, askPerGpuHour: options.ask.toString() })}\n`
+  const { nodeId, models, askPerGpuHour } = step
+  if (options.json) return `${JSON.stringify({ nodeId, models, askPerGpuHour: askPerGpuHour.toString() })}\n`
   const list = models
     .map(({ id, tokensPerSecond }) => `${id} at ${Math.round(tokensPerSecond)} tokens/s`)
     .join(', ')
-  return `${nodeId} serves ${list}, asking $${formatUsd(options.ask)} per GPU-hour. Ctrl-C drains and leaves.\n`
+  return `${nodeId} serves ${list}, asking $${formatUsd(askPerGpuHour)} per GPU-hour. Ctrl-C drains and leaves.\n`
 }

@@ -4,7 +4,7 @@ import { type Agent, startAgent } from '#agent/agent.ts'
 import { enrol, type Identity } from '#agent/enrol.ts'
 import { measureMachine } from '#agent/measure-machine.ts'
 import { measureRoundTrip } from '#agent/measure-round-trip.ts'
-import type { SupervisedEngine } from '#engines/engine.ts'
+import type { Engine, SupervisedEngine } from '#engines/engine.ts'
 import { createLlamaCppEngine } from '#engines/llama-cpp/llama-cpp-engine.ts'
 import { type ModelSpeed, measureModel } from '#engines/measure.ts'
 import { acquireModel, type DownloadProgress, parseModelSource } from '#engines/model-source.ts'
@@ -20,6 +20,7 @@ import type { Capability } from '#protocol/capability.ts'
 import type { Problem } from '#protocol/problem.ts'
 import { VERSION } from '#protocol/version.ts'
 import type { AgentConfig } from './agent-config.ts'
+import { type AgentEnergy, openAgentEnergy } from './agent-energy.ts'
 
 export interface RunAgentHooks {
   /** What it does now, for people. */
@@ -34,10 +35,13 @@ export type AgentStep =
   | { kind: 'waiting'; why: string }
   /** The network does not answer, and is asked again. */
   | { kind: 'away'; message: string }
+  /** Of its electricity: what its owner should know. */
+  | { kind: 'note'; text: string }
   | { kind: 'state'; state: string; nodeId: string }
   | {
       kind: 'serving'
       nodeId: string
+      askPerGpuHour: bigint
       models: readonly { id: string; slots: number; tokensPerSecond: number }[]
     }
 
@@ -59,10 +63,11 @@ export async function runAgent(
   signal: AbortSignal,
 ): Promise<RunningAgent> {
   const lock = lockFolder(config.folder, 'a shoal agent')
-  const opened: { engine: SupervisedEngine | null } = { engine: null }
+  const opened: StartParts['opened'] = { engine: null, energy: null }
   try {
     return await start(config, hooks, { lock, signal, opened })
   } catch (error) {
+    opened.energy?.close()
     await opened.engine?.close()
     lock.release()
     throw error
@@ -72,17 +77,19 @@ export async function runAgent(
 interface StartParts {
   readonly lock: FolderLock
   readonly signal: AbortSignal
-  readonly opened: { engine: SupervisedEngine | null }
+  readonly opened: { engine: SupervisedEngine | null; energy: AgentEnergy | null }
 }
 
 async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartParts): Promise<RunningAgent> {
   const { lock, signal, opened } = parts
   const host = openNodeHost({ folder: config.folder, logName: 'agent', logLevel: config.logLevel })
   const { clock, log } = host
-  const machine = await measureMachine(createNodeMachine(), {
-    dataFolder: config.folder,
-    agentVersion: VERSION,
-  })
+  const computer = createNodeMachine()
+  const machine = await measureMachine(computer, { dataFolder: config.folder, agentVersion: VERSION })
+  const { gpus } = machine
+  const onNote = (text: string): void => hooks.onStep({ kind: 'note', text })
+  const energy = await openAgentEnergy(config, { host, machine: computer, gpus }, onNote)
+  opened.energy = energy
   // First of all: a wrong token should be told before the model is fetched.
   const identity = await joinNetwork(config, host, { hooks, signal })
   const engine = await openEngine(config, host, { hooks, signal, hasGpu: machine.gpus.length > 0 })
@@ -100,10 +107,24 @@ async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartPart
   const roundTripMs = await measureRoundTrip(config.apiUrl, { fetch, clock })
   const network = roundTripMs === null ? null : { roundTripMs }
   const capability: Capability = { ...machine, engines: [config.engine.kind], network }
-  const agent = connect({ config, host, engine, identity, capability, speeds, hooks })
+  const speedOf = (modelId: string): ModelSpeed => speeds.get(modelId) ?? UNMEASURED
+  const metered = energy.meter(engine, speedOf)
+  const askPerGpuHour = energy.ask
+  const agent = connect({
+    config,
+    host,
+    engine: metered,
+    identity,
+    capability,
+    speedOf,
+    askPerGpuHour,
+    hooks,
+  })
+  energy.start(agent, metered)
   return {
     async drain(graceMs) {
       await new Promise<void>((resolve) => agent.drain(graceMs, resolve))
+      energy.close()
       await engine.close()
       lock.release()
       log.close()
@@ -143,21 +164,21 @@ async function readyOrTell(engine: SupervisedEngine, clock: Clock, { onStep }: R
 function connect(parts: {
   config: AgentConfig
   host: Host
-  engine: SupervisedEngine
+  engine: Engine
   identity: Identity
   capability: Capability
-  speeds: ReadonlyMap<string, ModelSpeed>
+  speedOf: (modelId: string) => ModelSpeed
+  askPerGpuHour: () => bigint
   hooks: RunAgentHooks
 }): Agent {
-  const { config, host, engine, identity, capability, speeds, hooks } = parts
+  const { config, host, engine, identity, capability, speedOf, askPerGpuHour, hooks } = parts
   const { nodeId, keys } = identity
-  const speedOf = (modelId: string): ModelSpeed => speeds.get(modelId) ?? UNMEASURED
   return startAgent(host, engine, {
     nodeId,
     keys,
     gatewayUrl: `${config.apiUrl.replace(/^http/, 'ws')}/agent`,
     agentVersion: VERSION,
-    askPerGpuHour: config.askPerGpuHour,
+    askPerGpuHour: askPerGpuHour(),
     capability,
     speedOf,
     onRefused: hooks.onFailed,
@@ -167,7 +188,7 @@ function connect(parts: {
       const models = engine
         .models()
         .map(({ id, slots }) => ({ id, slots, tokensPerSecond: speedOf(id).decodeTokensPerSecond }))
-      hooks.onStep({ kind: 'serving', nodeId, models })
+      hooks.onStep({ kind: 'serving', nodeId, askPerGpuHour: askPerGpuHour(), models })
     },
   })
 }

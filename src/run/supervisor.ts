@@ -10,6 +10,7 @@ export interface SupervisorHooks {
   readonly onReady: (ready: Ready) => void
   readonly onServing: (serving: Serving) => void
   readonly onAgentState: (state: string) => void
+  readonly onAgentNote: (text: string) => void
   readonly onRestart: (what: 'coordinator' | 'agent', why: Problem | string) => void
   /** Nothing serves any more, and only a person can change that. */
   readonly onFailed: (problem: Problem) => void
@@ -40,6 +41,7 @@ export function startSupervisor(
     keepAgent({ children, clock, module: modules.agent }, options.agent, {
       onServing: hooks.onServing,
       onState: hooks.onAgentState,
+      onNote: hooks.onAgentNote,
       onRestart: (why) => hooks.onRestart('agent', why),
       onFailed: hooks.onFailed,
       onTokenNeeded: () => cell.askToken(),

@@ -13,29 +13,28 @@ import { makeFolder } from '#host/node/durable-file.ts'
 import { lockFolder } from '#host/node/folder-lock.ts'
 import { nodeChildren } from '#host/node/node-children.ts'
 import { nodeClock } from '#host/node/node-clock.ts'
-import { formatUsd, type NanoUsd, parseUsd } from '#kernel/money.ts'
+import { formatUsd, type NanoUsd } from '#kernel/money.ts'
 import { Problem } from '#protocol/problem.ts'
 import { VERSION } from '#protocol/version.ts'
 import type { Serving } from './agent-keeper.ts'
 import { awaitOffers } from './await-offers.ts'
 import type { Ready } from './cell-keeper.ts'
+import { type EnergyFlags, energyOf, energyOptions, firstAsk, parseMoney } from './energy-flags.ts'
 import { type EngineFlags, engineOf, engineOptions } from './engine-flags.ts'
 import { keepAlive } from './keep-alive.ts'
 import { startSupervisor } from './supervisor.ts'
 
-interface UpOptions extends GlobalOptions, EngineFlags {
+interface UpOptions extends GlobalOptions, EngineFlags, EnergyFlags {
   readonly port: number
   readonly name: string
   readonly readyFile?: string
   readonly agent: boolean
-  readonly ask: NanoUsd
   readonly feeBps: number
   readonly testBalance: NanoUsd
   readonly logLevel: 'info' | 'warn' | 'error'
 }
 
 const NAME_LENGTH_MAX = 100
-const ASK_DEFAULT: NanoUsd = 20_000_000n
 const TEST_BALANCE_DEFAULT: NanoUsd = 10_000_000_000n
 
 export const upCommand = (context: CliContext): Command => {
@@ -45,7 +44,6 @@ export const upCommand = (context: CliContext): Command => {
     .option('--name <name>', "the network's name", parseName, 'local')
     .option('--ready-file <file>', 'write {openaiBaseUrl, apiKey, apiUrl, webUrl} there once it serves')
     .option('--no-agent', 'no node on this machine')
-    .addOption(askOption('what the node asks'))
     .option(
       '--fee-bps <bps>',
       "the network's part of each request, in hundredths of a percent",
@@ -62,23 +60,13 @@ export const upCommand = (context: CliContext): Command => {
         .choices(['info', 'warn', 'error'])
         .default('info'),
     )
-  for (const option of engineOptions(context.rootFolder)) command.addOption(option)
+  for (const option of [...energyOptions('what the node asks'), ...engineOptions(context.rootFolder)])
+    command.addOption(option)
   return command.action((_options: unknown, self: Command) =>
     runUp(context, self.optsWithGlobals<UpOptions>()),
   )
 }
 
-/** The option `--ask`, of `up` and `provide` alike; `who` begins its sentence. */
-export const askOption = (who: string): Option =>
-  new Option('--ask <usd>', `${who} per GPU-hour (or hour, without a GPU), in USD`)
-    .argParser(parseMoney)
-    .default(ASK_DEFAULT, '0.02')
-
-export const parseMoney = (text: string): NanoUsd => {
-  const amount = parseUsd(text)
-  if (amount === null) throw new InvalidArgumentError('Expected an amount in USD such as 0.25.')
-  return amount
-}
 export const parseName = (text: string): string => {
   if (text.trim() !== '' && text.length <= NAME_LENGTH_MAX) return text
   throw new InvalidArgumentError(`Expected 1 to ${NAME_LENGTH_MAX} characters.`)
@@ -100,6 +88,7 @@ const moduleHere = (name: string): URL => new URL(import.meta.url.replace(/up-co
 
 async function runUp(context: CliContext, options: UpOptions): Promise<void> {
   const dataFolder = resolve(dataFolderOf(context, options))
+  const energy = energyOf(options, options.feeBps)
   if (options.readyFile !== undefined) clearReady(options.readyFile)
   // Who used what, and the hashes of keys, are nobody else's on this machine.
   makeOwnFolder(dataFolder)
@@ -128,8 +117,9 @@ async function runUp(context: CliContext, options: UpOptions): Promise<void> {
             agent: {
               folder: agentFolder,
               name: hostname() || 'local',
-              askPerGpuHour: options.ask,
+              askPerGpuHour: firstAsk(options),
               engine: engineOf(options),
+              energy,
               logLevel,
             },
             isEnrolled: (apiUrl) =>
@@ -150,6 +140,7 @@ async function runUp(context: CliContext, options: UpOptions): Promise<void> {
         }, outcome.reject)
       },
       onAgentState: (state) => screen.step(stepNames[state] ?? state),
+      onAgentNote: (text) => screen.note(text),
       onRestart: (what, why) => screen.restart(what, why),
       onFailed: (problem) => outcome.reject(problem),
     },

@@ -50,12 +50,14 @@ export function sendCall(
   )
   const reader = new AnswerReader(call)
   let isOver = false
+  let forgetServer = (): void => {}
   let closeListener: ((finished: boolean) => void) | null = null
   let drainListener: (() => void) | null = null
 
   const finish = (kind: ClientResult['kind']): void => {
     if (isOver) return
     isOver = true
+    forgetServer()
     done(reader.result(kind))
   }
   const close = (finished: boolean): void => {
@@ -107,7 +109,7 @@ export function sendCall(
     },
   }
 
-  server.onDeath(() => finish('cut'))
+  forgetServer = server.onDeath(() => finish('cut'))
   if (call.leaveAfterMs !== null) {
     scheduler.after(call.leaveAfterMs, () => {
       if (isOver) return

@@ -20,6 +20,8 @@ interface End {
   readonly process: SimProcess
   handlers: LinkHandlers | null
   isClosed: boolean
+  /** Lets go of the process, which outlives its connections. */
+  forget: () => void
   /** When the last message to this end arrives: the next never arrives earlier. */
   arrivesAtMs: number
 }
@@ -72,7 +74,7 @@ export class SimNetwork {
 
   #connect(process: SimProcess, url: URL, handlers: LinkHandlers): Link {
     const address = `${url.hostname}:${url.port || '80'}`
-    const near: End = { process, handlers, isClosed: false, arrivesAtMs: 0 }
+    const near: End = { process, handlers, isClosed: false, forget: () => {}, arrivesAtMs: 0 }
     const wire = new Wire(
       this.#scheduler,
       () => 1 + this.#random.int(this.latencyMsMax),
@@ -82,13 +84,14 @@ export class SimNetwork {
     )
     this.#wires.add(wire)
     const link = wire.attach(near)
-    process.onDeath(() => wire.died(near))
+    near.forget = process.onDeath(() => wire.died(near))
     this.#scheduler.after(1 + this.#random.int(this.latencyMsMax), () => {
       const server = this.#servers.get(address)
       if (!server?.process.isAlive || near.isClosed) return wire.refuse(near)
       server.process.enter(() => {
-        const far: End = { process: server.process, handlers: null, isClosed: false, arrivesAtMs: 0 }
-        server.process.onDeath(() => wire.died(far))
+        const { process } = server
+        const far: End = { process, handlers: null, isClosed: false, forget: () => {}, arrivesAtMs: 0 }
+        far.forget = process.onDeath(() => wire.died(far))
         wire.open(near, far, server.handlers, url.pathname)
       })
     })
@@ -149,10 +152,15 @@ class Wire {
 
   died(end: End): void {
     if (end.isClosed) return
-    end.isClosed = true
+    this.#end(end)
     const other = this.#otherOf(end)
     if (other) this.#scheduler.after(this.#delayMs(), () => this.#tell(other, 1006, 'connection reset'))
     this.#onGone(this)
+  }
+
+  #end(end: End): void {
+    end.isClosed = true
+    end.forget()
   }
 
   #otherOf(end: End): End | null {
@@ -177,7 +185,7 @@ class Wire {
 
   #close(from: End, code: number, reason: string): void {
     if (from.isClosed) return
-    from.isClosed = true
+    this.#end(from)
     const to = this.#otherOf(from)
     const nowMs = this.#scheduler.nowMs()
     if (to) {
@@ -191,7 +199,7 @@ class Wire {
 
   #tell(end: End, code: number, reason: string): void {
     if (end.isClosed) return
-    end.isClosed = true
+    this.#end(end)
     end.process.enter(() => end.handlers?.onClose(code, reason))
   }
 }

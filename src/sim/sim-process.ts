@@ -6,7 +6,7 @@ export class SimProcess {
   readonly name: string
   readonly #scheduler: Scheduler
   readonly #releases = new Set<() => void>()
-  readonly #onDeath: (() => void)[] = []
+  readonly #onDeath = new Set<() => void>()
   #deferred: (() => void)[] = []
   #isAlive = true
   #isStopped = false
@@ -58,8 +58,10 @@ export class SimProcess {
     return promise
   }
 
-  onDeath(run: () => void): void {
-    this.#onDeath.push(run)
+  /** Runs `run` when this process dies, unless what it returns is called before. */
+  onDeath(run: () => void): () => void {
+    this.#onDeath.add(run)
+    return () => void this.#onDeath.delete(run)
   }
 
   /** kill -9: nothing of it runs again. */
@@ -68,7 +70,9 @@ export class SimProcess {
     this.#isAlive = false
     this.#deferred = []
     for (const release of this.#releases) release()
-    for (const run of this.#onDeath) run()
+    const listeners = [...this.#onDeath]
+    this.#onDeath.clear()
+    for (const run of listeners) run()
   }
 
   /** SIGSTOP: what would happen waits. */

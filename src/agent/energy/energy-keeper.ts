@@ -9,18 +9,19 @@ import type { EnergyStore, ParkEvent } from '#host/energy-store.ts'
 import type { Clock, Log, Timer } from '#host/host.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '#kernel/time.ts'
 import { type AskPolicy, decidePark, type ParkVerdict } from '../park.ts'
-import { createHourBook, type NodeTime } from './hour-book.ts'
+import { createHourBook } from './hour-book.ts'
 import { attributeEnergy } from './job-energy.ts'
 import { createMachineEnergy } from './machine-energy.ts'
 import type { MeteredEngine } from './metered-engine.ts'
 import type { Meters } from './meters.ts'
 import { ownFigures } from './own-figures.ts'
-import type { Tariff } from './tariff.ts'
+import type { TariffSource } from './tariff-source.ts'
 import { type Watts, type WorkingPower, workingPower } from './working-power.ts'
 
 /** What the keeper does to the node. */
 export interface KeptNode {
-  time(): NodeTime
+  /** Connected to its network. */
+  isOnline(): boolean
   setAsk(askPerGpuHour: bigint): void
   park(reason: string): void
   unpark(): void
@@ -47,6 +48,8 @@ export interface KeeperHooks {
 
 export interface EnergyKeeper {
   verdict(): ParkVerdict
+  /** What it reckons that work draws; `null` when nothing tells. */
+  power(): WorkingPower | null
   /** Begins the rounds, and puts the verdict into force. */
   start(node: KeptNode, engine: MeteredEngine): void
   /** Writes down what is still open. */
@@ -57,7 +60,7 @@ interface KeeperParts {
   readonly clock: Clock
   readonly log: Log
   readonly meters: Meters
-  readonly tariff: Tariff
+  readonly tariff: TariffSource
   readonly store: EnergyStore
   /** Asks the network for its part; resolves to `null` when it does not say. Never rejects. */
   readonly askFee: () => Promise<number | null>
@@ -152,7 +155,7 @@ export function createEnergyKeeper(
     if (isStopped || !node || !engine) return
     for (const [about, problem] of reading.problems) noteOnce(about, problem)
     noteOnce('tariff', tariff.problem())
-    const isFeeMissing = feeBps === null && node.time() !== 'offline'
+    const isFeeMissing = feeBps === null && Number.isFinite(feeAskedMs)
     noteOnce(
       'fee',
       isFeeMissing ? 'The network does not say what it keeps of each request: the ask leaves it out.' : null,
@@ -162,7 +165,7 @@ export function createEnergyKeeper(
     const work = engine.takeWork()
     const wasThere = work.elapsedMs <= INTERPOLATED_MS_MAX
     const toMs = reading.nowMs
-    const state = wasThere ? node.time() : 'offline'
+    const state = wasThere && node.isOnline() ? (verdict.isParked ? 'parked' : 'serving') : 'offline'
     book.addTime({ fromMs: toMs - work.elapsedMs, toMs }, { state, work, power: drawn })
     for (const job of jobs.take(work, drawn)) book.addJob(job)
     if (toMs - historyMs >= HOUR_MS) {
@@ -176,7 +179,7 @@ export function createEnergyKeeper(
   /** The network may change it, so it is asked again by the hour. */
   async function learnFee(): Promise<void> {
     const nowMs = clock.elapsedMs()
-    if (node?.time() === 'offline' || nowMs - feeAskedMs < HOUR_MS) return
+    if (!node?.isOnline() || nowMs - feeAskedMs < HOUR_MS) return
     feeAskedMs = nowMs
     feeBps = (await parts.askFee()) ?? feeBps
   }
@@ -230,6 +233,7 @@ export function createEnergyKeeper(
 
   return {
     verdict: () => verdict,
+    power: () => power,
     start(keptNode, meteredEngine) {
       node = keptNode
       engine = meteredEngine

@@ -148,6 +148,7 @@ const fitOf = ({ watts, basis }: MeanPower, { ms, busy }: { ms: number; busy: nu
   const joules = watts * (ms / 1_000)
   return {
     basis,
+    isPure: busy === 0 || busy === 1,
     timeMs: ms,
     busyMs: ms * busy,
     busySquareMs: ms * busy ** 2,
@@ -157,13 +158,14 @@ const fitOf = ({ watts, basis }: MeanPower, { ms, busy }: { ms: number; busy: nu
 }
 
 function addFit(fits: readonly LoadFit[], more: LoadFit): LoadFit[] {
-  const known = fits.find(({ basis }) => basis === more.basis)
+  const known = fits.find(({ basis, isPure }) => basis === more.basis && isPure === more.isPure)
   return [...fits.filter((fit) => fit !== known), known ? sumOfFits(known, more) : more]
 }
 
 /** Two fits of one basis together. */
 export const sumOfFits = (a: LoadFit, b: LoadFit): LoadFit => ({
   basis: a.basis,
+  isPure: a.isPure && b.isPure,
   timeMs: a.timeMs + b.timeMs,
   busyMs: a.busyMs + b.busyMs,
   busySquareMs: a.busySquareMs + b.busySquareMs,

@@ -124,6 +124,7 @@ const fitOf = ({ busy, watts, hours }: { busy: number; watts: number; hours: num
   const joules = watts * hours * 3_600
   return {
     basis: 'plug',
+    isPure: busy === 0 || busy === 1,
     timeMs,
     busyMs: timeMs * busy,
     busySquareMs: timeMs * busy ** 2,

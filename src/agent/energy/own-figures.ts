@@ -1,7 +1,7 @@
 /** What a node's own history says of it, in place of what was assumed. Pure, over the hours that its store keeps. */
 import type { EnergyStore, HourRecord, LoadFit, Period } from '#host/energy-store.ts'
 import { NANO_PER_USD } from '#kernel/money.ts'
-import { DAY_MS, HOUR_MS } from '#kernel/time.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '#kernel/time.ts'
 import { sumOfFits } from './hour-book.ts'
 import { machineHour } from './machine-hour.ts'
 
@@ -86,16 +86,20 @@ const ratio = (part: number, whole: number): number | null => (whole > 0 ? part 
 
 /** A day of the plug is worth more than any time of the parts. */
 const PLUG_MS_ENOUGH = DAY_MS
+/** So much time of both kinds is enough to do without the intervals that were busy in part. */
+const PURE_MS_ENOUGH = 15 * MINUTE_MS
 
 function chooseFit(hours: readonly HourRecord[]): LoadFit | null {
   const fits = hours.flatMap((hour) => hour.fits)
-  const sumOf = (basis: LoadFit['basis']): LoadFit | null => {
-    const ofBasis = fits.filter((fit) => fit.basis === basis)
-    return ofBasis.length === 0 ? null : ofBasis.reduce(sumOfFits)
+  const sumOf = (wanted: (fit: LoadFit) => boolean): LoadFit | null => {
+    const found = fits.filter(wanted)
+    return found.length === 0 ? null : found.reduce(sumOfFits)
   }
-  const [plug, parts] = [sumOf('plug'), sumOf('parts')]
+  const [plug, parts] = [sumOf((fit) => fit.basis === 'plug'), sumOf((fit) => fit.basis === 'parts')]
   const isEnough = plug && (plug.timeMs >= PLUG_MS_ENOUGH || plug.timeMs >= (parts?.timeMs ?? 0))
-  return isEnough ? plug : (parts ?? plug)
+  const all = isEnough ? plug : (parts ?? plug)
+  const pure = all && sumOf((fit) => fit.basis === all.basis && fit.isPure)
+  return pure && Math.min(pure.busyMs, pure.timeMs - pure.busyMs) >= PURE_MS_ENOUGH ? pure : all
 }
 
 interface Ends {

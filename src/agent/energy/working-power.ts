@@ -1,4 +1,5 @@
 /** Which watts the node reckons with: what its owner says, else what it measured, else what is assumed of such a machine. */
+import { assumptions } from '#economics/assumptions.ts'
 import type { Gpu } from '#protocol/capability.ts'
 import type { OwnFigures } from './own-figures.ts'
 
@@ -55,20 +56,17 @@ export function workingPower(knowledge: PowerKnowledge): WorkingPower | null {
 
 /** Cards with stacked memory idle at three times what others do. */
 const STACKED_MEMORY = /\b(?:[PV]100|A100|A30|H[12]00|GH200|B[123]00|GB[23]00|MI\d+)/i
-const IDLE_WATTS = { stacked: 60, other: 20 }
-const HOST_WATTS = { load: 100, idle: 60 }
-/** Of its power limit, under load; and what a power supply passes on. */
-const LOAD_SHARE = 0.82
-const SUPPLY_EFFICIENCY = 0.9
+const { hostLoadWatts, hostIdleWatts, idleGpuWatts, idleHbmGpuWatts, tdpShareUnderLoad, psuEfficiency } =
+  assumptions
 
 /** What a machine with such cards draws at the wall when nothing is measured; `null` where a card hides its power limit. */
 export function assumedWatts(gpus: readonly Pick<Gpu, 'name' | 'powerLimitWatts'>[]): Watts | null {
   if (gpus.length === 0) return null
-  let [load, idle] = [HOST_WATTS.load, HOST_WATTS.idle]
+  let [load, idle] = [hostLoadWatts.value, hostIdleWatts.value]
   for (const { name, powerLimitWatts } of gpus) {
     if (powerLimitWatts === null) return null
-    load += LOAD_SHARE * powerLimitWatts
-    idle += STACKED_MEMORY.test(name) ? IDLE_WATTS.stacked : IDLE_WATTS.other
+    load += tdpShareUnderLoad.value * powerLimitWatts
+    idle += (STACKED_MEMORY.test(name) ? idleHbmGpuWatts : idleGpuWatts).value
   }
-  return { loadWatts: load / SUPPLY_EFFICIENCY, idleWatts: idle / SUPPLY_EFFICIENCY }
+  return { loadWatts: load / psuEfficiency.value, idleWatts: idle / psuEfficiency.value }
 }

@@ -26,6 +26,8 @@ function readJson(url: URL): unknown {
     return JSON.parse(readFileSync(url, 'utf8'))
   } catch (cause) {
     const why = cause instanceof SyntaxError ? 'is not JSON' : 'cannot be read'
-    throw new Problem('config_invalid', `${url.pathname} ${why}. Restore the file that was shipped.`, { cause })
+    throw new Problem('config_invalid', `${url.pathname} ${why}. Restore the file that was shipped.`, {
+      cause,
+    })
   }
 }

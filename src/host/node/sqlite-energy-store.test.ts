@@ -23,7 +23,15 @@ test('what is added to an hour adds up, also across openings', (t) => {
 test('energy adds up by source, quality and detail, and fits by what measured them', (t) => {
   const store = setup(t).open()
   const sum = { source: 'gpu', quality: 'measured', isDetail: false, coveredMs: 10, joules: 5 } as const
-  const fit = { basis: 'plug', timeMs: 1, busyMs: 2, busySquareMs: 3, joules: 4, busyJoules: 5 } as const
+  const fit = {
+    basis: 'plug',
+    isPure: true,
+    timeMs: 1,
+    busyMs: 2,
+    busySquareMs: 3,
+    joules: 4,
+    busyJoules: 5,
+  } as const
   const added = hour({ energy: [sum, { ...sum, isDetail: true }], fits: [fit] })
   store.add(additions({ hours: [added] }))
   store.add(additions({ hours: [added] }))
@@ -33,7 +41,7 @@ test('energy adds up by source, quality and detail, and fits by what measured th
     { ...sum, isDetail: true, coveredMs: 20, joules: 10 },
   ])
   assert.deepEqual(kept?.fits, [
-    { basis: 'plug', timeMs: 2, busyMs: 4, busySquareMs: 6, joules: 8, busyJoules: 10 },
+    { basis: 'plug', isPure: true, timeMs: 2, busyMs: 4, busySquareMs: 6, joules: 8, busyJoules: 10 },
   ])
 })
 

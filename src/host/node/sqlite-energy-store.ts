@@ -56,10 +56,10 @@ const SCHEMA = `
     PRIMARY KEY (hour_ms, source, quality, is_detail)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE fit (
-    hour_ms INTEGER NOT NULL, basis TEXT NOT NULL,
+    hour_ms INTEGER NOT NULL, basis TEXT NOT NULL, is_pure INTEGER NOT NULL,
     time_ms REAL NOT NULL, busy_ms REAL NOT NULL, busy_square_ms REAL NOT NULL,
     joules REAL NOT NULL, busy_joules REAL NOT NULL,
-    PRIMARY KEY (hour_ms, basis)
+    PRIMARY KEY (hour_ms, basis, is_pure)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE job (
     id INTEGER PRIMARY KEY, ended_at_ms INTEGER NOT NULL, record TEXT NOT NULL
@@ -157,7 +157,7 @@ function prepare(database: DatabaseSync) {
     addEnergy: upsert('energy', ['hour_ms', 'source', 'quality', 'is_detail'], ['covered_ms', 'joules']),
     addFit: upsert(
       'fit',
-      ['hour_ms', 'basis'],
+      ['hour_ms', 'basis', 'is_pure'],
       ['time_ms', 'busy_ms', 'busy_square_ms', 'joules', 'busy_joules'],
     ),
     addJob: database.prepare('INSERT INTO job (ended_at_ms, record) VALUES (?, ?)'),
@@ -189,8 +189,8 @@ function addAll(statements: Statements, { hours, jobs, events }: EnergyAdditions
     if (priceSource !== null) statements.setSource.run(priceSource, hourMs)
     for (const { source, quality, isDetail, coveredMs, joules } of hour.energy)
       statements.addEnergy.run(hourMs, source, quality, Number(isDetail), coveredMs, joules)
-    for (const { basis, timeMs, busyMs, busySquareMs, joules, busyJoules } of hour.fits)
-      statements.addFit.run(hourMs, basis, timeMs, busyMs, busySquareMs, joules, busyJoules)
+    for (const { basis, isPure, timeMs, busyMs, busySquareMs, joules, busyJoules } of hour.fits)
+      statements.addFit.run(hourMs, basis, Number(isPure), timeMs, busyMs, busySquareMs, joules, busyJoules)
   }
   for (const job of jobs) {
     const { expectedGross, expectedFee } = job
@@ -241,6 +241,7 @@ const readEnergy = (row: Row): EnergySum => ({
 
 const readFit = (row: Row): LoadFit => ({
   basis: row['basis'] as LoadFit['basis'],
+  isPure: row['is_pure'] === 1,
   timeMs: Number(row['time_ms']),
   busyMs: Number(row['busy_ms']),
   busySquareMs: Number(row['busy_square_ms']),

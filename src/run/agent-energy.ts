@@ -1,0 +1,127 @@
+/** Puts an agent's electricity together: its meters, its tariff, its record, and the keeper of its ask. */
+import { join } from 'node:path'
+import type { Agent } from '#agent/agent.ts'
+import { createEnergyKeeper } from '#agent/energy/energy-keeper.ts'
+import { type MeteredEngine, meterEngine } from '#agent/energy/metered-engine.ts'
+import { createMeters } from '#agent/energy/meters.ts'
+import { createSmartPlug } from '#agent/energy/smart-plug.ts'
+import { openTariffSource } from '#agent/energy/tariff-source.ts'
+import { assumedWatts } from '#agent/energy/working-power.ts'
+import type { ParkVerdict } from '#agent/park.ts'
+import type { Engine } from '#engines/engine.ts'
+import { tokenPrice } from '#fleet/token-price.ts'
+import type { ParkEvent } from '#host/energy-store.ts'
+import type { Host } from '#host/host.ts'
+import type { Machine } from '#host/machine.ts'
+import { openSqliteEnergyStore } from '#host/node/sqlite-energy-store.ts'
+import { formatUsd, type NanoUsd } from '#kernel/money.ts'
+import type { Capability, ModelCapability } from '#protocol/capability.ts'
+import { createClient } from '#protocol/client.ts'
+import { Problem } from '#protocol/problem.ts'
+import { routes } from '#protocol/routes.ts'
+import type { AgentConfig } from './agent-config.ts'
+import { ENERGY_FILE } from './energy-config.ts'
+
+export interface AgentEnergy {
+  /** The ask in force. */
+  ask(): NanoUsd
+  /** The engine, with account kept of its work. */
+  meter(engine: Engine, speedOf: SpeedOf): MeteredEngine
+  /** Begins to meter, and to keep the ask. */
+  start(agent: Agent, engine: MeteredEngine): void
+  close(): void
+}
+export type SpeedOf = (
+  modelId: string,
+) => Pick<ModelCapability, 'prefillTokensPerSecond' | 'decodeTokensPerSecond'>
+
+const SAMPLE_MS = 10_000
+/** rocm-smi is a program that takes half a second of a core to start. */
+const SAMPLE_AMD_MS = 30_000
+
+/** Rejects with `Problem('config_invalid')` where the ask cannot be kept for want of a figure. */
+export async function openAgentEnergy(
+  config: AgentConfig,
+  parts: { readonly host: Host; readonly machine: Machine; readonly gpus: Capability['gpus'] },
+  onNote: (text: string) => void,
+): Promise<AgentEnergy> {
+  const { host, machine, gpus } = parts
+  const { clock, log } = host
+  const { energy } = config
+  const fetch = (request: Request): Promise<Response> => host.network.fetch(request)
+  const plug = energy.plug === null ? null : createSmartPlug({ fetch, clock }, energy.plug)
+  const store = openSqliteEnergyStore(join(config.folder, ENERGY_FILE))
+  try {
+    const { usdPerKwh, tariff: place, tariffUsdPerUnit: usdPerUnit } = energy
+    const tariff = await openTariffSource(
+      { clock, fetch, machine, store },
+      { usdPerKwh, tariff: place, usdPerUnit },
+    )
+    for (const notice of tariff.notices()) onNote(notice)
+    const keeper = createEnergyKeeper(
+      { clock, log, store, tariff, meters: createMeters(clock, machine, plug), askFee },
+      {
+        policy: energy.autoAsk
+          ? { kind: 'auto', ...energy.autoAsk }
+          : { kind: 'fixed', ask: config.askPerGpuHour },
+        feeBps: energy.feeBps,
+        gpuCount: gpus.length,
+        givenWatts: energy.watts,
+        assumedWatts: assumedWatts(gpus),
+        historyDays: energy.historyDays,
+        sampleMs: gpus.some(({ vendor }) => vendor === 'amd') ? SAMPLE_AMD_MS : SAMPLE_MS,
+      },
+      { onNote, onVerdict: (verdict, kind) => onNote(describeVerdict(verdict, kind)) },
+    )
+    const power = keeper.power()
+    const hasPrice = usdPerKwh !== null || place !== null
+    if (!power && energy.autoAsk) throw powerUnknown()
+    if (hasPrice) onNote(power ? `reckons with ${power.because}` : POWER_UNKNOWN)
+    return {
+      ask: () => keeper.verdict().ask,
+      meter: (engine, speedOf) =>
+        meterEngine(clock, engine, (model) => {
+          const { ask } = keeper.verdict()
+          return { askPerGpuHour: ask, price: tokenPrice({ gpus }, speedOf(model), ask) }
+        }),
+      start(agent, engine) {
+        const { setAsk, park, unpark } = agent
+        keeper.start({ isOnline: () => agent.state() === 'serving', setAsk, park, unpark }, engine)
+      },
+      close() {
+        keeper.stop()
+        store.close()
+      },
+    }
+  } catch (error) {
+    store.close()
+    throw error
+  }
+
+  async function askFee(): Promise<number | null> {
+    try {
+      const health = await createClient(routes, { baseUrl: config.apiUrl, fetch }).getHealth()
+      return health.feeBps ?? null
+    } catch {
+      return null // It is asked again; until then the keeper says that it does not know.
+    }
+  }
+}
+
+const powerUnknown = (): Problem =>
+  new Problem(
+    'config_invalid',
+    'With --ask auto the ask follows from what work draws, which nothing here tells yet: no GPU names its power limit. Give --watts-load and --watts-idle, as measured at the wall.',
+  )
+
+const POWER_UNKNOWN =
+  'what work draws is not known here yet, so the card never parks: give --watts-load and --watts-idle, or let it measure for some days'
+
+function describeVerdict({ ask, reason, untilMs }: ParkVerdict, kind: ParkEvent['kind']): string {
+  const price = `$${formatUsd(ask)} per GPU-hour`
+  if (kind === 'ask_changed') return `asks ${price}: ${reason}`
+  if (kind === 'resumed') return `takes work again at ${price}: ${reason}`
+  const until =
+    untilMs === null ? '' : ` until ${new Date(untilMs).toISOString().slice(0, 16).replace('T', ' ')} UTC`
+  return `parked${until}: ${reason}`
+}
