@@ -9,9 +9,14 @@ const rootFolder = dirname(dirname(fileURLToPath(import.meta.url)))
 enableCompileCache(join(rootFolder, 'node_modules/.cache/compiled'))
 const { createProgram, runProgram } = await import('#cli/program.ts')
 const { createNodeCliContext } = await import('#host/node/node-cli-context.ts')
+const { earningsCommand } = await import('#run/earnings-command.ts')
 const { provideCommand } = await import('#run/provide-command.ts')
 const { upCommand } = await import('#run/up-command.ts')
 
 const context = createNodeCliContext({ rootFolder })
-const program = createProgram(context, [upCommand(context), provideCommand(context)])
+const program = createProgram(context, [
+  upCommand(context),
+  provideCommand(context),
+  earningsCommand(context),
+])
 process.exitCode = await runProgram(program, context, process.argv.slice(2))

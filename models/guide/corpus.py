@@ -127,14 +127,22 @@ def read_cases(path):
 
 
 class Corpus:
-    def __init__(self, random):
+    """Stage 1 learns everything; stage 2 also reads polish.txt and holds more whole conversations."""
+
+    def __init__(self, random, stage=1):
         self.random = random
+        self.stage = stage
         self.names = {}
         self.known = parse_subjects((DATA / "questions.txt").read_text(), self.names)
         self.unknown = parse_subjects((DATA / "other.txt").read_text(), self.names)
         self.subjects = [*self.known, *self.unknown]
-        self.weights = [subject.weight for subject in self.subjects]
         self.by_name = {subject.name: subject for subject in self.subjects}
+        if stage == 2:
+            for polish in parse_subjects((DATA / "polish.txt").read_text(), self.names):
+                subject = self.by_name[polish.name]
+                subject.weight = polish.weight
+                subject.questions += polish.questions * max(1, len(subject.questions) // (3 * len(polish.questions) or 1))
+        self.weights = [subject.weight for subject in self.subjects]
         self.paragraphs = (DATA / "public-domain.txt").read_text().splitlines()
         self.sentences = [s for p in self.paragraphs for s in re.split(r"(?<=[.?!]) (?=[A-Z])", p) if 20 < len(s) < 240]
         asked = set(re.findall(r"[a-z]+", (DATA / "questions.txt").read_text().lower()))
@@ -342,7 +350,8 @@ class Corpus:
         """A training row; as `progress` goes from 0 to 1, more of them are whole conversations."""
         if self.random.random() < 0.03:
             return self.document(tokenizer)
-        return self.conversation(tokenizer, is_short=self.random.random() > 0.05 + 0.1 * progress)
+        long_share = 0.3 if self.stage == 2 else 0.05 + 0.1 * progress
+        return self.conversation(tokenizer, is_short=self.random.random() > long_share)
 
     # --- vocabulary ----------------------------------------------------------------------------------------------
 

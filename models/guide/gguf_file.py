@@ -39,6 +39,13 @@ def to_q8_0(array):
     return numpy.concatenate([scales.astype(numpy.float16)[:, None].view(numpy.int8), rounded], axis=1).tobytes()
 
 
+def as_q8_0(array):
+    """The values that are left of a matrix after `to_q8_0`."""
+    blocks = numpy.frombuffer(to_q8_0(array), dtype=numpy.int8).reshape(-1, BLOCK + 2)
+    scales = numpy.ascontiguousarray(blocks[:, :2]).view(numpy.float16).astype(numpy.float32)
+    return (blocks[:, 2:].astype(numpy.float32) * scales).reshape(array.shape)
+
+
 def write_gguf(path, metadata, tensors):
     """`tensors`: name -> float array. Matrices become Q8_0, vectors stay f32."""
     table, data = b"", b""

@@ -1,6 +1,6 @@
 """Trains Shoal's demo model from scratch and writes guide.gguf.
 
-    python3 train.py [--steps N] [--threads N] [--out FILE]
+    python3 train.py [--steps N N] [--threads N] [--out FILE]
 
 Everything random comes from SEED, so the same PyTorch on the same kind of processor with the same number of threads
 writes the same bytes. README.md says which, and how long it takes.
@@ -16,14 +16,15 @@ import torch
 from torch.nn import functional
 
 from corpus import Corpus
-from gguf_file import write_gguf
+from gguf_file import as_q8_0, write_gguf
 from model import Guide, Shape
 from tokenizer import BOS, IM_END, Tokenizer, learn_merges
 
 SEED = 20261122
-STEPS = 2400
+STEPS = (2400, 600)
 TOKENS_PER_STEP = 2048
-MUON_RATE, ADAM_RATE = 0.02, 4e-3
+# The peaks of the learning rates of the two stages.
+MUON_RATES, ADAM_RATES = (0.02, 0.007), (4e-3, 1.4e-3)
 # Scores are written this much larger than trained: a client that samples at temperature 1 gets what 1/3 would give.
 SHARPNESS = 3
 CHAT_TEMPLATE = (
@@ -64,11 +65,12 @@ def loss_of(model, ids, weights):
 
 
 def train(model, corpus, tokenizer, steps):
+    muon_rate, adam_rate = MUON_RATES[corpus.stage - 1], ADAM_RATES[corpus.stage - 1]
     matrices = [weight for name, weight in model.named_parameters() if weight.dim() == 2 and name != "embedding.weight"]
     others = [weight for name, weight in model.named_parameters() if weight.dim() == 1 or name == "embedding.weight"]
     optimizers = [
-        torch.optim.Muon(matrices, lr=MUON_RATE, weight_decay=0.01, momentum=0.95),
-        torch.optim.AdamW(others, lr=ADAM_RATE, betas=(0.9, 0.98), weight_decay=0.0),
+        torch.optim.Muon(matrices, lr=muon_rate, weight_decay=0.01, momentum=0.95),
+        torch.optim.AdamW(others, lr=adam_rate, betas=(0.9, 0.98), weight_decay=0.0),
     ]
     rates = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
     started, seen, shown = time.monotonic(), 0, 0.0
@@ -84,9 +86,18 @@ def train(model, corpus, tokenizer, steps):
             optimizer.zero_grad(set_to_none=True)
         seen += ids.numel()
         shown = loss.item() if step == 1 else 0.95 * shown + 0.05 * loss.item()
-        if step % 100 == 0 or step == steps:
+        if step % 50 == 0 or step == steps:
             seconds = time.monotonic() - started
             print(f"step {step} loss {shown:.4f} tokens {seen} seconds {seconds:.0f} tokens/s {seen / seconds:.0f}", flush=True)
+
+
+def round_weights(model):
+    """Gives the model the weights that it would have in a GGUF file, so that stage 2 could start from such a file just as well."""
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.dim() == 2:
+                weight.copy_(torch.from_numpy(as_q8_0(weight.numpy())))
+        model.norm.weight.copy_(model.norm.weight * SHARPNESS / SHARPNESS)
 
 
 def export(model, tokenizer, path):
@@ -143,7 +154,7 @@ def export(model, tokenizer, path):
 
 def main():
     options = argparse.ArgumentParser(description="Trains Shoal's demo model.")
-    options.add_argument("--steps", type=int, default=STEPS)
+    options.add_argument("--steps", type=int, nargs=2, default=STEPS, help="of the two stages")
     options.add_argument("--threads", type=int, default=1)
     options.add_argument("--out", type=Path, default=Path(__file__).parent / "guide.gguf")
     options = options.parse_args()
@@ -155,9 +166,11 @@ def main():
     corpus = Corpus(random.Random(SEED))
     tokenizer = Tokenizer(learn_merges(corpus.sample_pieces(20_000), Shape.vocabulary))
     model = Guide(Shape())
-    print(f"torch {torch.__version__} threads {options.threads} seed {SEED} steps {options.steps}")
+    print(f"torch {torch.__version__} threads {options.threads} seed {SEED} steps {options.steps[0]}+{options.steps[1]}")
     print(f"parameters {sum(weight.numel() for weight in model.parameters())} vocabulary {len(tokenizer.tokens)}")
-    train(model, corpus, tokenizer, options.steps)
+    train(model, corpus, tokenizer, options.steps[0])
+    round_weights(model)
+    train(model, Corpus(random.Random(SEED + 1), stage=2), tokenizer, options.steps[1])
     export(model, tokenizer, options.out)
     data = options.out.read_bytes()
     print(f"bytes {len(data)} sha256 {hashlib.sha256(data).hexdigest()} minutes {(time.monotonic() - started) / 60:.1f}")

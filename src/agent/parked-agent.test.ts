@@ -50,7 +50,7 @@ test('the network is told why, once', async () => {
 })
 
 test('a node that is parked stays so over a new connection, without a moment in between', async () => {
-  const { agent, ready, run, breakLink, openAtReports } = await setup()
+  const { agent, ready, run, breakLink, openAtReports, presence } = await setup()
   agent.park('electricity is dear')
   await run(100)
   breakLink()
@@ -58,6 +58,8 @@ test('a node that is parked stays so over a new connection, without a moment in 
   assert.equal(agent.state(), 'serving')
   assert.deepEqual(ready(), [])
   assert.deepEqual(openAtReports(), [true, false, false])
+  // It did not leave: its connection broke.
+  assert.deepEqual(presence(), ['online', 'suspect: link_closed', 'online'])
 })
 
 test('a node that is leaving does not come back when electricity is cheap again', async () => {
@@ -108,10 +110,12 @@ async function setup() {
     nodes: [followed],
     keys: [],
   })
+  const presence: string[] = []
   const reports: ReturnType<typeof ReportNode.parse>[] = []
   const coordinator = world.machine('coordinator')
   coordinator.host.bus.serve(subjects.presence, (message, reply) => {
-    PresenceReport.parse(JSON.parse(message))
+    for (const { status, reason } of PresenceReport.parse(JSON.parse(message)).nodes)
+      presence.push(reason === null ? status : `${status}: ${reason}`)
     reply(JSON.stringify({ epoch: 1, refused: [] }))
   })
   coordinator.host.bus.subscribe(subjects.report, (message) => {
@@ -172,6 +176,7 @@ async function setup() {
   return {
     agent,
     run: world.run,
+    presence: () => presence,
     reports: () => reports,
     ready: () => [...links.ready()].map(({ nodeId }) => nodeId),
     count: () => links.count(),

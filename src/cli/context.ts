@@ -2,6 +2,7 @@
  * Everything that the command line may ask of the outside world. `host/node/node-cli-context.ts` is the real one; tests
  * run commands against one made of text and an in-memory network.
  */
+import type { CatalogueFiles } from '#economics/catalogue.ts'
 import type { Crypto } from '#host/host.ts'
 import type { Machine } from '#host/machine.ts'
 import type { Fetch } from '#protocol/client.ts'
@@ -21,6 +22,8 @@ export interface CliContext {
   newId(prefix: string): string
   /** The text of a file, or `null` when there is none. Rejects with a `Problem` when it cannot be read. */
   readFile(path: string): Promise<string | null>
+  /** The data that is shipped with the program, as parsed JSON. Throws a `Problem` when a file cannot be read. */
+  dataFiles(): CatalogueFiles
   /**
    * Calls `run` at each Ctrl-C (or polite request to end) until the returned function is called. While nobody listens
    * the process ends at once, as it would by itself.

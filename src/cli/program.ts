@@ -8,10 +8,12 @@ import { chatCommand } from './chat.ts'
 import type { CliContext } from './context.ts'
 import { doctorCommand } from './doctor.ts'
 import { type ExitCode, exitCodeOf, exitCodes } from './exit-codes.ts'
+import { gpusCommand } from './gpus.ts'
 import { keysCommand } from './keys.ts'
 import { nodesCommand } from './nodes.ts'
 import { QuietExit } from './quiet-exit.ts'
 import { readModelsCommand } from './read-models.ts'
+import { roiCommand } from './roi.ts'
 import { statusCommand } from './status.ts'
 import { styleFor } from './style.ts'
 import { printable } from './table.ts'
@@ -40,6 +42,8 @@ export function createProgram(context: CliContext, extraCommands: readonly Comma
     accountsCommand(context),
     usageCommand(context),
     keysCommand(context),
+    roiCommand(context),
+    gpusCommand(context),
     doctorCommand(context),
     readModelsCommand(context),
   ]

@@ -1,4 +1,5 @@
 /** A terminal in memory, for the tests of the commands. */
+import type { CatalogueFiles } from '#economics/catalogue.ts'
 import type { Machine } from '#host/machine.ts'
 import type { Fetch } from '#protocol/client.ts'
 import type { CliContext } from './context.ts'
@@ -10,6 +11,8 @@ export interface StubTerminal {
   readonly env?: Readonly<Record<string, string>>
   /** Files by path. */
   readonly files?: Readonly<Record<string, string>>
+  /** The shipped data, for the commands that look something up. */
+  readonly dataFiles?: () => CatalogueFiles
   readonly isTty?: boolean
   /** What is piped in, or the lines that are typed, one for each question. */
   readonly input?: string | readonly string[]
@@ -51,6 +54,7 @@ export function createStubTerminal(terminal: StubTerminal) {
     newId: (prefix) => `${prefix}_${++ids}`,
     readFile: async (path) =>
       (terminal.files ?? { '/home/ada/.shoal/credentials.json': STUB_CREDENTIALS })[path] ?? null,
+    dataFiles: terminal.dataFiles ?? noDataFiles,
     onInterrupt(run) {
       listeners.add(run)
       return () => listeners.delete(run)
@@ -75,6 +79,10 @@ const outputOf = (write: (text: string) => void, isTty: boolean) => ({
   isTty,
   columns: isTty ? 100 : null,
 })
+
+const noDataFiles = (): never => {
+  throw new Error('there are no data files here')
+}
 
 /** No test of a command looks at the machine: `doctor` is given its checks. */
 const noMachine: Machine = {

@@ -58,7 +58,11 @@ const isSame = (a: readonly string[], b: readonly string[]): boolean => a.join('
 
 function fits(words: readonly string[], own: readonly string[]): boolean {
   const isThere = (word: string): boolean =>
-    own.includes(word) || SERIES.test(word) || /^hbm\d?e?$/.test(word)
+    own.includes(word) ||
+    SERIES.test(word) ||
+    /^hbm\d?e?$/.test(word) ||
+    // The generation of the socket is mostly left out.
+    (word === 'sxm' && own.some((o) => /^sxm\d$/.test(o)))
   const isIdle = (word: string): boolean => words.includes(word) || SERIES.test(word) || BUILD.test(word)
   // A series alone names nothing.
   const says = words.some((word) => own.includes(word) && !SERIES.test(word) && !BUILD.test(word))

@@ -56,7 +56,7 @@ for (const vector of vectors) {
       cashKwh: as(vector.cashKwh, breakEvenUsdPerKwh(terms)),
       fullKwh: as(vector.fullKwh, breakEvenUsdPerKwh(terms, depreciation)),
       paybackDays: as(vector.paybackDays, payback.days),
-      paybackWithResaleDays: as(vector.paybackWithResaleDays, payback.daysWithResale),
+      paybackWithResaleDays: as(vector.paybackWithResaleDays, payback.withResaleDays),
       presentValue: as(vector.presentValue, netPresentValueUsd(account.cashUsdPerDay, capital)),
     }
     const { id: _id, terms: _terms, capital: _capital, ...expected } = vector

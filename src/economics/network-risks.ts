@@ -25,7 +25,7 @@ export interface Asked {
   readonly gpu: Gpu
   readonly gpuCount: number
   readonly question: {
-    readonly machine: AskedFacts
+    readonly machine: MachineFacts
     readonly tokenUsd: Readonly<Record<string, TokenQuote>>
   }
 }

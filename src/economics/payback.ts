@@ -4,7 +4,7 @@ export interface Payback {
   /** Until the cash has paid for the purchase; `null` is never. */
   readonly days: number | null
   /** Until the cash and the resale at the end of its life have; `null` is never. */
-  readonly daysWithResale: number | null
+  readonly withResaleDays: number | null
 }
 
 /** One mean day repeated: no wear, no falling prices. The forecast says how likely a payback is. */
@@ -13,5 +13,5 @@ export function paybackOf(cashUsdPerDay: number, { purchaseUsd, resaleUsd }: Cap
     if (owedUsd <= 0) return 0
     return cashUsdPerDay > 0 ? owedUsd / cashUsdPerDay : null
   }
-  return { days: daysUntil(purchaseUsd), daysWithResale: daysUntil(purchaseUsd - resaleUsd) }
+  return { days: daysUntil(purchaseUsd), withResaleDays: daysUntil(purchaseUsd - resaleUsd) }
 }

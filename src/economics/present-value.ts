@@ -19,14 +19,14 @@ const YIELD_MAX = 10
 
 /**
  * The discount at which the purchase is worth nothing, by bisection: its yearly yield. `null` where no yield between
- * -99 % and +1,000 % a year does it, as when cash and resale never return the stake, or nothing is at stake.
+ * -99 % and +1,000 % a year does it, where nothing comes back at all, and where nothing is at stake.
  */
 export function internalRateOfReturn(cashUsdPerDay: number, capital: Capital): number | null {
   const valueAt = (discountPerYear: number): number =>
     netPresentValueUsd(cashUsdPerDay, { ...capital, discountPerYear })
-  if (capital.purchaseUsd <= 0) return null
+  const comesBackUsd = valueAt(0) + capital.purchaseUsd
+  if (capital.purchaseUsd <= 0 || comesBackUsd <= 0) return null
   let [low, high] = [YIELD_MIN, YIELD_MAX]
-  // A loss-making machine with a resale has no single answer: the value must fall from above zero to below it.
   if (!(valueAt(low) > 0 && valueAt(high) < 0)) return null
   for (let step = 0; step < 100; step++) {
     const middle = (low + high) / 2

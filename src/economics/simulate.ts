@@ -29,7 +29,7 @@ export interface Outlook {
   readonly lossShare: number
   /** Mean of the worst 5 % of the futures: the expected shortfall. */
   readonly worstMeanUsd: number
-  readonly histogram: readonly Bar[]
+  readonly histogramUsd: readonly Bar[]
 }
 
 export interface MonthOutlook {
@@ -43,9 +43,9 @@ export interface MonthOutlook {
 export interface PaybackChance {
   readonly months: number
   /** Share of the futures in which cash alone has paid for the purchase by then. */
-  readonly byCash: number
+  readonly byCashShare: number
   /** … in which cash and what the machine fetches then have. */
-  readonly withResale: number
+  readonly withResaleShare: number
 }
 
 export interface Simulation {
@@ -91,7 +91,7 @@ function createOutcomes({ months, paths, purchaseUsd, terms }: SimulationInput):
   const columns = { cash: column(), economic: column(), cashPerKwh: column(), fullPerKwh: column() }
   const byMonth = Array.from({ length: months }, () => ({ cash: column(), total: column() }))
   const fixedUsdPerMonth = (terms.fixedUsdPerDay + terms.maintenanceUsdPerDay) * DAYS_PER_MONTH
-  const paybacks = PAYBACK_MONTHS.map((month) => ({ months: month, byCash: 0, withResale: 0 }))
+  const paybacks: PaybackCount[] = PAYBACK_MONTHS.map((each) => ({ months: each, byCash: 0, withResale: 0 }))
 
   const add = (path: number, future: MarketPath): void => {
     let [total, revenue, energy] = [0, 0, 0]
@@ -130,10 +130,10 @@ function createOutcomes({ months, paths, purchaseUsd, terms }: SimulationInput):
       payback:
         purchaseUsd === null
           ? []
-          : paybacks.map((chance) => ({
-              months: chance.months,
-              byCash: chance.byCash / paths,
-              withResale: chance.withResale / paths,
+          : paybacks.map((count) => ({
+              months: count.months,
+              byCashShare: count.byCash / paths,
+              withResaleShare: count.withResale / paths,
             })),
     }),
   }
@@ -144,9 +144,16 @@ const cashOf = (future: MarketPath, month: number): number =>
   (future.energyKwh[month] ?? 0) * (future.usdPerKwh[month] ?? 0) -
   (future.repairUsd[month] ?? 0)
 
+/** Counts of the futures that have paid back by then. */
+interface PaybackCount {
+  readonly months: number
+  byCash: number
+  withResale: number
+}
+
 /** A payback is final: a later loss does not undo it. */
 function countPaybacks(
-  paybacks: { months: number; byCash: number; withResale: number }[],
+  counts: readonly PaybackCount[],
   future: MarketPath,
   { purchaseUsd, fixedUsdPerMonth }: { purchaseUsd: number; fixedUsdPerMonth: number },
 ): void {
@@ -156,9 +163,9 @@ function countPaybacks(
     if (total >= purchaseUsd) byCash = Math.min(byCash, month + 1)
     if (total >= purchaseUsd - (future.resaleUsd[month] ?? 0)) withResale = Math.min(withResale, month + 1)
   }
-  for (const chance of paybacks) {
-    if (byCash <= chance.months) chance.byCash++
-    if (withResale <= chance.months) chance.withResale++
+  for (const count of counts) {
+    if (byCash <= count.months) count.byCash++
+    if (withResale <= count.months) count.withResale++
   }
 }
 
@@ -171,6 +178,6 @@ function outlookOf(values: Float64Array): Outlook {
     meanUsd,
     lossShare: lossShare(values),
     worstMeanUsd: worstMean(values, WORST),
-    histogram: histogramOf(values, BARS),
+    histogramUsd: histogramOf(values, BARS),
   }
 }

@@ -44,6 +44,8 @@ export interface NodeLinksOptions {
 /** An agent that connected must prove itself within this time. */
 const HELLO_WITHIN_MS = 5_000
 const SWEEP_MS = HEARTBEAT_MS / 2
+/** How a link ends that its other side closed because all was done. */
+const CLOSED_IN_ORDER = 1000
 const encoder = new TextEncoder()
 const writeReport = jsonWriter(ReportNode)
 
@@ -191,10 +193,12 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
         if (connection) connection.receive(message)
         else if (!isOver) receiveHello(message)
       },
-      onClose(_code, reason) {
+      onClose(code, reason) {
         deadline.cancel()
         if (!connection) return
-        remove(connection, connection.isDraining ? 'left' : 'link_closed')
+        // A parked node drains too: only one that also says goodbye has left.
+        const hasLeft = connection.isDraining && code === CLOSED_IN_ORDER
+        remove(connection, hasLeft ? 'left' : 'link_closed')
         connection.lost(reason || 'connection closed')
       },
     }

@@ -36,6 +36,8 @@ interface Slice {
   spent: NanoUsd
   /** By this gateway's own monotonic clock, from when it asked: never late. */
   expiresAtMs: number
+  /** Before then it is not worth a call, and an entry in the journal, to keep it longer. */
+  renewAtMs: number
   usedAtMs: number
   /** Newest spool record that was metered on it. */
   newestSequence: number
@@ -60,6 +62,8 @@ interface Purse {
 const STOP_BEFORE_EXPIRY_MS = 30_000
 const IDLE_MS = 30_000
 const TICK_MS = 5_000
+/** So often that a slice in use outlives a coordinator that is away for two minutes, and no more often than that takes. */
+const RENEWALS_PER_LIFE = 6
 const PACE_WINDOW_MS = 60_000
 /** The least that is worth a call: two US cents. */
 const LOAN_MIN: NanoUsd = 20_000_000n
@@ -115,6 +119,7 @@ export function createSlices(
       reserved: 0n,
       spent: 0n,
       expiresAtMs: Number.POSITIVE_INFINITY,
+      renewAtMs: Number.POSITIVE_INFINITY,
       usedAtMs: nowMs,
       newestSequence: 0,
       pace: 0n,
@@ -141,7 +146,7 @@ export function createSlices(
       if (reply?.lent) {
         slice.lent = maximum(slice.lent, reply.lent)
         if (purse.draft) {
-          slice.expiresAtMs = purse.draft.askedAtMs + reply.ttlMs
+          live(slice, purse.draft.askedAtMs, reply.ttlMs)
           purse.slice = slice
           purse.draft = null
         }
@@ -184,7 +189,7 @@ export function createSlices(
       if (nowMs - slice.paceSinceMs > PACE_WINDOW_MS) Object.assign(slice, { pace: 0n, paceSinceMs: nowMs })
       const isIdle = slice.reserved === 0n && nowMs - slice.usedAtMs > IDLE_MS && purse.waiters.length === 0
       if (isIdle || !isUsable(slice)) retire(purse)
-      else renewable.push(slice)
+      else if (nowMs >= slice.renewAtMs) renewable.push(slice)
     }
     renew(renewable, nowMs)
     returnLeaving()
@@ -193,13 +198,13 @@ export function createSlices(
 
   function renew(slices: Slice[], askedAtMs: number): void {
     // Those with work under way are kept even when they admit no more: their usage must still find its hold.
-    const busy = [...leaving.values()].filter((slice) => slice.reserved > 0n)
+    const busy = [...leaving.values()].filter((slice) => slice.reserved > 0n && askedAtMs >= slice.renewAtMs)
     const wanted = [...slices, ...busy]
     if (wanted.length === 0) return
     callCell(host, renewCall, { gatewayId, holdIds: wanted.map((slice) => slice.holdId) }, (reply) => {
       const renewed = new Set(reply?.renewed)
       for (const slice of wanted) {
-        if (renewed.has(slice.holdId)) slice.expiresAtMs = askedAtMs + (reply?.ttlMs ?? 0)
+        if (reply && renewed.has(slice.holdId)) live(slice, askedAtMs, reply.ttlMs)
         else if (reply) retireById(slice)
       }
     })
@@ -246,4 +251,10 @@ export function createSlices(
       isClosed = true
     },
   }
+}
+
+/** The slice was lent, or lent on, when the gateway asked at `askedAtMs`. */
+function live(slice: Slice, askedAtMs: number, ttlMs: number): void {
+  slice.expiresAtMs = askedAtMs + ttlMs
+  slice.renewAtMs = askedAtMs + ttlMs / RENEWALS_PER_LIFE
 }

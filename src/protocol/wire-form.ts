@@ -82,7 +82,11 @@ function objectForm(schema: z.ZodObject): WireForm | null {
     },
     fromWire(wire) {
       const value = wire as Record<string, unknown>
-      for (const [key, form] of members) value[key] = form.fromWire(value[key])
+      for (const [key, form] of members) {
+        const member = form.fromWire(value[key])
+        // What is absent stays absent.
+        if (member !== undefined) value[key] = member
+      }
       return value
     },
   }

@@ -39,6 +39,8 @@ export const AgentMessage = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('serving'),
     nodeId: z.string(),
+    /** It takes no work now, for electricity costs more than work brings. */
+    isParked: z.boolean(),
     models: z.array(z.object({ id: z.string(), slots: z.int(), tokensPerSecond: z.number() })),
   }),
   /** Something about it that its owner should know. */

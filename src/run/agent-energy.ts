@@ -14,7 +14,8 @@ import type { ParkEvent } from '#host/energy-store.ts'
 import type { Host } from '#host/host.ts'
 import type { Machine } from '#host/machine.ts'
 import { openSqliteEnergyStore } from '#host/node/sqlite-energy-store.ts'
-import { formatUsd, type NanoUsd } from '#kernel/money.ts'
+import { readCounters } from '#host/rapl.ts'
+import { formatUsd } from '#kernel/money.ts'
 import type { Capability, ModelCapability } from '#protocol/capability.ts'
 import { createClient } from '#protocol/client.ts'
 import { Problem } from '#protocol/problem.ts'
@@ -23,8 +24,8 @@ import type { AgentConfig } from './agent-config.ts'
 import { ENERGY_FILE } from './energy-config.ts'
 
 export interface AgentEnergy {
-  /** The ask in force. */
-  ask(): NanoUsd
+  /** The ask in force, and whether the card is parked. */
+  verdict(): ParkVerdict
   /** The engine, with account kept of its work. */
   meter(engine: Engine, speedOf: SpeedOf): MeteredEngine
   /** Begins to meter, and to keep the ask. */
@@ -77,8 +78,10 @@ export async function openAgentEnergy(
     const hasPrice = usdPerKwh !== null || place !== null
     if (!power && energy.autoAsk) throw powerUnknown()
     if (hasPrice) onNote(power ? `reckons with ${power.because}` : POWER_UNKNOWN)
+    const isBlind = plug === null && gpus.length === 0 && readCounters(machine).size === 0
+    if (hasPrice && isBlind) onNote(NO_METER)
     return {
-      ask: () => keeper.verdict().ask,
+      verdict: keeper.verdict,
       meter: (engine, speedOf) =>
         meterEngine(clock, engine, (model) => {
           const { ask } = keeper.verdict()
@@ -116,6 +119,9 @@ const powerUnknown = (): Problem =>
 
 const POWER_UNKNOWN =
   'what work draws is not known here yet, so the card never parks: give --watts-load and --watts-idle, or let it measure for some days'
+
+const NO_METER =
+  'nothing here measures power: there is no GPU, this user may not read the counters of the CPU (/sys/class/powercap), and no --plug is given. Energy is not metered'
 
 function describeVerdict({ ask, reason, untilMs }: ParkVerdict, kind: ParkEvent['kind']): string {
   const price = `$${formatUsd(ask)} per GPU-hour`

@@ -57,7 +57,8 @@ runAgent(
     onStep(step) {
       if (step.kind === 'state') send({ type: 'state', state: step.state, nodeId: step.nodeId })
       else if (step.kind === 'serving') {
-        send({ type: 'serving', nodeId: step.nodeId, models: [...step.models] })
+        const { nodeId, isParked, models } = step
+        send({ type: 'serving', nodeId, isParked, models: [...models] })
       } else if (step.kind === 'note') send({ type: 'note', text: step.text })
       else send({ type: 'state', state: step.kind === 'waiting' ? step.why : step.kind, nodeId: null })
     },

@@ -146,5 +146,6 @@ function servingText(step: AgentStep & { kind: 'serving' }, options: ProvideOpti
   const list = models
     .map(({ id, tokensPerSecond }) => `${id} at ${Math.round(tokensPerSecond)} tokens/s`)
     .join(', ')
+  if (step.isParked) return `${nodeId} is parked, with ${list}. Ctrl-C leaves.\n`
   return `${nodeId} serves ${list}, asking $${formatUsd(askPerGpuHour)} per GPU-hour. Ctrl-C drains and leaves.\n`
 }

@@ -4,6 +4,7 @@ import { type Agent, startAgent } from '#agent/agent.ts'
 import { enrol, type Identity } from '#agent/enrol.ts'
 import { measureMachine } from '#agent/measure-machine.ts'
 import { measureRoundTrip } from '#agent/measure-round-trip.ts'
+import type { ParkVerdict } from '#agent/park.ts'
 import type { Engine, SupervisedEngine } from '#engines/engine.ts'
 import { createLlamaCppEngine } from '#engines/llama-cpp/llama-cpp-engine.ts'
 import { type ModelSpeed, measureModel } from '#engines/measure.ts'
@@ -42,6 +43,7 @@ export type AgentStep =
       kind: 'serving'
       nodeId: string
       askPerGpuHour: bigint
+      isParked: boolean
       models: readonly { id: string; slots: number; tokensPerSecond: number }[]
     }
 
@@ -109,17 +111,8 @@ async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartPart
   const capability: Capability = { ...machine, engines: [config.engine.kind], network }
   const speedOf = (modelId: string): ModelSpeed => speeds.get(modelId) ?? UNMEASURED
   const metered = energy.meter(engine, speedOf)
-  const askPerGpuHour = energy.ask
-  const agent = connect({
-    config,
-    host,
-    engine: metered,
-    identity,
-    capability,
-    speedOf,
-    askPerGpuHour,
-    hooks,
-  })
+  const { verdict } = energy
+  const agent = connect({ config, host, engine: metered, identity, capability, speedOf, verdict, hooks })
   energy.start(agent, metered)
   return {
     async drain(graceMs) {
@@ -168,17 +161,17 @@ function connect(parts: {
   identity: Identity
   capability: Capability
   speedOf: (modelId: string) => ModelSpeed
-  askPerGpuHour: () => bigint
+  verdict: () => ParkVerdict
   hooks: RunAgentHooks
 }): Agent {
-  const { config, host, engine, identity, capability, speedOf, askPerGpuHour, hooks } = parts
+  const { config, host, engine, identity, capability, speedOf, verdict, hooks } = parts
   const { nodeId, keys } = identity
   return startAgent(host, engine, {
     nodeId,
     keys,
     gatewayUrl: `${config.apiUrl.replace(/^http/, 'ws')}/agent`,
     agentVersion: VERSION,
-    askPerGpuHour: askPerGpuHour(),
+    askPerGpuHour: verdict().ask,
     capability,
     speedOf,
     onRefused: hooks.onFailed,
@@ -188,7 +181,8 @@ function connect(parts: {
       const models = engine
         .models()
         .map(({ id, slots }) => ({ id, slots, tokensPerSecond: speedOf(id).decodeTokensPerSecond }))
-      hooks.onStep({ kind: 'serving', nodeId, askPerGpuHour: askPerGpuHour(), models })
+      const { ask, isParked } = verdict()
+      hooks.onStep({ kind: 'serving', nodeId, askPerGpuHour: ask, isParked, models })
     },
   })
 }

@@ -135,6 +135,8 @@ async function runUp(context: CliContext, options: UpOptions): Promise<void> {
       onServing(serving) {
         const ids = serving.models.map(({ id }) => id)
         if (!ready) return
+        // A parked node offers nothing, and the network is up all the same.
+        if (serving.isParked) return announce(serving)
         awaitOffers({ fetch: context.fetch, clock: nodeClock }, ready, ids).then((isOffered) => {
           if (isOffered) announce(serving)
         }, outcome.reject)
@@ -262,7 +264,7 @@ function createScreen(context: CliContext, dataFolder: string, options: UpOption
         [
           'Node',
           serving
-            ? `${serving.nodeId}, serving ${speeds?.join(', ')}`
+            ? `${serving.nodeId}, ${serving.isParked ? 'parked' : 'serving'} ${speeds?.join(', ')}`
             : 'none here; add one with "shoal provide"',
         ],
       ]

@@ -87,9 +87,15 @@ export class Scheduler {
   /** Runs events until virtual time passes `untilMs` or `isDone`; rejects with what an event throws. */
   async run(untilMs: number, isDone: () => boolean = () => false): Promise<void> {
     await drainMicrotasks()
+    while (this.#runEvents(untilMs, isDone)) await drainMicrotasks()
+    if (this.#nowMs < untilMs && !isDone()) this.#nowMs = untilMs
+  }
+
+  /** Runs events until none is left to run, or, and then it is true, continuations come first. Apart, as it is hot. */
+  #runEvents(untilMs: number, isDone: () => boolean): boolean {
     while (!isDone()) {
       const event = this.#heap[0]
-      if (!event || event.atMs > untilMs) break
+      if (!event || event.atMs > untilMs) return false
       this.#pop()
       const { run, actor } = event
       if (!run) continue
@@ -97,10 +103,10 @@ export class Scheduler {
       this.#count++
       if (actor) actor.enter(run)
       else run()
-      if (this.#openPromises > 0) await drainMicrotasks()
       if (this.#check && this.#count % this.#check.everyEvents === 0) this.#check.run()
+      if (this.#openPromises > 0) return true
     }
-    if (this.#nowMs < untilMs && !isDone()) this.#nowMs = untilMs
+    return false
   }
 
   #push(event: Event): void {

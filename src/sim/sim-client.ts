@@ -4,7 +4,7 @@ import { assert } from '#kernel/assert.ts'
 import type { Random } from '#kernel/random.ts'
 import type { Problem } from '#protocol/problem.ts'
 import type { Scheduler } from './scheduler.ts'
-import { expectedAnswer, promptTokensOf } from './sim-engine.ts'
+import { type ExpectedAnswer, expectedAnswer, promptTokensOf } from './sim-engine.ts'
 import type { SimProcess } from './sim-process.ts'
 
 export interface ClientResult {
@@ -123,6 +123,7 @@ export function sendCall(
 /** Checks the answer as it comes against the one right answer. */
 class AnswerReader {
   readonly #call: ClientCall
+  readonly #answer: ExpectedAnswer
   readonly #expected: string
   #status = 0
   #requestId: string | null = null
@@ -133,7 +134,8 @@ class AnswerReader {
 
   constructor(call: ClientCall) {
     this.#call = call
-    this.#expected = expectedAnswer(call.prompt, call.maxTokens).texts.join('')
+    this.#answer = expectedAnswer(call.prompt, call.maxTokens)
+    this.#expected = this.#answer.texts.join('')
   }
 
   start(status: number, headers: Readonly<Record<string, string>>): void {
@@ -167,10 +169,12 @@ class AnswerReader {
         choices?: { delta?: { content?: string } }[]
         usage?: { prompt_tokens: number; completion_tokens: number } | null
       }
-      this.#text += chunk.choices?.[0]?.delta?.content ?? ''
+      const text = chunk.choices?.[0]?.delta?.content ?? ''
+      const isNext = this.#expected.startsWith(text, this.#text.length)
+      this.#text += text
+      assert(isNext, `no token is lost, repeated or foreign: "${this.#text}"`)
       if (chunk.usage) this.#readUsage(chunk.usage)
     }
-    assert(this.#expected.startsWith(this.#text), `no token is lost, repeated or foreign: "${this.#text}"`)
   }
 
   #readUsage(usage: { prompt_tokens: number; completion_tokens: number } | undefined): void {
@@ -179,12 +183,11 @@ class AnswerReader {
   }
 
   #checkWhole(): void {
-    const expected = expectedAnswer(this.#call.prompt, this.#call.maxTokens)
     assert(
       this.#text === this.#expected,
       `a finished answer is whole: "${this.#text}" of "${this.#expected}"`,
     )
-    assert(this.#completionTokens === expected.tokenIds.length, 'usage counts every token of the answer')
+    assert(this.#completionTokens === this.#answer.tokenIds.length, 'usage counts every token of the answer')
     assert(
       this.#promptTokens === promptTokensOf(this.#call.prompt),
       'usage counts the prompt as the engine did',

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import type { HourRecord, LoadFit } from '#host/energy-store.ts'
 import { HOUR_MS } from '#kernel/time.ts'
 import { createHourBook, sumOfFits } from './hour-book.ts'
-import { endsOf, ownFigures } from './own-figures.ts'
+import { endsOf, measuredOf, ownFigures } from './own-figures.ts'
 
 test('a day of a node that works half of its time', () => {
   const figures = figuresOf(24, ({ book, fromMs, toMs }) => {
@@ -39,6 +39,14 @@ test('a day of a node that works half of its time', () => {
   near(figures.electricityUsdPerDay, 1.44, 24)
   // 400 W more for 12 hours, of which 6 GPU-hours were paid.
   near(figures.extraKwhPerGpuHour, 0.8, 12)
+  near(figures.usdPerGpuHour, 0.2, 6)
+  const measured = measuredOf(figures, { hoursMin: 24, nowMs: 0 })
+  assert.equal(measured?.source, 'this node, 1 days to 1970-01-01')
+  assert.ok(Math.abs((measured?.loadWatts ?? 0) - 500) < 1e-6)
+  assert.ok(Math.abs((measured?.electricityPerKwh ?? 0) - 0.2) < 1e-6)
+  // A day is not enough for one who wants to see three.
+  assert.equal(measuredOf(figures, { hoursMin: 72, nowMs: 0 }), null)
+  assert.equal(measuredOf({ ...figures, basis: 'parts' }, { hoursMin: 24, nowMs: 0 })?.loadWatts, undefined)
 })
 
 test('hours of which nothing is known count against the node, but not hours before its first', () => {

@@ -1,4 +1,5 @@
 /** What a node's own history says of it, in place of what was assumed. Pure, over the hours that its store keeps. */
+import type { Measured } from '#economics/roi-input.ts'
 import type { EnergyStore, HourRecord, LoadFit, Period } from '#host/energy-store.ts'
 import { NANO_PER_USD } from '#kernel/money.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '#kernel/time.ts'
@@ -28,6 +29,8 @@ export interface OwnFigures {
   readonly kwhPerDay: Figure
   /** What callers are expected to have paid, in USD a day; the network's bill is what counts. */
   readonly expectedGrossUsdPerDay: Figure
+  /** What a GPU-hour sold for, in USD, before the network's part. */
+  readonly usdPerGpuHour: Figure
   /** Mean over the energy at a known price. */
   readonly usdPerKwh: Figure
   readonly electricityUsdPerDay: Figure
@@ -52,6 +55,7 @@ export function ownFigures(store: Pick<EnergyStore, 'hours'>, period: Period): O
   const kwhPerDay = ratio(kwh * HOURS_PER_DAY, coveredHours)
   const usdPerKwh = ratio(costUsd, costedKwh)
   const pricedHours = kwh > 0 ? coveredHours * Math.min(1, costedKwh / kwh) : 0
+  const grossUsd = sum((hour) => toUsd(hour.expectedGross))
   const soldGpuHours = sum((hour) => hour.soldGpuHours)
   const busyHours = sum((hour) => hour.busyMs) / HOUR_MS
   const extraKwh =
@@ -69,13 +73,44 @@ export function ownFigures(store: Pick<EnergyStore, 'hours'>, period: Period): O
       hours: busyHours,
     },
     kwhPerDay: { value: kwhPerDay, hours: coveredHours },
-    expectedGrossUsdPerDay: calendar(sum((hour) => toUsd(hour.expectedGross)) * HOURS_PER_DAY),
+    expectedGrossUsdPerDay: calendar(grossUsd * HOURS_PER_DAY),
+    usdPerGpuHour: {
+      value: soldGpuHours < SOLD_GPU_HOURS_MIN ? null : grossUsd / soldGpuHours,
+      hours: soldGpuHours,
+    },
     usdPerKwh: { value: usdPerKwh, hours: pricedHours },
     electricityUsdPerDay: {
       value: kwhPerDay === null || usdPerKwh === null ? null : kwhPerDay * usdPerKwh,
       hours: pricedHours,
     },
   }
+}
+
+/**
+ * What a forecast may use of the figures, in place of its assumptions: those that rest on `hoursMin` hours at least, and
+ * watts only as a plug measured them, for the parts leave out the rest of the machine. `null` when none does.
+ */
+export function measuredOf(
+  figures: OwnFigures,
+  { hoursMin, nowMs }: { hoursMin: number; nowMs: number },
+): Measured | null {
+  const wattsHours = figures.idleWatts.hours + figures.loadWatts.hours
+  const known = ({ value }: Figure, hours: number): number | undefined =>
+    value === null || hours < hoursMin ? undefined : value
+  const atThePlug = figures.basis === 'plug' ? wattsHours : 0
+  const candidates = {
+    loadWatts: known(figures.loadWatts, atThePlug),
+    idleWatts: known(figures.idleWatts, atThePlug),
+    utilisation: known(figures.utilisation, figures.utilisation.hours),
+    availability: known(figures.availability, figures.availability.hours),
+    pricePerGpuHour: known(figures.usdPerGpuHour, figures.calendarHours),
+    electricityPerKwh: known(figures.usdPerKwh, figures.usdPerKwh.hours),
+  }
+  const found = Object.entries(candidates).filter(([, value]) => value !== undefined)
+  if (found.length === 0) return null
+  const asOf = new Date(nowMs).toISOString().slice(0, 10)
+  const days = Math.floor(figures.calendarHours / HOURS_PER_DAY)
+  return { ...Object.fromEntries(found), source: `this node, ${days} days to ${asOf}`, asOf }
 }
 
 /** Below this the quotient of two small sums is noise. */

@@ -41,12 +41,13 @@ export function workingPower(knowledge: PowerKnowledge): WorkingPower | null {
   if (load.value !== null && idle.value !== null && load.hours + idle.hours >= hoursMin) {
     const measured = { loadWatts: load.value, idleWatts: idle.value }
     const hours = Math.floor(load.hours + idle.hours)
+    const where = figures.basis === 'plug' ? 'at the plug' : 'at its parts, so a lower bound,'
     const sold = figures.extraKwhPerGpuHour.value
     return {
       // Of the work as it was sold: requests that leave slots empty draw more for what they pay.
       extraKwhPerGpuHour: sold ?? perGpuHour(measured),
       source: 'measured',
-      because: `${describe(measured)}, measured here over ${hours} h`,
+      because: `${describe(measured)}, measured here ${where} over ${hours} h`,
     }
   }
   if (!assumed) return null

@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers'
 import type { WriteStream } from 'node:tty'
 import { formatId, ID_BYTES } from '#kernel/id.ts'
 import { Problem } from '#protocol/problem.ts'
+import { readDataFiles } from './data-files.ts'
 import { fetchNetwork } from './fetch-client.ts'
 import { nodeClock } from './node-clock.ts'
 import { nodeCrypto } from './node-crypto.ts'
@@ -25,6 +26,7 @@ export function createNodeCliContext({ rootFolder }: { readonly rootFolder: stri
     clock: nodeClock,
     newId: (prefix: string): string => formatId(prefix, randomBytes(ID_BYTES)),
     readFile: readFileIfThere,
+    dataFiles: () => readDataFiles(),
     onInterrupt,
     machine: createNodeMachine(),
     crypto: nodeCrypto,

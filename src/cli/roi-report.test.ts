@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parseCatalogue } from '#economics/catalogue.ts'
+import { assess } from '#economics/economics.ts'
+import type { RoiInput } from '#economics/roi-input.ts'
+import { readDataFiles } from '#host/node/data-files.ts'
+import { formatReport } from './roi-report.ts'
+
+const catalogue = parseCatalogue(readDataFiles())
+
+test('each GPU of the catalogue has a report without a hole, and what is unknown is named with its option', () => {
+  for (const gpu of catalogue.gpus) {
+    const { text, report } = reportOf({ gpu: gpu.id, electricityPerKwh: 0.2 })
+    assertWhole(text, gpu.id)
+    for (const { flag, label } of report.unknowns)
+      assert.ok(text.includes(`? ${label} (${flag}, in `), gpu.id)
+    if (report.account) assert.match(text, /A MEAN DAY .*USD\/DAY/, gpu.id)
+  }
+})
+
+test('each place has one too; where its price is not known, the bill is asked for', () => {
+  for (const place of catalogue.places) {
+    const { text } = reportOf({ gpu: 'RTX 4090', country: place.code }, 0)
+    assertWhole(text, place.code)
+    if (place.residential_usd_kwh === null) assert.match(text, /\? price of electricity \(--kwh/, place.code)
+    else assert.match(text, /households in /, place.code)
+  }
+})
+
+test('the account adds up: rent less each cost is the cash, and less the fall in value the net', () => {
+  const { report, text } = reportOf({ gpu: 'RTX 4090', electricityPerKwh: 0.12, pue: 1.2, gasPerDay: 0.5 })
+  assert.ok(report.account)
+  for (const what of ['fees', 'transactions', 'electricity', 'cooling', 'fixed costs', 'fall in value'])
+    assert.match(text, new RegExp(`^${what}.* -\\$`, 'm'))
+  const amounts = [
+    ...text.matchAll(/^(what renters|fees|transactions|electricity,|cooling,|fixed).*? (-?)\$([\d.]+) /gm),
+  ]
+  const sum = amounts.reduce((total, [, , sign, usd]) => total + (sign ? -1 : 1) * Number(usd), 0)
+  assert.ok(Math.abs(sum - report.account.cashUsdPerDay) < 0.03, `${sum}`)
+})
+
+test('the verdict is the first line, and says when it is an upper bound', () => {
+  const { text, report } = reportOf({ gpu: 'RTX 4090', electricityPerKwh: 0.12, utilisation: 0.9 })
+  assert.equal(text.split('\n')[0], report.verdict)
+  assert.match(text, /^! Upper bound: the rental price is a list price\.$/m)
+  assert.match(text, /^! Upper bound: 90 % of all hours are rarely rented\.$/m)
+})
+
+test('every input has its value with a unit, its origin, its date and how to change it', () => {
+  const { text, report } = reportOf({ gpu: 'RTX 4090', electricityPerKwh: 0.12 })
+  for (const { label, flag, asOf, source } of report.inputs) {
+    const line = text
+      .split('\n')
+      .find((other) => other.startsWith(`${label} `) && other.includes(` ${flag} `))
+    assert.ok(line?.includes(asOf ?? '–') && line.includes(source), label)
+  }
+})
+
+test('in a narrow terminal sources are folded, not cut', () => {
+  for (const columns of [60, 100, 160]) {
+    const { text, report } = reportOf({ gpu: 'RTX 4090', electricityPerKwh: 0.12 }, 0, columns)
+    const flat = text.replaceAll(/\s+/g, ' ')
+    for (const word of report.inputs.flatMap(({ source }) => source.split(' ')))
+      assert.ok(flat.includes(word))
+  }
+})
+
+function assertWhole(text: string, of: string): void {
+  assert.doesNotMatch(text, /NaN|Infinity|undefined|null|\[object/, of)
+}
+
+function reportOf(input: RoiInput, paths = 50, columns: number | null = null) {
+  const report = assess(catalogue, input, { paths, nowMs: Date.UTC(2026, 10, 22) })
+  assert.equal(report.kind, 'report')
+  return { report, text: formatReport(report, { style: (_tone, text) => text, columns }) }
+}
