@@ -5,10 +5,11 @@
  */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { availableParallelism, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createSqliteJournals } from '#host/node/sqlite-journal.ts'
+import { print, whole } from './parts/machine.ts'
 
 const IN_FLIGHT = [1, 32, 1_024]
 const ROUNDS = 3
@@ -117,22 +118,15 @@ async function main(folder: string, durationMs: number, isJson: boolean): Promis
   const results = await measure(folder, durationMs)
   const [first, last] = [results[0], results.at(-1)]
   const ratio = first && last ? last.perSecond / first.perSecond : 0
-  if (isJson) {
-    console.log(
-      JSON.stringify({ folder, payloadBytes: PAYLOAD_BYTES, rounds: ROUNDS, durationMs, ratio, results }),
-    )
-    return
-  }
-  console.log(
+  const inputs = { folder, payloadBytes: PAYLOAD_BYTES, rounds: ROUNDS, durationMs }
+  print(isJson, { bench: 'journal', ...inputs, ratio, results }, () => [
     `Durable appends of ${PAYLOAD_BYTES}-byte entries in ${folder}: median of ${ROUNDS} rounds of ${durationMs} ms,`,
-  )
-  console.log(
-    `lowest and highest in brackets. Node ${process.versions.node}, ${availableParallelism()} cores.\n`,
-  )
-  for (const result of results) console.log(describe(result))
-  console.log(
-    `\n${last?.inFlight} in flight make ${ratio.toFixed(1)} times as many durable as one at a time.`,
-  )
+    'lowest and highest in brackets.',
+    '',
+    ...results.map(describe),
+    '',
+    `${last?.inFlight} in flight make ${ratio.toFixed(1)} times as many durable as one at a time.`,
+  ])
 }
 
 /** The rounds of one load lie apart, so that a slow spell of the disk hits every load alike. */
@@ -211,7 +205,6 @@ function appendAndEnd(folder: string, count: number, inFlight: number): Promise<
 }
 
 function describe({ inFlight, synced, ...rate }: Result): string {
-  const whole = (value: number): string => Math.round(value).toLocaleString('en')
   const syncs =
     typeof synced === 'string'
       ? `syncs not counted (${synced})`

@@ -147,7 +147,9 @@ export function tableOf(figures: readonly Figure[]): string[] {
       { paths: read === medianLine || read === loss ? 20_000 : 0 },
     )
     assert(report.kind === 'report', 'a claim has no faulty input')
-    return `| ${what} | **${read(report)}** | \`${commandOf(input)}\` |`
+    // The range of the buyer's line is a field of the whole report.
+    const json = read === medianLine ? ' --json' : ''
+    return `| ${what} | **${read(report)}** | \`${commandOf(input)}${json}\` |`
   })
   return ['| what | result | command |', '|---|---|---|', ...rows]
 }
@@ -158,7 +160,7 @@ function usd(amount: number | null | undefined, digits = 2): string {
 }
 
 if (import.meta.main) {
-  for (const [claim, figures] of Object.entries(claims)) {
-    console.log(`${claim}\n\n${tableOf(figures).join('\n')}\n`)
-  }
+  const tables = Object.entries(claims).map(([claim, figures]) => ({ claim, rows: tableOf(figures) }))
+  if (process.argv.includes('--json')) console.log(JSON.stringify({ tables }))
+  else for (const { claim, rows } of tables) console.log(`${claim}\n\n${rows.join('\n')}\n`)
 }

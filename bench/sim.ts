@@ -69,8 +69,8 @@ interface Result {
   readonly hoursPerCpuSecond: number
   /** Of the first run alone. */
   readonly hoursPerCpuSecondCold: number
-  /** Of all others. */
-  readonly hoursPerCpuSecondWarm: number
+  /** Of all others; `null` when there is none. */
+  readonly hoursPerCpuSecondWarm: number | null
   readonly eventsPerCpuSecond: number
 }
 
@@ -143,7 +143,7 @@ function inProcess(name: string, options: readonly string[]): Result {
     runs,
     hoursPerCpuSecond: rate(runs),
     hoursPerCpuSecondCold: rate(runs.slice(0, 1)),
-    hoursPerCpuSecondWarm: rate(runs.slice(1)),
+    hoursPerCpuSecondWarm: runs.length > 1 ? rate(runs.slice(1)) : null,
     eventsPerCpuSecond: sum(runs, 'events') / sum(runs, 'cpuSeconds'),
   }
 }
@@ -154,9 +154,10 @@ function sum(runs: readonly Run[], field: 'hours' | 'cpuSeconds' | 'events' | 'r
 
 function describe(result: Result): string {
   const { scenario, what, runs, hoursPerCpuSecond, hoursPerCpuSecondCold, hoursPerCpuSecondWarm } = result
+  const others = hoursPerCpuSecondWarm === null ? '' : `, others ${hoursPerCpuSecondWarm.toFixed(2)}`
   return (
-    `${scenario.padEnd(7)} ${hoursPerCpuSecond.toFixed(2)} (first run ${hoursPerCpuSecondCold.toFixed(2)}, ` +
-    `others ${hoursPerCpuSecondWarm.toFixed(2)}), ${whole(result.eventsPerCpuSecond)} events/s: ${what}; ` +
+    `${scenario.padEnd(7)} ${hoursPerCpuSecond.toFixed(2)} (first run ${hoursPerCpuSecondCold.toFixed(2)}${others}), ` +
+    `${whole(result.eventsPerCpuSecond)} events/s: ${what}; ` +
     `${runs.length} runs, ${sum(runs, 'hours').toFixed(1)} h, ${whole(sum(runs, 'requests'))} requests, ` +
     `${sum(runs, 'cpuSeconds').toFixed(1)} CPU-seconds`
   )

@@ -6,24 +6,26 @@ export interface MachineState {
   readonly cores: number
   readonly memoryGib: number
   readonly node: string
-  /** Processes that wanted a core, on average over the last minute: above `cores`, others took part of the machine. */
+  /** Processes that wanted a core in the minute before it began: so much of the machine others had. */
   readonly loadAverage: number
   readonly measuredAt: string
 }
+
+const loadBefore = loadavg()[0] ?? 0
 
 export const machineState = (): MachineState => ({
   cpuModel: cpus()[0]?.model.trim() ?? 'unknown processor',
   cores: availableParallelism(),
   memoryGib: Math.round(totalmem() / 2 ** 30),
   node: process.versions.node,
-  loadAverage: Math.round((loadavg()[0] ?? 0) * 10) / 10,
+  loadAverage: Math.round(loadBefore * 10) / 10,
   measuredAt: new Date().toISOString(),
 })
 
 export function describeMachine(machine: MachineState): string {
   const { cpuModel, cores, memoryGib, node, loadAverage, measuredAt } = machine
-  const shared = loadAverage > cores ? ' (shared: more wanted to run than there are cores)' : ''
-  return `${cpuModel}, ${cores} cores, ${memoryGib} GiB, Node ${node}, load ${loadAverage}${shared}, ${measuredAt}`
+  const shared = loadAverage > 0.5 ? ' (not ours: the machine is shared)' : ''
+  return `${cpuModel}, ${cores} cores, ${memoryGib} GiB, Node ${node}, load before ${loadAverage}${shared}, ${measuredAt}`
 }
 
 /** Prints a figure for people, or the whole result as one line of JSON. */

@@ -46,6 +46,12 @@ test('the verdict is the first line, and says when it is an upper bound', () => 
   assert.match(text, /^! Upper bound: 90 % of all hours are rarely rented\.$/m)
 })
 
+test('without the value of the machine nothing is said of all costs', () => {
+  const { text } = reportOf({ gpu: 'H100 SXM', electricityPerKwh: 0.1 })
+  assert.match(text, /^cash cost of a rented hour/m)
+  assert.doesNotMatch(text, /all costs/)
+})
+
 test('every input has its value with a unit, its origin, its date and how to change it', () => {
   const { text, report } = reportOf({ gpu: 'RTX 4090', electricityPerKwh: 0.12 })
   for (const { label, flag, asOf, source } of report.inputs) {

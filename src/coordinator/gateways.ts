@@ -27,6 +27,7 @@ export interface Gateways {
 
 export function createGateways(startedMs: number): Gateways {
   const gateways = new Map<string, GatewayRecord>()
+  let hasInherited = false
 
   const recordOf = (gatewayId: string): GatewayRecord => {
     let record = gateways.get(gatewayId)
@@ -35,6 +36,13 @@ export function createGateways(startedMs: number): Gateways {
       gateways.set(gatewayId, record)
     }
     return record
+  }
+
+  /** A gateway that this coordinator never heard may still own nodes from before its start. */
+  function inherit(turn: Turn): void {
+    for (const node of turn.state.fleet.nodes.values()) {
+      if (node.presence === 'online' && node.gatewayId !== null) recordOf(node.gatewayId)
+    }
   }
 
   return {
@@ -59,10 +67,8 @@ export function createGateways(startedMs: number): Gateways {
     },
 
     giveUpSilent(turn, elapsedMs) {
-      // A gateway that this coordinator never heard may still own nodes from before its start.
-      for (const node of turn.state.fleet.nodes.values()) {
-        if (node.presence === 'online' && node.gatewayId !== null) recordOf(node.gatewayId)
-      }
+      if (!hasInherited) inherit(turn)
+      hasInherited = true
       for (const [gatewayId, record] of gateways) {
         if (elapsedMs - record.heardAtMs < GATEWAY_SILENCE_MS) continue
         record.wantsPresence = true

@@ -4,7 +4,7 @@
  * Where a year ends up hangs on few directions: how high a series stands over the year, and whether it rises or falls.
  * Those directions of the first year are not left to chance but spread evenly over the paths (a Kronecker sequence
  * with a random start), the rest is drawn. Each path is as likely as before, but percentiles of 20,000 paths then vary
- * from seed to seed about a third as much as those of independent paths (`bench/monte-carlo.ts --spread`).
+ * from seed to seed half as much as those of independent paths, or less (`bench/monte-carlo.ts`).
  */
 import { assert } from '#kernel/assert.ts'
 import { forkRandom, type Random } from '#kernel/random.ts'

@@ -187,7 +187,7 @@ const refusals: [what: string, change: Partial<RoiInput>, message: RegExp][] = [
     /cannot draw 60 W when parked and 50 W when idle/,
   ],
   ['half a GPU', { gpuCount: 1.5 }, /expected a whole number from 1 to 1000/],
-  ['a forecast of no time', { months: 0 }, /0 months is no months of the forecast/],
+  ['a forecast of no time', { months: 0 }, /0 months is no length of the forecast/],
 ]
 for (const [what, change, message] of refusals) {
   test(`${what} is refused in plain words`, () => {

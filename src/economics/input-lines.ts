@@ -47,7 +47,7 @@ export const inputInfo = {
   lifeYears: info('years in use', 'years', '--years', [0.1, 20]),
   discountPerYear: info('discount', 'share/year', '--discount', [0, 1]),
   taxShare: info('tax on income', 'share', '--tax', [0, 0.99]),
-  months: info('months of the forecast', 'months', '--months', [1, 60]),
+  months: info('length of the forecast', 'months', '--months', [1, 60]),
 } as const satisfies Record<string, InputInfo>
 
 export type InputName = keyof typeof inputInfo

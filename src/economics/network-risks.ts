@@ -16,6 +16,8 @@ export interface TokenRisk {
   /** False: it has no series of its own, and that of its like stands in. */
   readonly isOwnSeries: boolean
   readonly source: string
+  /** From earning to being able to sell; `null` where it is not known. */
+  readonly lockDays: number | null
   /** In one of twenty cases at least so much of a payout is gone before it can be sold. */
   readonly lockLossShare: number
 }
@@ -78,6 +80,7 @@ export function tokenRiskOf({ tokens }: Catalogue, { terms }: GpuNetwork): Token
     maxDrawdown,
     isOwnSeries: isOwn,
     source,
+    lockDays: terms.lock_days,
     lockLossShare: lockLossShare(perYear, terms.lock_days ?? 0),
   }
 }

@@ -100,7 +100,9 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
   const follower = startFollower({ bus, clock, log, directory, gatewayId }, (reply) => {
     for (const run of readyListeners.splice(0)) run()
     if (reply.wantsPresence) nodes.reportAll()
-    nodes.recheck()
+    // Nearly every reply says that nothing changed.
+    if (reply.isComplete || reply.nodes.length > 0) nodes.recheck()
+    else pump()
   })
 
   /** Gives waiting requests to free nodes, oldest first, as long as any fits. What frees a slot meanwhile runs it again. */

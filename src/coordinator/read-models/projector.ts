@@ -9,7 +9,7 @@
 import type { Clock, Journal, JournalEntry, Log } from '#host/host.ts'
 import type { SqlStore } from '#host/sql-store.ts'
 import { Problem } from '#protocol/problem.ts'
-import { JournalRecord } from '../coordinator-events.ts'
+import { readRecord } from '../coordinator-events.ts'
 import { createPauses, type Pause, type Pauses } from './pauses.ts'
 import { advancePosition, type ResetReason, readPosition, reasonToReset } from './position.ts'
 import { type DecodedEntry, projectEntries } from './project.ts'
@@ -218,7 +218,7 @@ class JournalProjector implements Projector {
     let chars = 0
     for (const { sequence, payload } of batch) {
       if (sequence !== this.#position + decoded.length + 1) throw journalCut(sequence)
-      decoded.push({ sequence, record: JournalRecord.parse(JSON.parse(payload)) })
+      decoded.push({ sequence, record: readRecord(payload) })
       chars += payload.length
       if (chars < SLICE_CHARS) continue
       chars = 0
