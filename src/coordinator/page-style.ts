@@ -27,6 +27,7 @@ h2 { font-size: 1.25rem; margin: 2em 0 0.6em }
 .good { color: var(--good) }
 .bad { color: var(--bad) }
 .copyable { position: relative }
+.copyable pre { padding-right: 5.5em; white-space: pre-wrap; overflow-wrap: anywhere }
 .copyable button { position: absolute; top: 0.5em; right: 0.5em; font: inherit; font-size: 0.8rem; color: var(--front); background: var(--back); border: 1px solid var(--line); border-radius: 6px; padding: 0.2em 0.7em; cursor: pointer }
 .copyable button:hover, .copyable button:focus-visible { border-color: var(--accent) }
 .docs { display: grid; grid-template-columns: minmax(12rem, 17rem) minmax(0, 1fr); max-width: 80rem; margin: 0 auto }
