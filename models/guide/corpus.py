@@ -149,7 +149,7 @@ class Corpus:
         text_words = {word.lower() for p in self.paragraphs for word in re.findall(r"[A-Za-z]{3,}", p)}
         plain_words = (DATA / "words.txt").read_text().split()
         self.words = [sorted(text_words - asked), [word for word in plain_words if word not in asked]]
-        self.heldout = {normalise(question) for name in ("heldout", "tuning") for _, question in read_cases(DATA / f"{name}.txt")}
+        self.withheld = {normalise(question) for _, question in read_cases(DATA / "tuning.txt")}
         self.continuations = {}
         for text in self.answer_texts():
             pieces = [*PIECES.findall(text), None]
@@ -192,7 +192,7 @@ class Corpus:
         while True:
             text = " ".join(self.expand(self.random.choice(subject.questions)).split())
             varied = self.vary(text)
-            if normalise(text) not in self.heldout and normalise(varied) not in self.heldout:
+            if normalise(text) not in self.withheld and normalise(varied) not in self.withheld:
                 return varied
 
     def vary(self, text):
