@@ -86,7 +86,7 @@ def train(model, corpus, tokenizer, steps):
             optimizer.zero_grad(set_to_none=True)
         seen += ids.numel()
         shown = loss.item() if step == 1 else 0.95 * shown + 0.05 * loss.item()
-        if step % 50 == 0 or step == steps:
+        if step % 100 == 0 or step == steps:
             seconds = time.monotonic() - started
             print(f"step {step} loss {shown:.4f} tokens {seen} seconds {seconds:.0f} tokens/s {seen / seconds:.0f}", flush=True)
 
@@ -97,6 +97,7 @@ def round_weights(model):
         for weight in model.parameters():
             if weight.dim() == 2:
                 weight.copy_(torch.from_numpy(as_q8_0(weight.numpy())))
+        # The file holds the norm SHARPNESS times as large, in float32.
         model.norm.weight.copy_(model.norm.weight * SHARPNESS / SHARPNESS)
 
 
