@@ -100,6 +100,8 @@ function checkResult(result: ClientResult, billed: ReadonlyMap<string, UsageReco
 export function unrest(world: SimWorld, load: SimLoad): string | null {
   const { coordinator } = world
   if (!coordinator) return 'no coordinator is up'
+  const undurable = coordinator.sequence() - world.coordinatorDisk.durable('journal').length
+  if (undurable !== 0) return `${undurable} entries are on their way to the disk`
   if (load.open() > 0) return `${load.open()} calls are open`
   for (const slot of world.gateways) {
     if (!slot.gateway) return `${slot.name} is down`
