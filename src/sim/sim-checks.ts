@@ -5,9 +5,10 @@ import { JournalRecord } from '#coordinator/coordinator-events.ts'
 import { checkState, emptyState, evolve, formatState } from '#coordinator/coordinator-state.ts'
 import { assert } from '#kernel/assert.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
+import { checkBills } from './bill-check.ts'
 import type { ClientResult } from './sim-client.ts'
 import type { SimLoad } from './sim-load.ts'
-import type { SimWorld } from './sim-world.ts'
+import { FEE_BPS, type SimWorld } from './sim-world.ts'
 
 export interface SimSummary {
   readonly entries: number
@@ -50,7 +51,9 @@ export async function checkEnd(
     )
     epoch = entry.epoch
     // By the schema: a replay trusts the journal, and reads it at the quick.
-    for (const event of JournalRecord.parse(JSON.parse(entry.payload)).events) {
+    const { events } = JournalRecord.parse(JSON.parse(entry.payload))
+    checkBills(events, BigInt(FEE_BPS))
+    for (const event of events) {
       evolve(parsed, event)
       if (event.type === 'usage.recorded') {
         const reading = `${event.spoolId}/${event.sequence}`

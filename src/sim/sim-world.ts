@@ -165,7 +165,9 @@ export class SimWorld {
     const process = this.#newProcess(`agent-${slot.index}`)
     slot.process = process
     const host = this.#host(process, this.#newDisk('agent'))
-    const models = MODELS.filter((_, index) => slot.index % 3 !== index).map((id) => ({
+    // By another measure than its gateway: every gateway has nodes of every model.
+    const kind = Math.floor(slot.index / this.gateways.length) % 3
+    const models = MODELS.filter((_, index) => kind !== index).map((id) => ({
       id,
       tasks: ['chat', 'completion'] as const,
       contextTokens: 4_096,
