@@ -64,6 +64,9 @@ export const exitCodeOf = {
   bus_timeout: retriable,
   epoch_stale: retriable,
   engine_failed: retriable,
+  journal_held: retriable,
+  lease_lost: retriable,
+  database_unreachable: retriable,
 
   network_unreachable: unreachable,
   network_timeout: unreachable,
@@ -76,5 +79,6 @@ export const exitCodeOf = {
   disk_full: machine,
   disk_read_only: machine,
   disk_failed: machine,
+  database_unfit: machine,
   model_corrupt: machine,
 } as const satisfies Record<ProblemCode, ExitCode>

@@ -7,6 +7,8 @@ export interface SystemPart {
   readonly package: string
   /** The program in it that is looked for. */
   readonly binary: string
+  /** Where else than on the PATH it may lie, as a pattern of the shell. */
+  readonly folders?: string
   readonly why: string
   /** What does not run, or is skipped, without it. */
   readonly neededBy: string
@@ -18,6 +20,45 @@ export const systemParts: readonly SystemPart[] = [
     binary: 'strace',
     why: 'watches that the journal reaches the disk before anything is acknowledged',
     neededBy: 'npm test (journal durability) and bench',
+  },
+  {
+    package: 'postgresql',
+    binary: 'postgres',
+    folders: '/usr/lib/postgresql/*/bin',
+    why: 'keeps the journal and the read models of a network that has outgrown one machine',
+    neededBy: 'npm test (stores, takeover) and bench',
+  },
+  {
+    package: 'nats-server',
+    binary: 'nats-server',
+    why: 'carries messages between gateways and coordinators in processes of their own',
+    neededBy: 'npm test (bus, takeover) and bench',
+  },
+  {
+    package: 'chromium',
+    binary: 'chromium',
+    why: 'opens the pages as a person would',
+    neededBy: 'npm test (web pages) and reports as pictures',
+  },
+  {
+    package: 'nginx-light',
+    binary: 'nginx',
+    folders: '/usr/sbin',
+    why: 'stands before a network as its TLS proxy',
+    neededBy: 'npm test (joining through a proxy)',
+  },
+  {
+    package: 'iproute2',
+    binary: 'ip',
+    folders: '/usr/sbin',
+    why: 'puts agents into networks of their own',
+    neededBy: 'npm test (joining through a proxy)',
+  },
+  {
+    package: 'openssl',
+    binary: 'openssl',
+    why: 'makes certificates',
+    neededBy: 'npm test (TLS)',
   },
 ]
 
@@ -32,7 +73,7 @@ export async function missingParts(
   machine: Pick<Machine, 'run'>,
   parts = systemParts,
 ): Promise<readonly SystemPart[]> {
-  const found = await Promise.all(parts.map((part) => hasCommand(machine, part.binary)))
+  const found = await Promise.all(parts.map((part) => hasCommand(machine, part.binary, part.folders)))
   return parts.filter((_, at) => !found[at])
 }
 
@@ -109,8 +150,11 @@ function problemOf(result: CommandResult): string | null {
   )
 }
 
-async function hasCommand(machine: Pick<Machine, 'run'>, name: string): Promise<boolean> {
-  const result = await machine.run('sh', ['-c', `command -v ${name}`], { timeoutMs: 10 * SECOND_MS })
+async function hasCommand(machine: Pick<Machine, 'run'>, name: string, folders = ''): Promise<boolean> {
+  const elsewhere = folders === '' ? '' : ` || ls ${folders}/${name}`
+  const result = await machine.run('sh', ['-c', `command -v ${name}${elsewhere}`], {
+    timeoutMs: 10 * SECOND_MS,
+  })
   return typeof result !== 'string' && result.code === 0
 }
 

@@ -128,6 +128,34 @@ export interface Journals {
   open(name: string): Promise<Journal>
 }
 
+/** Journals on a server that several machines reach: one leads, the others follow and may take over. */
+export interface SharedJournals extends Journals {
+  /**
+   * As `Journals.open`. Rejects with `Problem('journal_held')`, details `holder` and `remainingMs`, while another's lease
+   * runs, unless `takeOver` takes it all the same: the other's next append then fails.
+   */
+  open(name: string, options?: OpenSharedJournal): Promise<Journal>
+  /** Looks on without taking anything; the record is created where there is none. */
+  follow(name: string): Promise<JournalFollower>
+}
+export interface OpenSharedJournal {
+  readonly takeOver?: boolean
+}
+
+/** Reads what another opener writes, always from the server that takes the writes. */
+export interface JournalFollower {
+  readonly id: string
+  /** The newest durable entry and who may write now; `remainingMs` is 0 when nobody holds a lease. */
+  head(): Promise<{
+    readonly lastSequence: number
+    readonly epoch: number
+    readonly holder: string
+    readonly remainingMs: number
+  }>
+  read(fromSequence: number, countMax: number): Promise<readonly JournalEntry[]>
+  close(): Promise<void>
+}
+
 /** Append-only, durable, single-writer. Entries are numbered from 1 without gaps. */
 export interface Journal {
   /** Random, made when the record was created: a lost disk never makes old numbers new. */
@@ -135,6 +163,13 @@ export interface Journal {
   readonly epoch: number
   /** Number of the newest entry that is durable or about to be. */
   readonly lastSequence: number
+  /**
+   * Until when, by `Clock.elapsedMs`, nobody else can have taken the next epoch: `Infinity` where a lock keeps others
+   * out. What was read from memory must not leave later than this.
+   */
+  heldUntilMs(): number
+  /** Runs once, when another opener took the record or its lease could not be renewed: the caller must stop. */
+  onLost(run: (problem: Problem) => void): void
   /**
    * Appends `payloads` in order as one atomic, durable group. `done` runs once they would survive power loss, in
    * call order; with a problem the group did not happen, no later one will, and the caller must stop.

@@ -44,6 +44,10 @@ export const problemKinds = {
   network_timeout: kind(504, true, 'server_error'),
   bus_timeout: kind(503, true, 'server_error'),
   epoch_stale: kind(503, true, 'server_error'),
+  journal_held: kind(503, true, 'server_error'),
+  lease_lost: kind(503, true, 'server_error'),
+  database_unreachable: kind(503, true, 'server_error'),
+  database_unfit: kind(500, false, 'server_error'),
 
   port_taken: kind(500, false, 'server_error'),
   address_unavailable: kind(500, false, 'server_error'),

@@ -117,6 +117,8 @@ export class SimDisk {
       get lastSequence() {
         return lastSequence
       },
+      heldUntilMs: () => Number.POSITIVE_INFINITY,
+      onLost: () => {},
       append,
       read: async (fromSequence, countMax) => {
         await process.sleep(1)

@@ -95,6 +95,12 @@ class SqliteJournal implements Journal {
     return this.#lastSequence
   }
 
+  heldUntilMs(): number {
+    return Number.POSITIVE_INFINITY // The folder's lock keeps others out for as long as this process lives.
+  }
+
+  onLost(): void {}
+
   append(payloads: readonly string[], done: (problem: Problem | null) => void): void {
     assert(!this.#closing, 'nothing is appended to a closed journal')
     const problem = this.#problem
