@@ -22,7 +22,10 @@ test('what is read at the quick is what the schema reads, for every type of even
   fc.assert(
     fc.property(record, (given) => {
       const text = formatRecord(given)
-      assert.deepEqual(readRecord(text), JournalRecord.parse(JSON.parse(text)))
+      const expected = JournalRecord.parse(JSON.parse(text))
+      // What the first release left out is filled in.
+      for (const event of expected.events) if (event.type === 'usage.recorded') event.atMs ??= expected.atMs
+      assert.deepEqual(readRecord(text), expected)
       for (const event of given.events) seen.add(event.type)
     }),
     { numRuns: 1_000, seed: 1 },
@@ -54,6 +57,11 @@ function arbitraryOf(schema: z.ZodType): fc.Arbitrary<unknown> {
   }
   if (schema instanceof z.ZodEnum) return fc.constantFrom(...schema.options)
   if (schema instanceof z.ZodLiteral) return fc.constantFrom(...schema.def.values)
+  if (schema instanceof z.ZodRecord) {
+    return fc.dictionary(fc.stringMatching(/^\w{1,5}$/), fc.string(), { maxKeys: 3, noNullPrototype: true })
+  }
+  const pattern = schema instanceof z.ZodString ? schema.def.checks?.[0]?._zod.def : undefined
+  if (pattern && 'pattern' in pattern) return fc.stringMatching(pattern.pattern as RegExp)
   if (schema instanceof z.ZodString) return fc.string({ minLength: 1, maxLength: 30 })
   if (schema instanceof z.ZodBoolean) return fc.boolean()
   assert.equal(schema.def.type, 'number')

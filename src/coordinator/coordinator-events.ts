@@ -1,5 +1,6 @@
 /** Everything that can stand in the journal, and the form of one entry. */
 import { z } from 'zod'
+import { AuditEvent } from '#audit/audit-events.ts'
 import { FleetEvent } from '#fleet/fleet-events.ts'
 import { LedgerEvent } from '#ledger/ledger-events.ts'
 import { OrganisationEvent } from '#organisations/organisation-events.ts'
@@ -7,8 +8,9 @@ import { NanoUsd } from '#protocol/money.ts'
 import { Problem } from '#protocol/problem.ts'
 import { UsageRecord } from '#protocol/usage.ts'
 import { jsonWriter, wireFormsByKind } from '#protocol/wire-form.ts'
+import { upcastEvent, type WireEvent } from './upcast-event.ts'
 
-/** A request as it was billed. Changes no state: it is there for statements, usage pages and audits. */
+/** A request as it was billed: for statements, usage pages and audits, and for the limits of its key. */
 export const UsageEvent = z.object({
   type: z.literal('usage.recorded'),
   spoolId: z.string(),
@@ -18,6 +20,10 @@ export const UsageEvent = z.object({
   fee: NanoUsd,
   /** The capture that paid it; `null` when nothing was owed. */
   transferId: z.string().nullable(),
+  /** When it was billed, by cell time. Absent in entries of the first release. */
+  atMs: z.int().optional(),
+  /** What it is counted for. Absent: the organisation's default project. */
+  projectId: z.string().optional(),
 })
 export type UsageEvent = z.output<typeof UsageEvent>
 
@@ -25,6 +31,7 @@ export const CoordinatorEvent = z.discriminatedUnion('type', [
   LedgerEvent,
   FleetEvent,
   OrganisationEvent,
+  AuditEvent,
   UsageEvent,
 ])
 export type CoordinatorEvent = z.output<typeof CoordinatorEvent>
@@ -42,17 +49,21 @@ export const formatRecord: (record: JournalRecord) => string = jsonWriter(Journa
 
 const eventForms = wireFormsByKind(CoordinatorEvent)
 
+/** Every type of event that there is. */
+export const eventTypes: readonly string[] = [...eventForms.keys()]
+
 /**
  * Reads what `formatRecord` wrote. The journal's checksums vouch for the text, and only what was decided is written:
  * so all that is left to ask is whether this program knows what it reads. Throws `Problem('journal_newer')` for
  * another version and for an event whose type is unknown here.
  */
 export function readRecord(text: string): JournalRecord {
-  const wire = JSON.parse(text) as { version: unknown; atMs: number; events: { type: string }[] }
+  const wire = JSON.parse(text) as { version: unknown; atMs: number; events: WireEvent[] }
   if (wire.version !== 1) throw unknownHere(`an entry of version ${wire.version}`)
   const events = wire.events.map((event) => {
     const form = eventForms.get(event.type)
     if (form === undefined) throw unknownHere(`an event of type ${event.type}`)
+    upcastEvent(event, wire)
     return (form ? form.fromWire(event) : event) as CoordinatorEvent
   })
   return { version: 1, atMs: wire.atMs, events }

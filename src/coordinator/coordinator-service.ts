@@ -13,6 +13,8 @@ export interface CoordinatorService {
 export interface CoordinatorServiceOptions extends CoordinatorOptions {
   /** The network's part of each request, in hundredths of a percent. */
   readonly feeBps: number
+  /** Where gateways in other processes find this coordinator's own API. */
+  readonly apiUrl?: string
 }
 
 const TICK_MS = 1_000
@@ -28,11 +30,18 @@ export async function openCoordinatorService(
   host: Host,
   options: CoordinatorServiceOptions,
 ): Promise<CoordinatorService> {
-  const { bus, clock, log } = host
-  const coordinator = await openCoordinator(host, options)
+  return serveCoordinator(host, await openCoordinator(host, options), options)
+}
+
+/** As `openCoordinatorService`, for a coordinator that leads already. */
+export function serveCoordinator(
+  { bus, clock, log }: Pick<Host, 'bus' | 'clock' | 'log'>,
+  coordinator: Coordinator,
+  options: Pick<CoordinatorServiceOptions, 'feeBps' | 'apiUrl'>,
+): CoordinatorService {
   const startedMs = clock.elapsedMs()
   const gateways = createGateways(startedMs)
-  const feed = createFeed(coordinator)
+  const feed = createFeed(coordinator, options.apiUrl)
   const service = serveCell({ bus, clock, log, coordinator, gateways, feed, feeBps: options.feeBps })
   let announced = 0
   coordinator.onDurable(() => {

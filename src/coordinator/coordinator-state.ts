@@ -1,31 +1,30 @@
+import { type Audit, checkAudit, emptyAudit, evolveAudit } from '#audit/audit.ts'
 import { evolveFleet } from '#fleet/evolve-fleet.ts'
 import { checkFleet, emptyFleet, type Fleet } from '#fleet/fleet.ts'
 import { unreachable } from '#kernel/assert.ts'
 import { fromCanonical, toCanonical } from '#kernel/canonical.ts'
 import { evolveLedger } from '#ledger/evolve-ledger.ts'
 import { checkLedger, emptyLedger, type Ledger } from '#ledger/ledger.ts'
-import {
-  checkOrganisations,
-  emptyOrganisations,
-  evolveOrganisations,
-  type Organisations,
-} from '#organisations/organisations.ts'
-import type { CoordinatorEvent } from './coordinator-events.ts'
+import { countUse, evolveOrganisations } from '#organisations/evolve-organisations.ts'
+import { checkOrganisations, emptyOrganisations, type Organisations } from '#organisations/organisations.ts'
+import type { CoordinatorEvent, UsageEvent } from './coordinator-events.ts'
 
 /** Everything that is alive in a cell. Written by `evolve` alone. */
 export interface CoordinatorState {
   readonly ledger: Ledger
   readonly fleet: Fleet
   readonly organisations: Organisations
+  readonly audit: Audit
 }
 
 export const emptyState = (): CoordinatorState => ({
   ledger: emptyLedger(),
   fleet: emptyFleet(),
   organisations: emptyOrganisations(),
+  audit: emptyAudit(),
 })
 
-type Domain = 'ledger' | 'fleet' | 'organisation' | 'usage'
+type Domain = 'ledger' | 'fleet' | 'organisation' | 'audit' | 'usage'
 
 /** Applies one event to the domain that its type names. */
 export function evolve(state: CoordinatorState, event: CoordinatorEvent): void {
@@ -40,11 +39,23 @@ export function evolve(state: CoordinatorState, event: CoordinatorEvent): void {
     case 'organisation':
       evolveOrganisations(state.organisations, event as Parameters<typeof evolveOrganisations>[1])
       break
+    case 'audit':
+      evolveAudit(state.audit, event as Parameters<typeof evolveAudit>[1])
+      break
     case 'usage':
-      break // A fact for the read models; it changes nothing that is alive.
+      evolveUsage(state, event as UsageEvent)
+      break
     default:
       unreachable(domain)
   }
+}
+
+/** A fact for the read models; what is alive is only how much of its key's limits is used. */
+function evolveUsage({ organisations }: CoordinatorState, { record, cost, atMs }: UsageEvent): void {
+  if (atMs === undefined) return
+  let tokens = 0
+  for (const part of record.parts) tokens += part.promptTokens + part.completionTokens
+  countUse(organisations, { keyId: record.keyId, tokens, cost, atMs })
 }
 
 /** Throws unless every domain's invariants hold, and those between them. */
@@ -52,6 +63,7 @@ export function checkState(state: CoordinatorState): void {
   checkLedger(state.ledger)
   checkFleet(state.fleet)
   checkOrganisations(state.organisations)
+  checkAudit(state.audit)
 }
 
 /** The state as one text: equal states, and only they, give equal texts. */

@@ -8,9 +8,10 @@
 import type { Host, Journal, JournalEntry } from '#host/host.ts'
 import { assert } from '#kernel/assert.ts'
 import type { TimestampMs } from '#kernel/time.ts'
-import type { Problem } from '#protocol/problem.ts'
+import { Problem } from '#protocol/problem.ts'
 import { type CoordinatorEvent, formatRecord, readRecord } from './coordinator-events.ts'
-import { type CoordinatorState, evolve, formatState } from './coordinator-state.ts'
+import { type CoordinatorState, evolve } from './coordinator-state.ts'
+import { createSnapshotText } from './snapshot-text.ts'
 import { createSnapshots, type Snapshots } from './snapshots.ts'
 import { startTurn, type Turn } from './turn.ts'
 
@@ -23,6 +24,13 @@ export interface Coordinator {
   execute<T>(useCase: (turn: Turn) => T, reply: (result: T) => void): void
   /** Runs after each group became durable, with the newest durable sequence. */
   onDurable(run: (sequence: number) => void): void
+  /**
+   * False once another may have taken the epoch: memory is then history, and no answer made from it may leave. Also
+   * stops the coordinator, as a failed flush does.
+   */
+  mayAnswer(): boolean
+  /** Cell time: the time of a turn that was taken now. */
+  nowMs(): TimestampMs
   /** Runs for every event, in order, replayed ones not included. */
   onEvent(run: (event: CoordinatorEvent, sequence: number) => void): void
   /** Waits for what is queued, keeps a snapshot and closes the journal. */
@@ -44,18 +52,40 @@ export async function openCoordinator(
   options: CoordinatorOptions,
 ): Promise<Coordinator> {
   const journal = await host.journals.open('journal')
-  const snapshots = createSnapshots(host, journal.id)
+  const snapshots = createSnapshots(host, journal)
+  const loaded = await snapshots.load(journal.lastSequence)
+  return await lead(host, { ...loaded, journal, snapshots, snapshotSequence: loaded.sequence }, options)
+}
+
+/** What a process knows when it begins to lead. */
+export interface Knowledge {
+  readonly journal: Journal
+  readonly state: CoordinatorState
+  /** The last entry that `state` includes. */
+  readonly sequence: number
+  readonly snapshots: Snapshots
+  /** The last entry that the kept snapshot includes; 0 when there is none. */
+  readonly snapshotSequence: number
+}
+
+/** Brings `state` up to the journal's last entry, then serves. The journal is this process's own from here on. */
+export async function lead(
+  host: Pick<Host, 'clock' | 'log'>,
+  known: Knowledge,
+  options: CoordinatorOptions,
+): Promise<Coordinator> {
+  const { journal, state, sequence, snapshotSequence } = known
   const startedMs = host.clock.elapsedMs()
-  const { state, sequence } = await snapshots.load(journal.lastSequence)
   await replay(journal, state, sequence)
   const cellTime = createCellTime(host, await lastInstant(journal))
   host.log.info('coordinator.opened', {
     epoch: journal.epoch,
     sequence: journal.lastSequence,
-    snapshotSequence: sequence,
+    snapshotSequence,
+    knownSequence: sequence,
     replayMs: Math.round(host.clock.elapsedMs() - startedMs),
   })
-  return createCoordinator({ cellTime, journal, state, snapshots, snapshotSequence: sequence, options })
+  return createCoordinator({ cellTime, host, ...known, options })
 }
 
 /** Applies every journal entry after `sequence` to `state`. */
@@ -102,21 +132,27 @@ function createCellTime({ clock, log }: Pick<Host, 'clock' | 'log'>, lastMs: Tim
   return () => Math.floor(startMs + clock.elapsedMs())
 }
 
+const leaseLost = (): Problem =>
+  new Problem(
+    'lease_lost',
+    'This coordinator could not renew its lease in time, so that another may lead by now. It stops, and stands by when it is started again.',
+  )
+
 interface Pending {
   readonly sequence: number
   readonly run: () => void
 }
 
-function createCoordinator(parts: {
-  cellTime: () => TimestampMs
-  journal: Journal
-  state: CoordinatorState
-  snapshots: Snapshots
-  /** Last entry that the kept snapshot includes; 0 when there is none. */
-  snapshotSequence: number
-  options: CoordinatorOptions
-}): Coordinator {
-  const { cellTime, journal, state, snapshots, options } = parts
+function createCoordinator(
+  parts: Omit<Knowledge, 'sequence'> & {
+    cellTime: () => TimestampMs
+    host: Pick<Host, 'clock' | 'log'>
+    options: CoordinatorOptions
+  },
+): Coordinator {
+  const { cellTime, host, journal, state, snapshots, options } = parts
+  const { clock } = host
+  const snapshotText = createSnapshotText(host)
   let sequence = journal.lastSequence
   let durable = sequence
   let snapshotAt = parts.snapshotSequence
@@ -130,6 +166,20 @@ function createCoordinator(parts: {
   const durableListeners: ((sequence: number) => void)[] = []
   const eventListeners: ((event: CoordinatorEvent, sequence: number) => void)[] = []
 
+  function die(problem: Problem): void {
+    if (isDead) return
+    isDead = true
+    options.onFatal(problem)
+  }
+  journal.onLost(die)
+
+  function mayAnswer(): boolean {
+    if (isDead) return false
+    if (clock.elapsedMs() < journal.heldUntilMs()) return true
+    die(leaseLost())
+    return false
+  }
+
   function flush(): void {
     if (isFlushing || isDead || gathered.length === 0) return
     const group = gathered
@@ -139,11 +189,7 @@ function createCoordinator(parts: {
     journal.append(group, (problem) => {
       if (isDead) return
       isFlushing = false
-      if (problem) {
-        isDead = true
-        options.onFatal(problem)
-        return
-      }
+      if (problem) return die(problem)
       durable = upTo
       flush()
       releaseReplies()
@@ -153,6 +199,7 @@ function createCoordinator(parts: {
   }
 
   function releaseReplies(): void {
+    if (!replies[0] || replies[0].sequence > durable || !mayAnswer()) return
     isReleasing = true
     while (replies[0] && replies[0].sequence <= durable) {
       // Turns are taken in order, so what is ready is a prefix; turns taken meanwhile queue up behind it.
@@ -166,7 +213,8 @@ function createCoordinator(parts: {
   function snapshotWhenDue(): void {
     // Under load memory is always ahead of the disk, so the text is taken now and waits for its entries.
     if (!snapshot && sequence - snapshotAt >= options.snapshotEvery) {
-      snapshot = { text: formatState(state), sequence }
+      const text = snapshotText.take(state)
+      snapshot = text === null ? null : { text, sequence }
       snapshotAt = sequence
     }
     if (!snapshot || snapshot.sequence > durable) return
@@ -185,7 +233,7 @@ function createCoordinator(parts: {
       for (const run of eventListeners) for (const event of events) run(event, sequence)
     }
     if (sequence === durable && !isReleasing) {
-      reply(result)
+      if (mayAnswer()) reply(result)
       return
     }
     replies.push({ sequence, run: () => reply(result) })
@@ -197,11 +245,14 @@ function createCoordinator(parts: {
     journal,
     sequence: () => sequence,
     execute,
+    nowMs: cellTime,
+    mayAnswer,
     onDurable: (run) => void durableListeners.push(run),
     onEvent: (run) => void eventListeners.push(run),
     async close() {
       while (!isDead && sequence !== durable) await new Promise<void>((resolve) => execute(() => {}, resolve))
-      if (!isDead && sequence !== snapshotAt) snapshots.save(formatState(state), sequence)
+      const text = !isDead && sequence !== snapshotAt ? snapshotText.take(state) : null
+      if (text !== null) snapshots.save(text, sequence)
       isDead = true
       await snapshots.settle()
       await journal.close()

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { JournalEntry } from '#host/host.ts'
 import { createTestWorld, foundCell, type TestMachine } from '#sim/test-world.ts'
 import { openCoordinator } from './coordinator.ts'
 import { emptyState, formatState } from './coordinator-state.ts'
@@ -9,7 +10,7 @@ import { startTurn } from './turn.ts'
 test('the newest snapshot is read back as it was saved', async () => {
   const { world, machine, snapshots, text } = await setup()
   await world.settle(snapshots.save(text, 7))
-  const { state, sequence } = await world.settle(createSnapshots(machine.host, 'journal-1').load(9))
+  const { state, sequence } = await world.settle(createSnapshots(machine.host, journal).load(9))
   assert.deepEqual([formatState(state), sequence], [text, 7])
 })
 
@@ -20,6 +21,17 @@ test('a new snapshot takes the place of the one before', async () => {
   await world.settle(snapshots.save(text, 8))
   assert.equal(await world.settle(machine.host.blobs.get(hash)), null)
   assert.equal((await world.settle(snapshots.load(9))).sequence, 8)
+})
+
+test('a snapshot of a history that was restored away is not used', async () => {
+  const { world, machine, snapshots, text } = await setup()
+  await world.settle(snapshots.save(text, 7))
+  const others = [{ epoch: 2, payload: 'entry 7' }, { epoch: 1, payload: 'entry 8' }, null]
+  for (const other of others) {
+    const restored = { id: journal.id, read: async () => (other ? [{ sequence: 7, ...other }] : []) }
+    assert.equal((await world.settle(createSnapshots(machine.host, restored).load(9))).sequence, 0)
+  }
+  assert.equal((await world.settle(snapshots.load(9))).sequence, 7)
 })
 
 test('a save while another runs is skipped, and the same state twice keeps its one blob', async () => {
@@ -34,8 +46,9 @@ test('a save while another runs is skipped, and the same state twice keeps its o
 const harms: readonly [name: string, harm: (machine: TestMachine) => Promise<void> | void][] = [
   ['whose blob is gone', (machine) => machine.host.blobs.delete(readRef(machine).hash)],
   ['of another journal', (machine) => writeRef(machine, { journalId: 'another' })],
-  ['of a later format', (machine) => writeRef(machine, { version: 2 })],
+  ['of a later format', (machine) => writeRef(machine, { version: 1_000 })],
   ['newer than the journal', (machine) => writeRef(machine, { sequence: 1_000 })],
+  ['whose reference names another entry', (machine) => writeRef(machine, { sequence: 0 })],
   ['whose reference is cut short', (machine) => machine.host.secrets.write('snapshot', '{"version":1,"jour')],
   ['whose reference is no object', (machine) => machine.host.secrets.write('snapshot', 'null')],
   [
@@ -69,7 +82,7 @@ test('a disk that cannot give the blob means a full replay too', async () => {
   await world.settle(snapshots.save(text, 7))
   const get = () => Promise.reject(new Error('input/output error'))
   const blobs = { ...machine.host.blobs, get }
-  const broken = createSnapshots({ ...machine.host, blobs }, 'journal-1')
+  const broken = createSnapshots({ ...machine.host, blobs }, journal)
   assert.equal((await world.settle(broken.load(9))).sequence, 0)
   assert.ok(machine.logged.includes('snapshot.unusable'))
 })
@@ -78,7 +91,7 @@ test('a snapshot that cannot be kept is said in the log and stops nothing', asyn
   const { world, machine, text } = await setup()
   const put = () => Promise.reject(new Error('no space left'))
   const blobs = { ...machine.host.blobs, put }
-  const full = createSnapshots({ ...machine.host, blobs }, 'journal-1')
+  const full = createSnapshots({ ...machine.host, blobs }, journal)
   full.save(text, 7)
   await world.settle(full.settle())
   assert.deepEqual([machine.logged, machine.host.secrets.read('snapshot')], [['snapshot.failed'], null])
@@ -98,13 +111,23 @@ const readRef = ({ host }: TestMachine): Ref => JSON.parse(host.secrets.read('sn
 const writeRef = (machine: TestMachine, part: Partial<Ref>): void =>
   machine.host.secrets.write('snapshot', JSON.stringify({ ...readRef(machine), ...part }))
 
-/** Snapshots of the journal `journal-1`, and the text of a state to save. */
+/** Any journal of a hundred entries. */
+class HundredEntries {
+  readonly id = 'journal-1'
+  readonly #last = 100
+  async read(sequence: number): Promise<JournalEntry[]> {
+    return sequence > this.#last ? [] : [{ sequence, epoch: 1, payload: `entry ${sequence}` }]
+  }
+}
+const journal = new HundredEntries()
+
+/** Snapshots of `journal`, and the text of a state to save. */
 async function setup() {
   const world = createTestWorld()
   const machine = world.machine('coordinator')
   const state = emptyState()
   foundCell(startTurn(state, 1_800_000_000_000, []))
-  const snapshots = createSnapshots(machine.host, 'journal-1')
+  const snapshots = createSnapshots(machine.host, journal)
   return {
     world,
     machine,

@@ -1,9 +1,12 @@
-import type { Host } from '#host/host.ts'
+import type { Host, Journal } from '#host/host.ts'
 import { type CoordinatorState, emptyState, parseState } from './coordinator-state.ts'
+
+/** Of the state's shape: a snapshot of another one is replaced by a replay. */
+export const STATE_VERSION = 2
 
 /** Where a snapshot is: its blob, and the journal entry that it includes as the last. */
 interface SnapshotRef {
-  readonly version: 1
+  readonly version: typeof STATE_VERSION
   readonly journalId: string
   readonly sequence: number
   readonly hash: string
@@ -25,11 +28,15 @@ const decoder = new TextDecoder()
 /**
  * Snapshots only make a restart quick; the journal alone is the truth. So whatever is wrong with one (missing blob,
  * failed hash, another journal's, newer than the journal) means a full replay, said in the log, never an error.
+ *
+ * Each names the entry that it includes as the last. A journal that was restored to an earlier moment and went on
+ * differently has the same id and, after a while, the same numbers: but not that entry.
  */
 export function createSnapshots(
   { blobs, secrets, log }: Pick<Host, 'blobs' | 'secrets' | 'log'>,
-  journalId: string,
+  journal: Pick<Journal, 'id' | 'read'>,
 ): Snapshots {
+  const journalId = journal.id
   let saving: Promise<void> | null = null
 
   async function load(lastSequence: number): Promise<{ state: CoordinatorState; sequence: number }> {
@@ -37,9 +44,14 @@ export function createSnapshots(
     if (text !== null) {
       try {
         const ref = JSON.parse(text) as SnapshotRef
-        const isOurs = ref.version === 1 && ref.journalId === journalId && ref.sequence <= lastSequence
+        const isOurs =
+          ref.version === STATE_VERSION && ref.journalId === journalId && ref.sequence <= lastSequence
         const bytes = isOurs ? await blobs.get(ref.hash) : null
-        if (bytes) return { state: parseState(decoder.decode(bytes)), sequence: ref.sequence }
+        const kept = bytes ? decoder.decode(bytes) : ''
+        const head = bytes ? await headOf(journal, ref.sequence) : ''
+        // The hash vouches for the blob, and the blob for the number: a reference that rots leads nowhere.
+        if (bytes && kept.startsWith(head))
+          return { state: parseState(kept.slice(head.length)), sequence: ref.sequence }
         log.warn('snapshot.unusable', { sequence: ref.sequence, lastSequence })
       } catch (error) {
         log.warn('snapshot.unusable', { lastSequence, message: messageOf(error) })
@@ -51,8 +63,11 @@ export function createSnapshots(
   async function keep(text: string, sequence: number): Promise<void> {
     try {
       const previous = secrets.read(SECRET)
-      const hash = await blobs.put(encoder.encode(text))
-      secrets.write(SECRET, JSON.stringify({ version: 1, journalId, sequence, hash } satisfies SnapshotRef))
+      const hash = await blobs.put(encoder.encode((await headOf(journal, sequence)) + text))
+      secrets.write(
+        SECRET,
+        JSON.stringify({ version: STATE_VERSION, journalId, sequence, hash } satisfies SnapshotRef),
+      )
       const previousHash = previous === null ? hash : (JSON.parse(previous) as SnapshotRef).hash
       if (previousHash !== hash) await blobs.delete(previousHash)
     } catch (error) {
@@ -72,6 +87,17 @@ export function createSnapshots(
       await saving
     },
   }
+}
+
+const FINGERPRINT_LENGTH = 200
+
+/** The first line of a snapshot: which state of what it is. */
+async function headOf(journal: Pick<Journal, 'id' | 'read'>, sequence: number): Promise<string> {
+  const [entry] = await journal.read(sequence, 1)
+  if (entry?.sequence !== sequence) throw new Error(`the journal has no entry ${sequence} any more`)
+  const { epoch, payload } = entry
+  const start = JSON.stringify(payload.slice(0, FINGERPRINT_LENGTH).toWellFormed())
+  return `${journal.id} ${sequence} ${epoch} ${payload.length} ${start}\n`
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

@@ -70,9 +70,34 @@ export interface ListenAddress {
   readonly hostname: string
   /** 0 asks for any free port. */
   readonly port: number
+  /** Speaks TLS, and only that. */
+  readonly tls?: TlsFiles
+  /**
+   * Stands behind these proxies, addresses or ranges such as `10.0.0.0/8`: what they say of a client is believed, and
+   * whoever comes from another machine without them is refused. This machine is always one of them.
+   */
+  readonly proxies?: readonly string[]
 }
+/** PEM files; they are read again when they change. */
+export interface TlsFiles {
+  /** The certificate, and behind it those that lead to its authority. */
+  readonly certFile: string
+  readonly keyFile: string
+}
+export interface CertificateFacts {
+  readonly file: string
+  /** Host names and addresses that it is for. */
+  readonly names: readonly string[]
+  readonly validFromMs: TimestampMs
+  readonly expiresAtMs: TimestampMs
+  /** SHA-256, in hex, of its public key as SPKI. */
+  readonly tlsKey: string
+}
+
 export interface Listener {
   readonly port: number
+  /** What TLS shows now, and before it those that connections of a moment ago have seen; empty without TLS. */
+  certificates?(): readonly CertificateFacts[]
   /** Stops accepting, lets open exchanges end for `graceMs`, then destroys them. */
   close(graceMs: number): Promise<void>
 }
@@ -83,6 +108,8 @@ export interface Link {
   send(message: Uint8Array): void
   /** Bytes queued and not yet handed to the system. */
   bufferedBytes(): number
+  /** SHA-256, in hex, of the public key (as SPKI) that the peer's TLS showed; null where the link has no TLS of its own. */
+  tlsKey?(): string | null
   close(code: number, reason: string): void
 }
 export interface LinkHandlers {
@@ -104,6 +131,8 @@ export interface Exchange {
   readonly target: string
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>
+  /** Where the client is, as the proxies in front say it; undefined where that is not known. */
+  readonly clientAddress?: string | undefined
   /** Reads the whole body once. `done` gets `Problem('body_too_large')` beyond `bytesMax`, and nothing if the client leaves. */
   readBody(bytesMax: number, done: (problem: Problem | null, body: Uint8Array) => void): void
   /** The whole answer at once. */
@@ -163,6 +192,11 @@ export interface Journal {
   readonly epoch: number
   /** Number of the newest entry that is durable or about to be. */
   readonly lastSequence: number
+  /**
+   * How long after the opening the holder before may still believe that it leads: its lease had not ended when the
+   * record was taken over. 0 in all other cases. No answer may leave before.
+   */
+  readonly rivalMs: number
   /**
    * Until when, by `Clock.elapsedMs`, nobody else can have taken the next epoch: `Infinity` where a lock keeps others
    * out. What was read from memory must not leave later than this.

@@ -9,6 +9,8 @@ export const AgentConfig = z.object({
   apiUrl: z.url(),
   /** Enrols the node the first time; null afterwards. */
   token: z.string().nullable(),
+  /** Serves also a network that cannot prove its key, as after a rollback of the network. */
+  allowsUnproven: z.boolean(),
   name: z.string().min(1).max(100),
   askPerGpuHour: NanoUsd,
   engine: z.discriminatedUnion('kind', [
@@ -18,6 +20,8 @@ export const AgentConfig = z.object({
       model: z.string().min(1),
       modelId: z.string().min(1).max(200),
       gpu: z.union([z.literal('auto'), z.literal('cuda'), z.literal('vulkan'), z.literal(false)]),
+      /** Where the builds for GPUs are that `shoal engine install` brought. */
+      enginesFolder: z.string().nullable(),
       threads: z.int().positive().nullable(),
       slots: z.int().positive().nullable(),
     }),

@@ -13,6 +13,7 @@ import { tokenPrice } from '#fleet/token-price.ts'
 import type { ParkEvent } from '#host/energy-store.ts'
 import type { Host } from '#host/host.ts'
 import type { Machine } from '#host/machine.ts'
+import { nodeTimeZones } from '#host/node/node-time-zones.ts'
 import { openSqliteEnergyStore } from '#host/node/sqlite-energy-store.ts'
 import { readCounters } from '#host/rapl.ts'
 import { formatUsd } from '#kernel/money.ts'
@@ -50,13 +51,13 @@ export async function openAgentEnergy(
   const { clock, log } = host
   const { energy } = config
   const fetch = (request: Request): Promise<Response> => host.network.fetch(request)
-  const plug = energy.plug === null ? null : createSmartPlug({ fetch, clock }, energy.plug)
+  const plug = energy.plug === null ? null : createSmartPlug({ ...host, fetch }, energy.plug)
   const store = openSqliteEnergyStore(join(config.folder, ENERGY_FILE))
   try {
-    const { usdPerKwh, tariff: place, tariffUsdPerUnit: usdPerUnit } = energy
+    const { usdPerKwh, tariff: place, tariffUsdPerUnit: usdPerUnit, timeZone = null } = energy
     const tariff = await openTariffSource(
-      { clock, fetch, machine, store },
-      { usdPerKwh, tariff: place, usdPerUnit },
+      { clock, fetch, machine, store, zones: nodeTimeZones },
+      { usdPerKwh, tariff: place, usdPerUnit, timeZone },
     )
     for (const notice of tariff.notices()) onNote(notice)
     const keeper = createEnergyKeeper(

@@ -23,7 +23,7 @@ export interface AgentKeeperHooks {
 }
 
 export interface AgentKeeperOptions {
-  readonly agent: Omit<AgentConfig, 'apiUrl' | 'token'>
+  readonly agent: Omit<AgentConfig, 'apiUrl' | 'token' | 'allowsUnproven'>
   /** Whether the agent's folder holds an enrolment at this address already. */
   readonly isEnrolled: (apiUrl: string) => boolean
 }
@@ -60,7 +60,7 @@ export function keepAgent(
     let isUp = false
     let failure: Problem | null = null
     const bornMs = clock.elapsedMs()
-    const config = AgentConfig.encode({ ...options.agent, apiUrl, token })
+    const config = AgentConfig.encode({ ...options.agent, apiUrl, token, allowsUnproven: false })
     agent = children.spawnChild(
       { module, args: [JSON.stringify(config)] },
       {

@@ -1,16 +1,28 @@
 import { z } from 'zod'
 import { NanoUsd } from '#protocol/money.ts'
+import { ListenConfig } from './listen-config.ts'
 
 /** How one cell runs: what the supervisor tells its child process. */
 export const CellConfig = z.object({
+  /** `cell`: coordinator and gateway in one process. The others share a database and a bus with the rest of the cell. */
+  role: z.enum(['cell', 'coordinator', 'gateway']),
+  /** Where journal and read models are, when not in the data folder: `postgres://…`. */
+  databaseUrl: z.string().nullable(),
+  /** Between processes of one cell: `nats://…`; needed by `coordinator` and `gateway`. */
+  busUrl: z.string().nullable(),
+  /** What all coordinators and gateways of a cell share; `<dataFolder>/secrets` when null. */
+  secretsFolder: z.string().nullable(),
+  /** The process that this one replaces, known to be dead, as it was called on the journal's server: its lease is no obstacle. */
+  predecessor: z.string().nullable(),
   dataFolder: z.string().min(1),
-  hostname: z.string().min(1),
-  port: z.int().min(0).max(65_535),
+  listen: ListenConfig,
   networkName: z.string().min(1).max(100),
   /** The network's part of each request, in hundredths of a percent. */
   feeBps: z.int().min(0).max(10_000),
   /** Test money of a new network's founder. */
   testBalance: NanoUsd,
+  /** The least that is paid out at once. */
+  payoutMin: NanoUsd.optional(),
   logLevel: z.enum(['info', 'warn', 'error']),
 })
 export type CellConfig = z.output<typeof CellConfig>
@@ -21,10 +33,18 @@ export const CellMessage = z.discriminatedUnion('type', [
     type: z.literal('ready'),
     apiUrl: z.string(),
     openaiBaseUrl: z.string(),
-    apiKey: z.string(),
-    operatorKey: z.string(),
+    /** Null where another machine has the founder's keys. */
+    apiKey: z.string().nullable(),
+    operatorKey: z.string().nullable(),
+    /** Where agents and clients elsewhere reach it. */
+    publicUrl: z.string(),
     port: z.int(),
+    localPort: z.int(),
+    /** How this process is called on the journal's server. */
+    holder: z.string(),
   }),
+  /** It waits for its turn to lead; `apiUrl` is null while it does not listen. */
+  z.object({ type: z.literal('standby'), holder: z.string(), apiUrl: z.string().nullable() }),
   z.object({ type: z.literal('token'), token: z.string() }),
   z.object({ type: z.literal('failed'), code: z.string(), message: z.string() }),
 ])

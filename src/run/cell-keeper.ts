@@ -14,6 +14,8 @@ export type Ready = Extract<CellMessage, { type: 'ready' }>
 export interface CellKeeperHooks {
   /** It serves: the first time, and again after each restart. */
   readonly onReady: (ready: Ready) => void
+  /** It waits for its turn to lead, at `apiUrl` if it listens meanwhile. */
+  readonly onStandby?: (holder: string, apiUrl: string | null) => void
   readonly onToken: (token: string) => void
   /** It went down, for the reason that it gave itself or by the way it ended, and is started again. */
   readonly onRestart: (why: Problem | string) => void
@@ -37,7 +39,7 @@ const FAILURES_MAX = 5
 
 export function keepCell(
   parts: { children: Children; clock: Clock; module: URL },
-  wanted: CellConfig,
+  wanted: Omit<CellConfig, 'predecessor'>,
   hooks: CellKeeperHooks,
 ): CellKeeper {
   const { children, clock, module } = parts
@@ -53,14 +55,20 @@ export function keepCell(
     let isUp = false
     let failure: Problem | null = null
     // The port that the first start was given is kept, so that clients and agents find the network again.
-    const config = { ...wanted, port: lastReady?.port ?? wanted.port }
+    const { port = wanted.listen.port, localPort = wanted.listen.localPort } = lastReady ?? {}
+    const { holder: predecessor = null } = lastReady ?? {}
+    const config = { ...wanted, listen: { ...wanted.listen, port, localPort }, predecessor }
     current = spare && !spare.isGone ? spare : new CellProcess(children, module)
     spare = null
     current.start(config, {
       onMessage(message) {
         if (message.type === 'token') hooks.onToken(message.token)
         else if (message.type === 'failed') failure = toKnownProblem(message)
-        else {
+        else if (message.type === 'standby') {
+          isUp = true
+          clock.after(SPARE_AFTER_MS, prepareSpare)
+          hooks.onStandby?.(message.holder, message.apiUrl)
+        } else {
           isUp = true
           lastReady = message
           clock.after(SPARE_AFTER_MS, prepareSpare)

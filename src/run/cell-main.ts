@@ -3,13 +3,20 @@
  * a cell that died), and runs until it is told to stop or its parent is gone.
  */
 import { existsSync, readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
+import type { Host, Secrets } from '#host/host.ts'
+import { createDiskSecrets } from '#host/node/disk-secrets.ts'
 import { writeFileDurablySync } from '#host/node/durable-file.ts'
+import { openNatsBus } from '#host/node/nats-bus.ts'
 import { openNodeHost } from '#host/node/open-node-host.ts'
 import { openPgliteStore } from '#host/node/pglite-store.ts'
+import { withShared } from '#host/node/shared-secrets.ts'
+import { trustAuthorities } from '#host/node/trusted-authorities.ts'
 import { toProblem } from '#protocol/problem.ts'
 import { type Cell, credentialsFile, type KeptCredentials, type KeptKeys, openCell } from './cell.ts'
 import { type CellConfig, type CellMessage, CellOrder } from './cell-config.ts'
+import { databaseAt } from './database.ts'
 
 /** What runs may take this long to end when the network stops in order. */
 const CLOSE_GRACE_MS = 10_000
@@ -30,8 +37,9 @@ function die(error: unknown): never {
 }
 
 async function start(config: CellConfig): Promise<void> {
-  process.title = 'shoal coordinator'
+  process.title = config.role === 'gateway' ? 'shoal gateway' : 'shoal coordinator'
   const { dataFolder, logLevel } = config
+  if (config.listen.caFile !== null) trustAuthorities(config.listen.caFile)
   const host = openNodeHost({ folder: dataFolder, logName: 'network', logLevel })
   const { log } = host
   const fatal = (error: unknown): never => {
@@ -43,22 +51,41 @@ async function start(config: CellConfig): Promise<void> {
   // Memory may be ahead of the journal, or simply wrong: a replay is the only safe way back.
   process.on('uncaughtException', fatal)
   process.on('unhandledRejection', fatal)
-  cell = await openCell(
+  const shared =
+    config.databaseUrl === null ? null : databaseAt(config.databaseUrl, { ...host, holder: holderOf() })
+  const bus =
+    config.busUrl === null ? host.bus : await openNatsBus(host, { url: config.busUrl, name: holderOf() })
+  cell = openCell(
     {
-      host,
+      host: { ...host, bus, secrets: secretsOf(config, host) },
+      sharedJournals: shared?.journals ?? null,
       processId: process.pid,
-      openStore: () => openPgliteStore({ folder: join(dataFolder, 'read-models'), owner: 'shoal up', log }),
+      openStore:
+        shared?.openStore ??
+        (() => openPgliteStore({ folder: join(dataFolder, 'read-models'), owner: 'shoal up', log })),
       credentials: { read: () => readKeys(dataFolder), write: (kept) => writeKeys(dataFolder, kept) },
+      onStandby(holder, apiUrl) {
+        log.info('coordinator.stands_by', { holder })
+        send({ type: 'standby', holder, apiUrl })
+      },
       onFatal: (problem) => fatal(problem),
       onBug: (error) => fatal(error),
     },
     config,
   )
-  const { apiUrl, openaiBaseUrl, apiKey, operatorKey, port } = cell
-  log.info('network.ready', { apiUrl })
-  send({ type: 'ready', apiUrl, openaiBaseUrl, apiKey, operatorKey, port })
-  if (isClosing) close(0)
+  if (isClosing) return close(0)
+  const { keys, ...ready } = await cell.ready
+  const { apiUrl, publicUrl } = ready
+  log.info('network.ready', { apiUrl, publicUrl })
+  const { apiKey = null, operatorKey = null } = keys ?? {}
+  send({ type: 'ready', ...ready, apiKey, operatorKey, holder: holderOf() })
 }
+
+const secretsOf = ({ secretsFolder }: CellConfig, { secrets }: Pick<Host, 'secrets'>): Secrets =>
+  secretsFolder === null ? secrets : withShared(secrets, createDiskSecrets(secretsFolder))
+
+/** How this process is called on the servers that it shares with others. */
+const holderOf = (): string => `${hostname()}/${process.pid}`
 
 function readKeys(dataFolder: string): KeptKeys | null {
   const path = credentialsFile(dataFolder)
@@ -82,7 +109,10 @@ function close(graceMs: number): void {
 function obey(order: CellOrder): void {
   if (order.type === 'start') start(order.config).catch(die)
   else if (order.type === 'stop') close(CLOSE_GRACE_MS)
-  else cell?.enrolmentToken().then((token) => send({ type: 'token', token }), die)
+  else
+    cell?.enrolmentToken().then((token) => {
+      if (token !== null) send({ type: 'token', token })
+    }, die)
 }
 
 process.on('message', (message) => obey(CellOrder.parse(message)))

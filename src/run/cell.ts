@@ -1,40 +1,56 @@
-/** One cell in one process: coordinator and gateway on an in-process bus, behind one port. */
+/**
+ * One process of a cell. Embedded, coordinator and gateway share it, an in-process bus and one port. Outgrown, each is
+ * a process of its own on a common bus, with the journal on a server: one coordinator leads and others stand by.
+ */
 import { join } from 'node:path'
-import { createControlApi } from '#coordinator/control-api.ts'
-import { openCoordinatorService } from '#coordinator/coordinator-service.ts'
-import { foundNetwork } from '#coordinator/found-network.ts'
-import { execute, type HandlerParts, hashSecret, newId } from '#coordinator/handlers/handler-parts.ts'
-import { mintKey } from '#coordinator/mint-key.ts'
-import { openProjector } from '#coordinator/read-models/projector.ts'
-import { createQueries } from '#coordinator/read-models/queries.ts'
-import { openGateway } from '#gateway/gateway.ts'
-import { serveOpenAi } from '#gateway/openai-http.ts'
-import { serveFetch } from '#host/exchange-fetch.ts'
-import type { Exchange, Host, ServerHandlers } from '#host/host.ts'
+import { type Coordinator, type CoordinatorOptions, openCoordinator } from '#coordinator/coordinator.ts'
+import { type CoordinatorService, serveCoordinator } from '#coordinator/coordinator-service.ts'
+import { type Standby, standBy } from '#coordinator/standby.ts'
+import { createStandbyApi } from '#coordinator/standby-api.ts'
+import { type Gateway, openGateway } from '#gateway/gateway.ts'
+import type { NetworkIdentity } from '#gateway/network-prover.ts'
+import type { Host, Journal, SharedJournals } from '#host/host.ts'
 import type { SqlStore } from '#host/sql-store.ts'
+import { assert } from '#kernel/assert.ts'
 import { base32, formatId, ID_BYTES } from '#kernel/id.ts'
-import type { Problem } from '#protocol/problem.ts'
-import type { Scope } from '#protocol/scope.ts'
+import { Problem } from '#protocol/problem.ts'
 import type { CellConfig } from './cell-config.ts'
+import { type CoordinatorHalf, openCoordinatorHalf } from './coordinator-half.ts'
+import type { Front } from './front.ts'
+import { leaderProxy } from './leader-proxy.ts'
+import { keepNetworkKey } from './network-key.ts'
+import { createReach } from './reach.ts'
 
-export interface Cell {
+export interface CellReady {
   readonly apiUrl: string
   readonly openaiBaseUrl: string
+  /** Where agents and clients elsewhere reach it; the others are for this machine. */
+  readonly publicUrl: string
   readonly port: number
-  readonly apiKey: string
-  readonly operatorKey: string
-  /** A fresh single-use token for a node of the founding organisation. */
-  enrolmentToken(): Promise<string>
+  readonly localPort: number
+  /** The founder's keys; null where another machine has them. */
+  readonly keys: KeptKeys | null
+}
+
+export interface Cell {
+  /** Resolves when it serves; a coordinator that stands by may take for ever. Rejects when it never can. */
+  readonly ready: Promise<CellReady>
+  /** A fresh single-use token for a node of the founding organisation; null without a leading coordinator here. */
+  enrolmentToken(): Promise<string | null>
   /** Lets what runs end for `graceMs`, then closes everything in order. */
   close(graceMs: number): Promise<void>
 }
 
 export interface CellParts {
   readonly host: Host
+  /** The journals on a server; null where the journal is in the data folder. */
+  readonly sharedJournals: SharedJournals | null
   readonly openStore: () => SqlStore
   /** Keeps the keys that the command line on this machine uses; null when there are none yet. */
   readonly credentials: { read(): KeptKeys | null; write(kept: KeptCredentials): void }
   readonly processId: number
+  /** Told when this process waits for its turn to lead. */
+  readonly onStandby: (holder: string, apiUrl: string | null) => void
   /** The process must die at once. */
   readonly onFatal: (problem: Problem) => void
   readonly onBug: (error: unknown) => void
@@ -46,94 +62,159 @@ export interface KeptKeys {
 export type KeptCredentials = KeptKeys & { readonly apiUrl: string; readonly openaiBaseUrl: string }
 
 const SNAPSHOT_EVERY = 20_000
-const CONTROL_BODY_BYTES_MAX = 1024 * 1024
 const KEY_SECRET_BYTES = 32
-const LOCAL_TOKEN_TTL_MS = 10 * 60_000
+/** Leading from the start takes less. */
+const STANDBY_TOLD_AFTER_MS = 1_000
 
-export async function openCell(parts: CellParts, config: CellConfig): Promise<Cell> {
-  const { host, onFatal, onBug } = parts
-  const { clock, crypto, secrets, log } = host
-  const keySecret = keepSecret(host)
-  const { feeBps, networkName, dataFolder } = config
-  // Both journals open at once: a restart is as long as the slower of them.
-  const spool = host.journals.open('spool')
-  spool.catch(() => undefined) // Whoever awaits it below hears of its failure.
-  const service = await openCoordinatorService(host, { feeBps, snapshotEvery: SNAPSHOT_EVERY, onFatal })
-  const { coordinator } = service
-  const journals = { open: () => spool }
-  const gateway = await openGateway(
-    { ...host, journals },
-    { gatewayId: gatewayIdOf(host), keySecret, onFatal },
-  )
-  await new Promise<void>((resolve) => gateway.onReady(resolve))
+/** What of a cell is open in this process, closed in this order. */
+interface Opened {
+  front?: Front
+  gateway?: Gateway
+  half?: CoordinatorHalf
+  service?: CoordinatorService
+  standby?: Standby
+}
 
-  const store = parts.openStore()
-  const projector = openProjector({ journal: coordinator.journal, store, clock, log })
-  coordinator.onDurable((sequence) => projector.notify(sequence))
-
-  let serve: (exchange: Exchange) => void = (exchange) => exchange.abort()
-  const handlers: ServerHandlers = {
-    onExchange: (exchange) => serve(exchange),
-    onLink: (path, link) => (path === '/agent' ? gateway.acceptLink(link) : null),
-  }
-  const listener = await host.network.listen({ hostname: config.hostname, port: config.port }, handlers)
-  const { port } = listener
-  const apiUrl = `http://${config.hostname.includes(':') ? `[${config.hostname}]` : config.hostname}:${port}`
-  const openaiBaseUrl = `${apiUrl}/v1`
-
-  const handlerParts: HandlerParts = {
-    coordinator,
-    clock,
-    crypto,
-    secrets,
-    log,
-    projector,
-    queries: createQueries(store),
-    networkName,
-    feeBps,
-    keySecret,
-    apiUrl,
-    dataFolder,
-    processId: parts.processId,
-    live: { processId: parts.processId, requestsOpen: gateway.requestsOpen },
-  }
-  const api = createControlApi(handlerParts, { openAiBaseUrl: openaiBaseUrl, onBug })
-  const openAi = { gateway, clock, log, secrets }
-  serve = (exchange) => {
-    if (exchange.target.startsWith('/v1/')) serveOpenAi(openAi, exchange)
-    else
-      serveFetch(exchange, async (request) => api.fetch(request), {
-        bytesMax: CONTROL_BODY_BYTES_MAX,
-        origin: apiUrl,
-        log,
-      })
-  }
-
-  const organisationId = await execute(handlerParts, (turn) =>
-    foundNetwork(turn, {
-      organisationId: newId('org', handlerParts),
-      name: networkName,
-      testBalance: config.testBalance,
-    }),
-  )
-  const keys = await keepKeys(handlerParts, parts.credentials.read(), organisationId)
-  parts.credentials.write({ apiUrl, openaiBaseUrl, ...keys })
-
+export function openCell(parts: CellParts, config: CellConfig): Cell {
+  const opened: Opened = {}
+  const open = { cell: openWhole, coordinator: openCoordinatorAlone, gateway: openGatewayAlone }[config.role]
+  const ready = open(parts, config, opened)
   return {
-    apiUrl,
-    openaiBaseUrl,
-    port,
-    ...keys,
-    enrolmentToken: () => issueToken(handlerParts, organisationId),
+    ready,
+    enrolmentToken: async () => (await opened.half?.enrolmentToken()) ?? null,
     async close(graceMs) {
-      await listener.close(graceMs)
-      await gateway.close()
-      projector.close()
-      await store.close()
-      await service.close()
+      // What waits for its turn to lead is told first, and the rest opens no further.
+      if (!opened.service) await opened.standby?.close()
+      else await ready.catch(() => undefined)
+      await opened.front?.close(graceMs)
+      await opened.gateway?.close()
+      opened.half?.stop()
+      // Gives the lease back: whoever stands by leads from now on.
+      await opened.service?.close()
+      await opened.half?.close()
     },
   }
 }
+
+async function openWhole(parts: CellParts, config: CellConfig, opened: Opened): Promise<CellReady> {
+  const { host } = parts
+  // Both journals open at once: a restart is as long as the slower of them.
+  const spool = openSpool(host)
+  const coordinator = await (parts.sharedJournals
+    ? leadInTurn({ parts, config, opened }, parts.sharedJournals)
+    : openCoordinator(host, coordinatorOptions(parts)))
+  const keySecret = keepSecret(host)
+  const networkKeys = keepNetworkKey(host, coordinator.sequence() === 0 || parts.sharedJournals === null)
+  const reach = createReach(host, config.listen)
+  opened.service = serveCoordinator(host, coordinator, config)
+  const gateway = await openGatewayOn(parts, spool, { keySecret, network: reach.identity(networkKeys) })
+  opened.gateway = gateway
+  await new Promise<void>((resolve) => gateway.onReady(resolve))
+  const front = await reach.open(gateway)
+  opened.front = front
+  const live = { processId: parts.processId, requestsOpen: gateway.requestsOpen }
+  const known = { coordinator, keySecret, networkKeys, reach, front, live }
+  const half = await openCoordinatorHalf(parts, known, config)
+  opened.half = half
+  front.serveApi(async (request) => half.api.fetch(request))
+  return readyAt(front, half.keys)
+}
+
+async function openCoordinatorAlone(
+  parts: CellParts,
+  config: CellConfig,
+  opened: Opened,
+): Promise<CellReady> {
+  const { host, sharedJournals, onBug } = parts
+  assert(sharedJournals, 'a coordinator of its own has its journal on a server')
+  const reach = createReach(host, config.listen)
+  // Calls come by way of gateways, which say for whom.
+  const front = await reach.open(null, { believesForwarders: true })
+  opened.front = front
+  const { ownUrl, publicUrl } = front
+  const coordinator = await leadInTurn({ parts, config, opened }, sharedJournals, (standby) => {
+    const { networkName } = config
+    const api = createStandbyApi(
+      { ...host, networkName, keySecret: keepSecret(host), standby },
+      { openAiBaseUrl: `${publicUrl}/v1`, onBug, ...reach.names() },
+    )
+    front.serveApi(async (request) => api.fetch(request))
+    return ownUrl
+  })
+  opened.service = serveCoordinator(host, coordinator, { feeBps: config.feeBps, apiUrl: ownUrl })
+  const keySecret = keepSecret(host)
+  const networkKeys = keepNetworkKey(host, coordinator.sequence() === 0)
+  const known = { coordinator, keySecret, networkKeys, reach, front, live: null }
+  const half = await openCoordinatorHalf(parts, known, config)
+  opened.half = half
+  front.serveApi(async (request) => half.api.fetch(request))
+  return readyAt(front, half.keys)
+}
+
+async function openGatewayAlone(parts: CellParts, config: CellConfig, opened: Opened): Promise<CellReady> {
+  const { host } = parts
+  const reach = createReach(host, config.listen)
+  const network = reach.identity(keepNetworkKey(host, false))
+  const gateway = await openGatewayOn(parts, openSpool(host), { keySecret: needSecret(host), network })
+  opened.gateway = gateway
+  const front = await reach.open(gateway)
+  opened.front = front
+  const { leaderUrl } = gateway.directory
+  front.serveApi(leaderProxy({ network: host.network, leaderUrl, guard: reach.names() }))
+  return readyAt(front, null)
+}
+
+const readyAt = ({ url, publicUrl, port, localPort }: Front, keys: KeptKeys | null): CellReady => ({
+  apiUrl: url,
+  openaiBaseUrl: `${url}/v1`,
+  publicUrl,
+  port,
+  localPort,
+  keys,
+})
+
+const coordinatorOptions = ({ onFatal }: CellParts): CoordinatorOptions => ({
+  onFatal,
+  snapshotEvery: SNAPSHOT_EVERY,
+})
+
+/** Follows the journal on the server until this process may lead: at once, when nobody else does. */
+async function leadInTurn(
+  { parts, config, opened }: { parts: CellParts; config: CellConfig; opened: Opened },
+  journals: SharedJournals,
+  serve: (standby: Standby) => string | null = () => null,
+): Promise<Coordinator> {
+  const { predecessor } = config
+  const standby = await standBy({ ...parts.host, journals }, { ...coordinatorOptions(parts), predecessor })
+  opened.standby = standby
+  // A secret of its own would shut every key out that the network has given.
+  if (standby.leader().lastSequence > 0) needSecret(parts.host)
+  const apiUrl = serve(standby)
+  const timer = parts.host.clock.after(STANDBY_TOLD_AFTER_MS, () =>
+    parts.onStandby(standby.leader().holder, apiUrl),
+  )
+  try {
+    return await standby.led
+  } finally {
+    timer.cancel()
+  }
+}
+
+function openSpool(host: Host): Promise<Journal> {
+  const spool = host.journals.open('spool')
+  spool.catch(() => undefined) // Whoever awaits it below hears of its failure.
+  return spool
+}
+
+const openGatewayOn = (
+  { host, onFatal }: CellParts,
+  spool: Promise<Journal>,
+  known: { keySecret: string; network: NetworkIdentity },
+): Promise<Gateway> =>
+  openGateway(
+    { ...host, journals: { open: () => spool } },
+    { gatewayId: gatewayIdOf(host), ...known, onFatal },
+  )
 
 /** The secret under which keys are hashed: made once, with the network. */
 function keepSecret({ secrets }: Host): string {
@@ -144,47 +225,22 @@ function keepSecret({ secrets }: Host): string {
   return made
 }
 
+/** As the network has it: who joins a network cannot make one up. */
+function needSecret({ secrets }: Host): string {
+  const kept = secrets.read('key-secret')
+  if (kept !== null) return kept
+  throw new Problem(
+    'config_invalid',
+    'The network’s secret, under which API keys are hashed, is not on this machine. Give the folder of secrets of the coordinator that founded the network with --secrets, or a copy of it.',
+  )
+}
+
 function gatewayIdOf({ secrets }: Host): string {
   const kept = secrets.read('gateway-id')
   if (kept !== null) return kept
   const made = formatId('gateway', secrets.randomBytes(ID_BYTES))
   secrets.write('gateway-id', made)
   return made
-}
-
-/** The founder's keys as they were kept, as far as they still open what they should; new ones in place of the others. */
-async function keepKeys(
-  parts: HandlerParts,
-  kept: KeptKeys | null,
-  organisationId: string,
-): Promise<KeptKeys> {
-  const { organisations } = parts.coordinator.state
-  const works = (key: string | undefined): key is string =>
-    key !== undefined && organisations.keyIdByHash.has(hashSecret(key, parts))
-  const keyFor = (key: string | undefined, name: string, scopes: Scope[]): Promise<string> =>
-    works(key)
-      ? Promise.resolve(key)
-      : execute(parts, (turn) => mintKey(turn, parts, { organisationId, name, scopes }).key)
-  return {
-    apiKey: await keyFor(kept?.apiKey, 'first key', ['developer']),
-    operatorKey: await keyFor(kept?.operatorKey, 'operator', ['operator']),
-  }
-}
-
-function issueToken(parts: HandlerParts, organisationId: string): Promise<string> {
-  const token = `join-${base32(parts.secrets.randomBytes(20))}`
-  return execute(parts, (turn) => {
-    const { nowMs } = turn
-    const tokenHash = hashSecret(token, parts)
-    turn.fleet({
-      kind: 'issue_token',
-      tokenHash,
-      organisationId,
-      expiresAtMs: nowMs + LOCAL_TOKEN_TTL_MS,
-      nowMs,
-    })
-    return token
-  })
 }
 
 /** Where a cell keeps what its machine's command line needs. */

@@ -146,6 +146,7 @@ const line = (requestId: string, amount: string) => ({
   counterpartyAccountId: 'consumer:other',
   transferId: requestId,
   requestId,
+  externalReference: null,
   balanceAfter: '0',
 })
 const fresh = { accountId: 'provider:org', asOfSequence: 1, lagEntries: 0 }

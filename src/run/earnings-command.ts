@@ -1,6 +1,4 @@
 /** `shoal earnings`: what the node of this machine used and earned, from its own record. */
-import { existsSync } from 'node:fs'
-import { join, resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { type EarningsRow, earningsCsv, earningsRows, type LedgerSum } from '#agent/energy/earnings.ts'
 import type { CliContext } from '#cli/context.ts'
@@ -14,7 +12,7 @@ import { openSqliteEnergyStore } from '#host/node/sqlite-energy-store.ts'
 import { DAY_MS, HOUR_MS } from '#kernel/time.ts'
 import { PAGE_LIMIT_MAX } from '#protocol/page.ts'
 import { Problem } from '#protocol/problem.ts'
-import { ENERGY_FILE } from './energy-config.ts'
+import { findEnergyRecord } from './find-energy-record.ts'
 
 interface EarningsOptions extends GlobalOptions {
   readonly by: 'hour' | 'day'
@@ -44,7 +42,7 @@ export const earningsCommand = (context: CliContext): Command =>
     )
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<EarningsOptions>()
-      const store = openSqliteEnergyStore(findRecord(context, options))
+      const store = openSqliteEnergyStore(findEnergyRecord(dataFolderOf(context, options), options.node))
       try {
         await show(context, command, { options, store })
       } finally {
@@ -56,24 +54,6 @@ function parseDay(text: string): number {
   const atMs = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN
   if (Number.isNaN(atMs)) throw new InvalidArgumentError('Expected a day such as 2026-11-22.')
   return atMs
-}
-
-function findRecord(context: CliContext, options: EarningsOptions): string {
-  const folder = resolve(dataFolderOf(context, options))
-  const kinds = options.node ? [options.node] : (['agent', 'provider'] as const)
-  const found = kinds.filter((kind) => existsSync(join(folder, kind, ENERGY_FILE)))
-  const [kind, other] = found
-  if (other) {
-    throw new Problem(
-      'config_invalid',
-      `${folder} has the records of two nodes: say which with --node agent (of "shoal up") or --node provider.`,
-    )
-  }
-  if (kind) return join(folder, kind, ENERGY_FILE)
-  throw new Problem(
-    'not_found',
-    `${folder} has no record of a node: none has run from it yet. Start one with "shoal provide", or name its folder with --data.`,
-  )
 }
 
 async function show(

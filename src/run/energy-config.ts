@@ -20,6 +20,8 @@ export const EnergyConfig = z.object({
   tariff: z.string().nullable(),
   /** What one unit of the currency of a bare list of prices is worth. */
   tariffUsdPerUnit: z.number().positive().nullable(),
+  /** By whose clocks the tariff is, where it does not say so itself: `Europe/Berlin`. */
+  timeZone: z.string().nullish(),
   /** A smart plug's address. */
   plug: z.string().nullable(),
   /** As its owner knows them: before what is measured. */

@@ -14,6 +14,7 @@ export interface EnergyFlags {
   readonly kwh?: number
   readonly tariff?: string
   readonly tariffUsd?: number
+  readonly timeZone?: string
   readonly plug?: string
   readonly wattsLoad?: number
   readonly wattsIdle?: number
@@ -45,6 +46,10 @@ export const energyOptions = (who: string): Option[] => [
   new Option('--tariff <file|url>', 'prices by the time of use or by the hour: a JSON file or an address'),
   new Option('--tariff-usd <rate>', "what one unit of the tariff's currency is worth in USD").argParser(
     decimal(0.000_001, 1_000),
+  ),
+  new Option(
+    '--time-zone <name>',
+    'by whose clocks the tariff is, where it does not say so itself: Europe/Berlin',
   ),
   new Option('--plug <url>', 'a smart plug that measures this machine: Shelly or Tasmota'),
   new Option('--watts-load <watts>', 'what the machine draws at work, measured at the wall').argParser(
@@ -81,7 +86,7 @@ function parseKwh(text: string): number {
 
 /** Throws `Problem('config_invalid')` for options that do not go together. */
 export function energyOf(flags: EnergyFlags, feeBps: number | null): EnergyConfig {
-  const { ask, askFloor, askMax, kwh, tariff, tariffUsd, plug, wattsLoad, wattsIdle } = flags
+  const { ask, askFloor, askMax, kwh, tariff, tariffUsd, plug, wattsLoad, wattsIdle, timeZone } = flags
   const isAuto = ask === 'auto'
   const floor = askFloor ?? ASK_DEFAULT
   if (isAuto && kwh === undefined && tariff === undefined)
@@ -98,11 +103,14 @@ export function energyOf(flags: EnergyFlags, feeBps: number | null): EnergyConfi
     throw refused(`The machine cannot draw ${wattsIdle} W without work and ${wattsLoad} W with it.`)
   if (tariffUsd !== undefined && tariff === undefined)
     throw refused('--tariff-usd says what a tariff is worth: give --tariff too.')
+  if (timeZone !== undefined && tariff === undefined)
+    throw refused('--time-zone says by whose clocks a tariff is: give --tariff too.')
   return {
     autoAsk: isAuto ? { floor, max: askMax ?? null } : null,
     usdPerKwh: kwh ?? null,
     tariff: tariff === undefined ? null : /^https?:\/\//.test(tariff) ? tariff : resolve(tariff),
     tariffUsdPerUnit: tariffUsd ?? null,
+    timeZone: timeZone ?? null,
     plug: plug ?? null,
     watts:
       wattsLoad === undefined || wattsIdle === undefined

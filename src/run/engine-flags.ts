@@ -8,6 +8,8 @@ export interface EngineFlags {
   readonly model: string
   readonly modelId?: string
   readonly gpu: 'auto' | 'cuda' | 'vulkan' | 'none'
+  readonly cpu?: boolean
+  readonly engineInstall: boolean
   readonly threads?: number
   readonly slots?: number
   readonly upstream?: string
@@ -28,6 +30,11 @@ export function engineOptions(rootFolder: string): Option[] {
     new Option('--gpu <kind>', 'where to compute: auto takes a GPU if there is one')
       .choices(['auto', 'cuda', 'vulkan', 'none'])
       .default('auto'),
+    new Option('--cpu', 'compute on the CPU, GPU or not: the same as --gpu none'),
+    new Option(
+      '--no-engine-install',
+      "never install the engine's build for a GPU: end instead where it is missing",
+    ),
     new Option('--threads <count>', 'CPU threads of the engine (default: cores - 1, at most 4)').argParser(
       parseCount,
     ),
@@ -63,7 +70,8 @@ export function engineOf(flags: EngineFlags): AgentConfig['engine'] {
     kind: 'llama-cpp',
     model: source.kind === 'file' ? resolve(source.path) : flags.model,
     modelId: flags.modelId ?? (isGuide ? GUIDE_ID : defaultModelId(source)),
-    gpu: flags.gpu === 'none' ? false : flags.gpu,
+    gpu: flags.cpu === true || flags.gpu === 'none' ? false : flags.gpu,
+    enginesFolder: null,
     threads: flags.threads ?? null,
     slots,
   }

@@ -3,19 +3,22 @@ import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Command, Option } from 'commander'
 import type { CliContext } from '#cli/context.ts'
-import { dataFolderOf, type GlobalOptions } from '#cli/credentials.ts'
+import { caFileOf, dataFolderOf, type GlobalOptions } from '#cli/credentials.ts'
 import { styleFor } from '#cli/style.ts'
 import { formatUsd } from '#kernel/money.ts'
 import { Problem } from '#protocol/problem.ts'
+import { parseName } from './cell-flags.ts'
 import { type EnergyFlags, energyOf, energyOptions, firstAsk } from './energy-flags.ts'
 import { type EngineFlags, engineOf, engineOptions } from './engine-flags.ts'
+import { enginesOf, settleEngine } from './gpu-build.ts'
 import { keepAlive } from './keep-alive.ts'
+import { isLoopback } from './listen-config.ts'
 import { type AgentStep, type RunningAgent, runAgent } from './run-agent.ts'
-import { parseName } from './up-command.ts'
 
 interface ProvideOptions extends GlobalOptions, EngineFlags, EnergyFlags {
   readonly join: string
   readonly token?: string
+  readonly allowUnproven?: true
   readonly name: string
   readonly logLevel: 'info' | 'warn' | 'error'
 }
@@ -30,6 +33,10 @@ export const provideCommand = (context: CliContext): Command => {
     .option(
       '--token <token>',
       'a single-use enrolment token; needed the first time ("shoal nodes token" makes one)',
+    )
+    .option(
+      '--allow-unproven',
+      'go on serving a network that was rolled back to a release that cannot prove its key',
     )
     .option('--name <name>', "the node's name", parseName, hostname() || 'node')
     .addOption(
@@ -46,6 +53,8 @@ export const provideCommand = (context: CliContext): Command => {
 
 async function runProvide(context: CliContext, options: ProvideOptions): Promise<void> {
   const folder = join(resolve(dataFolderOf(context, options)), 'provider')
+  const apiUrl = originOf(options.join)
+  if (apiUrl.startsWith('https:')) context.trustAuthorities(caFileOf(context, options))
   const abort = new AbortController()
   const outcome = Promise.withResolvers<void>()
   const show = createProgress(context, options)
@@ -67,11 +76,12 @@ async function runProvide(context: CliContext, options: ProvideOptions): Promise
     agent = await runAgent(
       {
         folder,
-        apiUrl: originOf(options.join),
+        apiUrl,
         token: options.token ?? null,
+        allowsUnproven: options.allowUnproven === true,
         name: options.name,
         askPerGpuHour: firstAsk(options),
-        engine: engineOf(options),
+        engine: await settleEngine(context, engineOf(options), enginesOf(context, options)),
         energy: energyOf(options, null),
         logLevel: options.logLevel,
       },
@@ -91,6 +101,12 @@ async function runProvide(context: CliContext, options: ProvideOptions): Promise
 
 function originOf(url: string): string {
   const parsed = URL.canParse(url) ? new URL(url) : null
+  if (parsed?.protocol === 'http:' && !isLoopback(parsed.hostname)) {
+    throw new Problem(
+      'config_invalid',
+      `--join ${url} is plain http to another machine, by which everybody on the way could read along. Join it by its https address; one that has none is reached through a tunnel (ssh -L) and http://127.0.0.1.`,
+    )
+  }
   if (parsed?.protocol === 'http:' || parsed?.protocol === 'https:') return parsed.origin
   throw new Problem(
     'config_invalid',
@@ -132,8 +148,12 @@ function createProgress(context: CliContext, options: ProvideOptions) {
           awayTold = step.message
           return
         case 'state':
-          return step.state === 'serving' ? undefined : note(`${step.nodeId}: ${step.state}`)
+          // Where it was said what is wrong, each further try is no news.
+          return step.state === 'serving' || awayTold !== ''
+            ? undefined
+            : note(`${step.nodeId}: ${step.state}`)
         case 'serving':
+          awayTold = ''
           return stdout.write(servingText(step, options))
       }
     },

@@ -17,7 +17,7 @@ import { nodeChildren } from '#host/node/node-children.ts'
 import { createNodeMachine } from '#host/node/node-machine.ts'
 import { openNodeHost } from '#host/node/open-node-host.ts'
 import { undiciUpstreams } from '#host/node/undici-upstream.ts'
-import type { Capability } from '#protocol/capability.ts'
+import { Capability } from '#protocol/capability.ts'
 import type { Problem } from '#protocol/problem.ts'
 import { VERSION } from '#protocol/version.ts'
 import type { AgentConfig } from './agent-config.ts'
@@ -108,7 +108,8 @@ async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartPart
   const fetch = (request: Request): Promise<Response> => host.network.fetch(request)
   const roundTripMs = await measureRoundTrip(config.apiUrl, { fetch, clock })
   const network = roundTripMs === null ? null : { roundTripMs }
-  const capability: Capability = { ...machine, engines: [config.engine.kind], network }
+  const computesOn = Capability.shape.computesOn.parse(engine.models()[0]?.computesOn)
+  const capability: Capability = { ...machine, engines: [config.engine.kind], computesOn, network }
   const speedOf = (modelId: string): ModelSpeed => speeds.get(modelId) ?? UNMEASURED
   const metered = energy.meter(engine, speedOf)
   const { verdict } = energy
@@ -165,16 +166,18 @@ function connect(parts: {
   hooks: RunAgentHooks
 }): Agent {
   const { config, host, engine, identity, capability, speedOf, verdict, hooks } = parts
-  const { nodeId, keys } = identity
+  const { nodeId, keys, fingerprint } = identity
   return startAgent(host, engine, {
     nodeId,
     keys,
     gatewayUrl: `${config.apiUrl.replace(/^http/, 'ws')}/agent`,
     agentVersion: VERSION,
+    pin: { fingerprint, allowsUnproven: config.allowsUnproven },
     askPerGpuHour: verdict().ask,
     capability,
     speedOf,
     onRefused: hooks.onFailed,
+    onAway: (message) => hooks.onStep({ kind: 'away', message }),
     onState(state) {
       hooks.onStep({ kind: 'state', state, nodeId })
       if (state !== 'serving') return
@@ -209,13 +212,14 @@ async function openEngine(
     signal,
     onProgress: (progress) => hooks.onStep({ kind: 'downloading', progress }),
   })
-  const { modelId, threads, slots } = engine
+  const { modelId, enginesFolder, threads, slots } = engine
   return createLlamaCppEngine(
     {
       modelPath,
       modelId,
       // A machine with a GPU serves from it or says why not; one without never looks for it.
       gpu: engine.gpu === 'auto' && !options.hasGpu ? false : engine.gpu,
+      ...(enginesFolder === null ? {} : { enginesFolder }),
       ...(threads === null ? {} : { threads }),
       ...(slots === null ? {} : { slots }),
     },

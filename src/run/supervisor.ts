@@ -8,6 +8,7 @@ import { keepCell, type Ready } from './cell-keeper.ts'
 
 export interface SupervisorHooks {
   readonly onReady: (ready: Ready) => void
+  readonly onStandby: (holder: string) => void
   readonly onServing: (serving: Serving) => void
   readonly onAgentState: (state: string) => void
   readonly onAgentNote: (text: string) => void
@@ -17,7 +18,7 @@ export interface SupervisorHooks {
 }
 
 export interface SupervisorOptions {
-  readonly cell: CellConfig
+  readonly cell: Omit<CellConfig, 'predecessor'>
   /** Null: no agent on this machine. */
   readonly agent: AgentKeeperOptions | null
 }
@@ -52,6 +53,7 @@ export function startSupervisor(
       hooks.onReady(ready)
       agent?.start(apiUrl, null)
     },
+    onStandby: hooks.onStandby,
     onToken: (token) => agent?.start(apiUrl, token),
     onRestart: (why) => hooks.onRestart('coordinator', why),
     onFailed: hooks.onFailed,

@@ -1,85 +1,59 @@
 /** `shoal up`: a whole network on this machine. */
-import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command } from 'commander'
 import { isEnrolled } from '#agent/enrol.ts'
 import type { CliContext } from '#cli/context.ts'
 import { dataFolderOf, type GlobalOptions, PORT_DEFAULT } from '#cli/credentials.ts'
 import { styleFor } from '#cli/style.ts'
-import { toDiskProblem } from '#host/node/disk-problem.ts'
 import { createDiskSecrets } from '#host/node/disk-secrets.ts'
-import { makeFolder } from '#host/node/durable-file.ts'
 import { lockFolder } from '#host/node/folder-lock.ts'
 import { nodeChildren } from '#host/node/node-children.ts'
 import { nodeClock } from '#host/node/node-clock.ts'
-import { formatUsd, type NanoUsd } from '#kernel/money.ts'
-import { Problem } from '#protocol/problem.ts'
+import { formatUsd } from '#kernel/money.ts'
+import type { Problem } from '#protocol/problem.ts'
 import { VERSION } from '#protocol/version.ts'
 import type { Serving } from './agent-keeper.ts'
 import { awaitOffers } from './await-offers.ts'
+import {
+  databaseOption,
+  type LogLevel,
+  logLevelOption,
+  type NetworkFlags,
+  parsePort,
+  withNetworkFlags,
+} from './cell-flags.ts'
 import type { Ready } from './cell-keeper.ts'
-import { type EnergyFlags, energyOf, energyOptions, firstAsk, parseMoney } from './energy-flags.ts'
+import { type EnergyFlags, energyOf, energyOptions, firstAsk } from './energy-flags.ts'
 import { type EngineFlags, engineOf, engineOptions } from './engine-flags.ts'
+import { enginesOf, settleEngine } from './gpu-build.ts'
 import { keepAlive } from './keep-alive.ts'
+import { type ListenFlags, listenOf, withListenFlags } from './listen-flags.ts'
+import { makeOwnFolder } from './own-folder.ts'
+import { clearReady, readyFields, writeReady } from './ready-file.ts'
 import { startSupervisor } from './supervisor.ts'
 
-interface UpOptions extends GlobalOptions, EngineFlags, EnergyFlags {
-  readonly port: number
-  readonly name: string
+interface UpOptions extends GlobalOptions, NetworkFlags, ListenFlags, EngineFlags, EnergyFlags {
   readonly readyFile?: string
   readonly agent: boolean
-  readonly feeBps: number
-  readonly testBalance: NanoUsd
-  readonly logLevel: 'info' | 'warn' | 'error'
+  readonly database?: string
+  readonly logLevel: LogLevel
 }
-
-const NAME_LENGTH_MAX = 100
-const TEST_BALANCE_DEFAULT: NanoUsd = 10_000_000_000n
 
 export const upCommand = (context: CliContext): Command => {
   const command = new Command('up')
     .description('run a whole network on this machine: coordinator, gateway and one node')
-    .option('--port <port>', 'where to listen on 127.0.0.1; 0 for any free port', parsePort, PORT_DEFAULT)
-    .option('--name <name>', "the network's name", parseName, 'local')
+    .option('--port <port>', 'the port to listen on; 0 for any free one', parsePort, PORT_DEFAULT)
     .option('--ready-file <file>', 'write {openaiBaseUrl, apiKey, apiUrl, webUrl} there once it serves')
     .option('--no-agent', 'no node on this machine')
-    .option(
-      '--fee-bps <bps>',
-      "the network's part of each request, in hundredths of a percent",
-      parseBps,
-      500,
-    )
-    .addOption(
-      new Option('--test-balance <usd>', 'test money that a new network starts with')
-        .argParser(parseMoney)
-        .default(TEST_BALANCE_DEFAULT, '10'),
-    )
-    .addOption(
-      new Option('--log-level <level>', 'what goes to the log files')
-        .choices(['info', 'warn', 'error'])
-        .default('info'),
-    )
+    .addOption(databaseOption())
+    .addOption(logLevelOption())
+  withListenFlags(withNetworkFlags(command))
   for (const option of [...energyOptions('what the node asks'), ...engineOptions(context.rootFolder)])
     command.addOption(option)
   return command.action((_options: unknown, self: Command) =>
     runUp(context, self.optsWithGlobals<UpOptions>()),
   )
-}
-
-export const parseName = (text: string): string => {
-  if (text.trim() !== '' && text.length <= NAME_LENGTH_MAX) return text
-  throw new InvalidArgumentError(`Expected 1 to ${NAME_LENGTH_MAX} characters.`)
-}
-const parsePort = (text: string): number =>
-  parseBounded(text, { max: 65_535, what: 'a port from 0 to 65535' })
-const parseBps = (text: string): number =>
-  parseBounded(text, { max: 10_000, what: 'a number from 0 to 10000' })
-function parseBounded(text: string, { max, what }: { max: number; what: string }): number {
-  const value = Number(text)
-  if (!Number.isInteger(value) || value < 0 || value > max || text.trim() === '')
-    throw new InvalidArgumentError(`Expected ${what}.`)
-  return value
 }
 
 const SAME_INTERRUPT_MS = 500
@@ -89,13 +63,18 @@ const moduleHere = (name: string): URL => new URL(import.meta.url.replace(/up-co
 async function runUp(context: CliContext, options: UpOptions): Promise<void> {
   const dataFolder = resolve(dataFolderOf(context, options))
   const energy = energyOf(options, options.feeBps)
+  const listen = listenOf(options, context.clock.nowMs())
   if (options.readyFile !== undefined) clearReady(options.readyFile)
-  // Who used what, and the hashes of keys, are nobody else's on this machine.
   makeOwnFolder(dataFolder)
+  const engine = options.agent
+    ? await settleEngine(context, engineOf(options), enginesOf(context, options))
+    : engineOf(options)
   const lock = lockFolder(dataFolder, 'shoal up')
   const screen = createScreen(context, dataFolder, options)
+  if (listen.proxies !== null && listen.publicUrl === null)
+    screen.note('without --public-url it takes any name, and cannot tell agents where to join')
   const agentFolder = join(dataFolder, 'agent')
-  const { name, port, feeBps, testBalance, logLevel } = options
+  const { name, feeBps, testBalance, payoutMin, logLevel } = options
 
   const outcome = Promise.withResolvers<void>()
   let ready: Ready | null = null
@@ -111,14 +90,26 @@ async function runUp(context: CliContext, options: UpOptions): Promise<void> {
       modules: { cell: moduleHere('cell-main'), agent: moduleHere('agent-main') },
     },
     {
-      cell: { dataFolder, hostname: '127.0.0.1', port, networkName: name, feeBps, testBalance, logLevel },
+      cell: {
+        role: 'cell',
+        databaseUrl: options.database ?? null,
+        busUrl: null,
+        secretsFolder: null,
+        dataFolder,
+        listen,
+        networkName: name,
+        feeBps,
+        testBalance,
+        payoutMin,
+        logLevel,
+      },
       agent: options.agent
         ? {
             agent: {
               folder: agentFolder,
               name: hostname() || 'local',
               askPerGpuHour: firstAsk(options),
-              engine: engineOf(options),
+              engine,
               energy,
               logLevel,
             },
@@ -132,6 +123,7 @@ async function runUp(context: CliContext, options: UpOptions): Promise<void> {
         ready = now
         if (!options.agent) announce(null)
       },
+      onStandby: (holder) => screen.note(`stands by; ${holder === '' ? 'nobody leads' : `${holder} leads`}`),
       onServing(serving) {
         const ids = serving.models.map(({ id }) => id)
         if (!ready) return
@@ -170,40 +162,6 @@ async function runUp(context: CliContext, options: UpOptions): Promise<void> {
     unsubscribe()
     if (!isStopping) await supervisor.stop()
     lock.release()
-  }
-}
-
-function makeOwnFolder(folder: string): void {
-  try {
-    makeFolder(folder, 0o700)
-  } catch (error) {
-    throw toDiskProblem(error, folder)
-  }
-}
-
-/** Nobody may take the file of an earlier run for this one's; a place that cannot be written is told before the start. */
-function clearReady(file: string): void {
-  tryReady(file, () => {
-    writeFileSync(file, '', { mode: 0o600 })
-    rmSync(file)
-  })
-}
-
-function writeReady(file: string, { openaiBaseUrl, apiKey, apiUrl }: Ready): void {
-  const text = `${JSON.stringify({ openaiBaseUrl, apiKey, apiUrl, webUrl: `${apiUrl}/` })}\n`
-  // Renamed into place: whoever waits for the file never reads half of it.
-  tryReady(file, () => {
-    writeFileSync(`${file}.part`, text, { mode: 0o600 })
-    renameSync(`${file}.part`, file)
-  })
-}
-
-function tryReady(file: string, write: () => void): void {
-  try {
-    write()
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new Problem('config_invalid', `The ready file ${file} cannot be written: ${why}.`, { cause })
   }
 }
 
@@ -249,8 +207,9 @@ function createScreen(context: CliContext, dataFolder: string, options: UpOption
     serving(ready: Ready, serving: Serving | null): void {
       if (isAnnounced) return
       isAnnounced = true
-      const { apiUrl, openaiBaseUrl, apiKey } = ready
-      if (options.json) return line(JSON.stringify({ openaiBaseUrl, apiKey, apiUrl, webUrl: `${apiUrl}/` }))
+      const { apiUrl, openaiBaseUrl, publicUrl } = ready
+      const apiKey = ready.apiKey ?? 'YOUR_KEY'
+      if (options.json) return line(JSON.stringify({ ...readyFields(ready), apiKey }))
       const model = serving?.models[0]?.id ?? 'MODEL'
       const speeds = serving?.models.map(
         ({ id, tokensPerSecond }) => `${id} (${Math.round(tokensPerSecond)} tokens/s)`,
@@ -259,6 +218,9 @@ function createScreen(context: CliContext, dataFolder: string, options: UpOption
         ['OpenAI API', openaiBaseUrl],
         ['API key', apiKey],
         ['Web', `${apiUrl}/   ${style('dim', `API reference: ${apiUrl}/docs`)}`],
+        ...(publicUrl === apiUrl
+          ? []
+          : [['Elsewhere', `${publicUrl}/   for agents and clients`] as [string, string]]),
         ['Data', dataFolder],
         ['Balance', `$${formatUsd(options.testBalance)} of test money on a new network`],
         [

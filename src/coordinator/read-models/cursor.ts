@@ -31,6 +31,15 @@ export function parseDayCursor(text: string): DayCursor {
   return { day, model_md5 }
 }
 
+/** An entry of an organisation's chain. */
+export const formatChainCursor = ({ chain_sequence }: { readonly chain_sequence: bigint }): string =>
+  chain_sequence.toString()
+
+export function parseChainCursor(text: string): bigint {
+  if (!/^\d{1,16}$/.test(text)) throw unknownCursor(text)
+  return BigInt(text)
+}
+
 const unknownCursor = (text: string): Problem =>
   new Problem(
     'invalid_request',

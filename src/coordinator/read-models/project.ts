@@ -5,11 +5,16 @@
 
 import type { Statement } from '#host/sql-store.ts'
 import { unreachable } from '#kernel/assert.ts'
+import { toCanonical } from '#kernel/canonical.ts'
 import { DAY_MS } from '#kernel/time.ts'
-import { NETWORK_FEES, NETWORK_LOSSES } from '#ledger/ledger.ts'
+import { EXTERNAL_PAYOUTS, NETWORK_FEES, NETWORK_LOSSES } from '#ledger/ledger.ts'
 import type { LedgerEvent, Payout } from '#ledger/ledger-events.ts'
+import { payoutHold } from '#ledger/payouts.ts'
+import { defaultProject } from '#organisations/organisations.ts'
 import type { StatementKind } from '#protocol/account.ts'
-import type { JournalRecord, UsageEvent } from '../coordinator-events.ts'
+import type { AuditEntry } from '#protocol/audit.ts'
+import type { CoordinatorEvent, JournalRecord, UsageEvent } from '../coordinator-events.ts'
+import { INSERT_ACCOUNTS, INSERT_AUDIT, INSERT_LINES, INSERT_USAGE, UPSERT_PAYOUTS } from './project-sql.ts'
 
 export interface DecodedEntry {
   readonly sequence: number
@@ -30,6 +35,7 @@ export interface LineRow {
   counterparty_account_id: string
   transfer_id: string
   request_id: string | null
+  external_reference: string | null
   memo: string
   at_ms: number
 }
@@ -39,6 +45,7 @@ export interface UsageRow {
   day: string
   request_id: string
   organisation_id: string
+  project_id: string
   key_id: string
   model: string
   kind: string
@@ -54,10 +61,38 @@ export interface UsageRow {
   total_ms: number
 }
 
+interface AuditRow {
+  sequence: number
+  line: number
+  organisation_id: string
+  chain_sequence: number
+  act: string
+  /** The entry as canonical JSON: what its hash is of, and nothing that PostgreSQL's text could not hold. */
+  entry: string
+}
+export interface PayoutRow {
+  payout_id: string
+  sequence: number
+  line: number
+  organisation_id: string
+  account_id: string
+  amount: string
+  method: string
+  destination: string
+  state: string
+  requested_at_ms: number
+  settled_at_ms: number | null
+  external_reference: string | null
+  reason: string | null
+}
+
 interface Rows {
   readonly accounts: AccountRow[]
   readonly lines: LineRow[]
   readonly usage: UsageRow[]
+  readonly audit: AuditRow[]
+  /** By id, as the newest event tells it; in the order in which they were asked for. */
+  readonly payouts: Map<string, PayoutRow>
 }
 
 /**
@@ -65,12 +100,14 @@ interface Rows {
  * however many the entries; none for entries that no read model shows.
  */
 export function projectEntries(entries: readonly DecodedEntry[]): Statement[] {
-  const rows: Rows = { accounts: [], lines: [], usage: [] }
+  const rows: Rows = { accounts: [], lines: [], usage: [], audit: [], payouts: new Map() }
   for (const entry of entries) collect(rows, entry)
   return [
     ...insertOf(INSERT_ACCOUNTS, rows.accounts),
     ...insertOf(INSERT_LINES, rows.lines),
     ...insertOf(INSERT_USAGE, rows.usage),
+    ...insertOf(INSERT_AUDIT, rows.audit),
+    ...insertOf(UPSERT_PAYOUTS, [...rows.payouts.values()]),
   ]
 }
 
@@ -78,15 +115,10 @@ const insertOf = (sql: string, rows: readonly object[]): Statement[] =>
   rows.length === 0 ? [] : [{ sql, parameters: [JSON.stringify(rows)] }]
 
 function collect(rows: Rows, { sequence, record }: DecodedEntry): void {
-  const requestIds = new Map<string, string>()
-  for (const event of record.events) {
-    if (event.type === 'usage.recorded' && event.transferId !== null) {
-      requestIds.set(event.transferId, event.record.requestId)
-    }
-  }
+  const causes = causesOf(record.events)
   let line = 0
   let usageLine = 0
-  for (const event of record.events) {
+  for (const [index, event] of record.events.entries()) {
     switch (event.type) {
       case 'ledger.account_opened':
         rows.accounts.push({ account_id: storable(event.accountId), kind: event.kind })
@@ -102,7 +134,8 @@ function collect(rows: Rows, { sequence, record }: DecodedEntry): void {
             amount: posting.amount.toString(),
             counterparty_account_id: storable(posting.counterpartyAccountId),
             transfer_id: storable(event.transferId),
-            request_id: storableOrNull(requestIds.get(event.transferId) ?? null),
+            request_id: storableOrNull(causes.requestIds.get(event.transferId) ?? null),
+            external_reference: storableOrNull(causes.references.get(event.transferId) ?? null),
             memo: storable(event.memo),
             at_ms: event.atMs,
           })
@@ -111,9 +144,72 @@ function collect(rows: Rows, { sequence, record }: DecodedEntry): void {
       case 'usage.recorded':
         rows.usage.push(usageRow(event, { sequence, line: usageLine++, atMs: record.atMs }))
         break
+      case 'audit.recorded':
+        rows.audit.push(auditRow(event.entry, { sequence, line: index }))
+        break
+      case 'ledger.payout_requested':
+      case 'ledger.payout_paid':
+      case 'ledger.payout_refused':
+        collectPayout(rows, event, { sequence, line: index })
+        break
     }
   }
 }
+
+/** What the transfers of one entry are for, by their ids. */
+function causesOf(events: readonly CoordinatorEvent[]) {
+  const requestIds = new Map<string, string>()
+  const references = new Map<string, string>()
+  for (const event of events) {
+    if (event.type === 'usage.recorded' && event.transferId !== null) {
+      requestIds.set(event.transferId, event.record.requestId)
+    } else if (event.type === 'ledger.payout_paid') {
+      references.set(payoutHold(event.payoutId), event.externalReference)
+    } else if (event.type === 'ledger.transferred' && event.externalReference !== undefined) {
+      references.set(event.transferId, event.externalReference)
+    }
+  }
+  return { requestIds, references }
+}
+
+const auditRow = (entry: AuditEntry, at: { sequence: number; line: number }): AuditRow => ({
+  ...at,
+  organisation_id: storable(entry.organisationId),
+  chain_sequence: entry.sequence,
+  act: storable(entry.act),
+  entry: toCanonical(entry),
+})
+
+type PayoutEvent = Extract<
+  LedgerEvent,
+  { type: 'ledger.payout_requested' | 'ledger.payout_paid' | 'ledger.payout_refused' }
+>
+const payoutStates = {
+  'ledger.payout_requested': 'requested',
+  'ledger.payout_paid': 'paid',
+  'ledger.payout_refused': 'refused',
+} as const satisfies Record<PayoutEvent['type'], string>
+
+/** A payout keeps the place where it was asked for, whichever of its events share a batch. */
+function collectPayout(rows: Rows, event: PayoutEvent, at: { sequence: number; line: number }): void {
+  const { sequence, line } = rows.payouts.get(event.payoutId) ?? at
+  rows.payouts.set(event.payoutId, payoutRow(event, { sequence, line }))
+}
+
+const payoutRow = (event: PayoutEvent, at: { sequence: number; line: number }): PayoutRow => ({
+  payout_id: storable(event.payoutId),
+  ...at,
+  organisation_id: storable(event.accountId.slice(event.accountId.indexOf(':') + 1)),
+  account_id: storable(event.accountId),
+  amount: event.amount.toString(),
+  method: storable(event.method),
+  destination: storable(event.destination),
+  state: payoutStates[event.type],
+  requested_at_ms: event.requestedAtMs,
+  settled_at_ms: event.type === 'ledger.payout_requested' ? null : event.atMs,
+  external_reference: event.type === 'ledger.payout_paid' ? storable(event.externalReference) : null,
+  reason: event.type === 'ledger.payout_refused' ? storable(event.reason) : null,
+})
 
 interface Posting {
   readonly accountId: string
@@ -137,11 +233,13 @@ function postingsOf(event: LedgerEvent & { type: 'ledger.transferred' | 'ledger.
       const { accountId, fromHold, fromAvailable, fromLosses, payouts } = event
       const paid = fromHold + fromAvailable
       const payer = paid > 0n ? accountId : NETWORK_LOSSES
+      const isPayout = payouts.some((payout) => payout.accountId === EXTERNAL_PAYOUTS)
+      const work = isPayout ? 'payout' : 'capture'
       const postings: Posting[] = []
       if (paid > 0n) {
         postings.push({
           accountId,
-          kind: 'capture',
+          kind: work,
           amount: -paid,
           counterpartyAccountId: mainPayee(payouts),
         })
@@ -151,7 +249,7 @@ function postingsOf(event: LedgerEvent & { type: 'ledger.transferred' | 'ledger.
         postings.push({ accountId: NETWORK_LOSSES, kind: 'loss', amount: -fromLosses, counterpartyAccountId })
       }
       for (const payout of payouts) {
-        const kind = payout.accountId === NETWORK_FEES ? 'fee' : 'capture'
+        const kind = payout.accountId === NETWORK_FEES ? 'fee' : work
         postings.push({ ...payout, kind, counterpartyAccountId: payer })
       }
       return postings
@@ -183,6 +281,7 @@ function usageRow(event: UsageEvent, at: { sequence: number; line: number; atMs:
     day: dayOf(at.atMs),
     request_id: storable(record.requestId),
     organisation_id: storable(record.organisationId),
+    project_id: storable(event.projectId ?? defaultProject(record.organisationId)),
     key_id: storable(record.keyId),
     model: storable(record.model),
     kind: record.kind,
@@ -210,57 +309,3 @@ const TEXT_LENGTH_MAX = 200
 const storable = (text: string): string =>
   text.slice(0, TEXT_LENGTH_MAX).toWellFormed().replaceAll('\0', '\uFFFD')
 const storableOrNull = (text: string | null): string | null => (text === null ? null : storable(text))
-
-const INSERT_ACCOUNTS = `
-  insert into read_models.accounts (account_id, kind, total)
-  select account_id, kind, 0 from json_to_recordset($1::text::json) as opened(account_id text, kind text)`
-
-/**
- * All parts of one statement see the tables as they were before it, so `total` is the balance before the first new
- * line. A line of an account that was never opened has no total, and `not null` refuses the whole.
- */
-const INSERT_LINES = `
-  with posted as (
-    select * from json_to_recordset($1::text::json) as posted(
-      sequence bigint, line int, account_id text, kind text, amount numeric, counterparty_account_id text,
-      transfer_id text, request_id text, memo text, at_ms bigint)
-  ), moved as (
-    update read_models.accounts set total = total + gained.amount
-    from (select account_id, sum(amount) as amount from posted group by account_id) as gained
-    where accounts.account_id = gained.account_id
-  )
-  insert into read_models.statement_lines (
-    sequence, line, account_id, kind, amount, balance_after, counterparty_account_id,
-    transfer_id, request_id, memo, at_ms)
-  select
-    sequence, line, account_id, posted.kind, amount,
-    total + sum(amount) over (partition by account_id order by sequence, line), counterparty_account_id,
-    transfer_id, request_id, memo, at_ms
-  from posted left join read_models.accounts using (account_id)`
-
-const INSERT_USAGE = `
-  with recorded as (
-    select * from json_to_recordset($1::text::json) as recorded(
-      sequence bigint, line int, day text, request_id text, organisation_id text, key_id text, model text,
-      kind text, outcome text, node_ids text, prompt_tokens numeric, completion_tokens numeric, cost numeric,
-      fee numeric, transfer_id text, started_at_ms bigint, first_token_ms bigint, total_ms bigint)
-  ), inserted as (
-    insert into read_models.usage_lines (
-      sequence, line, request_id, organisation_id, key_id, model, kind, outcome, node_ids, prompt_tokens,
-      completion_tokens, cost, fee, transfer_id, started_at_ms, first_token_ms, total_ms)
-    select
-      sequence, line, request_id, organisation_id, key_id, model, kind, outcome, node_ids, prompt_tokens,
-      completion_tokens, cost, fee, transfer_id, started_at_ms, first_token_ms, total_ms
-    from recorded
-  )
-  insert into read_models.usage_days as days (
-    organisation_id, day, model, requests, prompt_tokens, completion_tokens, cost, fee)
-  select
-    organisation_id, day, model, count(*), sum(prompt_tokens), sum(completion_tokens), sum(cost), sum(fee)
-  from recorded group by organisation_id, day, model
-  on conflict (organisation_id, day, model) do update set
-    requests = days.requests + excluded.requests,
-    prompt_tokens = days.prompt_tokens + excluded.prompt_tokens,
-    completion_tokens = days.completion_tokens + excluded.completion_tokens,
-    cost = days.cost + excluded.cost,
-    fee = days.fee + excluded.fee`

@@ -8,15 +8,23 @@ import type { SqlStore, SqlValue } from '#host/sql-store.ts'
 import { assert } from '#kernel/assert.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import type { StatementLine } from '#protocol/account.ts'
+import type { AuditEntry } from '#protocol/audit.ts'
+import type { Payout } from '#protocol/payout.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { UsageDay, UsageLine, UsageTotals } from '#protocol/usage-page.ts'
-import { formatDayCursor, formatLineCursor } from './cursor.ts'
+import { formatChainCursor, formatDayCursor, formatLineCursor } from './cursor.ts'
 import { isUndefined } from './position.ts'
 import {
   accountTotalsQuery,
+  auditChainQuery,
+  auditQuery,
+  payoutQuery,
+  payoutsQuery,
   positionQuery,
   statementQuery,
   summaryQuery,
+  toAuditEntry,
+  toPayout,
   toStatementLine,
   toTotals,
   totalsQuery,
@@ -33,6 +41,13 @@ export interface ReadModelQueries {
   usageTotals(filter: UsageFilter): Promise<UsageTotals & { asOfSequence: number }>
   /** Per day (UTC, of billing: as on the statement) and model, newest day first, then by model in code point order. */
   usageSummary(filter: UsageFilter, page: PageRequest): Promise<Page<UsageDay>>
+  /** Administrative acts, newest first. */
+  audit(filter: AuditFilter, page: PageRequest): Promise<Page<AuditEntry>>
+  /** One organisation's chain, oldest first. */
+  auditChain(organisationId: string, page: PageRequest): Promise<Page<AuditEntry>>
+  /** Newest first by when they were asked for. */
+  payouts(filter: PayoutFilter, page: PageRequest): Promise<Page<Payout>>
+  payout(payoutId: string): Promise<Payout | null>
   /** Every account with the sum of its statement lines, by id. Reads every line: for audits. */
   accountTotals(): Promise<{ accounts: AccountTotal[]; asOfSequence: number }>
 }
@@ -53,8 +68,24 @@ export interface Page<Item> {
 export interface UsageFilter {
   /** `null` for all organisations. */
   readonly organisationId: string | null
+  /** Absent or `null` for all projects. */
+  readonly projectId?: string | null
   /** `null` for all models. */
   readonly model: string | null
+}
+
+export interface AuditFilter {
+  /** `null` for all organisations. */
+  readonly organisationId: string | null
+  /** `null` for all operations. */
+  readonly act: string | null
+}
+
+export interface PayoutFilter {
+  /** `null` for all organisations. */
+  readonly organisationId: string | null
+  /** `null` for all states. */
+  readonly state: string | null
 }
 
 export interface AccountTotal {
@@ -86,6 +117,23 @@ export function createQueries(store: SqlStore): ReadModelQueries {
     async usageSummary(filter, page) {
       const { results, asOfSequence } = await read(store, [summaryQuery(filter, page)])
       return pageOf(results[0], { page, asOfSequence, toItem: toUsageDay, toCursor: formatDayCursor })
+    },
+    async audit(filter, page) {
+      const { results, asOfSequence } = await read(store, [auditQuery(filter, page)])
+      return pageOf(results[0], { page, asOfSequence, toItem: toAuditEntry, toCursor: formatLineCursor })
+    },
+    async auditChain(organisationId, page) {
+      const { results, asOfSequence } = await read(store, [auditChainQuery(organisationId, page)])
+      return pageOf(results[0], { page, asOfSequence, toItem: toAuditEntry, toCursor: formatChainCursor })
+    },
+    async payouts(filter, page) {
+      const { results, asOfSequence } = await read(store, [payoutsQuery(filter, page)])
+      return pageOf(results[0], { page, asOfSequence, toItem: toPayout, toCursor: formatLineCursor })
+    },
+    async payout(payoutId) {
+      const { results } = await read(store, [payoutQuery(payoutId)])
+      const [row] = results[0]
+      return row ? toPayout(row) : null
     },
     async accountTotals() {
       const { results, asOfSequence } = await read(store, [accountTotalsQuery])

@@ -9,11 +9,20 @@ import {
   sql,
 } from 'kysely'
 import { StatementKind, type StatementLine } from '#protocol/account.ts'
+import type { AuditEntry } from '#protocol/audit.ts'
+import { type Payout, PayoutState } from '#protocol/payout.ts'
 import { UsageRecord } from '#protocol/usage.ts'
 import type { UsageDay, UsageLine, UsageTotals } from '#protocol/usage-page.ts'
-import { parseDayCursor, parseLineCursor } from './cursor.ts'
-import type { PageRequest, UsageFilter } from './queries.ts'
-import type { ReadModelTables, StatementLinesTable, UsageDaysTable, UsageLinesTable } from './schema.ts'
+import { parseChainCursor, parseDayCursor, parseLineCursor } from './cursor.ts'
+import type { AuditFilter, PageRequest, PayoutFilter, UsageFilter } from './queries.ts'
+import type {
+  AuditEntriesTable,
+  PayoutsTable,
+  ReadModelTables,
+  StatementLinesTable,
+  UsageDaysTable,
+  UsageLinesTable,
+} from './schema.ts'
 
 /** Builds SQL; what runs it is a `SqlStore`. */
 const db = new Kysely<ReadModelTables>({
@@ -47,7 +56,7 @@ export function statementQuery(
 }
 
 export function usageQuery(
-  { organisationId, model }: UsageFilter,
+  { organisationId, projectId, model }: UsageFilter,
   { limit, before }: PageRequest,
 ): CompiledQuery<UsageLinesTable> {
   let query = db
@@ -57,6 +66,7 @@ export function usageQuery(
     .orderBy('line', 'desc')
     .limit(limit + 1)
   if (organisationId !== null) query = query.where('organisation_id', '=', organisationId)
+  if (projectId !== null && projectId !== undefined) query = query.where('project_id', '=', projectId)
   if (model !== null) query = query.where('model', '=', model)
   if (before === null) return query.compile()
   const { sequence, line } = parseLineCursor(before)
@@ -65,7 +75,7 @@ export function usageQuery(
     .compile()
 }
 
-type Sums = Omit<UsageDaysTable, 'organisation_id' | 'day' | 'model'>
+type Sums = Omit<UsageDaysTable, 'organisation_id' | 'project_id' | 'day' | 'model'>
 type DayRow = Sums & { day: string; model: string; model_md5: string }
 
 const sumOf = <Column extends keyof Sums>(column: Column) =>
@@ -78,15 +88,16 @@ const sums = [
   sumOf('fee'),
 ] as const
 
-export function totalsQuery({ organisationId, model }: UsageFilter): CompiledQuery<Sums> {
+export function totalsQuery({ organisationId, projectId, model }: UsageFilter): CompiledQuery<Sums> {
   let query = db.selectFrom('usage_days').select(sums)
   if (organisationId !== null) query = query.where('organisation_id', '=', organisationId)
+  if (projectId !== null && projectId !== undefined) query = query.where('project_id', '=', projectId)
   if (model !== null) query = query.where('model', '=', model)
   return query.compile()
 }
 
 export function summaryQuery(
-  { organisationId, model }: UsageFilter,
+  { organisationId, projectId, model }: UsageFilter,
   { limit, before }: PageRequest,
 ): CompiledQuery<DayRow> {
   let query = db
@@ -98,6 +109,7 @@ export function summaryQuery(
     .orderBy('model')
     .limit(limit + 1)
   if (organisationId !== null) query = query.where('organisation_id', '=', organisationId)
+  if (projectId !== null && projectId !== undefined) query = query.where('project_id', '=', projectId)
   if (model !== null) query = query.where('model', '=', model)
   if (before === null) return query.compile()
   const { day, model_md5 } = parseDayCursor(before)
@@ -112,6 +124,62 @@ export function summaryQuery(
     )
     .compile()
 }
+
+export function auditQuery(
+  { organisationId, act }: AuditFilter,
+  { limit, before }: PageRequest,
+): CompiledQuery<AuditEntriesTable> {
+  let query = db
+    .selectFrom('audit_entries')
+    .selectAll()
+    .orderBy('sequence', 'desc')
+    .orderBy('line', 'desc')
+    .limit(limit + 1)
+  if (organisationId !== null) query = query.where('organisation_id', '=', organisationId)
+  if (act !== null) query = query.where('act', '=', act)
+  if (before === null) return query.compile()
+  const { sequence, line } = parseLineCursor(before)
+  return query
+    .where(({ eb, refTuple, tuple }) => eb(refTuple('sequence', 'line'), '<', tuple(sequence, line)))
+    .compile()
+}
+
+/** Oldest first. */
+export function auditChainQuery(
+  organisationId: string,
+  { limit, before }: PageRequest,
+): CompiledQuery<AuditEntriesTable> {
+  const query = db
+    .selectFrom('audit_entries')
+    .selectAll()
+    .where('organisation_id', '=', organisationId)
+    .orderBy('chain_sequence')
+    .limit(limit + 1)
+  if (before === null) return query.compile()
+  return query.where('chain_sequence', '>', parseChainCursor(before)).compile()
+}
+
+export function payoutsQuery(
+  { organisationId, state }: PayoutFilter,
+  { limit, before }: PageRequest,
+): CompiledQuery<PayoutsTable> {
+  let query = db
+    .selectFrom('payouts')
+    .selectAll()
+    .orderBy('sequence', 'desc')
+    .orderBy('line', 'desc')
+    .limit(limit + 1)
+  if (organisationId !== null) query = query.where('organisation_id', '=', organisationId)
+  if (state !== null) query = query.where('state', '=', state)
+  if (before === null) return query.compile()
+  const { sequence, line } = parseLineCursor(before)
+  return query
+    .where(({ eb, refTuple, tuple }) => eb(refTuple('sequence', 'line'), '<', tuple(sequence, line)))
+    .compile()
+}
+
+export const payoutQuery = (payoutId: string): CompiledQuery<PayoutsTable> =>
+  db.selectFrom('payouts').selectAll().where('payout_id', '=', payoutId).compile()
 
 export const accountTotalsQuery = db
   .selectFrom('accounts')
@@ -131,11 +199,14 @@ export const toStatementLine = (row: StatementLinesTable): StatementLine => ({
   counterpartyAccountId: row.counterparty_account_id,
   transferId: row.transfer_id,
   requestId: row.request_id,
+  externalReference: row.external_reference,
   balanceAfter: row.balance_after,
 })
 
 export const toUsageLine = (row: UsageLinesTable): UsageLine => ({
   requestId: row.request_id,
+  projectId: row.project_id,
+  keyId: row.key_id,
   atMs: Number(row.started_at_ms),
   model: row.model,
   kind: UsageRecord.shape.kind.parse(row.kind),
@@ -159,3 +230,20 @@ export const toTotals = (row: Sums): UsageTotals => ({
 })
 
 export const toUsageDay = (row: DayRow): UsageDay => ({ day: row.day, model: row.model, ...toTotals(row) })
+
+/** Written by `project.ts`, as it stood in the journal. */
+export const toAuditEntry = (row: AuditEntriesTable): AuditEntry => JSON.parse(row.entry) as AuditEntry
+
+export const toPayout = (row: PayoutsTable): Payout => ({
+  payoutId: row.payout_id,
+  organisationId: row.organisation_id,
+  accountId: row.account_id,
+  amount: row.amount,
+  method: row.method,
+  destination: row.destination,
+  state: PayoutState.parse(row.state),
+  requestedAtMs: Number(row.requested_at_ms),
+  settledAtMs: row.settled_at_ms === null ? null : Number(row.settled_at_ms),
+  externalReference: row.external_reference,
+  reason: row.reason,
+})

@@ -8,7 +8,7 @@ import type { Generated } from 'kysely'
 import type { Statement } from '#host/sql-store.ts'
 import { emptyLedger } from '#ledger/ledger.ts'
 
-export const READ_MODEL_VERSION = 1
+export const READ_MODEL_VERSION = 2
 
 export interface ReadModelTables {
   position: PositionTable
@@ -16,6 +16,8 @@ export interface ReadModelTables {
   statement_lines: StatementLinesTable
   usage_lines: UsageLinesTable
   usage_days: UsageDaysTable
+  audit_entries: AuditEntriesTable
+  payouts: PayoutsTable
 }
 
 /** One row: how far the tables follow which journal. Written in the transaction that writes the rows. */
@@ -48,6 +50,8 @@ export interface StatementLinesTable {
   counterparty_account_id: string
   transfer_id: string
   request_id: string | null
+  /** Of money that came in or went out. */
+  external_reference: string | null
   memo: string
   at_ms: bigint
 }
@@ -58,6 +62,7 @@ export interface UsageLinesTable {
   line: number
   request_id: string
   organisation_id: string
+  project_id: string
   key_id: string
   model: string
   kind: string
@@ -76,6 +81,7 @@ export interface UsageLinesTable {
 
 export interface UsageDaysTable {
   organisation_id: string
+  project_id: string
   /** `YYYY-MM-DD` in UTC, of the entry that billed the request: a day that is over never changes. */
   day: string
   model: string
@@ -84,6 +90,35 @@ export interface UsageDaysTable {
   completion_tokens: bigint
   cost: bigint
   fee: bigint
+}
+
+export interface AuditEntriesTable {
+  sequence: bigint
+  /** Among the events of its entry, from 0. */
+  line: number
+  organisation_id: string
+  /** In the organisation's own chain, from 1. */
+  chain_sequence: bigint
+  act: string
+  /** The entry whole, as canonical JSON. */
+  entry: string
+}
+
+export interface PayoutsTable {
+  payout_id: string
+  /** Where it was asked for: the order of lists. */
+  sequence: bigint
+  line: number
+  organisation_id: string
+  account_id: string
+  amount: bigint
+  method: string
+  destination: string
+  state: string
+  requested_at_ms: bigint
+  settled_at_ms: bigint | null
+  external_reference: string | null
+  reason: string | null
 }
 
 /** Rows that are updated all the time leave half a page free: then an update stays in its page and needs no vacuum. */
@@ -112,6 +147,7 @@ const ddl = [
     counterparty_account_id text not null,
     transfer_id text not null,
     request_id text,
+    external_reference text,
     memo text not null,
     at_ms bigint not null,
     primary key (account_id, sequence, line)
@@ -121,6 +157,7 @@ const ddl = [
     line int not null,
     request_id text not null,
     organisation_id text not null,
+    project_id text not null,
     key_id text not null,
     model text not null,
     kind text not null,
@@ -140,6 +177,7 @@ const ddl = [
   'create index on read_models.usage_lines (organisation_id, model, sequence, line)',
   `create table read_models.usage_days (
     organisation_id text not null,
+    project_id text not null,
     day text collate "C" not null,
     model text collate "C" not null,
     requests bigint not null,
@@ -147,9 +185,35 @@ const ddl = [
     completion_tokens numeric(40,0) not null,
     cost numeric(40,0) not null,
     fee numeric(40,0) not null,
-    primary key (organisation_id, day, model)
+    primary key (organisation_id, project_id, day, model)
   ) with (fillfactor = 50)`,
   'create index on read_models.usage_days (day, model)',
+  `create table read_models.audit_entries (
+    sequence bigint not null,
+    line int not null,
+    organisation_id text not null,
+    chain_sequence bigint not null,
+    act text not null,
+    entry text not null,
+    primary key (sequence, line)
+  )`,
+  'create unique index on read_models.audit_entries (organisation_id, chain_sequence)',
+  `create table read_models.payouts (
+    payout_id text primary key,
+    sequence bigint not null,
+    line int not null,
+    organisation_id text not null,
+    account_id text not null,
+    amount numeric(40,0) not null,
+    method text not null,
+    destination text not null,
+    state text not null,
+    requested_at_ms bigint not null,
+    settled_at_ms bigint,
+    external_reference text,
+    reason text
+  )`,
+  'create index on read_models.payouts (organisation_id, sequence, line)',
 ]
 
 /** Drops whatever is there and makes the tables as they stand before the first entry of the journal. */

@@ -1,11 +1,14 @@
 /**
- * A process for tests to kill, trace and lock out: `node journal-child.ts <role> <folder> [count]`.
+ * A process for tests to kill, trace and lock out: `node journal-child.ts <role> <folder or database> [count]`.
  * What it says leaves in one write each, so that a reader never sees what did not happen yet.
  */
 import { writeSync } from 'node:fs'
 import type { Journal } from '#host/host.ts'
 import { assert } from '#kernel/assert.ts'
 import { lockFolder } from './folder-lock.ts'
+import { nodeClock } from './node-clock.ts'
+import { createPostgresJournals } from './postgres-journal.ts'
+import { isPostgresUrl } from './postgres-target.ts'
 import { createSqliteJournals } from './sqlite-journal.ts'
 
 const GROUPS_IN_FLIGHT = 64
@@ -26,12 +29,25 @@ function lock(folder: string): void {
 }
 
 async function useJournal(role: string, folder: string, count: number): Promise<void> {
-  const journal = await createSqliteJournals(folder).open('ledger')
+  const journal = await openIn(folder)
   if (role === 'flood') flood(journal)
   else if (role === 'serial') serial(journal, count)
   else if (role === 'hold') process.stdin.resume()
   else assert(role === 'leave', `unknown role: ${role}`)
   say('open')
+}
+
+/** On a server, whoever started this process says that the one before is dead. */
+function openIn(folder: string): Promise<Journal> {
+  if (!isPostgresUrl(folder)) return createSqliteJournals(folder).open('ledger')
+  const log = { info() {}, warn() {}, error() {} }
+  const journals = createPostgresJournals({
+    url: folder,
+    holder: `child ${process.pid}`,
+    clock: nodeClock,
+    log,
+  })
+  return journals.open('ledger', { takeOver: true })
 }
 
 /** Appends groups of 1 to 5 for ever. */

@@ -171,11 +171,21 @@ const facts: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
     assert.equal((await read(await open('ledger'))).length, 100)
   },
 
+  'an opener holds the journal, and hears nothing while nobody takes it': async ({ open, append }) => {
+    const journal = await open('ledger')
+    journal.onLost((problem) => assert.fail(problem))
+    const heldUntilMs = journal.heldUntilMs()
+    assert.ok(heldUntilMs > 0)
+    for (let count = 0; count < 5; count++) await append(journal, ['entry'])
+    assert.ok(journal.heldUntilMs() >= heldUntilMs)
+  },
+
   'two openers never both write': async ({ open, append, read }) => {
     const first = await open('ledger')
     await append(first, ['first'])
     const second = await open('ledger').catch((error: unknown) => {
-      assert.ok(error instanceof Problem && error.code === 'folder_in_use', String(error))
+      assert.ok(error instanceof Problem, String(error))
+      assert.ok(['folder_in_use', 'journal_held'].includes(error.code), error.code)
       return null
     })
     if (second === null) return append(first, ['still alone'])

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
 import type { EnergyAdditions, HourRecord, JobRecord } from '../energy-store.ts'
-import { openSqliteEnergyStore } from './sqlite-energy-store.ts'
+import { openSqliteEnergyStore, readSqliteEnergyStore } from './sqlite-energy-store.ts'
 
 const ALL = { fromMs: 0, toMs: Number.MAX_SAFE_INTEGER }
 
@@ -18,6 +18,31 @@ test('what is added to an hour adds up, also across openings', (t) => {
   const [kept, ...others] = open().hours(ALL)
   assert.equal(others.length, 0)
   assert.deepEqual([kept?.busyMs, kept?.expectedGross, kept?.priceSource], [15.5, 2n ** 60n + 1n, 'flat'])
+})
+
+test('it can be read while a node writes to it, and after, and nothing in it changes', (t) => {
+  const { open, path } = setup(t)
+  const store = open()
+  store.add(additions({ hours: [hour({ busyMs: 10 })] }))
+  const reader = readSqliteEnergyStore(path)
+  assert.equal(reader.hours(ALL)[0]?.busyMs, 10)
+  store.add(additions({ hours: [hour({ busyMs: 5 })] }))
+  assert.equal(reader.hours(ALL)[0]?.busyMs, 15)
+  reader.close()
+  store.close()
+  const before = readFileSync(path)
+  const later = readSqliteEnergyStore(path)
+  assert.equal(later.hours(ALL)[0]?.busyMs, 15)
+  later.close()
+  assert.deepEqual(readFileSync(path), before)
+})
+
+test('what is no record, or is not there, is refused and not made', (t) => {
+  const { path } = setup(t)
+  assert.throws(() => readSqliteEnergyStore(path), { code: 'disk_failed' })
+  assert.equal(existsSync(path), false)
+  writeFileSync(path, 'a diary, and quite a long one at that')
+  assert.throws(() => readSqliteEnergyStore(path), { code: 'journal_corrupt' })
 })
 
 test('energy adds up by source, quality and detail, and fits by what measured them', (t) => {

@@ -75,22 +75,11 @@ const SCHEMA = `
 /** Opens the file `path`, or makes an empty one there. Throws a `Problem`. */
 export function openSqliteEnergyStore(path: string): EnergyStore {
   const database = openFile(path)
-  const guarded = <T>(work: () => T): T => {
-    try {
-      return work()
-    } catch (error) {
-      throw toDiskProblem(error, path)
-    }
-  }
+  const guarded = guard(path)
   const statements = prepare(database)
   return {
+    ...readerOf(database, path),
     add: (additions) => guarded(() => inTransaction(database, () => addAll(statements, additions))),
-    hours: ({ fromMs, toMs }) => guarded(() => readHours(database, fromMs, toMs)),
-    jobs: ({ fromMs, toMs }, countMax) =>
-      guarded(() => statements.jobs.all(fromMs, toMs, countMax).map((row) => readJob(row['record']))),
-    events: ({ fromMs, toMs }) =>
-      guarded(() => statements.events.all(fromMs, toMs).map((row) => readEvent(row['record']))),
-    read: (name) => guarded(() => (statements.read.get(name)?.['text'] as string | undefined) ?? null),
     write: (name, text) => guarded(() => void statements.write.run(name, text)),
     forget: ({ hoursBeforeMs, jobsBeforeMs, jobsMax }) =>
       guarded(() =>
@@ -99,7 +88,46 @@ export function openSqliteEnergyStore(path: string): EnergyStore {
           statements.forgetJobs.run(jobsBeforeMs, jobsMax)
         }),
       ),
+  }
+}
+
+const guard =
+  (path: string) =>
+  <T>(work: () => T): T => {
+    try {
+      return work()
+    } catch (error) {
+      throw toDiskProblem(error, path)
+    }
+  }
+
+function readerOf(database: DatabaseSync, path: string): EnergyRecord {
+  const guarded = guard(path)
+  const { jobs, events, read } = prepareReading(database)
+  return {
+    hours: ({ fromMs, toMs }) => guarded(() => readHours(database, fromMs, toMs)),
+    jobs: ({ fromMs, toMs }, countMax) =>
+      guarded(() => jobs.all(fromMs, toMs, countMax).map((row) => readJob(row['record']))),
+    events: ({ fromMs, toMs }) =>
+      guarded(() => events.all(fromMs, toMs).map((row) => readEvent(row['record']))),
+    read: (name) => guarded(() => (read.get(name)?.['text'] as string | undefined) ?? null),
     close: () => database.close(),
+  }
+}
+
+/** What can be read of a store that another process may be writing to. */
+export type EnergyRecord = Pick<EnergyStore, 'hours' | 'jobs' | 'events' | 'read' | 'close'>
+
+/** Opens the file `path` of a node that may be running, and changes nothing in it. Throws a `Problem`. */
+export function readSqliteEnergyStore(path: string): EnergyRecord {
+  let database: DatabaseSync | null = null
+  try {
+    database = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS })
+    verifyFormat(database, path)
+    return readerOf(database, path)
+  } catch (error) {
+    database?.close()
+    throw toDiskProblem(error, path)
   }
 }
 
@@ -162,11 +190,6 @@ function prepare(database: DatabaseSync) {
     ),
     addJob: database.prepare('INSERT INTO job (ended_at_ms, record) VALUES (?, ?)'),
     addEvent: database.prepare('INSERT INTO event (at_ms, record) VALUES (?, ?)'),
-    jobs: database.prepare(
-      'SELECT record FROM job WHERE ended_at_ms >= ? AND ended_at_ms < ? ORDER BY ended_at_ms, id LIMIT ?',
-    ),
-    events: database.prepare('SELECT record FROM event WHERE at_ms >= ? AND at_ms < ? ORDER BY at_ms, id'),
-    read: database.prepare('SELECT text FROM note WHERE name = ?'),
     write: database.prepare('INSERT OR REPLACE INTO note (name, text) VALUES (?, ?)'),
     forgetHours: [
       database.prepare('DELETE FROM hour WHERE hour_ms < ?'),
@@ -180,6 +203,14 @@ function prepare(database: DatabaseSync) {
   }
 }
 type Statements = ReturnType<typeof prepare>
+
+const prepareReading = (database: DatabaseSync) => ({
+  jobs: database.prepare(
+    'SELECT record FROM job WHERE ended_at_ms >= ? AND ended_at_ms < ? ORDER BY ended_at_ms, id LIMIT ?',
+  ),
+  events: database.prepare('SELECT record FROM event WHERE at_ms >= ? AND at_ms < ? ORDER BY at_ms, id'),
+  read: database.prepare('SELECT text FROM note WHERE name = ?'),
+})
 
 function addAll(statements: Statements, { hours, jobs, events }: EnergyAdditions): void {
   for (const hour of hours) {

@@ -4,6 +4,7 @@ import { statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { Problem, type ProblemDetails } from '#protocol/problem.ts'
 import { toDiskProblem } from './disk-problem.ts'
+import { isLogDamaged } from './sqlite-log.ts'
 
 /** Kept as `user_version`. Raised when an older program can no longer read what this one writes. */
 const JOURNAL_FORMAT = 1
@@ -35,6 +36,8 @@ export function openJournalFile(path: string): DatabaseSync {
   let database: DatabaseSync | null = null
   try {
     refuseOrphanedLog(path)
+    if (isLogDamaged(`${path}-wal`))
+      throw corruptJournal(path, 'in its log, the file beside it that ends in -wal', {})
     database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
     database.exec('PRAGMA synchronous = FULL; PRAGMA fullfsync = ON')
     if (pragma(database, 'page_count') === 0) create(database)

@@ -7,9 +7,10 @@
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { Problem } from '#protocol/problem.ts'
-import { toDiskProblem } from './disk-problem.ts'
+import { SQLITE_ERROR, sqliteCode, toDiskProblem } from './disk-problem.ts'
 import { chain, corruptJournal, openJournalFile } from './sqlite-journal-file.ts'
 import type { EntryColumns } from './sqlite-journal-messages.ts'
+import type { JournalEnds } from './stored-journal.ts'
 
 /** How many of the newest entries are verified when the journal opens; reading verifies the others. */
 const TAIL_COUNT = 1_000
@@ -36,15 +37,18 @@ export class JournalStore {
   readonly #statements: Statements
   #meta: Meta
 
-  /** Opens or makes the journal in the file `path`, verifies its end and takes the next epoch durably. */
-  constructor(path: string) {
+  /**
+   * Opens or makes the journal in the file `path`, verifies its end and takes the next epoch durably; with `isForReading`
+   * the epoch stays as it is, and nothing may be appended.
+   */
+  constructor(path: string, { isForReading = false } = {}) {
     this.#path = path
     this.#database = openJournalFile(path)
     try {
-      this.#statements = prepareStatements(this.#database)
+      this.#statements = this.#prepare()
       this.#meta = this.#readMeta()
       this.#verifyEnd()
-      this.#meta = this.#guard(() => this.#takeEpoch())
+      if (!isForReading) this.#meta = this.#guard(() => this.#takeEpoch())
     } catch (error) {
       this.#database.close()
       throw error
@@ -61,6 +65,19 @@ export class JournalStore {
 
   get lastSequence(): number {
     return this.#meta.lastSequence
+  }
+
+  /** Where the chain of the kept entries begins and ends. */
+  ends(): JournalEnds {
+    const { id, epoch, trimmedSequence, trimmedChecksum, lastSequence, lastChecksum } = this.#meta
+    return {
+      id,
+      epoch,
+      firstSequence: trimmedSequence + 1,
+      anchor: trimmedChecksum,
+      lastSequence,
+      checksum: lastChecksum,
+    }
   }
 
   /** Adds `payloads` in order, all or none, and returns once they are durable. Throws `epoch_stale` and disk problems. */
@@ -135,6 +152,16 @@ export class JournalStore {
 
   close(): void {
     this.#database.close()
+  }
+
+  /** The file says that it is a journal: so one that lacks a table or a column has been harmed. */
+  #prepare(): Statements {
+    try {
+      return prepareStatements(this.#database)
+    } catch (error) {
+      if (sqliteCode(error) === SQLITE_ERROR) throw corruptJournal(this.#path, 'in its tables', {})
+      throw toDiskProblem(error, this.#path)
+    }
   }
 
   #verifyEnd(): void {

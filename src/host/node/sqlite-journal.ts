@@ -95,6 +95,10 @@ class SqliteJournal implements Journal {
     return this.#lastSequence
   }
 
+  get rivalMs(): number {
+    return 0
+  }
+
   heldUntilMs(): number {
     return Number.POSITIVE_INFINITY // The folder's lock keeps others out for as long as this process lives.
   }

@@ -1,0 +1,177 @@
+/**
+ * `shoal coordinator` and `shoal gateway`: the two halves of a network that has outgrown one process. Both keep the
+ * process that does the work as a child: when it dies, another takes its place.
+ */
+import { resolve } from 'node:path'
+import { Command, Option } from 'commander'
+import type { CliContext } from '#cli/context.ts'
+import { dataFolderOf, type GlobalOptions, PORT_DEFAULT } from '#cli/credentials.ts'
+import { styleFor } from '#cli/style.ts'
+import { lockFolder } from '#host/node/folder-lock.ts'
+import { nodeChildren } from '#host/node/node-children.ts'
+import { nodeClock } from '#host/node/node-clock.ts'
+import type { Problem } from '#protocol/problem.ts'
+import { VERSION } from '#protocol/version.ts'
+import type { CellConfig } from './cell-config.ts'
+import {
+  databaseOption,
+  type LogLevel,
+  logLevelOption,
+  type NetworkFlags,
+  parsePort,
+  withNetworkFlags,
+} from './cell-flags.ts'
+import { keepCell, type Ready } from './cell-keeper.ts'
+import { keepAlive } from './keep-alive.ts'
+import { type ListenFlags, listenOf, withListenFlags } from './listen-flags.ts'
+import { makeOwnFolder } from './own-folder.ts'
+import { clearReady, writeReady } from './ready-file.ts'
+
+interface PartOptions extends GlobalOptions, ListenFlags {
+  readonly bus: string
+  readonly secrets?: string
+  readonly readyFile?: string
+  readonly logLevel: LogLevel
+}
+type CoordinatorOptions = PartOptions & NetworkFlags & { readonly database: string }
+
+const SAME_INTERRUPT_MS = 500
+
+const busOption = (): Option =>
+  new Option('--bus <url>', 'the message server between coordinators and gateways: nats://…')
+    .env('SHOAL_BUS')
+    .makeOptionMandatory()
+
+const withPartFlags = (command: Command, port: number): Command =>
+  withListenFlags(command)
+    .addOption(busOption())
+    .option('--secrets <folder>', 'the secrets that all coordinators and gateways of the network share')
+    .option('--port <port>', 'the port to listen on; 0 for any free one', parsePort, port)
+    .option('--ready-file <file>', 'write its addresses there once it serves')
+    .addOption(logLevelOption())
+
+export const coordinatorCommand = (context: CliContext): Command =>
+  withPartFlags(
+    withNetworkFlags(
+      new Command('coordinator')
+        .description('run a coordinator: leads the network, or stands by until the one that leads is gone')
+        .addOption(databaseOption().makeOptionMandatory()),
+    ),
+    PORT_DEFAULT + 1,
+  ).action((_options: unknown, self: Command) => {
+    const options = self.optsWithGlobals<CoordinatorOptions>()
+    const { database: databaseUrl, name: networkName, feeBps, testBalance, payoutMin } = options
+    const network = { networkName, feeBps, testBalance, payoutMin }
+    return runPart(context, options, { role: 'coordinator', databaseUrl, ...network })
+  })
+
+export const gatewayCommand = (context: CliContext): Command =>
+  withPartFlags(
+    new Command('gateway').description(
+      'run a gateway: serves clients and agents, for whichever coordinator leads',
+    ),
+    PORT_DEFAULT,
+  ).action((_options: unknown, self: Command) => {
+    const network = { networkName: 'gateway', feeBps: 0, testBalance: 0n }
+    return runPart(context, self.optsWithGlobals<PartOptions>(), {
+      role: 'gateway',
+      databaseUrl: null,
+      ...network,
+    })
+  })
+
+type PartConfig = Pick<
+  CellConfig,
+  'role' | 'databaseUrl' | 'networkName' | 'feeBps' | 'testBalance' | 'payoutMin'
+>
+
+async function runPart(context: CliContext, options: PartOptions, part: PartConfig): Promise<void> {
+  const dataFolder = resolve(dataFolderOf(context, options))
+  const { logLevel, bus: busUrl, readyFile } = options
+  const listen = listenOf(options, context.clock.nowMs())
+  if (readyFile !== undefined) clearReady(readyFile)
+  makeOwnFolder(dataFolder)
+  const lock = lockFolder(dataFolder, `shoal ${part.role}`)
+  const outcome = Promise.withResolvers<void>()
+  const screen = createScreen(context, options, part.role)
+  const cell = keepCell(
+    { children: nodeChildren, clock: nodeClock, module: moduleHere('cell-main') },
+    {
+      ...part,
+      dataFolder,
+      busUrl,
+      logLevel,
+      secretsFolder: options.secrets === undefined ? null : resolve(options.secrets),
+      listen,
+    },
+    {
+      onReady(ready) {
+        screen.ready(ready)
+        if (readyFile !== undefined) writeReady(readyFile, ready)
+      },
+      onStandby: screen.standby,
+      onToken: () => undefined,
+      onRestart: screen.restart,
+      onFailed: outcome.reject,
+    },
+  )
+  let interruptedMs: number | null = null
+  const unsubscribe = context.onInterrupt(() => {
+    const nowMs = context.clock.elapsedMs()
+    if (interruptedMs !== null) {
+      // One Ctrl-C may arrive twice: from the terminal, and passed on by npm.
+      if (nowMs - interruptedMs <= SAME_INTERRUPT_MS) return
+      cell.kill()
+      process.exit(130)
+    }
+    interruptedMs = nowMs
+    screen.note('stopping; what runs may end first (Ctrl-C again: at once)')
+    cell.stop().then(outcome.resolve, outcome.reject)
+  })
+  const letGo = keepAlive()
+  try {
+    await outcome.promise
+  } finally {
+    letGo()
+    unsubscribe()
+    if (interruptedMs === null) await cell.stop()
+    lock.release()
+  }
+}
+
+const moduleHere = (name: string): URL =>
+  new URL(import.meta.url.replace(/cell-commands(\.\w+)$/, `${name}$1`))
+
+function createScreen(context: CliContext, options: PartOptions, role: PartConfig['role']) {
+  const { stdout, stderr } = context
+  const style = styleFor(stdout, context.env)
+  const note = (text: string): void => void stderr.write(`${style('dim', `shoal: ${text}`)}\n`)
+  let told = ''
+  const tell = (text: string): void => {
+    if (text !== told) note(text)
+    told = text
+  }
+  if (!options.json) stdout.write(`${style('bold', `Shoal ${VERSION}`)}: starting a ${role}\n`)
+  return {
+    note,
+    standby(holder: string, apiUrl: string | null): void {
+      const at = apiUrl === null ? '' : `, at ${apiUrl}`
+      tell(`stands by${at}; ${holder === '' ? 'nobody leads' : `${holder} leads`}`)
+    },
+    restart(why: Problem | string): void {
+      tell(
+        typeof why === 'string'
+          ? `the ${role} ${why}; starting it again`
+          : `${why.message} The ${role} is started again.`,
+      )
+    },
+    ready({ apiUrl, openaiBaseUrl, apiKey, publicUrl }: Ready): void {
+      told = ''
+      if (options.json)
+        return stdout.write(`${JSON.stringify({ apiUrl, publicUrl, openaiBaseUrl, apiKey })}\n`)
+      if (role === 'coordinator') return stdout.write(`  leads, at ${apiUrl}\n`)
+      const elsewhere = publicUrl === apiUrl ? '' : `; elsewhere ${publicUrl}`
+      stdout.write(`  serves at ${apiUrl}${elsewhere}; OpenAI API: ${openaiBaseUrl}\n`)
+    },
+  }
+}

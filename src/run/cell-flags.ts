@@ -1,0 +1,63 @@
+/** Options of the commands that run a process of a cell. */
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { PAYOUT_MIN_DEFAULT } from '#coordinator/payout-method.ts'
+import type { NanoUsd } from '#kernel/money.ts'
+import { parseMoney } from './energy-flags.ts'
+
+export interface NetworkFlags {
+  readonly name: string
+  readonly feeBps: number
+  readonly testBalance: NanoUsd
+  readonly payoutMin: NanoUsd
+}
+
+export type LogLevel = 'info' | 'warn' | 'error'
+
+const NAME_LENGTH_MAX = 100
+const TEST_BALANCE_DEFAULT: NanoUsd = 10_000_000_000n
+
+export const databaseOption = (): Option =>
+  new Option('--database <url>', 'keep journal and read models on a PostgreSQL server: postgres://…').env(
+    'SHOAL_DATABASE',
+  )
+
+export const logLevelOption = (): Option =>
+  new Option('--log-level <level>', 'what goes to the log files')
+    .choices(['info', 'warn', 'error'])
+    .default('info')
+
+/** What a network is founded with, and what it takes. */
+export const withNetworkFlags = (command: Command): Command =>
+  command
+    .option('--name <name>', "the network's name", parseName, 'local')
+    .option(
+      '--fee-bps <bps>',
+      "the network's part of each request, in hundredths of a percent",
+      parseBps,
+      500,
+    )
+    .addOption(
+      new Option('--test-balance <usd>', 'test money that a new network starts with')
+        .argParser(parseMoney)
+        .default(TEST_BALANCE_DEFAULT, '10'),
+    )
+    .addOption(
+      new Option('--payout-min <usd>', 'the least that is paid out to a provider at once')
+        .argParser(parseMoney)
+        .default(PAYOUT_MIN_DEFAULT, '10'),
+    )
+
+export const parseName = (text: string): string => {
+  if (text.trim() !== '' && text.length <= NAME_LENGTH_MAX) return text
+  throw new InvalidArgumentError(`Expected 1 to ${NAME_LENGTH_MAX} characters.`)
+}
+export const parsePort = (text: string): number =>
+  parseBounded(text, { max: 65_535, what: 'a port from 0 to 65535' })
+const parseBps = (text: string): number =>
+  parseBounded(text, { max: 10_000, what: 'a number from 0 to 10000' })
+function parseBounded(text: string, { max, what }: { max: number; what: string }): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 0 || value > max || text.trim() === '')
+    throw new InvalidArgumentError(`Expected ${what}.`)
+  return value
+}

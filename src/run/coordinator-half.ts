@@ -1,0 +1,151 @@
+/** What hangs on a leading coordinator: read models, control API, the founder's keys. */
+import { createControlApi } from '#coordinator/control-api.ts'
+import type { ControlServer } from '#coordinator/control-server.ts'
+import type { Coordinator } from '#coordinator/coordinator.ts'
+import { foundNetwork } from '#coordinator/found-network.ts'
+import { actAsNetwork } from '#coordinator/handlers/act.ts'
+import { execute, type HandlerParts, hashSecret, newId } from '#coordinator/handlers/handler-parts.ts'
+import { mintKey } from '#coordinator/mint-key.ts'
+import { makeJoinToken } from '#coordinator/network-proof.ts'
+import { openProjector } from '#coordinator/read-models/projector.ts'
+import { createQueries } from '#coordinator/read-models/queries.ts'
+import type { KeyPair } from '#host/host.ts'
+import { secretOf } from '#protocol/join-token.ts'
+import type { Scope } from '#protocol/scope.ts'
+import type { CellParts, KeptKeys } from './cell.ts'
+import type { CellConfig } from './cell-config.ts'
+import type { Front } from './front.ts'
+import { openPublicPages } from './public-pages.ts'
+import type { Reach } from './reach.ts'
+
+export interface CoordinatorHalf {
+  readonly api: ControlServer
+  /** The founder's keys; null where another machine founded the network and has them. */
+  readonly keys: KeptKeys | null
+  enrolmentToken(): Promise<string>
+  /** Reads no more of the journal, which may then be closed. */
+  stop(): void
+  /** After `stop`. */
+  close(): Promise<void>
+}
+
+export interface CoordinatorHalfOptions {
+  readonly coordinator: Coordinator
+  /** The network's secret, under which API keys are hashed. */
+  readonly keySecret: string
+  /** The network's own key, by which agents know it. */
+  readonly networkKeys: KeyPair
+  readonly reach: Pick<Reach, 'names' | 'identity' | 'certificate'>
+  readonly front: Pick<Front, 'url' | 'publicUrl'>
+  /** The gateway in this process, if there is one. */
+  readonly live: HandlerParts['live']
+}
+
+const LOCAL_TOKEN_TTL_MS = 10 * 60_000
+
+/** Opens them for a coordinator that leads. */
+export async function openCoordinatorHalf(
+  parts: CellParts,
+  options: CoordinatorHalfOptions,
+  config: CellConfig,
+): Promise<CoordinatorHalf> {
+  const { host, onBug } = parts
+  const { clock, crypto, secrets, log } = host
+  const { coordinator, keySecret, reach, live } = options
+  const { url, publicUrl } = options.front
+  const store = parts.openStore()
+  const projector = openProjector({ journal: coordinator.journal, store, clock, log })
+  coordinator.onDurable((sequence) => projector.notify(sequence))
+  const handlerParts: HandlerParts = {
+    coordinator,
+    clock,
+    crypto,
+    secrets,
+    log,
+    projector,
+    queries: createQueries(store),
+    networkName: config.networkName,
+    feeBps: config.feeBps,
+    ...(config.payoutMin !== undefined && { payoutMin: config.payoutMin }),
+    keySecret,
+    apiUrl: publicUrl,
+    network: reach.identity(options.networkKeys),
+    certificate: reach.certificate,
+    dataFolder: config.dataFolder,
+    processId: parts.processId,
+    live,
+  }
+  const api = createControlApi(handlerParts, {
+    openAiBaseUrl: `${publicUrl}/v1`,
+    ...reach.names(),
+    onBug,
+    ...openPublicPages(clock),
+  })
+  const organisationId = await execute(handlerParts, (turn) =>
+    foundNetwork(turn, {
+      organisationId: newId('org', handlerParts),
+      name: config.networkName,
+      testBalance: config.testBalance,
+    }),
+  )
+  const keys = await keepKeys(handlerParts, { config, kept: parts.credentials.read(), organisationId })
+  if (keys) parts.credentials.write({ apiUrl: url, openaiBaseUrl: `${url}/v1`, ...keys })
+  return {
+    api,
+    keys,
+    enrolmentToken: () => issueToken(handlerParts, organisationId),
+    stop: () => projector.close(),
+    close: () => store.close(),
+  }
+}
+
+/**
+ * The founder's keys as they were kept, as far as they still open what they should; new ones in place of the others.
+ * Null on a machine that never had any, of a network that has an operator already.
+ */
+async function keepKeys(
+  parts: HandlerParts,
+  known: { config: CellConfig; kept: KeptKeys | null; organisationId: string },
+): Promise<KeptKeys | null> {
+  const { config, kept, organisationId } = known
+  const { organisations } = parts.coordinator.state
+  const hasOperator = [...organisations.keys.values()].some(
+    (key) => key.revokedAtMs === null && key.scopes.includes('operator'),
+  )
+  if (config.role === 'coordinator' && kept === null && hasOperator) return null
+  const works = (key: string | undefined): key is string =>
+    key !== undefined && organisations.keyIdByHash.has(hashSecret(key, parts))
+  const keyFor = (key: string | undefined, name: string, scopes: Scope[]): Promise<string> =>
+    works(key)
+      ? Promise.resolve(key)
+      : actAsNetwork(
+          parts,
+          'createKey',
+          { organisationId, details: { name, scopes: scopes.join(' ') } },
+          (turn, doing) => {
+            const { key, keyId } = mintKey(turn, parts, { organisationId, name, scopes })
+            doing.objectId = keyId
+            return key
+          },
+        )
+  return {
+    apiKey: await keyFor(kept?.apiKey, 'first key', ['developer']),
+    operatorKey: await keyFor(kept?.operatorKey, 'operator', ['operator']),
+  }
+}
+
+function issueToken(parts: HandlerParts, organisationId: string): Promise<string> {
+  const token = makeJoinToken(parts)
+  return actAsNetwork(parts, 'createEnrolmentToken', { organisationId }, (turn) => {
+    const { nowMs } = turn
+    const tokenHash = hashSecret(secretOf(token), parts)
+    turn.fleet({
+      kind: 'issue_token',
+      tokenHash,
+      organisationId,
+      expiresAtMs: nowMs + LOCAL_TOKEN_TTL_MS,
+      nowMs,
+    })
+    return token
+  })
+}
