@@ -10,6 +10,7 @@ import type { CliContext } from './context.ts'
 import { formatMoney, formatPosting, formatTime } from './format.ts'
 import { groupCommand } from './group.ts'
 import { pageOfOptions, withPageOptions } from './page-options.ts'
+import { withRepeat } from './repeat.ts'
 import { runSession, type Session, show, showFields, showLag, showNext, showTable } from './session.ts'
 import type { Column } from './table.ts'
 
@@ -54,6 +55,7 @@ const balanceCommand = (context: CliContext): Command =>
 interface DepositOptions {
   readonly account?: string
   readonly memo: string
+  readonly reference?: string
   readonly test?: boolean
   readonly transferId?: string
 }
@@ -64,10 +66,12 @@ const depositCommand = (context: CliContext): Command =>
     .argument('<usd>', 'how much, in US dollars', usd)
     .option('--account <id>', ACCOUNT_ARGUMENT)
     .option('--memo <text>', 'a line for the statement', 'deposit')
+    .option('--reference <text>', "what the money's way in is called outside; only test money has none")
     .option('--test', 'mark it as test money')
     .option('--transfer-id <id>', 'repeats the deposit of that id: it happens once')
     .action((amount: NanoUsd, options: DepositOptions, command: Command) =>
       runSession(context, command, async (session) => {
+        if (!options.test && !options.reference) throw referenceMissing()
         const { accountId } = await findAccount(session, options.account)
         const transferId = options.transferId ?? context.newId('trf')
         const body = {
@@ -75,12 +79,13 @@ const depositCommand = (context: CliContext): Command =>
           createdAtMs: context.clock.nowMs(),
           amount,
           memo: options.memo,
+          ...(options.reference !== undefined && { externalReference: options.reference }),
           isTest: options.test === true,
         }
         const deposit = await session.operator
           .depositToAccount({ params: { accountId }, body })
           .catch((error: unknown) => {
-            throw withRepeat(error, transferId)
+            throw withRepeat(error, { what: 'deposit', option: '--transfer-id', id: transferId })
           })
         show(session, routes.depositToAccount.reply, deposit, () =>
           [
@@ -91,12 +96,11 @@ const depositCommand = (context: CliContext): Command =>
       }),
     )
 
-/** A deposit whose answer was lost may have happened; the message says how to find out without doing it twice. */
-function withRepeat(error: unknown, transferId: string): unknown {
-  if (!(error instanceof Problem) || !(error.retriable || error.code === 'cancelled')) return error
-  const message = `${error.message} The deposit may have happened: repeat it with --transfer-id ${transferId}, which adds it once only.`
-  return new Problem(error.code, message, { details: { ...error.details, transferId }, cause: error })
-}
+const referenceMissing = (): Problem =>
+  new Problem(
+    'invalid_request',
+    "Say with --reference what the money's way in is called outside, such as the bank's number; or give --test for test money.",
+  )
 
 const statementCommand = (context: CliContext): Command =>
   withPageOptions(
@@ -158,6 +162,10 @@ const showBalance = (session: Session, account: Account): string =>
     ['held', formatMoney(account.held)],
   ])
 
+/** A memo, and what the money's way in or out is called outside. */
+const formatPurpose = ({ memo, externalReference }: StatementLine): string =>
+  externalReference === null ? memo : `${memo} (${externalReference})`
+
 const accountColumns: Column<Account>[] = [
   { title: 'ACCOUNT', text: (account) => account.accountId },
   { title: 'KIND', text: (account) => account.kind },
@@ -176,5 +184,5 @@ const statementColumns: Column<StatementLine>[] = [
   },
   { title: 'BALANCE', isRight: true, text: (line) => formatMoney(line.balanceAfter) },
   { title: 'WITH', text: (line) => line.counterpartyAccountId },
-  { title: 'FOR', text: (line) => line.requestId ?? line.memo },
+  { title: 'FOR', text: (line) => line.requestId ?? formatPurpose(line) },
 ]

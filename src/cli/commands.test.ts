@@ -25,17 +25,17 @@ test('what is written for people goes to the other output than the result', asyn
 
 test('a deposit is made once, however often it is repeated by its id', async () => {
   const { run, network } = setup()
-  await run('accounts', 'deposit', '1', '--transfer-id', 'trf_x')
-  await run('accounts', 'deposit', '1', '--transfer-id', 'trf_x')
+  await run('accounts', 'deposit', '1', '--test', '--transfer-id', 'trf_x')
+  await run('accounts', 'deposit', '1', '--test', '--transfer-id', 'trf_x')
   assert.equal(network.accounts.get('consumer:org_1')?.available, 9_999_999_958n)
 })
 
 test('a deposit whose answer was lost says how to repeat it safely', async () => {
   const lost = new Problem('network_timeout', 'No answer.')
   const { network, run } = setup({}, (request) => (request.method === 'POST' ? Promise.reject(lost) : null))
-  const { exitCode, err } = await run('accounts', 'deposit', '1')
+  const { exitCode, err } = await run('accounts', 'deposit', '1', '--test')
   assert.equal(exitCode, 3)
-  assert.match(err, /repeat it with --transfer-id trf_1, which adds it once only/)
+  assert.match(err, /repeat it with --transfer-id trf_1, which makes it once only/)
   assert.equal(network.deposits.size, 0)
 })
 
@@ -111,6 +111,7 @@ function setup(
   const app = createControlServer(routes, network.handlers, {
     authenticate: (key) =>
       isKnown(key) ? { organisationId: 'org_1', keyId: key, scopes: scopes[key] } : null,
+    mayAnswer: () => true,
     requestId: () => 'req_9',
     clock: { elapsedMs: () => 0 },
     log: { info() {}, warn() {}, error() {} },

@@ -3,8 +3,11 @@
  * run commands against one made of text and an in-memory network.
  */
 import type { CatalogueFiles } from '#economics/catalogue.ts'
+import type { OwnHistory } from '#economics/own-history.ts'
+import type { Browser } from '#host/browser.ts'
 import type { Crypto } from '#host/host.ts'
 import type { Machine } from '#host/machine.ts'
+import type { TimeZones } from '#host/time-zones.ts'
 import type { Fetch } from '#protocol/client.ts'
 
 export interface CliContext {
@@ -17,11 +20,18 @@ export interface CliContext {
   readonly stderr: CliOutput
   readonly stdin: CliInput
   readonly fetch: Fetch
+  /**
+   * From now on `fetch` believes also certificates of this machine's own authorities, and of those in `caFile`. Throws a
+   * `Problem` when the file is of no use.
+   */
+  trustAuthorities(caFile: string | null): void
   readonly clock: { nowMs(): number; elapsedMs(): number }
   /** A new id, never made before: `trf_…` for the prefix `trf`. */
   newId(prefix: string): string
   /** The text of a file, or `null` when there is none. Rejects with a `Problem` when it cannot be read. */
   readFile(path: string): Promise<string | null>
+  /** Writes a file, in place of what is there. Rejects with a `Problem` that names it. */
+  writeFile(path: string, data: string | Uint8Array): Promise<void>
   /** The data that is shipped with the program, as parsed JSON. Throws a `Problem` when a file cannot be read. */
   dataFiles(): CatalogueFiles
   /**
@@ -32,7 +42,21 @@ export interface CliContext {
   /** For `doctor`: this machine, and where `package.json` and `node_modules` are. */
   readonly machine: Machine
   readonly crypto: Pick<Crypto, 'sha256'>
+  readonly timeZones: TimeZones
+  readonly browser: Browser
   readonly rootFolder: string
+  /** The record of the node of this machine. Rejects with a `Problem`. Absent where no node can run. */
+  readonly ownHistory?: (question: OwnHistoryQuestion) => Promise<OwnHistory>
+}
+
+export interface OwnHistoryQuestion {
+  readonly dataFolder: string
+  /** Of `shoal up`, or of `shoal provide`; needed where the folder has both. */
+  readonly node: 'agent' | 'provider' | undefined
+  readonly nowMs: number
+  /** Days of its own record after which a node believes it. */
+  readonly historyDays: number
+  readonly gpuCount: number
 }
 
 export interface CliOutput {

@@ -25,6 +25,7 @@ export interface GlobalOptions {
   readonly key?: string
   readonly data?: string
   readonly json?: boolean
+  readonly ca?: string
 }
 
 export interface Connection {
@@ -34,6 +35,10 @@ export interface Connection {
   readonly apiKey: string | null
   readonly operatorKey: string | null
 }
+
+/** Authorities whose certificates are believed besides those that this machine knows; null: no others. */
+export const caFileOf = ({ env }: Pick<CliContext, 'env'>, { ca }: GlobalOptions): string | null =>
+  ca ?? (env['SHOAL_CA'] || null)
 
 export const dataFolderOf = (context: Pick<CliContext, 'homeFolder'>, options: GlobalOptions): string =>
   options.data ?? `${context.homeFolder}/.shoal`

@@ -5,7 +5,34 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { createNodeMachine } from '#host/node/node-machine.ts'
 import { createRecordedMachine, type Recording } from '#sim/recorded-machine.ts'
-import { checkEngine, runDoctor } from './doctor-checks.ts'
+import type { DoctorDeps, DoctorRole } from './doctor-check.ts'
+import { runDoctor } from './doctor-checks.ts'
+import { checkEngine } from './doctor-engine.ts'
+import { systemParts } from './system-parts.ts'
+
+const NOW_MS = Date.UTC(2026, 10, 22)
+const WSL_1 = 'Linux version 4.4.0-19041-Microsoft (Microsoft@Microsoft.com) (gcc version 5.4.0)'
+const WSL_2 = 'Linux version 5.15.167.4-microsoft-standard-WSL2 (root@f9c8) (gcc 11.2.0)'
+const CUDA_13 = ['libcuda.so.1', 'libcudart.so.13', 'libcublas.so.13']
+const libraries = (...names: readonly string[]): string =>
+  names.map((name) => `\t${name} (libc6,x86-64) => /lib/${name}\n`).join('')
+
+/** A clone, whose packages were never installed. */
+const clone = {
+  '/shoal/bootstrap.mjs': '',
+  '/shoal/package.json': '{}',
+  '/shoal/package-lock.json': '{"lock": 1}',
+}
+/** An installed package that wants hono 4.1.0, beside these packages. */
+const packaged = (beside: Readonly<Record<string, string>>): Record<string, string> => ({
+  '/shoal/package.json': '{"version": "1.2.3", "dependencies": {"hono": "4.1.0"}}',
+  ...Object.fromEntries(
+    Object.entries(beside).map(([name, version]) => [
+      `/node_modules/${name}/package.json`,
+      JSON.stringify({ name, version }),
+    ]),
+  ),
+})
 
 test('a machine where all is well has no fix to offer', async () => {
   const { checks } = await setup({})
@@ -21,20 +48,31 @@ test('a machine where all is well has no fix to offer', async () => {
       'Clock',
       'CPU',
       'Memory',
+      'Open files',
       'Data folder',
       'Disk',
       'Port',
       'Engine',
       'GPU',
-      'System parts',
     ],
   )
 })
 
 const wrong: [name: string, recording: Recording, status: 'warn' | 'fail', found: RegExp, fix: RegExp][] = [
   ['Node', { facts: { nodeVersion: '20.20.2' } }, 'fail', /20\.20\.2/, /Node 24/],
-  ['Packages', { files: {} }, 'warn', /no stamp/, /npm install/],
-  ['Packages', { files: { '/shoal/node_modules/.shoal-stamp': '00' } }, 'warn', /changed/, /npm install/],
+  ['Packages', { files: clone }, 'warn', /no stamp/, /npm install/],
+  [
+    'Packages',
+    { files: { ...clone, '/shoal/node_modules/.shoal-stamp': '00' } },
+    'warn',
+    /changed/,
+    /npm install/,
+  ],
+  ['Packages', { files: {} }, 'fail', /package\.json is damaged/, /Install Shoal again/],
+  ['Packages', { files: packaged({}) }, 'fail', /hono is missing/, /npm install shoal@1\.2\.3/],
+  ['Packages', { files: packaged({ hono: '4.0.0' }) }, 'fail', /hono is 4\.0\.0, not 4\.1\.0/, /again/],
+  ['Windows', { files: { ...clone, '/proc/version': WSL_1 } }, 'fail', /WSL 1/, /wsl --set-version/],
+  ['Open files', { commands: { 'sh -c ulimit -Hn': '1024\n' } }, 'warn', /1024/, /LimitNOFILE/],
   ['CPU', { facts: { cores: 1 } }, 'warn', /1 core,/, /two or more/],
   ['Memory', { facts: { memoryMib: 900, freeMemoryMib: 800 } }, 'fail', /0\.9 GiB/, /2\.0 GiB/],
   ['Memory', { facts: { freeMemoryMib: 500 } }, 'warn', /0\.5 GiB free/, /end other programs/],
@@ -78,8 +116,40 @@ const wrong: [name: string, recording: Recording, status: 'warn' | 'fail', found
     /A6000.*not used/,
     /--gpu-reset -i 1/,
   ],
-  ['GPU engine', { commands: { 'nvidia-smi': golden('nvidia-one.csv') } }, 'warn', /CPU only/, /overrides/],
-  ['strace', { commands: { sh: { code: 127 } } }, 'warn', /not installed/, /npm run setup/],
+  [
+    'GPU driver',
+    {
+      files: {
+        ...clone,
+        '/sys/bus/pci/devices/0/vendor': '0x10de\n',
+        '/sys/bus/pci/devices/0/class': '0x030000\n',
+      },
+    },
+    'warn',
+    /not all/,
+    /install the NVIDIA driver/,
+  ],
+  [
+    'GPU engine',
+    { commands: { 'nvidia-smi': golden('nvidia-one.csv'), ldconfig: libraries(...CUDA_13) } },
+    'warn',
+    /the cuda build \(181 MB\) is not installed/,
+    /shoal engine install cuda/,
+  ],
+  [
+    'GPU engine',
+    { commands: { 'nvidia-smi': golden('nvidia-one.csv'), ldconfig: libraries() } },
+    'fail',
+    /the vulkan build needs libvulkan\.so\.1/,
+    /apt-get install libvulkan1/,
+  ],
+  [
+    'GPU engine',
+    { commands: { 'nvidia-smi': golden('nvidia-one.csv') }, facts: { arch: 'arm64' } },
+    'warn',
+    /no build for GPUs on linux-arm64/,
+    /--upstream/,
+  ],
 ]
 for (const [name, recording, status, found, fix] of wrong) {
   test(`${name} ${status}s with the fix when it is found that ${found.source}`, async () => {
@@ -92,22 +162,78 @@ for (const [name, recording, status, found, fix] of wrong) {
 
 test('a clock far in the past or the future fails', async () => {
   for (const nowMs of [0, Date.UTC(2024, 11, 31), Date.UTC(2100, 0, 1)]) {
-    const { checks } = await setup({}, nowMs)
+    const { checks } = await setup({}, { nowMs })
     assert.equal(checks.find((check) => check.name === 'Clock')?.status, 'fail')
   }
 })
 
-test('a GPU that works and its engine are both shown', async () => {
-  const packageJson = '/shoal/node_modules/@node-llama-cpp/linux-x64-cuda/package.json'
-  const { checks } = await setup({
-    commands: { 'nvidia-smi': golden('nvidia-one.csv') },
-    files: { [packageJson]: '{"name": "@node-llama-cpp/linux-x64-cuda"}' },
-  })
+test('a build for GPUs that is installed is loaded from where it lies, and told of when it does not load', async () => {
+  const place = '/home/ada/.shoal/engines/llama-cpp-3.22.1-cuda'
+  const name = '@node-llama-cpp/linux-x64-cuda'
+  const recording: Recording = {
+    commands: {
+      'nvidia-smi': golden('nvidia-one.csv'),
+      ldconfig: libraries(...CUDA_13),
+      '/usr/bin/node': ['', { code: 1, stderr: 'error: it has no build that works\n' }],
+    },
+    files: {
+      ...clone,
+      [`${place}/node_modules/${name}/package.json`]: `{"name": "${name}", "version": "3.22.1"}`,
+    },
+  }
+  const { checks, ran } = await setup(recording)
+  assert(ran.some((line) => line.endsWith(`load-engine-main.ts cuda ${place}`)))
+  const check = checks.find((candidate) => candidate.name === 'GPU engine')
+  assert.deepEqual([check?.status, check?.fix?.includes('nvidia-smi')], ['fail', true])
+})
+
+test('no role is told of what it does not need', async () => {
+  const bare: Recording = { commands: { sh: { code: 127 }, 'sh -c ulimit -Hn': '20000\n' } }
+  const told = async (role: DoctorRole) =>
+    (await setup(bare, { role })).checks.filter(({ status }) => status !== 'ok').map(({ name }) => name)
+  assert.deepEqual(await told('up'), [])
+  assert.deepEqual(await told('provide'), [])
+  assert.deepEqual(await told('operate'), ['postgresql', 'nats-server', 'nginx-light'])
+  assert.deepEqual(
+    await told('test'),
+    systemParts.map((part) => part.package),
+  )
+  const { checks } = await setup(bare, { role: 'provide' })
+  assert(!checks.some(({ name }) => name === 'Port'))
+})
+
+test('a clock that differs from that of the network fails, one that agrees is said to', async () => {
+  for (const [aheadMs, status] of [
+    [0, 'ok'],
+    [20_000, 'ok'],
+    [-20_000, 'ok'],
+    [90_000, 'fail'],
+    [-90_000, 'fail'],
+  ] as const) {
+    const date = new Date(NOW_MS - aheadMs).toUTCString()
+    const fetch = async () => new Response(null, { headers: { date } })
+    const { checks } = await setup({}, { networkUrl: 'https://shoal.example', fetch })
+    assert.equal(checks.find(({ name }) => name === 'Network')?.status, status)
+  }
+  const fetch = () => Promise.reject(new Error('away'))
+  const { checks } = await setup({}, { networkUrl: 'https://shoal.example', fetch })
+  assert.equal(checks.find(({ name }) => name === 'Network')?.status, 'warn')
+})
+
+test('Linux inside Windows is fine, but not with its data on a Windows disk', async () => {
+  const files = { ...clone, '/proc/version': WSL_2 }
+  const windows = async (dataFolder: string) =>
+    (await setup({ files }, { dataFolder })).checks.find(({ name }) => name === 'Windows')?.status
+  assert.equal(await windows('/home/ada/.shoal'), 'ok')
+  assert.equal(await windows('/mnt/c/shoal'), 'fail')
+})
+
+test('a GPU that works is shown', async () => {
+  const { checks } = await setup({ commands: { 'nvidia-smi': golden('nvidia-one.csv') } })
   assert.equal(
     checks.find((check) => check.name === 'GPU 0')?.found,
     'NVIDIA GeForce RTX 4090, 24.0 GiB, driver 550.54.14',
   )
-  assert.equal(checks.find((check) => check.name === 'GPU engine')?.status, 'ok')
 })
 
 test('the built-in engine of this installation loads', async () => {
@@ -116,6 +242,7 @@ test('the built-in engine of this installation loads', async () => {
     name: 'Engine',
     status: 'ok',
     found: 'llama.cpp loads',
+    neededFor: 'serving models by the built-in engine',
     fix: null,
   })
 })
@@ -126,25 +253,35 @@ function golden(name: string): string {
 
 const sha256 = (data: Uint8Array | string) => createHash('sha256').update(data).digest()
 
-async function setup(recording: Recording, nowMs = Date.UTC(2026, 10, 22)) {
+interface Circumstances extends Partial<Pick<DoctorDeps, 'role' | 'networkUrl' | 'fetch' | 'dataFolder'>> {
+  readonly nowMs?: number
+}
+
+async function setup(recording: Recording, { nowMs = NOW_MS, ...circumstances }: Circumstances = {}) {
   const machine = createRecordedMachine({
     ...recording,
-    commands: { '/usr/bin/node': '2\n', sh: '/usr/bin/strace\n', ...recording.commands },
-    files: {
-      '/shoal/package.json': '{}',
-      '/shoal/package-lock.json': '{"lock": 1}',
-      ...(recording.files ?? {
-        '/shoal/node_modules/.shoal-stamp': `${sha256('{}{"lock": 1}').toString('hex')}\n`,
-      }),
+    commands: {
+      '/usr/bin/node': '2\n',
+      sh: '/usr/bin/strace\n',
+      'sh -c ulimit -Hn': '20000\n',
+      ...recording.commands,
+    },
+    files: recording.files ?? {
+      ...clone,
+      '/shoal/node_modules/.shoal-stamp': `${sha256('{}{"lock": 1}').toString('hex')}\n`,
     },
   })
   const checks = await runDoctor({
     machine,
     clock: { nowMs: () => nowMs },
     crypto: { sha256 },
+    fetch: () => assert.fail('no network was named'),
     rootFolder: '/shoal',
     dataFolder: '/home/ada/.shoal',
     port: 7420,
+    role: 'up',
+    networkUrl: null,
+    ...circumstances,
   })
-  return { checks }
+  return { checks, ran: machine.ran }
 }

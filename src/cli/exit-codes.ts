@@ -19,7 +19,7 @@ export const exitCodeMeanings = {
   0: 'Done.',
   1: 'The operation failed, or a check found something wrong.',
   2: 'The command line, the configuration or the request is wrong; the message says where.',
-  3: 'The network could not be reached.',
+  3: 'The network could not be reached, or its certificate is not to be believed.',
   4: 'Not authorised: the key is missing, unknown, or has not the scope.',
   5: 'The balance does not cover it.',
   6: 'What was asked for does not exist.',
@@ -42,10 +42,14 @@ export const exitCodeOf = {
   config_invalid: usage,
 
   invalid_api_key: unauthorised,
+  invitation_refused: unauthorised,
   scope_missing: unauthorised,
   forbidden_origin: unauthorised,
+  forbidden_source: unauthorised,
+  forbidden_model: unauthorised,
   join_refused: unauthorised,
   funds_insufficient: unpaid,
+  spend_limited: unpaid,
   not_found: notFound,
   model_not_found: notFound,
   model_missing: notFound,
@@ -57,6 +61,8 @@ export const exitCodeOf = {
 
   request_timeout: retriable,
   queue_full: retriable,
+  rate_limited: retriable,
+  tokens_limited: retriable,
   node_failed: retriable,
   no_node_available: retriable,
   unavailable: retriable,
@@ -70,6 +76,7 @@ export const exitCodeOf = {
 
   network_unreachable: unreachable,
   network_timeout: unreachable,
+  certificate_refused: unreachable,
 
   port_taken: machine,
   address_unavailable: machine,
@@ -81,4 +88,5 @@ export const exitCodeOf = {
   disk_failed: machine,
   database_unfit: machine,
   model_corrupt: machine,
+  engine_missing: machine,
 } as const satisfies Record<ProblemCode, ExitCode>

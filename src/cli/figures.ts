@@ -62,11 +62,11 @@ export function rangeBar(
   ).join('')
 }
 
-/** `text` in lines of at most `width` characters, cut between words; a word that is longer stays whole. */
+/** `text` in lines of at most `width` characters, cut between words; a word that is longer stays whole, as does `52 %`. */
 export function wrapText(text: string, width: number): string[] {
   const lines: string[] = []
   let line = ''
-  for (const word of text.split(/\s+/)) {
+  for (const word of text.split(/\s+(?!%)/)) {
     if (line !== '' && line.length + 1 + word.length > width) {
       lines.push(line)
       line = word

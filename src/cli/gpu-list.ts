@@ -7,19 +7,19 @@ import { Problem } from '#protocol/problem.ts'
 import type { CliContext } from './context.ts'
 import type { GlobalOptions } from './credentials.ts'
 import { formatQuantity } from './figures.ts'
+import { type FittedColumn, formatTableWithin } from './fitted-table.ts'
 import { formatNoun } from './format.ts'
-import { styleFor } from './style.ts'
-import { type Column, formatTable } from './table.ts'
+import { pageOf, paragraph } from './report-page.ts'
 
 /** Prints the GPUs whose names have all of `words`, or else the one that they mean. Rejects with a `Problem` when none does. */
 export function runGpuList(context: CliContext, words: readonly string[], options: GlobalOptions): void {
-  const { stdout, env } = context
+  const { stdout } = context
   const { gpus } = parseCatalogue(context.dataFiles())
   const found = search(gpus, words)
   if (options.json) return stdout.write(`${JSON.stringify({ gpus: found }, null, 2)}\n`)
-  const style = styleFor(stdout, env)
+  const page = pageOf(context)
   const note = `${formatNoun(found.length, 'GPU')}. Used prices are those of the card alone; what one rents for is the list price of the most comparable host, not what an owner is left with: see \`shoal roi --gpu "${found[0]?.name}"\`.`
-  stdout.write(`${formatTable(columns, found, style)}\n${style('dim', note)}\n`)
+  stdout.write(`${formatTableWithin(columns, found, page)}\n${paragraph(note, page, { tone: 'dim' })}\n`)
 }
 
 function search(gpus: readonly Gpu[], words: readonly string[]): readonly Gpu[] {
@@ -45,25 +45,27 @@ function search(gpus: readonly Gpu[], words: readonly string[]): readonly Gpu[] 
 const UNKNOWN = 'unknown'
 const toneOfKnown = (value: unknown): 'dim' | 'plain' => (value === null ? 'dim' : 'plain')
 
-const columns: Column<Gpu>[] = [
-  { title: 'GPU', text: ({ name }) => name },
-  { title: 'MEMORY', isRight: true, text: ({ vram_gb: gb }) => `${formatQuantity(gb)} GB` },
-  { title: 'POWER', isRight: true, text: ({ tdp_w: watts }) => `${formatQuantity(watts)} W` },
+const columns: FittedColumn<Gpu>[] = [
+  { title: 'GPU', name: 'GPU', text: ({ name }) => name },
+  { title: 'MEMORY', name: 'memory', isRight: true, text: ({ vram_gb: gb }) => `${formatQuantity(gb)} GB` },
+  { title: 'POWER', name: 'power', isRight: true, text: ({ tdp_w: watts }) => `${formatQuantity(watts)} W` },
   {
-    title: 'USED PRICE, USD',
+    title: 'USED, USD',
+    name: 'used price',
     isRight: true,
     text: ({ used_price_usd: usd }) => (usd === null ? UNKNOWN : usdText(usd)),
     tone: ({ used_price_usd: usd }) => toneOfKnown(usd),
   },
-  { title: 'AS OF', text: ({ used_price_as_of: asOf }) => asOf ?? '–' },
   {
-    title: 'RENTS FOR, USD/GPU-HOUR',
+    title: 'RENT, USD/HOUR',
+    name: 'rent of an hour',
     isRight: true,
     text: (gpu) => rentOf(gpu),
     tone: (gpu) => toneOfKnown(marketPriceOf(gpu)),
   },
-  { title: 'SEEN', isRight: true, text: (gpu) => seenOf(gpu) },
-  { title: 'AS OF', text: (gpu) => marketPriceOf(gpu)?.asOf ?? '–' },
+  { title: 'USED AS OF', name: 'used price of', text: ({ used_price_as_of: asOf }) => asOf ?? '–' },
+  { title: 'RENT AS OF', name: 'rent of', text: (gpu) => marketPriceOf(gpu)?.asOf ?? '–' },
+  { title: 'RENTS SEEN', name: 'rents seen', isRight: true, text: (gpu) => seenOf(gpu) },
 ]
 
 const rentOf = (gpu: Gpu): string => {
@@ -75,5 +77,5 @@ const rentOf = (gpu: Gpu): string => {
 const seenOf = (gpu: Gpu): string => {
   const price = marketPriceOf(gpu)
   if (price === null || price.count < 2) return ''
-  return `${usdText(price.lowUsd)} to ${usdText(price.highUsd)} (${price.count} seen)`
+  return `${usdText(price.lowUsd)} to ${usdText(price.highUsd)} (${price.count})`
 }

@@ -37,6 +37,7 @@ const capabilityFields = (capability: Capability): Field[] => [
     const health = gpu.healthy ? '' : `, unhealthy: ${gpu.unhealthyReason ?? 'no reason given'}`
     return [`gpu ${gpu.index}`, `${gpu.name}, ${formatCount(gpu.vramMib)} MiB${health}`]
   }),
+  ...(capability.computesOn ? [['computes on', capability.computesOn] as const] : []),
   ...(capability.powerWatts === null ? [] : [['power', `${capability.powerWatts} W measured`] as const]),
   ...capability.problems.map((problem): Field => ['problem', problem]),
 ]

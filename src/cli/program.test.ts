@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { Command } from 'commander'
 import { Problem, type ProblemCode, problemKinds } from '#protocol/problem.ts'
 import { doctorCommand } from './doctor.ts'
-import type { Check } from './doctor-checks.ts'
+import type { Check } from './doctor-check.ts'
 import { exitCodeMeanings, exitCodeOf } from './exit-codes.ts'
 import { createProgram, runProgram } from './program.ts'
 import { createStubTerminal } from './stub-context.ts'
@@ -68,27 +68,39 @@ test('commands given from outside come first and share the options', async () =>
 })
 
 test('doctor says what is wrong and how to mend it, and fails only when something does', async () => {
-  const fine: Check = { name: 'Node', status: 'ok', found: '24.21.0', fix: null }
-  const meagre: Check = { name: 'Memory', status: 'warn', found: '1.0 GiB', fix: 'Give it more.' }
-  const wrong: Check = { name: 'Disk', status: 'fail', found: 'full', fix: 'Free some space.' }
+  const fine: Check = { name: 'Node', status: 'ok', found: '24.21.0', neededFor: 'all', fix: null }
+  const meagre: Check = {
+    name: 'Memory',
+    status: 'warn',
+    found: '1.0 GiB',
+    neededFor: 'models',
+    fix: 'More.',
+  }
+  const wrong: Check = {
+    name: 'Disk',
+    status: 'fail',
+    found: 'full',
+    neededFor: 'the journal',
+    fix: 'Free some.',
+  }
   const { run } = setupDoctor([fine, meagre])
   assert.deepEqual(await run('doctor'), {
     exitCode: 0,
-    out: '✓ Node    24.21.0\n! Memory  1.0 GiB\n          → Give it more.\n',
+    out: '✓ Node    24.21.0\n! Memory  1.0 GiB\n          needed for models\n          → More.\n\nFit to run a network with "shoal up", but for what is marked !.\n',
     err: '',
   })
   const failed = await setupDoctor([fine, wrong]).run('doctor', '--json')
   assert.equal(failed.exitCode, 1)
-  assert.deepEqual(JSON.parse(failed.out), { checks: [fine, wrong] })
+  assert.deepEqual(JSON.parse(failed.out), { role: 'up', checks: [fine, wrong] })
 })
 
-test('doctor looks at the folder and the port that the network is to use', async () => {
+test('doctor looks at the folder, the port and the role that it is told', async () => {
   const { run, asked } = setupDoctor([])
   await run('doctor')
-  await run('doctor', '--data', '/srv/shoal', '--port', '80')
+  await run('doctor', '--data', '/srv/shoal', '--port', '80', '--for', 'test', '--url', 'http://a')
   assert.deepEqual(asked, [
-    ['/home/ada/.shoal', 7420],
-    ['/srv/shoal', 80],
+    ['/home/ada/.shoal', 7420, 'up', null],
+    ['/srv/shoal', 80, 'test', 'http://a'],
   ])
 })
 
@@ -109,14 +121,18 @@ function setup(change: (program: Command) => void = () => {}) {
 /** A program of `doctor` alone, which finds `checks`. */
 function setupDoctor(checks: readonly Check[]) {
   const { context, written } = createStubTerminal({ fetch: () => assert.fail('nothing is asked') })
-  const asked: [string, number][] = []
+  const asked: [string, number, string, string | null][] = []
   const run = async (...commandLine: readonly string[]) => {
     Object.assign(written, { out: '', err: '' })
-    const doctor = doctorCommand(context, async ({ dataFolder, port }) => {
-      asked.push([dataFolder, port])
+    const doctor = doctorCommand(context, async ({ dataFolder, port, role, networkUrl }) => {
+      asked.push([dataFolder, port, role, networkUrl])
       return checks
     })
-    const program = new Command('shoal').option('--data <folder>').option('--json').addCommand(doctor)
+    const program = new Command('shoal')
+      .option('--data <folder>')
+      .option('--url <url>')
+      .option('--json')
+      .addCommand(doctor)
     const exitCode = await runProgram(program, context, commandLine)
     return { exitCode, ...written }
   }

@@ -4,19 +4,25 @@ import { AssertionError } from '#kernel/assert.ts'
 import { Problem, toProblemDetails } from '#protocol/problem.ts'
 import { VERSION } from '#protocol/version.ts'
 import { accountsCommand } from './accounts.ts'
+import { auditCommand } from './audit.ts'
 import { chatCommand } from './chat.ts'
 import type { CliContext } from './context.ts'
 import { doctorCommand } from './doctor.ts'
 import { type ExitCode, exitCodeOf, exitCodes } from './exit-codes.ts'
 import { gpusCommand } from './gpus.ts'
 import { keysCommand } from './keys.ts'
+import { membersCommand } from './members.ts'
 import { nodesCommand } from './nodes.ts'
+import { payoutsCommand } from './payouts.ts'
+import { projectsCommand } from './projects.ts'
 import { QuietExit } from './quiet-exit.ts'
 import { readModelsCommand } from './read-models.ts'
 import { roiCommand } from './roi.ts'
+import { serviceAccountsCommand } from './service-accounts.ts'
 import { statusCommand } from './status.ts'
 import { styleFor } from './style.ts'
 import { printable } from './table.ts'
+import { takeoverCommand } from './takeover.ts'
 import { usageCommand } from './usage.ts'
 
 /** The whole command line: `extraCommands` (those that run parts of a network) first. Run it with `runProgram`. */
@@ -27,6 +33,7 @@ export function createProgram(context: CliContext, extraCommands: readonly Comma
     .option('--url <url>', "the network's API (default: SHOAL_URL, or the network of this data folder)")
     .option('--key <key>', 'the API key (default: SHOAL_API_KEY, or the one kept in the data folder)')
     .option('--data <folder>', "the network's data folder (default: ~/.shoal)")
+    .option('--ca <file>', 'believe also certificates by these authorities, in PEM form (default: SHOAL_CA)')
     .option('--json', 'print one JSON document; amounts are billionths of a US dollar')
     .helpCommand('help [command]', 'explain a command')
     .configureHelp({
@@ -41,11 +48,17 @@ export function createProgram(context: CliContext, extraCommands: readonly Comma
     nodesCommand(context),
     accountsCommand(context),
     usageCommand(context),
+    payoutsCommand(context),
     keysCommand(context),
+    membersCommand(context),
+    serviceAccountsCommand(context),
+    projectsCommand(context),
+    auditCommand(context),
     roiCommand(context),
     gpusCommand(context),
     doctorCommand(context),
     readModelsCommand(context),
+    takeoverCommand(context),
   ]
   for (const command of commands) program.addCommand(command)
   configure(program, context)

@@ -2,29 +2,35 @@
 
 import type { NetworkAdvice, RiskTolerance } from '#economics/advisor.ts'
 import type { RoiReport } from '#economics/economics.ts'
+import type { TokenSeries } from '#economics/token-past.ts'
 import { usdText } from '#economics/usd-text.ts'
-import { formatShare, wrapText } from './figures.ts'
-import { type Page, withTitle } from './report-page.ts'
-import { type Column, formatTable, printable } from './table.ts'
+import { formatShare } from './figures.ts'
+import { type FittedColumn, formatTableWithin } from './fitted-table.ts'
+import { type Page, paragraph, withTitle } from './report-page.ts'
+import { formatTokens } from './roi-tokens.ts'
+import { printable } from './table.ts'
 
 export interface Comparison {
   readonly report: Pick<RoiReport, 'gpu' | 'unknowns'>
   readonly months: number
   readonly rows: readonly NetworkAdvice[]
   readonly tolerance: RiskTolerance
+  /** Prices of tokens that the owner gave. */
+  readonly tokenSeries: readonly TokenSeries[]
 }
 
 export function formatAdvice(comparison: Comparison, page: Page): string {
   const { rows, months } = comparison
   const missing = comparison.report.unknowns
     .filter(({ blocks }) => blocks === 'everything')
-    .map(({ label, flag, why }) => `${page.style('warning', '?')} ${label} (${flag}): ${why}`)
+    .map(({ label, flag, why }) => paragraph(`${label} (${flag}): ${why}`, page, { first: '? ' }))
   const parts = [
-    page.style('bold', printable(formatBestNetwork(comparison))),
+    paragraph(formatBestNetwork(comparison), page, { tone: 'bold' }),
     missing.join('\n'),
-    formatTable(columnsOf(months), rows, page.style),
+    formatTableWithin(columnsOf(months), rows, page),
+    formatTokens({ risks: rows.flatMap(({ token }) => token ?? []), series: comparison.tokenSeries }, page),
     withTitle('Why', rows.map((row) => reasonsOf(row, page)).join('\n'), page),
-    page.style('dim', formatBasis(comparison)),
+    paragraph(formatBasis(comparison), page, { tone: 'dim' }),
   ]
   return parts.filter((part) => part !== '').join('\n\n')
 }
@@ -50,7 +56,7 @@ function rentOf({ price, atOwnPrice }: NetworkAdvice): string {
   if (price.isOwn) return `At ${rent} there, `
   if (atOwnPrice)
     return `If renters pay ${rent} everywhere (it was seen at ${usdText(atOwnPrice.price.usdPerGpuHour)}), `
-  return `If renters pay ${rent} everywhere, which nobody publishes of it, `
+  return `If renters pay ${rent} everywhere, which is not known of this network, `
 }
 
 const middle = ({ medianUsd }: NetworkAdvice): string => usdText(medianUsd ?? 0)
@@ -58,69 +64,75 @@ const middle = ({ medianUsd }: NetworkAdvice): string => usdText(medianUsd ?? 0)
 const tones = { ranked: 'plain', not_ranked: 'dim', excluded: 'dim' } as const
 const dollars = (usd: number | null): string => (usd === null ? '–' : usdText(usd))
 
-const columnsOf = (months: number): Column<NetworkAdvice>[] => [
-  { title: 'RANK', text: ({ rank, status }) => (rank === null ? status.replaceAll('_', ' ') : String(rank)) },
-  { title: 'NETWORK', text: ({ name }) => name, tone: ({ status }) => tones[status] },
-  { title: `P50, USD/${months} MONTHS`, isRight: true, text: ({ medianUsd }) => dollars(medianUsd) },
+const columnsOf = (months: number): FittedColumn<NetworkAdvice>[] => [
+  { title: '#', name: 'rank', text: ({ rank }) => (rank === null ? '–' : String(rank)) },
+  { title: 'NETWORK', name: 'network', text: ({ name }) => name, tone: ({ status }) => tones[status] },
+  {
+    title: `USD, ${months} MONTHS`,
+    name: `USD in ${months} months`,
+    isRight: true,
+    text: ({ medianUsd, status }) => (medianUsd === null ? status.replaceAll('_', ' ') : usdText(medianUsd)),
+  },
   {
     title: 'BAD CASE',
+    name: 'bad case',
     isRight: true,
     text: ({ medianUsd, shortfallUsd }) =>
       dollars(medianUsd === null || shortfallUsd === null ? null : medianUsd - shortfallUsd),
   },
   {
-    title: 'AT ITS OWN PRICE',
-    isRight: true,
-    text: ({ atOwnPrice }) => dollars(atOwnPrice?.medianUsd ?? null),
-  },
-  {
     title: 'P(LOSS)',
+    name: 'chance of a loss',
     isRight: true,
     text: ({ lossShare }) => (lossShare === null ? '–' : formatShare(lossShare)),
   },
   {
-    title: 'USD/GPU-HOUR',
-    isRight: true,
-    text: ({ price }) => (price === null ? 'unknown' : usdText(price.usdPerGpuHour)),
-  },
-  {
     title: 'KEEPS',
+    name: 'it keeps',
     isRight: true,
-    text: ({ takeShare }) => (takeShare === null ? 'unknown' : formatShare(takeShare)),
+    text: ({ takeShare }) => (takeShare === null ? '–' : formatShare(takeShare)),
   },
   {
     title: 'PAYOUT',
-    text: ({ stability }) => stability.replaceAll('_', ' '),
+    name: 'payout',
+    text: ({ stability }) => stabilityNames[stability],
     tone: ({ stability }) =>
       stability === 'stable' ? 'good' : stability === 'unverified' ? 'dim' : 'warning',
   },
+  {
+    title: 'USD/GPU-HOUR',
+    name: 'rent of a GPU-hour',
+    isRight: true,
+    text: ({ price }) => (price === null ? '–' : usdText(price.usdPerGpuHour)),
+  },
+  {
+    title: 'AT ITS OWN PRICE',
+    name: `in ${months} months at the price seen there`,
+    isRight: true,
+    text: ({ atOwnPrice }) => dollars(atOwnPrice?.medianUsd ?? null),
+  },
 ]
+
+export const stabilityNames = {
+  stable: 'in dollars',
+  usd_indexed_token_paid: 'token, by the dollar',
+  token_floating: 'floating token',
+  none_documented: 'none documented',
+  unverified: 'unverified',
+} as const satisfies Record<NetworkAdvice['stability'], string>
 
 function reasonsOf({ name, why, cautions, token, price, sources, asOf }: NetworkAdvice, page: Page): string {
   const lines = [
     ...why.map((text) => ['plain', text] as const),
-    ...(token === null ? [] : [['warning', `! ${tokenText(token)}`] as const]),
-    ...cautions.map((text) => ['warning', `! ${text}`] as const),
+    ...(token === null ? [] : [['warning', `Token: ${token.text}`] as const]),
+    ...cautions.map((text) => ['warning', text] as const),
     ...(price === null ? [] : [['dim', `Price: ${price.source}.`] as const]),
     ...(sources.length === 0 ? [] : [['dim', `Sources (as of ${asOf}): ${sources.join('; ')}.`] as const]),
   ]
-  const width = page.columns === null ? Number.POSITIVE_INFINITY : page.columns - INDENT.length
-  const body = lines.flatMap(([tone, text]) =>
-    wrapText(printable(text), width).map((line) => INDENT + page.style(tone, line)),
+  const body = lines.map(([tone, text]) =>
+    paragraph(text, page, { tone, first: tone === 'warning' ? '  ! ' : '  ' }),
   )
   return [page.style('accent', printable(name)), ...body].join('\n')
-}
-
-const INDENT = '  '
-
-function tokenText(token: NonNullable<NetworkAdvice['token']>): string {
-  const fall = token.maxDrawdown === null ? '' : ` It once fell by ${formatShare(-token.maxDrawdown)}.`
-  const proxy = token.isOwnSeries ? '' : ' It has no series of prices of its own: that of its like stands in.'
-  const lock =
-    token.lockLossShare > 0
-      ? ` In one of twenty cases ${formatShare(token.lockLossShare)} of a payout is gone before it can be sold.`
-      : ''
-  return `It pays in ${token.token}, whose price moves by ${formatShare(token.volatilityPerYear)} a year.${fall}${lock}${proxy} (${token.source})`
 }
 
 const formatBasis = ({ tolerance }: Comparison): string =>

@@ -3,6 +3,7 @@ import { ADVICE_PATHS, adviseNetworks } from '#economics/advisor.ts'
 import { assess } from '#economics/economics.ts'
 import type { MachineFacts } from '#economics/network-fit.ts'
 import type { TokenQuote } from '#economics/network-outlook.ts'
+import type { Known } from '#economics/resolve-roi.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { CliContext } from './context.ts'
 import type { GlobalOptions } from './credentials.ts'
@@ -27,8 +28,8 @@ export interface CompareOptions extends RoiOptions, GlobalOptions {
 
 /** Prints the networks in order. Rejects with `Problem('invalid_request')` for an input that cannot be right. */
 export async function runCompare(context: CliContext, options: CompareOptions): Promise<void> {
-  const prepared = await prepareRoi(context, options, { isComparing: true })
-  const comparison = compareNetworks(prepared, options, context.clock.nowMs())
+  const prepared = await prepareRoi(context, options)
+  const comparison = compareNetworks(prepared, options)
   const { report, months, tolerance, rows } = comparison
   const { gpu, unknowns } = report
   const document = { gpu, months, risk: tolerance, seed: options.seed, unknowns, networks: rows }
@@ -42,27 +43,40 @@ export async function runCompare(context: CliContext, options: CompareOptions): 
 
 /** All networks, whichever the input names. Throws `Problem('invalid_request')` for what cannot be right. */
 export function compareNetworks(
-  { catalogue, input: { network: _network, ...input } }: Pick<PreparedRoi, 'catalogue' | 'input'>,
+  {
+    catalogue,
+    known: before,
+    input: { network: _network, ...input },
+  }: Pick<PreparedRoi, 'catalogue' | 'input' | 'known'>,
   options: CompareOptions,
-  nowMs: number,
 ): Comparison {
+  const known = elsewhere(before)
   const networkIds = catalogue.networks.map(({ id }) => id)
   const tokens = catalogue.networks.flatMap(({ terms }) => terms.payout_token ?? [])
   const tolerance = options.risk
-  const report = assess(catalogue, input, { nowMs, paths: 0 })
+  const report = assess(catalogue, input, { ...known, paths: 0 })
   if (report.kind === 'refused') throw refusalOf(report.problems)
   const advice = adviseNetworks(catalogue, {
     input,
-    known: { measured: null, nowMs },
+    known,
     priceUsdPerGpuHour: ratesOf('--network-price', options.networkPrice, networkIds),
-    tokenUsd: quotesOf(ratesOf('--token-usd', options.tokenUsd, tokens), nowMs),
+    tokenUsd: quotesOf(ratesOf('--token-usd', options.tokenUsd, tokens), known.nowMs ?? 0),
     paths: ADVICE_PATHS,
     seed: options.seed,
     machine: machineOf(options),
     tolerance,
   })
   if (advice.kind === 'refused') throw refusalOf(advice.problems)
-  return { report, tolerance, months: advice.months, rows: advice.rows }
+  const { tokenSeries = [] } = known
+  return { report, tolerance, months: advice.months, rows: advice.rows, tokenSeries }
+}
+
+/** What a node sold, and for how much, on its own network says nothing of the others; its watts and its bill do. */
+function elsewhere(known: Known): Known {
+  const { measured } = known
+  if (!measured) return known
+  const { pricePerGpuHour: _price, utilisation: _utilisation, takeShare: _take, ...rest } = measured
+  return { ...known, measured: rest }
 }
 
 type Rates = Readonly<Record<string, number>>

@@ -3,11 +3,25 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { RiskTolerance } from '#economics/advisor.ts'
 import { inputInfo } from '#economics/input-lines.ts'
 import type { RoiInput } from '#economics/roi-input.ts'
-import { wholeNumber } from './arguments.ts'
+import { decimal, wholeNumber } from './arguments.ts'
 
 export interface RoiOptions extends Partial<RoiInput> {
   readonly seed: number
   readonly risk: RiskTolerance
+  readonly tokenHistory?: readonly TokenSource[]
+  readonly tariff?: string
+  readonly timeZone?: string
+  readonly live?: boolean
+  readonly node?: 'agent' | 'provider'
+  readonly historyDays: number
+  readonly html?: string
+  readonly png?: string
+}
+
+/** Where a series of token prices is: a file or an address, and of which token where it does not say so itself. */
+export interface TokenSource {
+  readonly token: string | null
+  readonly place: string
 }
 
 /** A field of the input, its option, and what it says. `amount` is money in any currency, `number` is a number or a share. */
@@ -92,6 +106,14 @@ export function withRoiOptions(command: Command): Command {
   }
   return command
     .option(
+      '--tariff <file|url>',
+      'in place of --kwh: the mean of a tariff by the time of use or by the hour, as for `shoal provide`',
+    )
+    .option(
+      '--time-zone <name>',
+      'by whose clocks the tariff is, where it does not say so itself: Europe/Berlin',
+    )
+    .option(
       '--usd-per <currency=rate>',
       'what one unit of a currency is worth, as EUR=1.17',
       readRates(/^[A-Z]{3}$/, 'EUR=1.17'),
@@ -101,6 +123,26 @@ export function withRoiOptions(command: Command): Command {
         .choices(['low', 'medium', 'high'])
         .default('medium'),
     )
+    .option(
+      '--token-history <[token=]file|url>',
+      'prices of a payout token, as AKT=akt.csv: its past instead of the shipped figures; may be repeated',
+      readTokenSource,
+    )
+    .option('--live', "this machine's node: its own record in place of assumptions, and how forecasts fared")
+    .addOption(
+      new Option(
+        '--node <kind>',
+        'with --live: the node of "shoal up" (agent) or of "shoal provide" (provider)',
+      ).choices(['agent', 'provider']),
+    )
+    .option(
+      '--history-days <days>',
+      'with --live: days of its own record after which the node is believed',
+      decimal(0.04, 365),
+      3,
+    )
+    .option('--html <file>', 'write the report as a page in one file, with charts, for a forum')
+    .option('--png <file>', 'write it as a picture (takes Chromium or Chrome)')
     .option('--seed <number>', 'of the chance in the forecast', wholeNumber(0, SEED_MAX), 1)
 }
 
@@ -151,3 +193,10 @@ export const readRates =
     if (name.test(key) && Number(rate) > 0) return { ...before, [key]: Number(rate) }
     throw new InvalidArgumentError(`Expected a name and a number above zero, such as ${example}.`)
   }
+
+function readTokenSource(text: string, before: readonly TokenSource[] = []): readonly TokenSource[] {
+  const [, token, place] = /^(?:([A-Za-z0-9]{1,12})=)?(\S.*)$/.exec(text) ?? []
+  if (place === undefined)
+    throw new InvalidArgumentError('Expected a file or an address, such as AKT=akt.csv.')
+  return [...before, { token: token?.toUpperCase() ?? null, place }]
+}

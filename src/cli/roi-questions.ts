@@ -1,10 +1,12 @@
 /** The few questions whose answers decide most, for who typed `shoal roi` and nothing else. */
 import type { Catalogue } from '#economics/catalogue.ts'
 import { assess } from '#economics/economics.ts'
+import type { Gpu } from '#economics/gpu-data.ts'
 import type { Unknown } from '#economics/input-lines.ts'
 import type { RoiInput } from '#economics/roi-input.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { CliContext } from './context.ts'
+import type { OwnGpus } from './own-gpus.ts'
 import { readNumber, roiFlags } from './roi-options.ts'
 import { styleFor } from './style.ts'
 import { printable } from './table.ts'
@@ -21,14 +23,16 @@ interface Dialogue {
   ask(input: Given, prompt: string, read: Read): Promise<Given>
 }
 
-/** Rejects with `Problem('cancelled')` when the user ends the input. `isComparing`: no network is asked for. */
+/** Rejects with `Problem('cancelled')` when the user ends the input. On which network is an answer, not a question. */
 export async function askForInput(
   context: CliContext,
-  { catalogue, given, isComparing }: { catalogue: Catalogue; given: Given; isComparing: boolean },
+  { catalogue, given, ownGpus }: { catalogue: Catalogue; given: Given; ownGpus: OwnGpus | null },
 ): Promise<RoiInput> {
   const dialogue = createDialogue(context, catalogue)
   const { ask } = dialogue
-  let input = await ask(given, 'Which GPU? (such as RTX 4090) ', gpuName)
+  const own = ownGpus?.match.kind === 'found' ? ownGpus.match.gpu : null
+  const example = own ? `empty: the ${own.name} of this machine` : 'such as RTX 4090'
+  let input = await ask(given, `Which GPU? (${example}) `, gpuName(own))
   const isOwner = await askYesNo(dialogue, 'Do you own it already? (y/n) ')
   if (input.purchase === undefined) {
     const question = isOwner ? 'What would it fetch today' : 'What would it cost you'
@@ -42,11 +46,6 @@ export async function askForInput(
     const prompt =
       'What does a kilowatt-hour cost you, in USD, or in which country are you? (such as 0.12, or DE) '
     input = await ask(input, prompt, priceOrPlace)
-  }
-  if (input.network === undefined && !isComparing) {
-    const ids = catalogue.networks.map(({ id }) => id).join(', ')
-    const prompt = `On which network? (empty: the market at large; ${ids}) `
-    input = await ask(input, prompt, (answer) => (answer === '' ? {} : { network: answer }))
   }
   if (input.utilisation === undefined) {
     input = await ask(input, 'Which share of all hours is it rented? (empty: 50 %) ', numberOf('utilisation'))
@@ -118,10 +117,13 @@ const numberOf =
       : { [field]: value }
   }
 
-const gpuName: Read = (answer) =>
-  answer === ''
-    ? 'Its name is on the box, and `nvidia-smi -L` says it; `shoal gpus` lists those that are known.'
-    : { gpu: answer }
+const gpuName =
+  (own: Gpu | null): Read =>
+  (answer) => {
+    if (answer !== '') return { gpu: answer }
+    if (own) return { gpu: own.id }
+    return 'Its name is on the box, and `nvidia-smi -L` says it; `shoal gpus` lists those that are known.'
+  }
 
 /** A price has a digit in it; the name of no place has. But for `EU27`. */
 const priceOrPlace: Read = (answer) => {

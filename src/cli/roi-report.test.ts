@@ -49,17 +49,51 @@ test('the verdict is the first line, and says when it is an upper bound', () => 
 test('without the value of the machine nothing is said of all costs', () => {
   const { text } = reportOf({ gpu: 'H100 SXM', electricityPerKwh: 0.1 })
   assert.match(text, /^cash cost of a rented hour/m)
-  assert.doesNotMatch(text, /all costs/)
+  assert.doesNotMatch(text, /all costs|whole cost/)
 })
 
 test('every input has its value with a unit, its origin, its date and how to change it', () => {
-  const { text, report } = reportOf({ gpu: 'RTX 4090', electricityPerKwh: 0.12 })
-  for (const { label, flag, asOf, source } of report.inputs) {
-    const line = text
-      .split('\n')
-      .find((other) => other.startsWith(`${label} `) && other.includes(` ${flag} `))
-    assert.ok(line?.includes(asOf ?? '–') && line.includes(source), label)
+  for (const columns of [null, 60]) {
+    const { text, report } = reportOf({ gpu: 'RTX 4090', electricityPerKwh: 0.12 }, 0, columns)
+    const flat = text.replaceAll(/\s+/g, ' ')
+    for (const { label, flag, asOf, source } of report.inputs) {
+      const at = flat.indexOf(` ${label} `, flat.indexOf('What went in'))
+      const entry = flat.slice(at, at + 500)
+      for (const part of [
+        flag,
+        asOf ?? 'given',
+        source.replace(/^assumption(: )?/, '').replaceAll(/\s+/g, ' '),
+      ])
+        assert.ok(at >= 0 && entry.includes(part), `${label}: ${part}`)
+    }
   }
+})
+
+test("the buyer's break-even is a range as well as the owner's", () => {
+  const { text } = reportOf({ gpu: 'RTX 4090', electricityPerKwh: 0.12 })
+  for (const who of ['owner', 'buyer'])
+    assert.match(text, new RegExp(`^${who} breaks even( +-?\\$[\\d.]+/kWh){3}$`, 'm'))
+})
+
+test('no line is wider than the page, whatever the GPU and however narrow', () => {
+  const inputs: RoiInput[] = [
+    { gpu: 'RTX 4090', electricityPerKwh: 0.12 },
+    { gpu: 'RTX 3060', country: 'DE' },
+    { gpu: 'H100 SXM', country: 'US-CA', gpuCount: 8, purchase: 200_000, pue: 1.3, gasPerDay: 0.5 },
+    { gpu: 'RTX 4060', country: 'AT' },
+    {
+      gpu: 'RTX PRO 6000 Blackwell Server Edition',
+      electricityPerKwh: 0.2,
+      pricePerGpuHour: 1.5,
+      utilisation: 0.9,
+    },
+  ]
+  for (const columns of [60, 80, 120])
+    for (const input of inputs) {
+      const { text } = reportOf(input, 50, columns)
+      for (const line of text.split('\n'))
+        assert.ok([...line].length <= columns, `${columns} ${input.gpu}: ${line}`)
+    }
 })
 
 test('in a narrow terminal sources are folded, not cut', () => {
@@ -67,8 +101,25 @@ test('in a narrow terminal sources are folded, not cut', () => {
     const { text, report } = reportOf({ gpu: 'RTX 4090', electricityPerKwh: 0.12 }, 0, columns)
     const flat = text.replaceAll(/\s+/g, ' ')
     for (const word of report.inputs.flatMap(({ source }) => source.split(' ')))
-      assert.ok(flat.includes(word))
+      assert.ok(flat.includes(word.replace(/^assumption$/, '')), word)
   }
+})
+
+test('the three questions are answered with a word and its figures', () => {
+  const { text } = reportOf({ gpu: 'RTX 4090', electricityPerKwh: 0.12 }, 2_000)
+  assert.match(
+    text,
+    /^Run the one you own\? {2}Yes, at the list price\n {2}\$.* a day is left .* you pay \$0\.12\./m,
+  )
+  assert.match(text, /^Buy one\? +A coin toss\n {2}For \$2,470, .* futures lose\.$/m)
+  assert.match(
+    reportOf({ gpu: 'RTX 4090', electricityPerKwh: 1.5 }, 2_000).text,
+    /^Run the one you own\? {2}No$/m,
+  )
+  assert.match(
+    reportOf({ gpu: 'RTX 4090' }, 0).text,
+    /^Run the one you own\? {2}Not known yet\n {2}Tell the price of electricity \(--kwh\)\. Yes below \$0\.38\/kWh\.$/m,
+  )
 })
 
 function assertWhole(text: string, of: string): void {

@@ -5,7 +5,7 @@ import { type Client, createClient } from '#protocol/client.ts'
 import { Problem } from '#protocol/problem.ts'
 import { routes } from '#protocol/routes.ts'
 import type { CliContext } from './context.ts'
-import { type Connection, type GlobalOptions, resolveConnection } from './credentials.ts'
+import { type Connection, caFileOf, type GlobalOptions, resolveConnection } from './credentials.ts'
 import { type Style, styleFor } from './style.ts'
 import { type Column, formatFields, formatTable } from './table.ts'
 
@@ -16,6 +16,8 @@ export interface Session {
   readonly member: Client
   /** Acts with the key for running the network, where one is kept; else with the same. */
   readonly operator: Client
+  /** Acts without a key: for the few calls that take a token instead. */
+  readonly anyone: Client
   readonly isJson: boolean
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal
@@ -30,6 +32,8 @@ export async function runSession(
 ): Promise<void> {
   const options = command.optsWithGlobals<GlobalOptions>()
   const connection = await resolveConnection(context, options)
+  if ([connection.apiUrl, connection.openaiBaseUrl].some((url) => url.startsWith('https:')))
+    context.trustAuthorities(caFileOf(context, options))
   const controller = new AbortController()
   // Only the first Ctrl-C is ours: a second one ends the process, should the work not stop.
   const unsubscribe = context.onInterrupt(() => {
@@ -43,6 +47,10 @@ export async function runSession(
       connection,
       member: clientOf(context, connection, { apiKey: connection.apiKey, signal }),
       operator: clientOf(context, connection, { apiKey: connection.operatorKey, signal }),
+      anyone: createClient(routes, {
+        baseUrl: connection.apiUrl,
+        fetch: (request) => context.fetch(new Request(request, { signal })),
+      }),
       isJson: options.json === true,
       signal,
       style: styleFor(context.stdout, context.env),

@@ -14,6 +14,8 @@ export interface StubTerminal {
   /** The shipped data, for the commands that look something up. */
   readonly dataFiles?: () => CatalogueFiles
   readonly isTty?: boolean
+  /** In place of the parts of the terminal. */
+  readonly parts?: Partial<CliContext>
   /** What is piped in, or the lines that are typed, one for each question. */
   readonly input?: string | readonly string[]
 }
@@ -31,11 +33,12 @@ export const STUB_CREDENTIALS = JSON.stringify({
   operatorKey: 'operator',
 })
 
-/** A terminal with the credentials of a local network; `interrupt` is its Ctrl-C. */
+/** A terminal with the credentials of a local network; `interrupt` is its Ctrl-C, `files` is what was written. */
 export function createStubTerminal(terminal: StubTerminal) {
   const written = { out: '', err: '' }
   const listeners = new Set<() => void>()
   const lines = Array.isArray(terminal.input) ? [...terminal.input] : []
+  const files = new Map<string, string | Uint8Array>()
   let ids = 0
   let elapsedMs = 0
   const context: CliContext = {
@@ -49,6 +52,7 @@ export function createStubTerminal(terminal: StubTerminal) {
       question: async () => lines.shift() ?? null,
     },
     fetch: terminal.fetch,
+    trustAuthorities: () => undefined,
     // Each look at the clock takes 100 ms, so that speeds are golden too.
     clock: { nowMs: () => STUB_NOW_MS, elapsedMs: () => (elapsedMs += 100) },
     newId: (prefix) => `${prefix}_${++ids}`,
@@ -62,6 +66,10 @@ export function createStubTerminal(terminal: StubTerminal) {
     machine: noMachine,
     crypto: { sha256: () => new Uint8Array(32) },
     rootFolder: '/opt/shoal',
+    timeZones: { offsets: () => null },
+    browser: { takePicture: async () => Promise.reject(new Error('there is no browser here')) },
+    writeFile: async (path, data) => void files.set(path, data),
+    ...terminal.parts,
   }
   const run = async (...commandLine: readonly string[]): Promise<StubRun> => {
     Object.assign(written, { out: '', err: '' })
@@ -71,7 +79,7 @@ export function createStubTerminal(terminal: StubTerminal) {
   const interrupt = (): void => {
     for (const listener of [...listeners]) listener()
   }
-  return { context, run, interrupt, written, isListening: () => listeners.size > 0 }
+  return { context, run, interrupt, written, files, isListening: () => listeners.size > 0 }
 }
 
 const outputOf = (write: (text: string) => void, isTty: boolean) => ({

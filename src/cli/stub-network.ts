@@ -1,13 +1,14 @@
 /** A small network in memory, for the tests of the commands: fixed ids, times and amounts, so that what they print is golden. */
 import { NANO_PER_USD } from '#kernel/money.ts'
 import type { Account } from '#protocol/account.ts'
-import type { ApiKey } from '#protocol/api-key.ts'
+import type { ApiKey, CreatedApiKey } from '#protocol/api-key.ts'
 import type { Node } from '#protocol/node.ts'
 import { paginate } from '#protocol/page.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { Caller, Handlers } from '#protocol/route.ts'
 import type { ControlRoutes } from '#protocol/routes.ts'
 import type { UsageLine } from '#protocol/usage-page.ts'
+import { stubOrganisationHandlers } from './stub-organisation.ts'
 
 /** 2026-11-22 12:00:00 UTC. */
 export const STUB_NOW_MS = Date.UTC(2026, 10, 22, 12)
@@ -44,6 +45,9 @@ export function createStubNetwork(): StubNetwork {
       uptimeMs: 7_500_000,
     }),
     getStatus: (_input, caller) => stubStatus(caller.scopes.includes('operator')),
+    takeOver: () => {
+      throw new Problem('conflict', 'This coordinator leads already.')
+    },
     rebuildReadModels: () => ({ appliedSequence: 12_345, durationMs: 820 }),
     createOrganisation: ({ body }) => ({
       organisationId: 'org_2',
@@ -51,16 +55,29 @@ export function createStubNetwork(): StubNetwork {
       createdAtMs: STUB_NOW_MS,
     }),
     listOrganisations: () => ({ items: [], next: null }),
-    createKey({ body }, caller) {
-      const { organisationId = caller.organisationId, name, scopes } = body
-      const common = { keyId: 'key_3', organisationId, name, hint: 'shoal_c', scopes }
-      const key = { ...common, createdAtMs: STUB_NOW_MS, revokedAtMs: null }
+    ...stubOrganisationHandlers(keys, STUB_NOW_MS),
+    createKey({ body }, caller): CreatedApiKey {
+      const { organisationId = caller.organisationId, name, scopes, limits = {}, expiresInMs } = body
+      const key: ApiKey = {
+        ...stubKey(organisationId),
+        keyId: 'key_3',
+        name,
+        hint: 'shoal_c',
+        scopes,
+        limits,
+        createdAtMs: STUB_NOW_MS,
+        expiresAtMs: expiresInMs === undefined ? null : STUB_NOW_MS + expiresInMs,
+      }
       keys.set(key.keyId, key)
       return { ...key, key: 'shoal_c0ffee' }
     },
     listKeys: ({ query }) => paginate([...keys.values()], query, ({ keyId }) => keyId),
     revokeKey({ params }) {
-      const key = { ...found(keys, params.keyId, 'key'), revokedAtMs: STUB_NOW_MS }
+      const key: ApiKey = {
+        ...found(keys, params.keyId, 'key'),
+        state: 'revoked',
+        revokedAtMs: STUB_NOW_MS,
+      }
       keys.set(key.keyId, key)
       return key
     },
@@ -91,6 +108,7 @@ export function createStubNetwork(): StubNetwork {
       expiresAtMs: STUB_NOW_MS + (body.expiresInMs ?? 0),
       joinUrl: 'http://127.0.0.1:7420',
     }),
+    proveNetwork: () => ({ publicKey: '00'.repeat(32), signature: '00'.repeat(64) }),
     enrolNode: () => found(nodes, 'nod_1', 'node'),
     listNodes({ query }, caller) {
       const seen = [...nodes.values()].filter(({ organisationId }) => isSeen(caller, organisationId))
@@ -104,6 +122,14 @@ export function createStubNetwork(): StubNetwork {
     listUsage({ query }) {
       const lines = stubUsage.filter(({ model }) => query?.model === undefined || query.model === model)
       return { ...paginate(lines, query, ({ requestId }) => requestId), totals: totalsOf(lines), ...fresh }
+    },
+    listGpus: () => ({ gpus: [] }),
+    listPlaces: () => ({ places: [] }),
+    assessGpu: () => {
+      throw new Problem('invalid_request', 'Say which GPU.')
+    },
+    compareNetworks: () => {
+      throw new Problem('invalid_request', 'Say which GPU.')
     },
     summariseUsage: () => ({
       items: [{ day: '2026-11-22', model: 'guide', ...totalsOf(stubUsage) }],
@@ -142,19 +168,34 @@ const stubAccounts = (): Account[] => [
   { accountId: 'provider:org_1', organisationId: 'org_1', kind: 'provider', available: 40n, held: 0n },
 ]
 
+/** What all keys of an organisation have alike here. */
+const stubKey = (organisationId: string) => ({
+  organisationId,
+  projectId: `default:${organisationId}`,
+  memberId: null,
+  serviceAccountId: null,
+  limits: {},
+  state: 'live' as const,
+  rotatedFromKeyId: null,
+  rotatedToKeyId: null,
+  expiresAtMs: null,
+  revokedAtMs: null,
+})
+
 const stubKeys = (): ApiKey[] => [
   {
+    ...stubKey('org_1'),
     keyId: 'key_1',
-    organisationId: 'org_1',
+    limits: { requestsPerMinute: 60, spendPerDay: 5_000_000_000n },
     name: 'local',
     hint: 'shoal_a',
     scopes: ['developer', 'viewer'],
     createdAtMs: STUB_NOW_MS - 90 * MINUTE_MS,
-    revokedAtMs: null,
   },
   {
+    ...stubKey('org_1'),
     keyId: 'key_2',
-    organisationId: 'org_1',
+    state: 'revoked',
     name: 'old \u001b[31mred',
     hint: 'shoal_b',
     scopes: ['viewer'],
@@ -211,6 +252,8 @@ const stubNodes = (): Node[] => {
 const stubUsage: UsageLine[] = [
   {
     requestId: 'req_2',
+    projectId: 'default:org_1',
+    keyId: 'key_1',
     atMs: STUB_NOW_MS - MINUTE_MS,
     model: 'guide',
     kind: 'chat',
@@ -225,6 +268,8 @@ const stubUsage: UsageLine[] = [
   },
   {
     requestId: 'req_1',
+    projectId: 'default:org_1',
+    keyId: 'key_1',
     atMs: STUB_NOW_MS - 2 * MINUTE_MS,
     model: 'other',
     kind: 'embedding',
@@ -257,6 +302,7 @@ const stubStatement = [
     counterpartyAccountId: 'provider:org_1',
     transferId: 'req_2',
     requestId: 'req_2',
+    externalReference: null,
     balanceAfter: 9_999_999_958n,
   },
   {
@@ -268,6 +314,7 @@ const stubStatement = [
     counterpartyAccountId: 'external:test',
     transferId: 'trf_1',
     requestId: null,
+    externalReference: null,
     balanceAfter: 10_000_000_000n,
   },
 ]

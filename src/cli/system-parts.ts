@@ -12,6 +12,8 @@ export interface SystemPart {
   readonly why: string
   /** What does not run, or is skipped, without it. */
   readonly neededBy: string
+  /** What an operator may use it for; without it, it is for tests alone. */
+  readonly operating?: string
 }
 
 export const systemParts: readonly SystemPart[] = [
@@ -27,12 +29,14 @@ export const systemParts: readonly SystemPart[] = [
     folders: '/usr/lib/postgresql/*/bin',
     why: 'keeps the journal and the read models of a network that has outgrown one machine',
     neededBy: 'npm test (stores, takeover) and bench',
+    operating: 'the journal of a network that has outgrown one machine, if its server is to run here',
   },
   {
     package: 'nats-server',
     binary: 'nats-server',
     why: 'carries messages between gateways and coordinators in processes of their own',
     neededBy: 'npm test (bus, takeover) and bench',
+    operating: 'gateways and coordinators in processes of their own, if their bus is to run here',
   },
   {
     package: 'chromium',
@@ -46,6 +50,13 @@ export const systemParts: readonly SystemPart[] = [
     folders: '/usr/sbin',
     why: 'stands before a network as its TLS proxy',
     neededBy: 'npm test (joining through a proxy)',
+    operating: 'a network that others reach, if its TLS proxy is to run here',
+  },
+  {
+    package: 'curl',
+    binary: 'curl',
+    why: 'makes the call that the first start prints',
+    neededBy: 'npm test (first start)',
   },
   {
     package: 'iproute2',
@@ -115,6 +126,22 @@ export async function setUpSystem(
 }
 
 const describe = (part: SystemPart): string => `${part.package} (${part.why}; for ${part.neededBy})`
+
+/** Answers the exact command that installs these packages here. */
+export async function findInstaller(
+  machine: Pick<Machine, 'run'>,
+): Promise<(names: readonly string[]) => string> {
+  const [isDebian, isRoot, hasSudo] = await Promise.all([
+    hasCommand(machine, 'apt-get'),
+    isSuperuser(machine),
+    hasCommand(machine, 'sudo'),
+  ])
+  const before = isRoot ? '' : hasSudo ? 'sudo ' : 'As root: '
+  return (names) =>
+    isDebian
+      ? `${before}${installLine(names)}`
+      : `Install ${names.join(', ')} with the package manager of this system.`
+}
 
 const INSTALL = ['install', '--yes', '--no-install-recommends']
 const installLine = (names: readonly string[]): string => ['apt-get', ...INSTALL, ...names].join(' ')

@@ -11,6 +11,7 @@ import type { Column } from './table.ts'
 
 interface UsageOptions extends PageQuery {
   readonly model?: string
+  readonly project?: string
   readonly byDay?: boolean
 }
 
@@ -18,6 +19,7 @@ interface UsageOptions extends PageQuery {
 export const usageCommand = (context: CliContext): Command =>
   withPageOptions(new Command('usage').description("show the organisation's requests, newest first"), 20)
     .option('--model <model>', 'only this model')
+    .option('--project <id>', "only this project's")
     .option('--by-day', 'sums per day and model instead of single requests')
     .action((options: UsageOptions, command: Command) =>
       options.byDay ? runByDay(context, options, command) : runRequests(context, options, command),
@@ -26,7 +28,7 @@ export const usageCommand = (context: CliContext): Command =>
 const runRequests = (context: CliContext, options: UsageOptions, command: Command): Promise<void> =>
   runSession(context, command, async (session) => {
     const { model } = options
-    const query = { ...pageOfOptions(options), ...(model !== undefined && { model }) }
+    const query = { ...queryOf(options), ...(model !== undefined && { model }) }
     const page = await session.member.listUsage({ query })
     show(
       session,
@@ -44,7 +46,7 @@ const runRequests = (context: CliContext, options: UsageOptions, command: Comman
 
 const runByDay = (context: CliContext, options: UsageOptions, command: Command): Promise<void> =>
   runSession(context, command, async (session) => {
-    const page = await session.member.summariseUsage({ query: pageOfOptions(options) })
+    const page = await session.member.summariseUsage({ query: queryOf(options) })
     show(
       session,
       routes.summariseUsage.reply,
@@ -55,6 +57,11 @@ const runByDay = (context: CliContext, options: UsageOptions, command: Command):
         showNext(session, page.next),
     )
   })
+
+const queryOf = (options: UsageOptions) => ({
+  ...pageOfOptions(options),
+  ...(options.project !== undefined && { projectId: options.project }),
+})
 
 const formatTotals = (totals: UsageTotals): string =>
   [

@@ -2,7 +2,8 @@ import { assert } from '#kernel/assert.ts'
 import { consumerAccount, NETWORK_FEES, providerAccount } from '#ledger/ledger.ts'
 import type { Payout } from '#ledger/ledger-events.ts'
 import { costOf, networkFee } from '#ledger/price.ts'
-import type { UsageBatch } from '#protocol/cell.ts'
+import { useAt } from '#organisations/key-use.ts'
+import type { BudgetUse, UsageBatch } from '#protocol/cell.ts'
 import type { UsagePart, UsageRecord } from '#protocol/usage.ts'
 import type { Turn } from './turn.ts'
 
@@ -22,6 +23,14 @@ export function applyUsage(turn: Turn, batch: UsageBatch, { feeBps }: { feeBps: 
     billRecord(turn, { record, spoolId: batch.spoolId, sequence: next + index, feeBps })
   }
   return next + fresh.length
+}
+
+/** What is used, with this batch applied, of the limits that its records count for. */
+export function budgetUses({ state, nowMs }: Turn, { records }: UsageBatch): { uses?: BudgetUse[] } {
+  const budgetIds = new Set(records.flatMap(({ budgetId }) => budgetId ?? []))
+  const { use } = state.organisations
+  if (budgetIds.size === 0) return {}
+  return { uses: [...budgetIds].map((budgetId) => ({ budgetId, ...useAt(use.get(budgetId), nowMs) })) }
 }
 
 interface Bill {
@@ -58,7 +67,18 @@ function billRecord(turn: Turn, { record, spoolId, sequence, feeBps }: Bill): vo
     })
     assert(refusal === null, `work that was done is paid, not ${refusal}`)
   }
-  turn.recordUsage({ type: 'usage.recorded', spoolId, sequence, record, cost, fee, transferId })
+  const projectId = turn.state.organisations.keys.get(record.keyId)?.projectId
+  turn.recordUsage({
+    type: 'usage.recorded',
+    spoolId,
+    sequence,
+    record,
+    cost,
+    fee,
+    transferId,
+    atMs: turn.nowMs,
+    ...(projectId !== undefined && { projectId }),
+  })
 }
 
 function payeeOf(turn: Turn, part: UsagePart): string {

@@ -18,7 +18,7 @@ import {
   UsageReply,
 } from '#protocol/cell.ts'
 import { jsonWriter } from '#protocol/wire-form.ts'
-import { applyUsage } from './apply-usage.ts'
+import { applyUsage, budgetUses } from './apply-usage.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { Feed } from './feed.ts'
 import type { Gateways } from './gateways.ts'
@@ -64,7 +64,7 @@ export function serveCell(parts: CellServiceParts): Subscription {
   const { epoch } = coordinator.journal
   serve(subjects.follow, { input: Follow, output: FollowReplySchema }, (_turn, input): FollowReply => {
     const wantsPresence = gateways.heard(input.gatewayId, clock.elapsedMs())
-    return { ...feed.since(input), wantsPresence }
+    return { ...feed.since(input), wantsPresence, gateways: gateways.count(clock.elapsedMs()) }
   })
   serve(subjects.presence, { input: PresenceReport, output: PresenceReply }, (turn, input) =>
     gateways.report(turn, input, epoch),
@@ -79,6 +79,7 @@ export function serveCell(parts: CellServiceParts): Subscription {
   }))
   serve(subjects.usage, { input: UsageBatch, output: UsageReply }, (turn, input) => ({
     nextSequence: applyUsage(turn, input, { feeBps }),
+    ...budgetUses(turn, input),
   }))
   open.push(
     bus.subscribe(subjects.report, (message) => {

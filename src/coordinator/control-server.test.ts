@@ -4,13 +4,13 @@ import { z } from 'zod'
 import { allows } from '#organisations/organisations.ts'
 import { createClient } from '#protocol/client.ts'
 import { Problem } from '#protocol/problem.ts'
-import type { Caller, Handlers, Route, Routes } from '#protocol/route.ts'
+import { type Caller, type Handlers, needsKey, type Route, type Routes } from '#protocol/route.ts'
 import { type ControlRoutes, routes } from '#protocol/routes.ts'
 import { Scope } from '#protocol/scope.ts'
 import { createControlServer } from './control-server.ts'
 
 const table: readonly [string, Route][] = Object.entries(routes as Routes)
-const keyed = table.filter(([, { scope }]) => scope !== 'public' && scope !== 'enrolment_token')
+const keyed = table.filter(([, route]) => needsKey(route))
 
 for (const [name, route] of table) {
   test(`${name}: input and reply cross the wire unchanged`, async () => {
@@ -70,7 +70,7 @@ test('what is not there is a problem document, and a wrong method is told the ri
 
   const rows = [
     ['PUT', '/api/keys', 'GET, HEAD, POST'],
-    ['GET', '/api/keys/k', 'DELETE'],
+    ['GET', '/api/keys/k/rotate', 'POST'],
     ['POST', '/docs', 'GET, HEAD'],
   ] as const
   for (const [method, path, allow] of rows) {
@@ -214,6 +214,7 @@ function setup(overrides: Readonly<Record<string, () => Promise<unknown>>> = {})
   const write = (event: string, fields: object = {}) => void logged.push({ event, ...fields })
   const app = createControlServer(routes, handlers as unknown as Handlers<ControlRoutes>, {
     authenticate: (key) => (['all', ...Scope.options].includes(key) ? callerOf(key) : null),
+    mayAnswer: () => true,
     requestId: () => `req_${++ids}`,
     clock: { elapsedMs: () => 0 },
     log: { info: write, warn: write, error: write },
@@ -244,10 +245,16 @@ const callerOf = (key: string): Caller => ({
 
 function inputOf(route: Route) {
   const body = route.method === 'GET' ? undefined : route.body
-  const params = Object.keys(route.params?.shape ?? {}).map((name) => [name, `${name}/1 ä`])
+  // An id may look like anything; what has a form is given in it.
+  const params = Object.entries(route.params?.shape ?? {}).map(([name, schema]) => {
+    const id = `${name}/1 ä`
+    return [name, schema.safeDecode(id as never).success ? id : sample(schema)]
+  })
   return {
     ...(route.params && { params: Object.fromEntries(params) }),
-    ...(route.query && { query: { limit: 7, before: 'a&b=c' } }),
+    ...(route.query && {
+      query: 'limit' in route.query.shape ? { limit: 7, before: 'a&b=c' } : sample(route.query),
+    }),
     ...(body && { body: z.decode(body, sample(body) as never) }),
   } as never
 }
@@ -288,6 +295,14 @@ function sampleOf(schema: JsonSchema, named: Readonly<Record<string, JsonSchema>
   return Math.max(schema.minimum ?? 0, 1)
 }
 
-const texts = ['text', '9007199254740993', '2026-11-22', 'a0'.repeat(32), 'a0'.repeat(64)]
+const texts = [
+  'text',
+  'ada@example.com',
+  '10.0.0.0/8',
+  '9007199254740993',
+  '2026-11-22',
+  'a0'.repeat(32),
+  'a0'.repeat(64),
+]
 const sampleText = (pattern = ''): string =>
   texts.find((text) => new RegExp(pattern, 'u').test(text)) ?? assert.fail(`no sample for ${pattern}`)

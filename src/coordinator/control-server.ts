@@ -4,23 +4,45 @@
  */
 import { Hono } from 'hono'
 import { z } from 'zod'
+import { SOURCE_HEADER } from '#host/exchange-fetch.ts'
 import type { Clock, Log } from '#host/host.ts'
+import type { WebFile } from '#host/web-file.ts'
 import { allows } from '#organisations/organisations.ts'
 import { Problem, toProblemDetails } from '#protocol/problem.ts'
-import { type Caller, type Handlers, matchesPath, type Route, type Routes } from '#protocol/route.ts'
+import {
+  type CallContext,
+  type Caller,
+  type Handlers,
+  matchesPath,
+  needsKey,
+  type Route,
+  type Routes,
+} from '#protocol/route.ts'
+import type { Scope } from '#protocol/scope.ts'
 import { type GuardOptions, guardRequest } from './control-guard.ts'
 import { readInput } from './control-input.ts'
 import { type ControlPage, controlPages } from './control-pages.ts'
+import { PAGE_HEADERS } from './page-headers.ts'
+import { webHandlers } from './web-files.ts'
 
 export interface ControlServerOptions extends GuardOptions {
   readonly clock: Pick<Clock, 'elapsedMs'>
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>
   /** A new id for one request. */
   requestId(): string
-  /** Whose key this is; `null` for one that is unknown or revoked. */
-  authenticate(key: string): Caller | null
+  /**
+   * Whose key this is; `null` for one that is unknown, expired or revoked. Throws `forbidden_source` for one that is
+   * not good from that address.
+   */
+  authenticate(key: string, sourceAddress: string | null): Caller | null
+  /** Told of each call that its key's scopes do not allow. */
+  onScopeMissing?(caller: Caller, context: CallContext): Promise<void>
+  /** False when another may lead by now: what this process has read must not leave. */
+  mayAnswer(): boolean
   /** Where the OpenAI-compatible API is, with its `/v1`; shown on the home page. */
   readonly openAiBaseUrl: string
+  /** The web pages that were built; `null` where they were not. */
+  readonly webFiles?: readonly WebFile[] | null
   /** Called with whatever a handler threw that is no `Problem`: a bug, after which the process must not go on. */
   onBug(error: unknown): void
 }
@@ -56,17 +78,28 @@ export function createControlServer<T extends Routes>(
     await next()
   })
   for (const [path, page] of Object.entries(pages)) app.get(path, () => pageResponse(page))
+  const web = webHandlers(options.webFiles ?? null)
+  for (const [path, serve] of web) app.get(path, (c) => serve(c.req.raw))
   for (const [name, route] of Object.entries(routes)) {
     const handle = handlers[name] as Handle
     app.on(route.method, route.path, async (c) => {
       c.set('route', route.path)
-      const caller = identify(c.req.raw, route, options)
+      const sourceAddress = c.req.raw.headers.get(SOURCE_HEADER)
+      const context: CallContext = { act: name, requestId: c.get('requestId'), sourceAddress }
+      const caller = needsKey(route) ? identify(c.req.raw, sourceAddress, options) : null
       c.set('keyId', caller?.keyId ?? null)
-      const reply = await handle(await readInput(route, c.req.raw, c.req.param()), caller)
+      if (caller && !allows(caller.scopes, route.scope as Scope)) {
+        await options.onScopeMissing?.(caller, context)
+        throw scopeMissing(caller, route.scope)
+      }
+      const reply = await handle(await readInput(route, c.req.raw, c.req.param()), caller, context)
+      if (!options.mayAnswer())
+        throw new Problem('lease_lost', 'This coordinator leads no more. Try again: another answers soon.')
       return Response.json(z.encode(route.reply, reply), { status: route.status ?? 200 })
     })
   }
-  const known = [...Object.keys(pages).map((path) => ({ method: 'GET', path })), ...Object.values(routes)]
+  const paths = [...Object.keys(pages), ...web.keys()]
+  const known = [...paths.map((path) => ({ method: 'GET', path })), ...Object.values(routes)]
   app.notFound((c) => refuseUnknown(c.req.raw, known as readonly Pick<Route, 'method' | 'path'>[]))
   app.onError((error, c) => {
     if (error instanceof Problem) return problemResponse(error)
@@ -83,15 +116,14 @@ export function createControlServer<T extends Routes>(
 }
 
 /** What `Handlers` says of a route, once its types were left behind by the loop over the table. */
-type Handle = (input: unknown, caller: Caller | null) => unknown
+type Handle = (input: unknown, caller: Caller | null, context: CallContext) => unknown
 
-/** The caller of a route that needs a key, checked for its scope; `null` for the others. */
+/** The caller of a route that needs a key. */
 function identify(
   request: Request,
-  route: Route,
+  sourceAddress: string | null,
   options: Pick<ControlServerOptions, 'authenticate'>,
-): Caller | null {
-  if (route.scope === 'public' || route.scope === 'enrolment_token') return null
+): Caller {
   const header = request.headers.get('authorization')
   const key = /^bearer +([\x21-\x7e]{1,500})$/i.exec(header ?? '')?.[1]
   if (key === undefined) {
@@ -102,20 +134,20 @@ function identify(
         : 'The `Authorization` header is not of the form `Bearer <key>`.',
     )
   }
-  const caller = options.authenticate(key)
-  if (!caller) {
-    throw new Problem(
-      'invalid_api_key',
-      'This API key is unknown or revoked. Check it, or make another with `shoal keys create`.',
-    )
-  }
-  if (allows(caller.scopes, route.scope)) return caller
+  const caller = options.authenticate(key, sourceAddress)
+  if (caller) return caller
   throw new Problem(
-    'scope_missing',
-    `This call needs the scope \`${route.scope}\`; the key has ${caller.scopes.map((scope) => `\`${scope}\``).join(', ')}. Use a key that has it.`,
-    { details: { scope: route.scope } },
+    'invalid_api_key',
+    'This API key is unknown, expired or revoked. Check it, or make another with `shoal keys create`.',
   )
 }
+
+const scopeMissing = ({ scopes }: Caller, needed: string): Problem =>
+  new Problem(
+    'scope_missing',
+    `This call needs the scope \`${needed}\`; the key has ${scopes.map((scope) => `\`${scope}\``).join(', ')}. Use a key that has it.`,
+    { details: { scope: needed } },
+  )
 
 function refuseUnknown(request: Request, known: readonly Pick<Route, 'method' | 'path'>[]): Response {
   const { pathname } = new URL(request.url)
@@ -143,11 +175,5 @@ function problemResponse(problem: Problem, headers: Record<string, string> = {})
 
 const pageResponse = ({ contentType, body }: ControlPage): Response =>
   new Response(body, {
-    headers: {
-      'content-type': contentType,
-      'cache-control': 'no-cache',
-      'content-security-policy':
-        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-      'referrer-policy': 'no-referrer',
-    },
+    headers: { ...PAGE_HEADERS, 'content-type': contentType, 'cache-control': 'no-cache' },
   })

@@ -1,3 +1,4 @@
+import { isOpen } from '#organisations/organisations.ts'
 import type { FollowedKey, FollowedNode, FollowReply } from '#protocol/cell.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { CoordinatorEvent } from './coordinator-events.ts'
@@ -7,11 +8,11 @@ export interface Feed {
   /** Sequence of the newest change that readers should fetch. */
   newest(): number
   /** Nodes and keys that changed after `version` of this `epoch`; all of them for another epoch's reader. */
-  since(reader: { epoch: number; version: number }): Omit<FollowReply, 'wantsPresence'>
+  since(reader: { epoch: number; version: number }): Omit<FollowReply, 'wantsPresence' | 'gateways'>
 }
 
-/** What gateways copy: each node and key with the journal sequence of its last change. */
-export function createFeed(coordinator: Coordinator): Feed {
+/** What gateways copy: each node and key with the journal sequence of its last change; and where the coordinator's API is. */
+export function createFeed(coordinator: Coordinator, apiUrl?: string): Feed {
   const { state } = coordinator
   const changedNodes = new Map<string, number>()
   const changedKeys = new Map<string, number>()
@@ -25,9 +26,10 @@ export function createFeed(coordinator: Coordinator): Feed {
       changedNodes.set(nodeId, sequence)
       newest = sequence
     }
-    if (event.type === 'organisation.key_created' || event.type === 'organisation.key_revoked') {
-      changedKeys.delete(event.keyId)
-      changedKeys.set(event.keyId, sequence)
+    const keyId = changedKey(event)
+    if (keyId) {
+      changedKeys.delete(keyId)
+      changedKeys.set(keyId, sequence)
       newest = sequence
     }
   })
@@ -43,9 +45,11 @@ export function createFeed(coordinator: Coordinator): Feed {
       return {
         epoch: coordinator.journal.epoch,
         version: coordinator.sequence(),
+        nowMs: coordinator.nowMs(),
         isComplete,
         nodes: [...nodeIds].flatMap((id) => followedNode(state, id)),
         keys: [...keyIds].flatMap((id) => followedKey(state, id)),
+        ...(apiUrl === undefined ? {} : { apiUrl }),
       }
     },
   }
@@ -71,6 +75,23 @@ function changedNode(event: CoordinatorEvent): string | null {
   }
 }
 
+/** The key whose followed fields `event` changes. */
+function changedKey(event: CoordinatorEvent): string | null {
+  switch (event.type) {
+    case 'organisation.key_created':
+    case 'organisation.key_revoked':
+    case 'organisation.key_expired':
+    case 'organisation.key_rotated':
+    case 'organisation.key_limited':
+      return event.keyId
+    case 'usage.recorded':
+      // What one gateway let through counts at the others, too.
+      return event.record.budgetId === undefined ? null : event.record.keyId
+    default:
+      return null
+  }
+}
+
 function followedNode(state: CoordinatorState, id: string): FollowedNode[] {
   const node = state.fleet.nodes.get(id)
   if (!node) return []
@@ -82,6 +103,17 @@ function followedNode(state: CoordinatorState, id: string): FollowedNode[] {
 function followedKey(state: CoordinatorState, id: string): FollowedKey[] {
   const key = state.organisations.keys.get(id)
   if (!key) return []
-  const { organisationId, hash, scopes, revokedAtMs } = key
-  return [{ id, organisationId, hash, scopes: [...scopes], isRevoked: revokedAtMs !== null }]
+  const { organisationId, hash, scopes, expiresAtMs, limits, budgetId } = key
+  const use = state.organisations.use.get(budgetId)
+  return [
+    {
+      id,
+      organisationId,
+      hash,
+      scopes: [...scopes],
+      isRevoked: !isOpen(key),
+      ...(expiresAtMs !== null && { expiresAtMs }),
+      ...(Object.keys(limits).length > 0 && { limits, budgetId, ...(use && { use }) }),
+    },
+  ]
 }

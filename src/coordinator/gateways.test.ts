@@ -50,6 +50,29 @@ test('a report that is older than one that was applied is ignored', () => {
   assert.equal(presences()['a'], 'absent')
 })
 
+test('a gateway that counts its starts anew is told which incarnation would be heard', () => {
+  const { report, presences } = setup()
+  report({ incarnation: 5, sequence: 1, nodes: [online('a', 1)] })
+  const answer = report({ incarnation: 1, sequence: 1, nodes: [online('b', 1)] })
+  assert.deepEqual(answer, { epoch: 7, refused: [], incarnationMin: 6 })
+  assert.equal(presences()['b'], 'absent')
+  report({ incarnation: 6, sequence: 1, nodes: [online('b', 1)] })
+  assert.equal(presences()['b'], 'online')
+  // Two starts that count alike, as after a disk was put back, are told apart by their random names.
+  const other = report({ incarnation: 6, start: 'other', sequence: 1, nodes: [online('c', 1)] })
+  assert.deepEqual(other, { epoch: 7, refused: [], incarnationMin: 7 })
+})
+
+test('a gateway that started anew has to tell all its nodes, for some may not come back', () => {
+  const { report, gateways, presences } = setup()
+  report({ isComplete: true, nodes: [online('a', 1), online('b', 1)] })
+  assert.equal(gateways.heard('g', 0), false)
+  report({ incarnation: 2, sequence: 1, nodes: [online('a', 2)] })
+  assert.equal(gateways.heard('g', 0), true)
+  report({ incarnation: 2, sequence: 2, isComplete: true, nodes: [online('a', 2)] })
+  assert.deepEqual([gateways.heard('g', 0), presences()], [false, { a: 'online', b: 'suspect', c: 'absent' }])
+})
+
 test('a complete report makes suspect what it leaves out, at its own gateway alone', () => {
   const { report, presences, state } = setup()
   report({ nodes: [online('a', 1), online('b', 1)] })

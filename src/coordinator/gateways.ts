@@ -1,5 +1,6 @@
 import type { TimestampMs } from '#kernel/time.ts'
 import { HOLD_EXPIRY_GRACE_MS } from '#ledger/ledger.ts'
+import { type ApiKey, isOpen } from '#organisations/organisations.ts'
 import type { PresenceReply, PresenceReport } from '#protocol/cell.ts'
 import type { Turn } from './turn.ts'
 
@@ -9,6 +10,7 @@ export const GATEWAY_SILENCE_MS = 6_000
 interface GatewayRecord {
   heardAtMs: number
   incarnation: number
+  start: string | undefined
   sequence: number
   /** To the newest report: its answer may have been lost, and the repeat has to tell who was refused. */
   reply: PresenceReply | null
@@ -21,6 +23,8 @@ export interface Gateways {
   heard(gatewayId: string, elapsedMs: number): boolean
   /** Applies a report unless it, or a later one, was applied before; the newest is answered alike when it comes again. */
   report(turn: Turn, report: PresenceReport, epoch: number): PresenceReply
+  /** How many are heard. */
+  count(elapsedMs: number): number
   /** Marks the nodes of silent gateways as suspect. */
   giveUpSilent(turn: Turn, elapsedMs: number): void
 }
@@ -32,7 +36,14 @@ export function createGateways(startedMs: number): Gateways {
   const recordOf = (gatewayId: string): GatewayRecord => {
     let record = gateways.get(gatewayId)
     if (!record) {
-      record = { heardAtMs: startedMs, incarnation: 0, sequence: 0, reply: null, wantsPresence: true }
+      record = {
+        heardAtMs: startedMs,
+        incarnation: 0,
+        start: undefined,
+        sequence: 0,
+        reply: null,
+        wantsPresence: true,
+      }
       gateways.set(gatewayId, record)
     }
     return record
@@ -54,16 +65,26 @@ export function createGateways(startedMs: number): Gateways {
 
     report(turn, report, epoch) {
       const record = recordOf(report.gatewayId)
-      const isSameStart = report.incarnation === record.incarnation
+      const isSameStart = report.incarnation === record.incarnation && report.start === record.start
       if (record.reply && isSameStart && report.sequence === record.sequence) return record.reply
-      const isOld =
-        report.incarnation < record.incarnation || (isSameStart && report.sequence <= record.sequence)
-      if (isOld) return { epoch, refused: [] }
+      // A gateway on another disk, or on an older copy of its own, counts its starts anew: it is told where to go on.
+      if (!isSameStart && report.incarnation <= record.incarnation)
+        return { epoch, refused: [], incarnationMin: record.incarnation + 1 }
+      if (isSameStart && report.sequence <= record.sequence) return { epoch, refused: [] }
+      // What an earlier start of it had told may be over: it has to tell all.
+      if (!isSameStart) record.wantsPresence = true
       record.incarnation = report.incarnation
+      record.start = report.start
       record.sequence = report.sequence
       if (report.isComplete) record.wantsPresence = false
       record.reply = { epoch, refused: applyReport(turn, report) }
       return record.reply
+    },
+
+    count(elapsedMs) {
+      let heard = 0
+      for (const { heardAtMs } of gateways.values()) if (elapsedMs - heardAtMs < GATEWAY_SILENCE_MS) heard++
+      return heard
     },
 
     giveUpSilent(turn, elapsedMs) {
@@ -131,15 +152,23 @@ export function keepHouse(turn: Turn, { mayExpireHolds }: { mayExpireHolds: bool
     })
   }
   for (const token of state.fleet.tokens.values()) expireToken(turn, token)
+  for (const key of state.organisations.keys.values()) expireKey(turn, key)
   if (!mayExpireHolds) return
   for (const { id: holdId, expiresAtMs } of state.ledger.holds.values()) {
     if (nowMs >= expiresAtMs + HOLD_EXPIRY_GRACE_MS) turn.ledger({ kind: 'expire_hold', holdId, nowMs })
   }
 }
 
-/** Ends the memory of old transfers. It walks all of them, so it is no work for every second. */
+/** Ends the memory of old transfers and payouts. It walks all of them, so it is no work for every second. */
 export function forgetTransfers(turn: Turn): void {
   turn.ledger({ kind: 'forget_transfers', nowMs: turn.nowMs })
+  turn.ledger({ kind: 'forget_payouts', nowMs: turn.nowMs })
+}
+
+/** A key opens nothing from its expiry on; this only notes it, so that it can be forgotten where keys are looked up. */
+function expireKey(turn: Turn, key: ApiKey): void {
+  if (key.expiresAtMs === null || turn.nowMs < key.expiresAtMs || !isOpen(key)) return
+  turn.organisations({ kind: 'expire_key', keyId: key.id, nowMs: turn.nowMs })
 }
 
 function expireToken(turn: Turn, token: { hash: string; expiresAtMs: TimestampMs }): void {

@@ -1,6 +1,6 @@
 import { assert } from '#kernel/assert.ts'
 import { consumerAccount, providerAccount } from '#ledger/ledger.ts'
-import type { OrganisationRefusal } from '#organisations/organisations.ts'
+import type { OrganisationRefusal } from '#organisations/organisation-refusal.ts'
 import type { Turn } from './turn.ts'
 
 /** An organisation and its two accounts: what it spends and what it earns. */

@@ -1,11 +1,10 @@
+import { type AuditCommand, decideAudit } from '#audit/audit.ts'
 import { decideFleet, type FleetCommand, type FleetRefusal } from '#fleet/decide-fleet.ts'
 import type { TimestampMs } from '#kernel/time.ts'
-import { decideLedger, type LedgerCommand, type LedgerRefusal } from '#ledger/decide-ledger.ts'
-import {
-  decideOrganisations,
-  type OrganisationCommand,
-  type OrganisationRefusal,
-} from '#organisations/organisations.ts'
+import { decideLedger, type LedgerCommand } from '#ledger/decide-ledger.ts'
+import type { LedgerRefusal } from '#ledger/ledger-refusal.ts'
+import { decideOrganisations, type OrganisationCommand } from '#organisations/decide-organisations.ts'
+import type { OrganisationRefusal } from '#organisations/organisation-refusal.ts'
 import type { CoordinatorEvent, UsageEvent } from './coordinator-events.ts'
 import { type CoordinatorState, evolve } from './coordinator-state.ts'
 
@@ -17,9 +16,13 @@ import { type CoordinatorState, evolve } from './coordinator-state.ts'
 export interface Turn {
   readonly nowMs: TimestampMs
   readonly state: CoordinatorState
+  /** True once it has an event. */
+  hasChanged(): boolean
   ledger(command: LedgerCommand): LedgerRefusal | null
   fleet(command: FleetCommand): FleetRefusal | null
   organisations(command: OrganisationCommand): OrganisationRefusal | null
+  /** Adds a line to an organisation's audit log. */
+  audit(command: AuditCommand): void
   recordUsage(event: UsageEvent): void
 }
 
@@ -36,10 +39,15 @@ export function startTurn(state: CoordinatorState, nowMs: TimestampMs, events: C
   return {
     nowMs,
     state,
+    hasChanged: () => events.length > 0,
     ledger: (command) => accept<LedgerRefusal>(decideLedger(state.ledger, command)),
     fleet: (command) => accept<FleetRefusal>(decideFleet(state.fleet, command)),
     organisations: (command) =>
       accept<OrganisationRefusal>(decideOrganisations(state.organisations, command)),
-    recordUsage: (event) => void events.push(event),
+    audit: (command) => void accept(decideAudit(state.audit, command)),
+    recordUsage(event) {
+      evolve(state, event)
+      events.push(event)
+    },
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { toCanonical } from '#kernel/canonical.ts'
-import { decideLedger, type LedgerCommand, type LedgerRefusal } from './decide-ledger.ts'
+import { decideLedger, type LedgerCommand } from './decide-ledger.ts'
 import { evolveLedger } from './evolve-ledger.ts'
 import {
   checkLedger,
@@ -13,6 +13,7 @@ import {
   NETWORK_LOSSES,
   TRANSFER_MEMORY_MS,
 } from './ledger.ts'
+import type { LedgerRefusal } from './ledger-refusal.ts'
 
 const NOW_MS = 1_800_000_000_000
 const HOLD_TTL_MS = 180_000

@@ -1,8 +1,10 @@
 import { assert, unreachable } from '#kernel/assert.ts'
 import { maximum, minimum, type NanoUsd } from '#kernel/money.ts'
 import type { TimestampMs } from '#kernel/time.ts'
+import { decidePayouts, type PayoutCommand } from './decide-payouts.ts'
 import { HOLD_EXPIRY_GRACE_MS, type Ledger, TRANSFER_MEMORY_MS } from './ledger.ts'
 import type { AccountKind, LedgerEvent, Payout } from './ledger-events.ts'
+import type { LedgerRefusal } from './ledger-refusal.ts'
 
 export type LedgerCommand =
   | { kind: 'open_account'; accountId: string; accountKind: AccountKind }
@@ -23,6 +25,7 @@ export type LedgerCommand =
   | { kind: 'expire_hold'; holdId: string; nowMs: TimestampMs }
   | (CaptureCommand & { kind: 'capture' })
   | { kind: 'advance_spool'; spoolId: string; firstSequence: number; count: number }
+  | PayoutCommand
 
 export interface TransferCommand {
   transferId: string
@@ -30,6 +33,8 @@ export interface TransferCommand {
   creditAccountId: string
   amount: NanoUsd
   memo: string
+  /** What the money's way into the network is called outside; a second transfer under the same one is refused. */
+  externalReference?: string
   /** When the caller made the id; one older than the ledger's memory is refused, for it could be a repeat. */
   createdAtMs: TimestampMs
   nowMs: TimestampMs
@@ -43,23 +48,6 @@ export interface CaptureCommand {
   memo: string
   nowMs: TimestampMs
 }
-
-/** Ordered by precedence: the first that applies is reported. */
-export type LedgerRefusal =
-  | 'amount_not_positive'
-  | 'account_exists'
-  | 'account_unknown'
-  | 'account_same'
-  | 'transfer_exists'
-  | 'transfer_too_old'
-  | 'hold_exists'
-  | 'hold_unknown'
-  | 'hold_not_owned'
-  | 'hold_not_expired'
-  | 'expiry_past'
-  | 'sequence_repeated'
-  | 'sequence_gap'
-  | 'funds_insufficient'
 
 /** The events that `command` causes (none for a repeat of what is already so), or why it is refused. */
 export function decideLedger(ledger: Ledger, command: LedgerCommand): LedgerRefusal | LedgerEvent[] {
@@ -102,6 +90,13 @@ export function decideLedger(ledger: Ledger, command: LedgerCommand): LedgerRefu
       if (command.firstSequence > next) return 'sequence_gap'
       return [{ type: 'ledger.spool_advanced', spoolId: command.spoolId, nextSequence: next + command.count }]
     }
+    case 'request_payout':
+    case 'pay_payout':
+    case 'refuse_payout':
+    case 'hold_back':
+    case 'release_holdback':
+    case 'forget_payouts':
+      return decidePayouts(ledger, command)
     default:
       return unreachable(command)
   }
@@ -109,6 +104,7 @@ export function decideLedger(ledger: Ledger, command: LedgerCommand): LedgerRefu
 
 function decideTransfer(ledger: Ledger, command: TransferCommand): LedgerRefusal | LedgerEvent[] {
   const { transferId, debitAccountId, creditAccountId, amount, memo, createdAtMs, nowMs } = command
+  const { externalReference } = command
   if (amount <= 0n) return 'amount_not_positive'
   const debit = ledger.accounts.get(debitAccountId)
   if (!debit || !ledger.accounts.has(creditAccountId)) return 'account_unknown'
@@ -122,9 +118,15 @@ function decideTransfer(ledger: Ledger, command: TransferCommand): LedgerRefusal
     return isRepeat ? [] : 'transfer_exists'
   }
   if (createdAtMs < ledger.transfersKnownSinceMs) return 'transfer_too_old'
+  if (externalReference !== undefined && ledger.references.has(externalReference)) return 'reference_used'
   if (debit.kind !== 'external' && debit.available < amount) return 'funds_insufficient'
+  const transferred = { transferId, debitAccountId, creditAccountId, amount, memo, atMs: nowMs }
   return [
-    { type: 'ledger.transferred', transferId, debitAccountId, creditAccountId, amount, memo, atMs: nowMs },
+    {
+      type: 'ledger.transferred',
+      ...transferred,
+      ...(externalReference !== undefined && { externalReference }),
+    },
   ]
 }
 

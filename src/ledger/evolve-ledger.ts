@@ -2,6 +2,7 @@ import { assert, unreachable } from '#kernel/assert.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import { type Account, type Hold, type Ledger, mayBeNegative, NETWORK_LOSSES, openAccount } from './ledger.ts'
 import type { LedgerEvent } from './ledger-events.ts'
+import type { Earnings, Payout } from './payouts.ts'
 
 /** Applies an event that `decideLedger` returned for this same state. The only writer of the ledger. */
 export function evolveLedger(ledger: Ledger, event: LedgerEvent): void {
@@ -10,10 +11,11 @@ export function evolveLedger(ledger: Ledger, event: LedgerEvent): void {
       ledger.accounts.set(event.accountId, openAccount(event.accountId, event.kind))
       break
     case 'ledger.transferred': {
-      const { transferId, debitAccountId, creditAccountId, amount, atMs } = event
+      const { transferId, debitAccountId, creditAccountId, amount, atMs, externalReference } = event
       post(ledger, debitAccountId, -amount)
       post(ledger, creditAccountId, amount)
       ledger.transfers.set(transferId, { debitAccountId, creditAccountId, amount, atMs })
+      if (externalReference !== undefined) ledger.references.set(externalReference, transferId)
       break
     }
     case 'ledger.transfers_forgotten':
@@ -49,6 +51,17 @@ export function evolveLedger(ledger: Ledger, event: LedgerEvent): void {
     case 'ledger.captured':
       evolveCaptured(ledger, event)
       break
+    case 'ledger.payout_requested':
+    case 'ledger.payout_paid':
+    case 'ledger.payout_refused':
+      evolvePayout(ledger, event)
+      break
+    case 'ledger.payouts_forgotten':
+      ledger.payoutsKnownSinceMs = event.beforeMs
+      for (const [id, { settledAtMs }] of ledger.payouts) {
+        if (settledAtMs !== null && settledAtMs < event.beforeMs) ledger.payouts.delete(id)
+      }
+      break
     case 'ledger.spool_advanced':
       ledger.spools.set(event.spoolId, event.nextSequence)
       break
@@ -67,7 +80,50 @@ function evolveCaptured(ledger: Ledger, event: LedgerEvent & { type: 'ledger.cap
   }
   if (fromAvailable > 0n) post(ledger, accountId, -fromAvailable)
   if (fromLosses > 0n) post(ledger, NETWORK_LOSSES, -fromLosses)
-  for (const payout of payouts) post(ledger, payout.accountId, payout.amount)
+  for (const payout of payouts) {
+    post(ledger, payout.accountId, payout.amount)
+    if (accountOf(ledger, payout.accountId).kind === 'provider') {
+      earningsOf(ledger, payout.accountId).earned += payout.amount
+    }
+  }
+}
+
+type PayoutEvent = LedgerEvent & {
+  type: 'ledger.payout_requested' | 'ledger.payout_paid' | 'ledger.payout_refused'
+}
+
+/** The money itself moves by the events of its hold. */
+function evolvePayout(ledger: Ledger, event: PayoutEvent): void {
+  const { payoutId: id, accountId, amount, method, destination, requestedAtMs } = event
+  const payout: Payout = {
+    id,
+    accountId,
+    amount,
+    method,
+    destination,
+    requestedAtMs,
+    state: 'requested',
+    settledAtMs: null,
+    externalReference: null,
+    reason: null,
+  }
+  if (event.type === 'ledger.payout_paid') {
+    const { externalReference, atMs } = event
+    Object.assign(payout, { state: 'paid', settledAtMs: atMs, externalReference })
+    earningsOf(ledger, accountId).paid += amount
+  } else if (event.type === 'ledger.payout_refused') {
+    Object.assign(payout, { state: 'refused', settledAtMs: event.atMs, reason: event.reason })
+  }
+  ledger.payouts.set(id, payout)
+}
+
+function earningsOf(ledger: Ledger, accountId: string): Earnings {
+  let earnings = ledger.earnings.get(accountId)
+  if (!earnings) {
+    earnings = { earned: 0n, paid: 0n }
+    ledger.earnings.set(accountId, earnings)
+  }
+  return earnings
 }
 
 /** Moves `amount` from available to held (back, when negative). */

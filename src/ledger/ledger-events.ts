@@ -9,6 +9,16 @@ export type AccountKind = z.output<typeof AccountKind>
 export const Payout = z.object({ accountId: z.string(), amount: NanoUsd })
 export type Payout = z.output<typeof Payout>
 
+/** All of a payout's facts in each of its events: a list of payouts needs no other. */
+const payoutFacts = {
+  payoutId: z.string(),
+  accountId: z.string(),
+  amount: NanoUsd,
+  method: z.string(),
+  destination: z.string(),
+  requestedAtMs: z.int(),
+}
+
 export const LedgerEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ledger.account_opened'), accountId: z.string(), kind: AccountKind }),
   z.object({
@@ -19,6 +29,8 @@ export const LedgerEvent = z.discriminatedUnion('type', [
     amount: NanoUsd,
     memo: z.string(),
     atMs: z.int(),
+    /** What the money's way in is called outside. */
+    externalReference: z.string().optional(),
   }),
   z.object({ type: z.literal('ledger.transfers_forgotten'), beforeMs: z.int() }),
   z.object({
@@ -46,6 +58,15 @@ export const LedgerEvent = z.discriminatedUnion('type', [
     memo: z.string(),
     atMs: z.int(),
   }),
+  z.object({ type: z.literal('ledger.payout_requested'), ...payoutFacts, atMs: z.int() }),
+  z.object({
+    type: z.literal('ledger.payout_paid'),
+    ...payoutFacts,
+    externalReference: z.string(),
+    atMs: z.int(),
+  }),
+  z.object({ type: z.literal('ledger.payout_refused'), ...payoutFacts, reason: z.string(), atMs: z.int() }),
+  z.object({ type: z.literal('ledger.payouts_forgotten'), beforeMs: z.int() }),
   z.object({ type: z.literal('ledger.spool_advanced'), spoolId: z.string(), nextSequence: z.int() }),
 ])
 export type LedgerEvent = z.output<typeof LedgerEvent>

@@ -167,7 +167,16 @@ type Outcome = 'done' | 'repeat' | 'refused'
 
 /** Every balance is a sum over all postings since the beginning; nothing is kept up to date. */
 class Oracle {
-  readonly #accounts = ['external:deposits', EXTERNAL_TEST, NETWORK_FEES, NETWORK_LOSSES, 'a', 'b', 'p']
+  readonly #accounts = [
+    'external:deposits',
+    EXTERNAL_TEST,
+    'external:payouts',
+    NETWORK_FEES,
+    NETWORK_LOSSES,
+    'a',
+    'b',
+    'p',
+  ]
   readonly #postings: [pocket: string, amount: bigint][] = []
   readonly #holds = new Map<string, { account: string; owner: string; endMs: number; lent: bigint }>()
   #transfers: { id: string; debit: string; credit: string; amount: bigint; atMs: number }[] = []

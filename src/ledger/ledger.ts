@@ -10,6 +10,7 @@ import { assert } from '#kernel/assert.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import type { TimestampMs } from '#kernel/time.ts'
 import type { AccountKind } from './ledger-events.ts'
+import { checkPayouts, type Earnings, type Payout } from './payouts.ts'
 
 export interface Ledger {
   accounts: Map<string, Account>
@@ -20,6 +21,14 @@ export interface Ledger {
   transfersKnownSinceMs: TimestampMs
   /** Next sequence number that each gateway's usage spool may apply. Never forgotten: a spool id is used once. */
   spools: Map<string, number>
+  /** Under which money came in from outside → the transfer that booked it. Never forgotten: it is booked once. */
+  references: Map<string, string>
+  /** Those that wait, and the settled ones of the last `PAYOUT_MEMORY_MS`. */
+  payouts: Map<string, Payout>
+  /** Payouts asked for before this instant may be forgotten, so none that old is accepted. */
+  payoutsKnownSinceMs: TimestampMs
+  /** By provider account. */
+  earnings: Map<string, Earnings>
 }
 
 export interface Account {
@@ -51,6 +60,8 @@ interface Transfer {
 /** The network's own accounts, opened with the ledger. */
 export const EXTERNAL_DEPOSITS = 'external:deposits'
 export const EXTERNAL_TEST = 'external:test'
+/** Where payouts go. */
+export const EXTERNAL_PAYOUTS = 'external:payouts'
 export const NETWORK_FEES = 'network:fees'
 export const NETWORK_LOSSES = 'network:losses'
 
@@ -68,8 +79,14 @@ export function emptyLedger(): Ledger {
     transfers: new Map(),
     transfersKnownSinceMs: 0,
     spools: new Map(),
+    references: new Map(),
+    payouts: new Map(),
+    payoutsKnownSinceMs: 0,
+    earnings: new Map(),
   }
-  for (const id of [EXTERNAL_DEPOSITS, EXTERNAL_TEST]) ledger.accounts.set(id, openAccount(id, 'external'))
+  for (const id of [EXTERNAL_DEPOSITS, EXTERNAL_TEST, EXTERNAL_PAYOUTS]) {
+    ledger.accounts.set(id, openAccount(id, 'external'))
+  }
   for (const id of [NETWORK_FEES, NETWORK_LOSSES]) ledger.accounts.set(id, openAccount(id, 'network'))
   return ledger
 }
@@ -93,5 +110,6 @@ export function checkLedger(ledger: Ledger): void {
     const backed = held.get(account.id) ?? 0n
     assert(account.held === backed, `${account.id} holds ${account.held}, its holds say ${backed}`)
   }
+  checkPayouts(ledger)
   assert(total === 0n, `the accounts sum to ${total}, not to zero`)
 }

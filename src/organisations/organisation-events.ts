@@ -1,5 +1,10 @@
 import { z } from 'zod'
+import { KeyLimits } from '#protocol/key-limits.ts'
 import { Scope } from '#protocol/scope.ts'
+
+/** Who holds a key: a person, or a program of the organisation. */
+export const KeyHolder = z.object({ kind: z.enum(['member', 'service_account']), id: z.string() })
+export type KeyHolder = z.output<typeof KeyHolder>
 
 export const OrganisationEvent = z.discriminatedUnion('type', [
   z.object({
@@ -19,7 +24,79 @@ export const OrganisationEvent = z.discriminatedUnion('type', [
     hint: z.string(),
     scopes: z.array(Scope),
     atMs: z.int(),
+    /** Absent: the organisation's default project. */
+    projectId: z.string().optional(),
+    /** Absent: the organisation itself holds it. */
+    holder: KeyHolder.optional(),
+    /** Absent: never. */
+    expiresAtMs: z.int().optional(),
+    /** Absent: none. */
+    limits: KeyLimits.optional(),
+    /** The key that this one takes the place of, and shares its limits with. */
+    rotatedFromKeyId: z.string().optional(),
   }),
-  z.object({ type: z.literal('organisation.key_revoked'), keyId: z.string(), atMs: z.int() }),
+  z.object({
+    type: z.literal('organisation.key_revoked'),
+    keyId: z.string(),
+    atMs: z.int(),
+    /** Absent in entries of the first release, which let an organisation revoke its last owner's key. */
+    reason: z.enum(['revoked', 'rotated', 'holder_removed', 'holder_narrowed']).optional(),
+  }),
+  z.object({
+    type: z.literal('organisation.key_rotated'),
+    keyId: z.string(),
+    newKeyId: z.string(),
+    /** Until when the old key opens what it did. */
+    endsAtMs: z.int(),
+    atMs: z.int(),
+  }),
+  z.object({ type: z.literal('organisation.key_expired'), keyId: z.string(), atMs: z.int() }),
+  z.object({
+    type: z.literal('organisation.key_limited'),
+    keyId: z.string(),
+    limits: KeyLimits,
+    atMs: z.int(),
+  }),
+  z.object({
+    type: z.literal('organisation.project_created'),
+    projectId: z.string(),
+    organisationId: z.string(),
+    name: z.string(),
+    atMs: z.int(),
+  }),
+  z.object({ type: z.literal('organisation.project_archived'), projectId: z.string(), atMs: z.int() }),
+  z.object({
+    type: z.literal('organisation.service_account_created'),
+    serviceAccountId: z.string(),
+    organisationId: z.string(),
+    name: z.string(),
+    scopes: z.array(Scope),
+    atMs: z.int(),
+  }),
+  z.object({
+    type: z.literal('organisation.service_account_removed'),
+    serviceAccountId: z.string(),
+    atMs: z.int(),
+  }),
+  z.object({
+    type: z.literal('organisation.member_invited'),
+    memberId: z.string(),
+    organisationId: z.string(),
+    name: z.string(),
+    email: z.string(),
+    scopes: z.array(Scope),
+    /** HMAC of the invitation. */
+    invitationHash: z.string(),
+    expiresAtMs: z.int(),
+    atMs: z.int(),
+  }),
+  z.object({ type: z.literal('organisation.member_accepted'), memberId: z.string(), atMs: z.int() }),
+  z.object({
+    type: z.literal('organisation.member_scoped'),
+    memberId: z.string(),
+    scopes: z.array(Scope),
+    atMs: z.int(),
+  }),
+  z.object({ type: z.literal('organisation.member_removed'), memberId: z.string(), atMs: z.int() }),
 ])
 export type OrganisationEvent = z.output<typeof OrganisationEvent>

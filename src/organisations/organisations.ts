@@ -1,140 +1,118 @@
 /**
  * Who may do what. Every object of the network belongs to an organisation; its API keys act for it within their
- * scopes. A key is shown once, when it is made; only its HMAC is kept, so a stolen journal opens nothing.
+ * scopes. A key is held by the organisation, by one of its *members* (people) or by a *service account* (a program),
+ * and belongs to a *project*, which its usage is counted for. A key is shown once, when it is made; only its HMAC is
+ * kept, so a stolen journal opens nothing.
+ *
+ * A key is *live* until it is revoked, or until it expires. To *rotate* it makes another with the same rights and the
+ * same budget, and lets the old one end after an overlap. An organisation that ever had an owner keeps one: a live key
+ * with the scope that does not expire.
  */
-import { assert, unreachable } from '#kernel/assert.ts'
+import { assert } from '#kernel/assert.ts'
 import type { TimestampMs } from '#kernel/time.ts'
+import type { KeyLimits, KeyUse } from '#protocol/key-limits.ts'
 import type { Scope } from '#protocol/scope.ts'
-import type { OrganisationEvent } from './organisation-events.ts'
+import type { KeyHolder } from './organisation-events.ts'
 
 export interface Organisations {
   organisations: Map<string, Organisation>
+  projects: Map<string, Project>
+  members: Map<string, Member>
+  /** Invitation hash → member id, of every invitation that waits. */
+  memberIdByInvitation: Map<string, string>
+  serviceAccounts: Map<string, ServiceAccount>
   keys: Map<string, ApiKey>
-  /** Key hash → key id, of every key that is not revoked. */
+  /** Key hash → key id, of every key that is neither revoked nor expired. */
   keyIdByHash: Map<string, string>
+  /** What was used, by budget: the first key of a line of rotations. */
+  use: Map<string, KeyUse>
 }
 
 export interface Organisation {
   readonly id: string
   readonly name: string
   readonly createdAtMs: TimestampMs
+  /** From its first owner's key on. */
+  hasOwner: boolean
+}
+
+export interface Project {
+  readonly id: string
+  readonly organisationId: string
+  readonly name: string
+  readonly createdAtMs: TimestampMs
+  archivedAtMs: TimestampMs | null
+}
+
+export interface Member {
+  readonly id: string
+  readonly organisationId: string
+  readonly name: string
+  readonly email: string
+  scopes: readonly Scope[]
+  status: 'invited' | 'accepted' | 'removed'
+  readonly invitationHash: string
+  readonly invitationExpiresAtMs: TimestampMs
+  readonly invitedAtMs: TimestampMs
+  acceptedAtMs: TimestampMs | null
+  removedAtMs: TimestampMs | null
+}
+
+export interface ServiceAccount {
+  readonly id: string
+  readonly organisationId: string
+  readonly name: string
+  readonly scopes: readonly Scope[]
+  readonly createdAtMs: TimestampMs
+  removedAtMs: TimestampMs | null
 }
 
 export interface ApiKey {
   readonly id: string
   readonly organisationId: string
+  readonly projectId: string
+  /** `null`: the organisation itself. */
+  readonly holder: KeyHolder | null
   readonly name: string
   readonly hash: string
   readonly hint: string
   readonly scopes: readonly Scope[]
+  limits: KeyLimits
+  /** What its use is counted under: its own id, or that of the first key of its line of rotations. */
+  readonly budgetId: string
+  readonly rotatedFromKeyId: string | null
+  rotatedToKeyId: string | null
   readonly createdAtMs: TimestampMs
+  expiresAtMs: TimestampMs | null
+  /** When its end by time was noted; it opens nothing from `expiresAtMs` on. */
+  expiredAtMs: TimestampMs | null
   revokedAtMs: TimestampMs | null
 }
 
-export type OrganisationCommand =
-  | { kind: 'create_organisation'; organisationId: string; name: string; nowMs: TimestampMs }
-  | {
-      kind: 'create_key'
-      keyId: string
-      organisationId: string
-      name: string
-      hash: string
-      hint: string
-      scopes: readonly Scope[]
-      nowMs: TimestampMs
-    }
-  | { kind: 'revoke_key'; keyId: string; organisationId: string; nowMs: TimestampMs }
-
-/** Ordered by precedence. */
-export type OrganisationRefusal =
-  | 'organisation_exists'
-  | 'organisation_unknown'
-  | 'scopes_empty'
-  | 'key_exists'
-  | 'key_unknown'
-  | 'key_revoked'
-
 export const emptyOrganisations = (): Organisations => ({
   organisations: new Map(),
+  projects: new Map(),
+  members: new Map(),
+  memberIdByInvitation: new Map(),
+  serviceAccounts: new Map(),
   keys: new Map(),
   keyIdByHash: new Map(),
+  use: new Map(),
 })
 
-export function decideOrganisations(
-  state: Organisations,
-  command: OrganisationCommand,
-): OrganisationRefusal | OrganisationEvent[] {
-  switch (command.kind) {
-    case 'create_organisation': {
-      const { organisationId, name, nowMs } = command
-      if (state.organisations.has(organisationId)) return 'organisation_exists'
-      return [{ type: 'organisation.created', organisationId, name, atMs: nowMs }]
-    }
-    case 'create_key': {
-      const { keyId, organisationId, name, hash, hint, scopes, nowMs } = command
-      if (!state.organisations.has(organisationId)) return 'organisation_unknown'
-      if (scopes.length === 0) return 'scopes_empty'
-      if (state.keys.has(keyId) || state.keyIdByHash.has(hash)) return 'key_exists'
-      const created = { keyId, organisationId, name, hash, hint, scopes: [...scopes], atMs: nowMs }
-      return [{ type: 'organisation.key_created', ...created }]
-    }
-    case 'revoke_key': {
-      const key = state.keys.get(command.keyId)
-      // Another organisation's key is as unknown as one that never was.
-      if (!key || key.organisationId !== command.organisationId) return 'key_unknown'
-      if (key.revokedAtMs !== null) return 'key_revoked'
-      return [{ type: 'organisation.key_revoked', keyId: key.id, atMs: command.nowMs }]
-    }
-    default:
-      return unreachable(command)
-  }
-}
+/** The project that every organisation has from the start. */
+export const defaultProject = (organisationId: string): string => `default:${organisationId}`
 
-export function evolveOrganisations(state: Organisations, event: OrganisationEvent): void {
-  switch (event.type) {
-    case 'organisation.created': {
-      const { organisationId: id, name, atMs } = event
-      state.organisations.set(id, { id, name, createdAtMs: atMs })
-      break
-    }
-    case 'organisation.key_created': {
-      const { keyId: id, organisationId, name, hash, hint, scopes, atMs } = event
-      state.keys.set(id, {
-        id,
-        organisationId,
-        name,
-        hash,
-        hint,
-        scopes,
-        createdAtMs: atMs,
-        revokedAtMs: null,
-      })
-      state.keyIdByHash.set(hash, id)
-      break
-    }
-    case 'organisation.key_revoked': {
-      const key = state.keys.get(event.keyId)
-      assert(key, 'decide checked that the key exists')
-      key.revokedAtMs = event.atMs
-      state.keyIdByHash.delete(key.hash)
-      break
-    }
-    default:
-      unreachable(event)
-  }
-}
+/** Neither revoked nor past its time. */
+export const isLive = (key: ApiKey, nowMs: TimestampMs): boolean =>
+  isOpen(key) && (key.expiresAtMs === null || nowMs < key.expiresAtMs)
 
-/** Throws unless every live key, and no other, can be found by its hash and belongs to a known organisation. */
-export function checkOrganisations(state: Organisations): void {
-  let live = 0
-  for (const key of state.keys.values()) {
-    assert(state.organisations.has(key.organisationId), `key ${key.id} belongs to nobody`)
-    if (key.revokedAtMs !== null) continue
-    live++
-    assert(state.keyIdByHash.get(key.hash) === key.id, `key ${key.id} cannot be found by its hash`)
-  }
-  assert(state.keyIdByHash.size === live, 'a revoked key can still be found')
-}
+/** Neither revoked nor noted as expired: it can be found by its hash. */
+export const isOpen = (key: ApiKey): boolean => key.revokedAtMs === null && key.expiredAtMs === null
+
+/** True for a key that keeps its organisation from having no owner. */
+export const isStandingOwner = (key: ApiKey): boolean =>
+  isOpen(key) && key.expiresAtMs === null && allows(key.scopes, 'owner')
 
 /** What each scope includes besides itself. An operator runs the network and may do whatever an owner may. */
 const included = {
@@ -149,3 +127,75 @@ const included = {
 /** True when one of `scopes` is `needed` or includes it. */
 export const allows = (scopes: readonly Scope[], needed: Scope): boolean =>
   scopes.some((scope) => scope === needed || (included[scope] as Scope[]).includes(needed))
+
+/** True when `scopes` include each of `wanted`. */
+export const allowsAll = (scopes: readonly Scope[], wanted: readonly Scope[]): boolean =>
+  wanted.every((scope) => allows(scopes, scope))
+
+/**
+ * Throws unless every open key, and no other, can be found by its hash; everything belongs to a known organisation; no
+ * key may do more than who holds it; and an organisation that had an owner has one.
+ */
+export function checkOrganisations(state: Organisations): void {
+  const owned = new Set<string>()
+  let open = 0
+  for (const key of state.keys.values()) {
+    checkKey(state, key)
+    if (isStandingOwner(key)) owned.add(key.organisationId)
+    if (isOpen(key)) open++
+  }
+  assert(state.keyIdByHash.size === open, 'a revoked key can still be found')
+  for (const { id, hasOwner } of state.organisations.values()) {
+    assert(state.projects.has(defaultProject(id)), `organisation ${id} has no default project`)
+    assert(!hasOwner || owned.has(id), `organisation ${id} has lost its last owner`)
+  }
+  for (const object of [
+    ...state.projects.values(),
+    ...state.members.values(),
+    ...state.serviceAccounts.values(),
+  ]) {
+    assert(state.organisations.has(object.organisationId), `${object.id} belongs to nobody`)
+  }
+  let invited = 0
+  for (const member of state.members.values()) {
+    if (member.status !== 'invited') continue
+    invited++
+    const found = state.memberIdByInvitation.get(member.invitationHash)
+    assert(found === member.id, `member ${member.id} cannot be found by the invitation`)
+  }
+  assert(state.memberIdByInvitation.size === invited, 'an invitation that is over can still be found')
+  for (const budgetId of state.use.keys()) {
+    assert(state.keys.has(budgetId), `what was used of ${budgetId} is nobody's`)
+  }
+}
+
+function checkKey(state: Organisations, key: ApiKey): void {
+  assert(state.organisations.has(key.organisationId), `key ${key.id} belongs to nobody`)
+  const { organisationId, projectId, holder } = key
+  const project = state.projects.get(projectId)
+  assert(project?.organisationId === organisationId, `key ${key.id} is in a project of another organisation`)
+  if (!isOpen(key)) return
+  assert(state.keyIdByHash.get(key.hash) === key.id, `key ${key.id} cannot be found by its hash`)
+  assert(project.archivedAtMs === null, `key ${key.id} is in an archived project`)
+  if (holder === null) return
+  const held = holderOf(state, holder)
+  assert(held?.organisationId === organisationId, `key ${key.id} is held by another organisation`)
+  assert(held.isHere, `key ${key.id} is held by nobody any more`)
+  assert(allowsAll(held.scopes, key.scopes), `key ${key.id} may do more than who holds it`)
+}
+
+export interface Holder {
+  readonly organisationId: string
+  readonly scopes: readonly Scope[]
+  /** False for a member who has not accepted or was removed, and for a removed service account. */
+  readonly isHere: boolean
+}
+
+export function holderOf(state: Organisations, { kind, id }: KeyHolder): Holder | null {
+  if (kind === 'member') {
+    const member = state.members.get(id)
+    return member ? { ...member, isHere: member.status === 'accepted' } : null
+  }
+  const account = state.serviceAccounts.get(id)
+  return account ? { ...account, isHere: account.removedAtMs === null } : null
+}

@@ -25,10 +25,13 @@ export interface ReadRoute extends RouteBase {
   readonly scope: Scope | 'public'
 }
 
-/** Never `public`: whatever changes something is done by a key, or by an enrolment token in the body. */
+/** Never `public`: whatever changes something is done by a key, or by a token in the body that was given for just that. */
+/** Routes whose caller shows a token of the network's in the body, good for this one thing. */
+export type TokenScope = 'enrolment_token' | 'invitation_token'
+
 export interface WriteRoute extends RouteBase {
   readonly method: 'POST' | 'DELETE'
-  readonly scope: Scope | 'enrolment_token'
+  readonly scope: Scope | TokenScope
   readonly body?: z.ZodObject
   /** A body in wire form, for the API page; every route with a body has one. */
   readonly example?: Readonly<Record<string, unknown>>
@@ -37,6 +40,13 @@ export interface WriteRoute extends RouteBase {
 export type Route = ReadRoute | WriteRoute
 export type RouteScope = Route['scope']
 export type Routes = Readonly<Record<string, Route>>
+
+/** True when the route is for holders of an API key. */
+export const needsKey = (route: { readonly scope: string }): boolean => !keyless.includes(route.scope)
+const keyless: readonly string[] = ['public', 'enrolment_token', 'invitation_token'] satisfies (
+  | TokenScope
+  | 'public'
+)[]
 
 /** Who calls: a key that was checked, acting for its organisation. */
 export interface Caller {
@@ -77,11 +87,21 @@ export type Api<T extends Routes> = {
     : (input: InputOf<T[Name]>, options?: CallOptions) => Promise<ReplyOf<T[Name]>>
 }
 
+/** Which call it is, for logs. */
+export interface CallContext {
+  /** The route's name. */
+  readonly act: string
+  readonly requestId: string
+  /** The address that the request came from, as far as it is known. */
+  readonly sourceAddress: string | null
+}
+
 /** The same functions on the server's end, told who calls. They throw `Problem` for what goes wrong outside. */
 export type Handlers<T extends Routes> = {
   readonly [Name in keyof T]: (
     input: ReceivedInput<T[Name]>,
     caller: CallerOf<T[Name]>,
+    context: CallContext,
   ) => Promise<ReplyOf<T[Name]>> | ReplyOf<T[Name]>
 }
 

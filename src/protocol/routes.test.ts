@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
+import { economicsRoutes } from './economics-routes.ts'
 import { Health } from './network-status.ts'
 import { matchesPath, type Route, type Routes } from './route.ts'
 import { routes } from './routes.ts'
@@ -16,11 +17,18 @@ test('no route that changes something is public', () => {
   assert.ok(wrong)
 })
 
-test('only health is public and only enrolment takes an enrolment token', () => {
+test('a route without a scope is no route', () => {
+  for (const [name, route] of table) assert.equal(typeof route.scope, 'string', name)
+  // @ts-expect-error so it fails the build
+  const wrong: Route = { method: 'GET', path: '/api/x', summary: '', reply: Health }
+  assert.ok(wrong)
+})
+
+test('only health, the network’s proof and economics are public, and only enrolment takes an enrolment token', () => {
   const keyless = table.filter(([, { scope }]) => scope === 'public' || scope === 'enrolment_token')
   assert.deepEqual(
     keyless.map(([name]) => name),
-    ['getHealth', 'enrolNode'],
+    ['getHealth', 'proveNetwork', 'enrolNode', 'listGpus', 'listPlaces', 'assessGpu', 'compareNetworks'],
   )
 })
 
@@ -60,7 +68,7 @@ test('every body has an example, which its schema takes', () => {
 
 test('every list replies items and where the next page starts', () => {
   for (const [name, { query, reply }] of table) {
-    if (!query || !(reply instanceof z.ZodObject)) continue
+    if (!query || !(reply instanceof z.ZodObject) || name in economicsRoutes) continue
     assert.ok('limit' in query.shape && 'before' in query.shape, name)
     assert.ok('items' in reply.shape && 'next' in reply.shape, name)
   }

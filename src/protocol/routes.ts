@@ -1,23 +1,19 @@
 /** Every endpoint of the control API. */
 import { z } from 'zod'
-import { Account, AccountPage, Deposit, DepositRequest, LedgerCheck, Statement } from './account.ts'
-import { ApiKey, ApiKeyPage, CreateApiKey, CreatedApiKey } from './api-key.ts'
+import { economicsRoutes } from './economics-routes.ts'
 import { CreateEnrolmentToken, EnrolmentToken, EnrolNode } from './enrolment.ts'
 import { Id } from './field.ts'
+import { moneyRoutes } from './money-routes.ts'
+import { NetworkProof, NetworkProofParams } from './network-key.ts'
 import { Health, NetworkStatus, ReadModelRebuild } from './network-status.ts'
 import { BanNode, Node, NodePage } from './node.ts'
-import { CreateOrganisation, Organisation, OrganisationPage } from './organisation.ts'
-import { PageQuery, pageQuery } from './page.ts'
+import { organisationRoutes } from './organisation-routes.ts'
+import { pageQuery } from './page.ts'
 import type { Routes } from './route.ts'
+import { organisationQuery, projectQuery } from './route-queries.ts'
 import { UsagePage, UsageSummary } from './usage-page.ts'
 
-const KeyParams = z.strictObject({ keyId: Id })
-const AccountParams = z.strictObject({ accountId: Id })
 const NodeParams = z.strictObject({ nodeId: Id })
-
-const organisationQuery = {
-  organisationId: Id.optional().describe('Only this organisation’s: operators only.'),
-}
 
 const network = {
   getHealth: {
@@ -34,111 +30,21 @@ const network = {
     summary: 'Reads the network at a glance: nodes, models with prices and speeds, load and lag.',
     reply: NetworkStatus,
   },
+  takeOver: {
+    method: 'POST',
+    path: '/api/takeover',
+    scope: 'operator',
+    summary: 'Makes a coordinator that stands by take over from the one that leads.',
+    description:
+      'To be sent to the address of the standby itself. It answers at once and leads within a second; the old leader’s next write is refused, and it stops. The one that leads already answers 409.',
+    reply: Health,
+  },
   rebuildReadModels: {
     method: 'POST',
     path: '/api/read-models/rebuild',
     scope: 'operator',
     summary: 'Empties the read models and projects them from the whole journal again.',
     reply: ReadModelRebuild,
-  },
-} as const satisfies Routes
-
-const organisations = {
-  createOrganisation: {
-    method: 'POST',
-    path: '/api/organisations',
-    scope: 'operator',
-    summary: 'Creates an organisation, with a consumer and a provider account.',
-    body: CreateOrganisation,
-    example: { name: 'Ada Render' },
-    reply: Organisation,
-    status: 201,
-  },
-  listOrganisations: {
-    method: 'GET',
-    path: '/api/organisations',
-    scope: 'operator',
-    summary: 'Lists organisations.',
-    query: PageQuery,
-    reply: OrganisationPage,
-  },
-  createKey: {
-    method: 'POST',
-    path: '/api/keys',
-    scope: 'owner',
-    summary: 'Creates an API key and shows it, once.',
-    description: 'A key may only be given scopes that the calling key includes.',
-    body: CreateApiKey,
-    example: { name: 'ci', scopes: ['developer'] },
-    reply: CreatedApiKey,
-    status: 201,
-  },
-  listKeys: {
-    method: 'GET',
-    path: '/api/keys',
-    scope: 'viewer',
-    summary: 'Lists the organisation’s keys, the revoked ones among them.',
-    query: PageQuery,
-    reply: ApiKeyPage,
-  },
-  revokeKey: {
-    method: 'DELETE',
-    path: '/api/keys/:keyId',
-    scope: 'owner',
-    summary: 'Revokes a key, at once and for good. A repeat changes nothing.',
-    params: KeyParams,
-    reply: ApiKey,
-  },
-} as const satisfies Routes
-
-const money = {
-  listAccounts: {
-    method: 'GET',
-    path: '/api/accounts',
-    scope: 'viewer',
-    summary: 'Lists the organisation’s accounts; for an operator, all accounts.',
-    query: z.strictObject({ ...pageQuery, ...organisationQuery }),
-    reply: AccountPage,
-  },
-  getAccount: {
-    method: 'GET',
-    path: '/api/accounts/:accountId',
-    scope: 'viewer',
-    summary: 'Reads one account, always as new as the ledger.',
-    params: AccountParams,
-    reply: Account,
-  },
-  depositToAccount: {
-    method: 'POST',
-    path: '/api/accounts/:accountId/deposits',
-    scope: 'operator',
-    summary: 'Adds money to an account. Idempotent by `transferId`.',
-    params: AccountParams,
-    body: DepositRequest,
-    example: {
-      transferId: 'invoice-2026-118',
-      createdAtMs: 1_795_348_800_000,
-      amount: '25000000000',
-      memo: 'invoice 2026-118',
-      isTest: false,
-    },
-    reply: Deposit,
-  },
-  getStatement: {
-    method: 'GET',
-    path: '/api/accounts/:accountId/statement',
-    scope: 'viewer',
-    summary: 'Reads an account’s postings, newest first.',
-    params: AccountParams,
-    query: PageQuery,
-    reply: Statement,
-  },
-  checkLedger: {
-    method: 'GET',
-    path: '/api/ledger/check',
-    scope: 'operator',
-    summary: 'Sums every account: the proof that no money was made or lost.',
-    reply: LedgerCheck,
   },
 } as const satisfies Routes
 
@@ -152,6 +58,19 @@ const fleet = {
     example: { expiresInMs: 900_000 },
     reply: EnrolmentToken,
     status: 201,
+  },
+  proveNetwork: {
+    method: 'GET',
+    path: '/api/network-proof/:host/:publicKey/:nonce',
+    scope: 'public',
+    summary: 'Proves to a machine that is about to enrol that this is the network of its token.',
+    description: [
+      '`signature` is the ed25519 signature, by the network’s key, of these four lines in UTF-8, joined by a newline and',
+      'without one at the end: `shoal network enrol 1`, the host, the nonce, the machine’s public key. The token has the',
+      'fingerprint of the network’s key. A host that the network does not go by is refused.',
+    ].join('\n'),
+    params: NetworkProofParams,
+    reply: NetworkProof,
   },
   enrolNode: {
     method: 'POST',
@@ -232,7 +151,12 @@ const usage = {
     path: '/api/usage',
     scope: 'viewer',
     summary: 'Lists the organisation’s requests, newest first, with totals.',
-    query: z.strictObject({ ...pageQuery, model: z.string().min(1).max(200).optional() }),
+    query: z.strictObject({
+      ...pageQuery,
+      ...organisationQuery,
+      ...projectQuery,
+      model: z.string().min(1).max(200).optional(),
+    }),
     reply: UsagePage,
   },
   summariseUsage: {
@@ -240,10 +164,17 @@ const usage = {
     path: '/api/usage/summary',
     scope: 'viewer',
     summary: 'Sums the organisation’s requests per day and model.',
-    query: PageQuery,
+    query: z.strictObject({ ...pageQuery, ...organisationQuery, ...projectQuery }),
     reply: UsageSummary,
   },
 } as const satisfies Routes
 
-export const routes = { ...network, ...organisations, ...money, ...fleet, ...usage }
+export const routes = {
+  ...network,
+  ...organisationRoutes,
+  ...moneyRoutes,
+  ...fleet,
+  ...usage,
+  ...economicsRoutes,
+}
 export type ControlRoutes = typeof routes

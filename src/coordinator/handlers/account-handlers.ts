@@ -1,10 +1,18 @@
-import { EXTERNAL_DEPOSITS, EXTERNAL_TEST, type Account as LedgerAccount } from '#ledger/ledger.ts'
-import type { Account } from '#protocol/account.ts'
-import { PAGE_LIMIT_DEFAULT, type PageQuery, paginate } from '#protocol/page.ts'
+import { EXTERNAL_DEPOSITS, EXTERNAL_TEST } from '#ledger/ledger.ts'
+import { paginate } from '#protocol/page.ts'
 import { Problem } from '#protocol/problem.ts'
-import type { Caller, Handlers } from '#protocol/route.ts'
+import type { Handlers } from '#protocol/route.ts'
 import type { ControlRoutes } from '#protocol/routes.ts'
-import { execute, type HandlerParts, listedOrganisation, maySee, notFound } from './handler-parts.ts'
+import { organisationOf, toAccount, visibleAccount } from './account-parts.ts'
+import { act } from './act.ts'
+import {
+  execute,
+  freshly,
+  type HandlerParts,
+  listedOrganisation,
+  pageRequest,
+  projectFilter,
+} from './handler-parts.ts'
 
 type Names =
   | 'listAccounts'
@@ -15,27 +23,9 @@ type Names =
   | 'listUsage'
   | 'summariseUsage'
 
-/** How long a read waits for the read model to reach what the caller may just have done. */
-const FRESH_WITHIN_MS = 2_000
-
 export function accountHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>, Names> {
-  const { coordinator, projector, queries } = parts
-  const { ledger } = coordinator.state
-
-  function visible(accountId: string, caller: Caller): LedgerAccount {
-    const account = ledger.accounts.get(accountId)
-    if (!account || !maySee(caller, organisationOf(account))) throw notFound('account', accountId)
-    return account
-  }
-
-  async function fresh(): Promise<void> {
-    await projector.reach(coordinator.sequence(), FRESH_WITHIN_MS)
-  }
-
-  const page = (query: PageQuery | undefined) => ({
-    limit: query?.limit ?? PAGE_LIMIT_DEFAULT,
-    before: query?.before ?? null,
-  })
+  const { projector, queries } = parts
+  const { ledger } = parts.coordinator.state
 
   return {
     listAccounts: ({ query }, caller) =>
@@ -48,12 +38,20 @@ export function accountHandlers(parts: HandlerParts): Pick<Handlers<ControlRoute
         return paginate(accounts, query, (account) => account.accountId)
       }),
 
-    getAccount: ({ params }, caller) => execute(parts, () => toAccount(visible(params.accountId, caller))),
+    getAccount: ({ params }, caller) =>
+      execute(parts, () => toAccount(visibleAccount(ledger, params.accountId, caller))),
 
-    depositToAccount: ({ params, body }, caller) =>
-      execute(parts, (turn) => {
-        const account = visible(params.accountId, caller)
-        const { transferId, createdAtMs, amount, memo, isTest } = body
+    depositToAccount: ({ params, body }, caller, context) => {
+      const { transferId, createdAtMs, amount, memo, isTest, externalReference } = body
+      const details = {
+        transferId,
+        amount: String(amount),
+        isTest: String(isTest),
+        ...(externalReference !== undefined && { externalReference }),
+      }
+      return act(parts, { caller, context }, { objectId: params.accountId, details }, (turn, doing) => {
+        const account = visibleAccount(ledger, params.accountId, caller)
+        doing.organisationId = organisationOf(account)
         if (account.kind === 'external') {
           throw new Problem(
             'invalid_request',
@@ -69,15 +67,17 @@ export function accountHandlers(parts: HandlerParts): Pick<Handlers<ControlRoute
           memo: memo === '' ? (isTest ? 'test deposit' : 'deposit') : memo,
           createdAtMs,
           nowMs: turn.nowMs,
+          ...(externalReference !== undefined && externalReference !== '' && { externalReference }),
         })
         if (refusal) throw refusedDeposit(refusal, transferId)
         return { transferId, amount, account: toAccount(account) }
-      }),
+      })
+    },
 
     async getStatement({ params, query }, caller) {
-      visible(params.accountId, caller)
-      await fresh()
-      const statement = await queries.statement(params.accountId, page(query))
+      visibleAccount(ledger, params.accountId, caller)
+      await freshly(parts)
+      const statement = await queries.statement(params.accountId, pageRequest(query))
       return { accountId: params.accountId, ...statement, lagEntries: projector.lag() }
     },
 
@@ -91,38 +91,34 @@ export function accountHandlers(parts: HandlerParts): Pick<Handlers<ControlRoute
       }),
 
     async listUsage({ query }, caller) {
-      await fresh()
-      const filter = { organisationId: listedOrganisation(caller, undefined), model: query.model ?? null }
-      return { ...(await queries.usage(filter, page(query))), lagEntries: projector.lag() }
+      const organisationId = listedOrganisation(caller, query.organisationId)
+      const projectId = projectFilter(parts, caller, query.projectId)
+      await freshly(parts)
+      const filter = { organisationId, projectId, model: query.model ?? null }
+      return { ...(await queries.usage(filter, pageRequest(query))), lagEntries: projector.lag() }
     },
 
     async summariseUsage({ query }, caller) {
-      await fresh()
-      const filter = { organisationId: listedOrganisation(caller, undefined), model: null }
-      return { ...(await queries.usageSummary(filter, page(query))), lagEntries: projector.lag() }
+      const organisationId = listedOrganisation(caller, query.organisationId)
+      const projectId = projectFilter(parts, caller, query.projectId)
+      await freshly(parts)
+      const filter = { organisationId, projectId, model: null }
+      return { ...(await queries.usageSummary(filter, pageRequest(query))), lagEntries: projector.lag() }
     },
   }
 }
-
-/** The organisation in an account's id; null for the network's own accounts. */
-const organisationOf = (account: LedgerAccount): string | null =>
-  account.kind === 'consumer' || account.kind === 'provider'
-    ? account.id.slice(account.id.indexOf(':') + 1)
-    : null
-
-const toAccount = (account: LedgerAccount): Account => ({
-  accountId: account.id,
-  organisationId: organisationOf(account),
-  kind: account.kind,
-  available: account.available,
-  held: account.held,
-})
 
 function refusedDeposit(refusal: string, transferId: string): Problem {
   if (refusal === 'transfer_exists') {
     return new Problem(
       'conflict',
       `Transfer ${transferId} exists with another amount or account. Take a new id for a new deposit.`,
+    )
+  }
+  if (refusal === 'reference_used') {
+    return new Problem(
+      'conflict',
+      'Money was booked under this external reference before. Look at the statement; each payment is booked once.',
     )
   }
   if (refusal === 'transfer_too_old') {

@@ -1,12 +1,17 @@
 /** What the handlers of the control API work with, and the ways they share of asking the coordinator. */
-import type { Clock, Crypto, Log, Secrets } from '#host/host.ts'
+import type { Clock, Crypto, KeyPair, Log, Secrets } from '#host/host.ts'
 import { formatId, ID_BYTES } from '#kernel/id.ts'
+import type { NanoUsd } from '#kernel/money.ts'
+import type { ShownCertificate } from '#protocol/network-status.ts'
+import { PAGE_LIMIT_DEFAULT, type PageQuery } from '#protocol/page.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { Caller } from '#protocol/route.ts'
 import type { Coordinator } from '../coordinator.ts'
+import type { PayoutMethod } from '../payout-method.ts'
 import type { Projector } from '../read-models/projector.ts'
 import type { ReadModelQueries } from '../read-models/queries.ts'
 import type { Turn } from '../turn.ts'
+import type { Refusals } from './act.ts'
 
 export interface HandlerParts {
   readonly coordinator: Coordinator
@@ -21,10 +26,20 @@ export interface HandlerParts {
   readonly feeBps: number
   /** Under which API keys and enrolment tokens are hashed. */
   readonly keySecret: string
-  /** Where agents and clients reach the network: `http://host:port`. */
+  /** Where agents and clients reach the network: `https://host:port`. */
   readonly apiUrl: string
+  /** The network's own key, by which agents know it, and the host names by which it may be reached. */
+  readonly network: { readonly keys: KeyPair; goesBy(host: string): boolean }
+  /** What TLS shows here; null where it does not end here. */
+  readonly certificate: () => ShownCertificate | null
   readonly dataFolder: string
   readonly processId: number
+  /** The least that is paid out at once; `PAYOUT_MIN_DEFAULT` unless given. */
+  readonly payoutMin?: NanoUsd
+  /** How money leaves the network; by hand unless given. */
+  readonly payoutMethods?: readonly PayoutMethod[]
+  /** Bounds the refused acts in the audit log. */
+  readonly refusals?: Refusals
   /** The gateway in this process, if there is one: what it serves right now. */
   readonly live: LiveNetwork | null
 }
@@ -50,11 +65,13 @@ export const execute = <T>({ coordinator }: HandlerParts, useCase: (turn: Turn) 
     )
   })
 
-export const newId = (prefix: string, { secrets }: HandlerParts): string =>
+export const newId = (prefix: string, { secrets }: Pick<HandlerParts, 'secrets'>): string =>
   formatId(prefix, secrets.randomBytes(ID_BYTES))
 
-export const hashSecret = (text: string, { crypto, keySecret }: HandlerParts): string =>
-  Buffer.from(crypto.hmacSha256(keySecret, text)).toString('hex')
+export const hashSecret = (
+  text: string,
+  { crypto, keySecret }: Pick<HandlerParts, 'crypto' | 'keySecret'>,
+): string => Buffer.from(crypto.hmacSha256(keySecret, text)).toString('hex')
 
 export const isOperator = (caller: Caller): boolean => caller.scopes.includes('operator')
 
@@ -64,6 +81,41 @@ export function listedOrganisation(caller: Caller, asked: string | undefined): s
   if (asked === undefined || asked === caller.organisationId) return caller.organisationId
   throw notFound('organisation', asked)
 }
+
+/** Where something is to be made: the caller's own organisation, or, for an operator, the one that is named. */
+export function organisationFor(parts: HandlerParts, caller: Caller, named: string | undefined): string {
+  const organisationId = named ?? caller.organisationId
+  const { organisations } = parts.coordinator.state.organisations
+  if (!organisations.has(organisationId) || !maySee(caller, organisationId)) {
+    throw notFound('organisation', organisationId)
+  }
+  return organisationId
+}
+
+/** A project to filter by that the caller may see; `null` for all. */
+export function projectFilter(parts: HandlerParts, caller: Caller, asked: string | undefined): string | null {
+  if (asked === undefined) return null
+  const project = parts.coordinator.state.organisations.projects.get(asked)
+  if (!project || !maySee(caller, project.organisationId)) throw notFound('project', asked)
+  return asked
+}
+
+/** How long a read waits for the read model to reach what the caller may just have done. */
+const FRESH_WITHIN_MS = 2_000
+
+/** Waits until the read models show what was decided so far, or for 2 s: they say how far they are. */
+export async function freshly({ projector, coordinator }: HandlerParts): Promise<void> {
+  await projector.reach(coordinator.sequence(), FRESH_WITHIN_MS)
+}
+
+/** A page of a list that is read from the read models. */
+export const pageRequest = (query: PageQuery | undefined) => ({
+  limit: query?.limit ?? PAGE_LIMIT_DEFAULT,
+  before: query?.before ?? null,
+})
+
+export const newestFirst = (a: { createdAtMs: number }, b: { createdAtMs: number }): number =>
+  b.createdAtMs - a.createdAtMs
 
 /** Another organisation's object is as unknown as one that never was. */
 export const maySee = (caller: Caller, organisationId: string | null): boolean =>

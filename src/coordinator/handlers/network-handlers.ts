@@ -1,14 +1,13 @@
 import type { Node as FleetNode } from '#fleet/fleet.ts'
-import { tokenPrice } from '#fleet/token-price.ts'
-import { maximum, minimum } from '#kernel/money.ts'
-import type { Capability, ModelCapability } from '#protocol/capability.ts'
-import type { ModelOffer } from '#protocol/network-status.ts'
+import { Problem } from '#protocol/problem.ts'
 import type { Handlers } from '#protocol/route.ts'
 import type { ControlRoutes } from '#protocol/routes.ts'
 import { VERSION } from '#protocol/version.ts'
+import { act } from './act.ts'
 import { execute, type HandlerParts, isOperator } from './handler-parts.ts'
+import { isParked, modelOffers } from './model-offers.ts'
 
-type Names = 'getHealth' | 'getStatus' | 'rebuildReadModels'
+type Names = 'getHealth' | 'takeOver' | 'getStatus' | 'rebuildReadModels'
 
 export function networkHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>, Names> {
   const { coordinator, clock, networkName, projector, live } = parts
@@ -20,6 +19,7 @@ export function networkHandlers(parts: HandlerParts): Pick<Handlers<ControlRoute
   return {
     getHealth: () => ({
       status: 'ok',
+      role: 'leader',
       version: VERSION,
       networkName,
       epoch,
@@ -42,62 +42,29 @@ export function networkHandlers(parts: HandlerParts): Pick<Handlers<ControlRoute
             absent: count((node) => node.presence === 'absent'),
             drained: count((node) => node.isDrained),
             banned: count((node) => node.bannedReason !== null),
+            parked: count((node) => node.presence === 'online' && isParked(node)),
           },
           models: modelOffers(nodes),
           requestsInFlight: live?.requestsOpen() ?? 0,
           readModel: { appliedSequence: projector.position(), lagEntries: projector.lag() },
           processes: { coordinator: parts.processId, gateway: live?.processId ?? null },
+          certificate: parts.certificate(),
           dataFolder: isOperator(caller) ? parts.dataFolder : null,
         }
       }),
 
-    async rebuildReadModels() {
+    takeOver() {
+      throw new Problem(
+        'conflict',
+        'This coordinator leads already. Send the order to the address of one that stands by.',
+      )
+    },
+
+    async rebuildReadModels(_input, caller, context) {
+      await act(parts, { caller, context }, { isOutside: true }, () => undefined)
       const beganMs = clock.elapsedMs()
       await projector.rebuild()
       return { appliedSequence: projector.position(), durationMs: Math.round(clock.elapsedMs() - beganMs) }
-    },
-  }
-}
-
-/** Models of the nodes that take new work, by id. */
-function modelOffers(nodes: readonly FleetNode[]): ModelOffer[] {
-  const offers = new Map<string, ModelOffer>()
-  for (const node of nodes) {
-    if (node.presence !== 'online' || node.isDrained || node.bannedReason !== null || !node.capability)
-      continue
-    for (const model of node.capability.models) {
-      offers.set(model.id, widen(offers.get(model.id), offerOf(node, node.capability, model)))
-    }
-  }
-  return [...offers.values()].sort((a, b) => (a.model < b.model ? -1 : 1))
-}
-
-function offerOf(node: FleetNode, capability: Capability, model: ModelCapability): ModelOffer {
-  const { promptPerMillion, completionPerMillion } = tokenPrice(capability, model, node.askPerGpuHour)
-  const speed = model.decodeTokensPerSecond
-  return {
-    model: model.id,
-    nodes: 1,
-    promptPerMillion: { min: promptPerMillion, max: promptPerMillion },
-    completionPerMillion: { min: completionPerMillion, max: completionPerMillion },
-    tokensPerSecond: { min: speed, max: speed },
-  }
-}
-
-function widen(a: ModelOffer | undefined, b: ModelOffer): ModelOffer {
-  if (!a) return b
-  const span = (x: { min: bigint; max: bigint }, y: { min: bigint; max: bigint }) => ({
-    min: minimum(x.min, y.min),
-    max: maximum(x.max, y.max),
-  })
-  return {
-    model: a.model,
-    nodes: a.nodes + b.nodes,
-    promptPerMillion: span(a.promptPerMillion, b.promptPerMillion),
-    completionPerMillion: span(a.completionPerMillion, b.completionPerMillion),
-    tokensPerSecond: {
-      min: Math.min(a.tokensPerSecond.min, b.tokensPerSecond.min),
-      max: Math.max(a.tokensPerSecond.max, b.tokensPerSecond.max),
     },
   }
 }

@@ -1,14 +1,16 @@
 import type { FleetCommand } from '#fleet/decide-fleet.ts'
 import type { Node as FleetNode } from '#fleet/fleet.ts'
 import { tokenPrice } from '#fleet/token-price.ts'
-import { base32 } from '#kernel/id.ts'
 import { ENROLMENT_TOKEN_TTL_MS_DEFAULT, enrolmentText } from '#protocol/enrolment.ts'
+import { secretOf } from '#protocol/join-token.ts'
 import type { Node } from '#protocol/node.ts'
 import { paginate } from '#protocol/page.ts'
 import { Problem } from '#protocol/problem.ts'
-import type { Caller, Handlers } from '#protocol/route.ts'
+import type { CallContext, Caller, Handlers } from '#protocol/route.ts'
 import type { ControlRoutes } from '#protocol/routes.ts'
 import { enrolNode } from '../enrol-node.ts'
+import { makeJoinToken, proveNetwork } from '../network-proof.ts'
+import { act } from './act.ts'
 import {
   execute,
   type HandlerParts,
@@ -21,6 +23,7 @@ import {
 
 type Names =
   | 'createEnrolmentToken'
+  | 'proveNetwork'
   | 'enrolNode'
   | 'listNodes'
   | 'getNode'
@@ -28,8 +31,6 @@ type Names =
   | 'undrainNode'
   | 'banNode'
   | 'unbanNode'
-
-const TOKEN_BYTES = 20
 
 export function nodeHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>, Names> {
   const { fleet } = parts.coordinator.state
@@ -42,24 +43,26 @@ export function nodeHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>,
 
   /** Does something to a node; asking for what already is changes nothing and is no error. */
   const change = (
-    nodeId: string,
-    caller: Caller,
+    call: { caller: Caller; context: CallContext; nodeId: string; details?: Record<string, string> },
     command: (node: { nodeId: string; nowMs: number }) => FleetCommand,
-  ) =>
-    execute(parts, (turn) => {
+  ) => {
+    const { caller, nodeId, details = {} } = call
+    return act(parts, call, { objectId: nodeId, details }, (turn, doing) => {
       const node = visible(nodeId, caller)
+      doing.organisationId = node.organisationId
       const refusal = turn.fleet(command({ nodeId, nowMs: turn.nowMs }))
       if (refusal) throw new Problem('conflict', `The fleet refused it: ${refusal.replaceAll('_', ' ')}.`)
       return toNode(node)
     })
+  }
 
   return {
-    createEnrolmentToken: ({ body }, caller) =>
-      execute(parts, (turn) => {
-        const token = `join-${base32(parts.secrets.randomBytes(TOKEN_BYTES))}`
+    createEnrolmentToken: ({ body }, caller, context) =>
+      act(parts, { caller, context }, {}, (turn, doing) => {
+        const token = makeJoinToken(parts)
         const expiresAtMs = turn.nowMs + (body.expiresInMs ?? ENROLMENT_TOKEN_TTL_MS_DEFAULT)
         const { organisationId } = caller
-        const tokenHash = hashSecret(token, parts)
+        const tokenHash = hashSecret(secretOf(token), parts)
         const refusal = turn.fleet({
           kind: 'issue_token',
           tokenHash,
@@ -68,17 +71,20 @@ export function nodeHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>,
           nowMs: turn.nowMs,
         })
         if (refusal) throw new Problem('conflict', `The fleet refused the token: ${refusal}.`)
+        doing.details = { expiresAtMs: String(expiresAtMs) }
         return { token, expiresAtMs, joinUrl: parts.apiUrl }
       }),
 
-    enrolNode: ({ body }) =>
-      execute(parts, (turn) => {
+    proveNetwork: ({ params }) => proveNetwork(parts, params),
+
+    enrolNode: ({ body }, caller, context) =>
+      act(parts, { caller, context }, {}, (turn, doing) => {
         const text = new TextEncoder().encode(enrolmentText(body))
         if (!parts.crypto.verify(body.publicKey, text, Buffer.from(body.signature, 'hex'))) {
           throw new Problem('join_refused', 'The signature is not by the key that wants to enrol.')
         }
         const { publicKey, name, askPerGpuHour, token } = body
-        const tokenHash = hashSecret(token, parts)
+        const tokenHash = hashSecret(secretOf(token), parts)
         const result = enrolNode(turn, {
           nodeId: newId('node', parts),
           publicKey,
@@ -89,6 +95,7 @@ export function nodeHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>,
         if (typeof result === 'string') throw refusedEnrolment(result)
         const node = fleet.nodes.get(result.nodeId)
         if (!node) throw notFound('node', result.nodeId)
+        Object.assign(doing, { organisationId: node.organisationId, objectId: node.id, details: { name } })
         return toNode(node)
       }),
 
@@ -103,12 +110,18 @@ export function nodeHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>,
       }),
 
     getNode: ({ params }, caller) => execute(parts, () => toNode(visible(params.nodeId, caller))),
-    drainNode: ({ params }, caller) => change(params.nodeId, caller, (node) => ({ kind: 'drain', ...node })),
-    undrainNode: ({ params }, caller) =>
-      change(params.nodeId, caller, (node) => ({ kind: 'undrain', ...node })),
-    banNode: ({ params, body }, caller) =>
-      change(params.nodeId, caller, (node) => ({ kind: 'ban', reason: body.reason, ...node })),
-    unbanNode: ({ params }, caller) => change(params.nodeId, caller, (node) => ({ kind: 'unban', ...node })),
+    drainNode: ({ params }, caller, context) =>
+      change({ caller, context, ...params }, (node) => ({ kind: 'drain', ...node })),
+    undrainNode: ({ params }, caller, context) =>
+      change({ caller, context, ...params }, (node) => ({ kind: 'undrain', ...node })),
+    banNode: ({ params, body: { reason } }, caller, context) =>
+      change({ caller, context, ...params, details: { reason } }, (node) => ({
+        kind: 'ban',
+        reason,
+        ...node,
+      })),
+    unbanNode: ({ params }, caller, context) =>
+      change({ caller, context, ...params }, (node) => ({ kind: 'unban', ...node })),
   }
 }
 

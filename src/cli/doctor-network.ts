@@ -1,0 +1,43 @@
+/** The clock of this machine against that of the network which was named. */
+import { SECOND_MS } from '#kernel/time.ts'
+import { type Check, type DoctorDeps, fail, ok, warn } from './doctor-check.ts'
+
+const SKEW_MS_MAX = 30 * SECOND_MS
+
+/** Nothing where no network was named. */
+export async function checkNetwork(
+  deps: Pick<DoctorDeps, 'clock' | 'fetch' | 'networkUrl'>,
+): Promise<Check | null> {
+  const { clock, networkUrl } = deps
+  if (networkUrl === null) return null
+  const line = { name: 'Network', found: networkUrl, neededFor: 'joining it, and trusting its certificates' }
+  const date = await askDate(deps, networkUrl)
+  if (date === 'unanswered')
+    return warn(
+      { ...line, found: `${networkUrl} does not answer` },
+      `Check the address, the tunnel or proxy, and that the network runs: shoal status --url ${networkUrl}`,
+    )
+  const skewMs = clock.nowMs() - date
+  if (Number.isNaN(skewMs)) return ok({ ...line, found: `${networkUrl} answers` })
+  const seconds = Math.round(Math.abs(skewMs) / SECOND_MS)
+  if (Math.abs(skewMs) <= SKEW_MS_MAX)
+    return ok({ ...line, found: `${networkUrl} answers; its clock and this one agree` })
+  return fail(
+    {
+      ...line,
+      found: `this clock is ${seconds} s ${skewMs > 0 ? 'ahead of' : 'behind'} that of ${networkUrl}`,
+    },
+    'Set the wrong one of the two right and keep it so: timedatectl set-ntp true.',
+  )
+}
+
+/** Its clock, `NaN` where it does not say. */
+async function askDate(deps: Pick<DoctorDeps, 'fetch'>, networkUrl: string): Promise<number | 'unanswered'> {
+  try {
+    const response = await deps.fetch(new Request(networkUrl, { method: 'HEAD', redirect: 'manual' }))
+    await response.body?.cancel()
+    return Date.parse(response.headers.get('date') ?? '')
+  } catch {
+    return 'unanswered'
+  }
+}
