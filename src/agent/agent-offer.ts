@@ -45,13 +45,21 @@ export function createAgentOffer(engine: Engine, options: OfferOptions): AgentOf
       return true
     },
     report() {
-      const models = engine
-        .models()
-        .map((model) => ({ ...model, tasks: [...model.tasks], ...options.speedOf(model.id) }))
+      const models = engine.models().map(({ features, ...model }) => ({
+        ...model,
+        ...(features && { features: [...features] }),
+        tasks: [...model.tasks],
+        ...options.speedOf(model.id),
+      }))
       const { parkedReason } = offer
       const parked = parkedReason === null ? [] : [`Parked: ${parkedReason}`.slice(0, PROBLEM_LENGTH_MAX)]
       const problems = [...parked, ...options.capability.problems].slice(0, PROBLEMS_MAX)
-      const capability = { ...options.capability, models, problems }
+      const capability = {
+        ...options.capability,
+        models,
+        problems,
+        ...(parkedReason !== null && { parkedReason: parkedReason.slice(0, PROBLEM_LENGTH_MAX) }),
+      }
       return encodeFrame(FrameType.capability, 0, encoder.encode(writeReport({ capability, askPerGpuHour })))
     },
   }

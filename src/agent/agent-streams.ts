@@ -7,6 +7,7 @@ import {
   decodeJson,
   encodeDataFrame,
   encodeJsonFrame,
+  FRAME_HEADER_BYTES,
   type Frame,
   FrameType,
 } from '#protocol/frame.ts'
@@ -55,6 +56,11 @@ export function createAgentStreams(engine: Engine, link: Link): AgentStreams {
         link.send(encodeJsonFrame(FrameType.started, stream, { promptTokens }))
       },
       onDelta(delta) {
+        if (delta.detail) {
+          const detail = encodeJsonFrame(FrameType.detail, stream, delta.detail)
+          open.credit -= detail.length - FRAME_HEADER_BYTES
+          link.send(detail)
+        }
         link.send(encodeDataFrame(stream, delta))
         open.credit -= delta.text.length
         if (open.credit <= 0 && !open.isPaused) {

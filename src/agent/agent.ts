@@ -7,23 +7,25 @@
  * the engine and its loaded model stay up meanwhile.
  */
 import type { Engine } from '#engines/engine.ts'
-import type { Clock, Crypto, KeyPair, Link, Log, Network, Timer } from '#host/host.ts'
+import type { Clock, Crypto, KeyPair, Link, Log, Network, Secrets, Timer } from '#host/host.ts'
 import { backoffMs } from '#kernel/backoff.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import type { Random } from '#kernel/random.ts'
-import { AGENT_PROTOCOL_VERSION, Challenge, Deny, HEARTBEAT_MS, helloText } from '#protocol/agent-link.ts'
+import { HEARTBEAT_MS } from '#protocol/agent-link.ts'
+import { AGENT_PROTOCOL, type VersionRange } from '#protocol/agent-version.ts'
 import {
   decodeFrames,
-  decodeJson,
   encodeEmptyFrame,
   encodeHeartbeatFrame,
   encodeJsonFrame,
   type Frame,
   FrameType,
 } from '#protocol/frame.ts'
-import { Problem } from '#protocol/problem.ts'
+import type { Problem } from '#protocol/problem.ts'
 import { createAgentOffer, type OfferOptions } from './agent-offer.ts'
 import { type AgentStreams, createAgentStreams } from './agent-streams.ts'
+import { beginHandshake, type Handshake } from './handshake.ts'
+import { type NetworkPin, NO_PIN } from './network-check.ts'
 
 export interface AgentOptions extends OfferOptions {
   readonly nodeId: string
@@ -31,9 +33,17 @@ export interface AgentOptions extends OfferOptions {
   /** Where agents connect: `ws://host:port/agent`. */
   readonly gatewayUrl: string
   readonly agentVersion: string
+  /** Between two heartbeats; the protocol's own unless a simulated network says otherwise. */
+  readonly heartbeatMs?: number
+  /** By what the network is known; any is served unless given. */
+  readonly pin?: NetworkPin
+  /** Versions of the agent protocol; this release's own unless told otherwise. */
+  readonly versions?: VersionRange
   /** The network will not have this node, and trying again cannot help. */
   readonly onRefused: (problem: Problem) => void
   readonly onState?: (state: AgentState) => void
+  /** The network was not reached, or is not the right one any more, and is tried again. */
+  readonly onAway?: (reason: string) => void
 }
 export type AgentState = 'waiting' | 'connecting' | 'proving' | 'serving' | 'stopped'
 
@@ -53,19 +63,30 @@ export interface Agent {
   stop(): void
 }
 
-type AgentHost = { clock: Clock; crypto: Crypto; log: Log; network: Pick<Network, 'connect'>; random: Random }
+interface AgentHost {
+  readonly clock: Clock
+  readonly crypto: Crypto
+  readonly log: Log
+  readonly network: Pick<Network, 'connect'>
+  readonly random: Random
+  readonly secrets: Pick<Secrets, 'randomBytes'>
+}
 
 const BACKOFF = { delayMsMin: 100, delayMsMax: 5_000 }
 /** A gateway that accepted the connection must admit the node within this time. */
 const ADMIT_WITHIN_MS = 10_000
-const encoder = new TextEncoder()
+/** How a link ends of which no peer said why: its reason is then a sentence for people. */
+const NEVER_SAID = 1006
 
-export function startAgent(host: AgentHost, engine: Engine, options: AgentOptions): Agent {
-  const { clock, crypto, log, network, random } = host
-  const { nodeId, keys, gatewayUrl } = options
+export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptions): Agent {
+  const { clock, log, network, random } = parts
+  const { nodeId, keys, gatewayUrl, agentVersion, heartbeatMs = HEARTBEAT_MS } = options
+  const { pin = NO_PIN, versions = AGENT_PROTOCOL } = options
   const offer = createAgentOffer(engine, options)
   let state: AgentState = 'waiting'
   let link: Link | null = null
+  let handshake: Handshake | null = null
+  let hasServed = false
   let streams: AgentStreams | null = null
   let heartbeat: Timer | null = null
   let retry: Timer | null = null
@@ -86,6 +107,7 @@ export function startAgent(host: AgentHost, engine: Engine, options: AgentOption
     if (state === 'stopped') return
     become('connecting')
     session++
+    handshake = beginHandshake(parts, { nodeId, keys, session, agentVersion, pin, gatewayUrl, versions })
     const opened = network.connect(gatewayUrl, {
       onMessage: (message) => {
         if (link === opened) receive(message)
@@ -103,6 +125,7 @@ export function startAgent(host: AgentHost, engine: Engine, options: AgentOption
     heartbeat?.cancel()
     streams?.close()
     link = null
+    handshake = null
     streams = null
     if (state === 'stopped') return
     // What still ran ended with the connection, and nobody is left to say goodbye to.
@@ -111,6 +134,7 @@ export function startAgent(host: AgentHost, engine: Engine, options: AgentOption
     become('waiting')
     const delayMs = backoffMs(attempt++, BACKOFF, random)
     log.info('agent.disconnected', { code, reason, retryMs: delayMs })
+    if (code === NEVER_SAID && reason !== '') options.onAway?.(reason)
     retry = clock.after(delayMs, connect)
   }
 
@@ -124,47 +148,41 @@ export function startAgent(host: AgentHost, engine: Engine, options: AgentOption
   }
 
   function onFrame(frame: Frame): void {
-    switch (frame.type) {
-      case FrameType.challenge:
-        return prove(Challenge.parse(decodeJson(frame.payload)))
-      case FrameType.admit:
+    const step = handshake?.receive(frame, link?.tlsKey?.() ?? null)
+    switch (step?.kind) {
+      case undefined:
+        return streams?.receive(frame)
+      case 'hello':
+        become('proving')
+        return link?.send(encodeJsonFrame(FrameType.hello, 0, step.hello))
+      case 'admitted':
         return serve()
-      case FrameType.deny:
-        return denied(Deny.parse(decodeJson(frame.payload)))
-      default:
-        streams?.receive(frame)
-    }
-  }
-
-  function prove({ nonce, gatewayId }: Challenge): void {
-    become('proving')
-    const text = encoder.encode(helloText({ nonce, gatewayId, nodeId, session }))
-    const signature = bytesToHex(crypto.sign(keys.privateKeyHex, text))
-    const { agentVersion } = options
-    const hello = { protocol: AGENT_PROTOCOL_VERSION, nodeId, session, signature, agentVersion }
-    link?.send(encodeJsonFrame(FrameType.hello, 0, hello))
-  }
-
-  function denied(deny: Deny): void {
-    log.warn('agent.denied', { code: deny.code, message: deny.message })
-    switch (deny.code) {
-      case 'session_stale':
-        session = Math.max(session, (deny.sessionMin ?? session + 1) - 1)
+      case 'denied':
+        if (step.sessionMin === null) return
+        session = Math.max(session, step.sessionMin - 1)
         attempt = 0
         return
-      case 'node_unknown':
-      case 'replaced':
-        return // The gateway may not have heard of this node yet: the next try tells.
-      default:
-        stop()
-        options.onRefused(new Problem('join_refused', `The network refused this node: ${deny.message}`))
+      case 'refused':
+        return refuse(step)
     }
+  }
+
+  /** Where it served before, it comes back: what stands in the network's place now may be gone again. */
+  function refuse({ problem, isLasting }: { problem: Problem; isLasting: boolean }): void {
+    log.warn('agent.refused', { message: problem.message, isLasting })
+    if (isLasting || !hasServed) {
+      stop()
+      return options.onRefused(problem)
+    }
+    options.onAway?.(problem.message)
+    link?.close(1008, 'not the network of this node')
   }
 
   function serve(): void {
     if (!link) return
     admission?.cancel()
     become('serving')
+    hasServed = true
     streams = createAgentStreams(engine, link)
     // Before the offers, so that no request slips in between.
     if (offer.parkedReason !== null) link.send(encodeEmptyFrame(FrameType.drain, 0))
@@ -172,14 +190,12 @@ export function startAgent(host: AgentHost, engine: Engine, options: AgentOption
     beat()
   }
 
-  function report(): void {
-    link?.send(offer.report())
-  }
+  const report = (): void => link?.send(offer.report())
 
   function beat(): void {
     if (state !== 'serving') return
     link?.send(encodeHeartbeatFrame({ slotsBusy: streams?.count() ?? 0, queued: 0 }))
-    heartbeat = clock.after(HEARTBEAT_MS, beat)
+    heartbeat = clock.after(heartbeatMs, beat)
   }
 
   function stop(): void {
@@ -237,5 +253,3 @@ export function startAgent(host: AgentHost, engine: Engine, options: AgentOption
     stop,
   }
 }
-
-const bytesToHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')

@@ -5,13 +5,17 @@ import { backoffMs } from '#kernel/backoff.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import type { Random } from '#kernel/random.ts'
 import { createClient, type Fetch } from '#protocol/client.ts'
-import { enrolmentText } from '#protocol/enrolment.ts'
+import { type EnrolNode, enrolmentText } from '#protocol/enrolment.ts'
+import { parseJoinToken } from '#protocol/join-token.ts'
 import { Problem } from '#protocol/problem.ts'
 import { routes } from '#protocol/routes.ts'
+import { proveNetwork, unproved } from './prove-network.ts'
 
 export interface Identity {
   readonly nodeId: string
   readonly keys: KeyPair
+  /** Of the network's key, by which the node knows it; null where it joined by a token that had none. */
+  readonly fingerprint: string | null
 }
 
 export interface EnrolOptions {
@@ -28,7 +32,11 @@ export interface EnrolOptions {
 
 type EnrolHost = { clock: Clock; crypto: Crypto; log: Log; random: Random; secrets: Secrets; fetch: Fetch }
 
-const KeptNode = z.object({ nodeId: z.string(), apiUrl: z.string() })
+const KeptNode = z.object({
+  nodeId: z.string(),
+  apiUrl: z.string(),
+  fingerprint: z.string().nullable().default(null),
+})
 const KEY = 'node-key'
 const NODE = 'node'
 const SEED_BYTES = 32
@@ -40,24 +48,38 @@ const ATTEMPTS_MAX = 7
 export async function enrol(host: EnrolHost, options: EnrolOptions): Promise<Identity> {
   const keys = keepKeys(host)
   const kept = readNode(host)
-  const isThisNetwork = kept?.apiUrl === options.apiUrl
-  if (kept && isThisNetwork && options.token === null) return { nodeId: kept.nodeId, keys }
+  const known = kept?.apiUrl === options.apiUrl ? kept : null
+  if (known && options.token === null) {
+    return { nodeId: known.nodeId, keys, fingerprint: known.fingerprint }
+  }
   if (options.token === null) {
     throw new Problem(
       'join_refused',
       `This machine is not enrolled at ${options.apiUrl}. Get a token there with "shoal nodes token" and give it as --token.`,
     )
   }
-  try {
-    const nodeId = await askUntilAnswered(host, keys, { ...options, token: options.token })
-    host.secrets.write(NODE, JSON.stringify({ nodeId, apiUrl: options.apiUrl }))
-    return { nodeId, keys }
-  } catch (error) {
-    // A token that was used up by this very node is no obstacle: the network knows the key.
-    if (kept && isThisNetwork && error instanceof Problem && error.code === 'join_refused')
-      return { nodeId: kept.nodeId, keys }
-    throw error
+  const { secret, fingerprint: given } = parseJoinToken(options.token)
+  const fingerprint = given ?? known?.fingerprint ?? null
+  const { apiUrl, signal } = options
+  const client = createClient(routes, { baseUrl: apiUrl, fetch: host.fetch })
+  if (fingerprint !== null) {
+    const expected = { apiUrl, fingerprint, publicKey: keys.publicKeyHex, signal }
+    const prove = (): Promise<void> => proveNetwork(host, client, expected)
+    await askUntilAnswered(host, options, prove).catch((error: unknown) => {
+      throw error instanceof Problem ? unproved(apiUrl, error) : error
+    })
   }
+  const enrolment = sign(host, keys, { ...options, token: secret })
+  const nodeId = await askUntilAnswered(host, options, async () => {
+    const node = await client.enrolNode({ body: enrolment }, { signal })
+    return node.nodeId
+  }).catch((error: unknown) => {
+    // A token that was used up by this very node is no obstacle: the network knows the key.
+    if (known && error instanceof Problem && error.code === 'join_refused') return known.nodeId
+    throw error
+  })
+  host.secrets.write(NODE, JSON.stringify({ nodeId, apiUrl, fingerprint }))
+  return { nodeId, keys, fingerprint }
 }
 
 /** Forgets which node this machine is, so that the next enrolment makes it a new one. The key stays. */
@@ -81,20 +103,25 @@ function readNode({ secrets }: Pick<EnrolHost, 'secrets'>): z.output<typeof Kept
   return text ? KeptNode.parse(JSON.parse(text)) : null
 }
 
-async function askUntilAnswered(
-  host: EnrolHost,
-  keys: KeyPair,
-  options: EnrolOptions & { token: string },
-): Promise<string> {
-  const { clock, crypto, log, random } = host
-  const client = createClient(routes, { baseUrl: options.apiUrl, fetch: host.fetch })
-  const { token, name, askPerGpuHour, signal, onAway } = options
-  const enrolment = { token, publicKey: keys.publicKeyHex, name, askPerGpuHour }
+/** All that the node asks for, with its signature: nothing of it can be changed under way. */
+function sign(
+  { crypto }: EnrolHost,
+  { publicKeyHex, privateKeyHex }: KeyPair,
+  { token, name, askPerGpuHour }: EnrolOptions & { token: string },
+): EnrolNode {
+  const enrolment = { token, publicKey: publicKeyHex, name, askPerGpuHour }
   const text = new TextEncoder().encode(enrolmentText(enrolment))
-  const signature = Buffer.from(crypto.sign(keys.privateKeyHex, text)).toString('hex')
+  return { ...enrolment, signature: Buffer.from(crypto.sign(privateKeyHex, text)).toString('hex') }
+}
+
+async function askUntilAnswered<T>(
+  { clock, log, random }: EnrolHost,
+  { signal, onAway }: EnrolOptions,
+  ask: () => Promise<T>,
+): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return (await client.enrolNode({ body: { ...enrolment, signature } }, { signal })).nodeId
+      return await ask()
     } catch (error) {
       if (!(error instanceof Problem && error.retriable) || attempt === ATTEMPTS_MAX) throw error
       const delayMs = backoffMs(attempt - 1, BACKOFF, random)

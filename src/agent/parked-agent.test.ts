@@ -47,6 +47,10 @@ test('the network is told why, once', async () => {
     reports().map(({ capability }) => capability.problems),
     [[], ['Parked: electricity is dear'], []],
   )
+  assert.deepEqual(
+    reports().map(({ capability }) => capability.parkedReason),
+    [undefined, 'electricity is dear', undefined],
+  )
 })
 
 test('a node that is parked stays so over a new connection, without a moment in between', async () => {

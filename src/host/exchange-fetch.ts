@@ -11,6 +11,9 @@ export interface ServeFetchOptions {
   readonly log?: Pick<Log, 'error'>
 }
 
+/** Of a request that came over `serveFetch`: where the client is, or absent. What a client itself says there is dropped. */
+export const SOURCE_HEADER = 'x-shoal-source'
+
 /** A handler in the shape that the control API has. A problem it throws becomes its answer. */
 export type FetchHandler = (request: Request) => Promise<Response>
 
@@ -86,11 +89,14 @@ class Bridge {
   }
 
   #toRequest(body: Uint8Array | null): Request {
-    const { method, target, headers } = this.#exchange
+    const { method, target, clientAddress } = this.#exchange
     const url = toUrl(this.#options.origin, target)
     if (url === null)
       throw new Problem('invalid_request', 'The target of this request is no path. Begin it with a slash.')
     try {
+      const headers = new Headers(this.#exchange.headers)
+      headers.delete(SOURCE_HEADER)
+      if (clientAddress !== undefined) headers.set(SOURCE_HEADER, clientAddress)
       // A body off a socket lies in memory of its own, never in a shared one.
       const content = body !== null && body.length > 0 ? { body: body as Uint8Array<ArrayBuffer> } : {}
       return new Request(url, { method, headers, signal: this.#left.signal, ...content })

@@ -1,9 +1,11 @@
 /** The JSON payloads of an agent's connection. */
 import { z } from 'zod'
+import { VersionRange } from './agent-version.ts'
 import { Capability } from './capability.ts'
+import { hexOf } from './field.ts'
 import { NanoUsd } from './money.ts'
+import { NetworkProof } from './network-key.ts'
 
-export const AGENT_PROTOCOL_VERSION = 1
 export const HEARTBEAT_MS = 2_000
 /** Missed heartbeats after which a node gets no new work, and after which its connection is given up. */
 export const SUSPECT_AFTER_MISSES = 2
@@ -11,10 +13,16 @@ export const LOST_AFTER_MISSES = 4
 /** Text bytes that an agent may send on a stream before it needs credit. */
 export const STREAM_CREDIT_BYTES = 256 * 1024
 
-export const Challenge = z.object({ nonce: z.string().max(128), gatewayId: z.string().max(64) })
+export const Challenge = z.object({
+  nonce: z.string().max(128),
+  gatewayId: z.string().max(64),
+  /** What the gateway speaks; `AGENT_PROTOCOL_UNSAID` where it does not say. */
+  versions: VersionRange.optional(),
+})
 export type Challenge = z.output<typeof Challenge>
 
 export const Hello = z.object({
+  /** The version that the agent chose: the highest that both speak. */
   protocol: z.int(),
   nodeId: z.string().max(64),
   /** Grows with every connection of the node; a gateway that knows a newer one refuses. */
@@ -22,6 +30,9 @@ export const Hello = z.object({
   /** ed25519 signature, in hex, of `helloText`. */
   signature: z.string().max(256),
   agentVersion: z.string().max(40),
+  versions: VersionRange.optional(),
+  /** The network is to prove its key, over this nonce and the host name by which the agent reached it. */
+  network: z.object({ nonce: hexOf(32), host: z.string().min(1).max(253) }).optional(),
 })
 export type Hello = z.output<typeof Hello>
 
@@ -33,6 +44,16 @@ export const helloText = (hello: {
   session: number
 }): string => `shoal hello 1\n${hello.gatewayId}\n${hello.nonce}\n${hello.nodeId}\n${hello.session}`
 
+/** The network's proof of its key for this one connection: a signature of `linkProofText`. */
+export const LinkProof = NetworkProof.extend({ tlsKeys: z.array(hexOf(32)).max(8) })
+export type LinkProof = z.output<typeof LinkProof>
+
+export const Admit = z.object({
+  gatewayId: z.string().max(64),
+  proof: LinkProof.optional(),
+})
+export type Admit = z.output<typeof Admit>
+
 export const Deny = z.object({
   code: z.enum([
     'node_unknown',
@@ -41,10 +62,13 @@ export const Deny = z.object({
     'session_stale',
     'protocol_unknown',
     'replaced',
+    /** The agent came by a host name that the network does not go by. Since version 2. */
+    'name_unknown',
   ]),
   message: z.string().max(500),
   /** With `session_stale`: the session must be at least this. */
   sessionMin: z.int().optional(),
+  proof: LinkProof.optional(),
 })
 export type Deny = z.output<typeof Deny>
 

@@ -19,7 +19,11 @@ export const ENROLMENT_TOKEN_TTL_MS_DEFAULT = 3_600_000
 
 export const EnrolmentToken = z
   .object({
-    token: z.string().describe('Enrols one node, once.'),
+    token: z
+      .string()
+      .describe(
+        'Enrols one node, once. Behind the dot is the fingerprint of the network’s key, which the node checks.',
+      ),
     expiresAtMs: TimestampMs,
     joinUrl: z.string().describe('What `shoal provide --join` takes.'),
   })

@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test'
 import type { Engine, EngineSink } from '#engines/engine.ts'
 import type { Log } from '#host/host.ts'
 import { fetchNetwork } from '#host/node/fetch-client.ts'
+import { nodeCrypto } from '#host/node/node-crypto.ts'
 import { openSqliteEnergyStore } from '#host/node/sqlite-energy-store.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '#kernel/time.ts'
 import type { AskPolicy } from '../park.ts'
@@ -234,6 +235,9 @@ interface SetupOptions {
   readonly gapHour?: number
 }
 
+/** The plug of these tests has no password. */
+const noSecrets = { randomBytes: (length: number) => new Uint8Array(length) }
+
 async function setup(t: TestContext, options: SetupOptions = {}) {
   const { plug = 'shelly', sampleMs = SAMPLE_MS, gapHour } = options
   const policy = options.policy ?? ({ kind: 'fixed', ask: 1_000_000_000n } as const)
@@ -241,7 +245,12 @@ async function setup(t: TestContext, options: SetupOptions = {}) {
   const store = openSqliteEnergyStore(':memory:')
   const machine = createDayMachine(() => clock.elapsedMs(), sampleMs)
   const server = plug === 'shelly' ? await servePlug(t, () => clock.elapsedMs()) : null
-  const smartPlug = server && createSmartPlug({ fetch: clock.watch(fetchNetwork), clock }, server.url)
+  const smartPlug =
+    server &&
+    createSmartPlug(
+      { fetch: clock.watch(fetchNetwork), clock, crypto: nodeCrypto, secrets: noSecrets },
+      server.url,
+    )
   const tariff = await openTariffSource(
     {
       clock,

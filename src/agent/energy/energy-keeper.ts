@@ -106,8 +106,9 @@ export function createEnergyKeeper(
 
   function lookAtHistory(): WorkingPower | null {
     const toMs = clock.nowMs()
-    const figures = ownFigures(store, { fromMs: toMs - HISTORY_MS, toMs })
     const { givenWatts, assumedWatts, historyDays, gpuCount } = options
+    // What the owner says goes before any record, so a long one is not read for it.
+    const figures = ownFigures(givenWatts ? NO_RECORD : store, { fromMs: toMs - HISTORY_MS, toMs })
     const hoursMin = (historyDays * DAY_MS) / HOUR_MS
     return workingPower({ given: givenWatts, figures, hoursMin, assumed: assumedWatts, gpuCount })
   }
@@ -251,6 +252,7 @@ export function createEnergyKeeper(
   }
 }
 
+const NO_RECORD: Pick<EnergyStore, 'hours'> = { hours: () => [] }
 const LAST_ASK = 'last-ask'
 
 function readLastAsk(store: EnergyStore): bigint | null {

@@ -7,18 +7,19 @@ export interface FetchLimits {
   readonly bytesMax: number
 }
 
-/** Status and whole text of an answer. Rejects with a `Problem` when none comes in time, or one beyond `bytesMax`. */
+/** Status, whole text and headers of an answer. Rejects with a `Problem` when none comes in time, or one beyond `bytesMax`. */
 export async function fetchText(
   parts: { readonly fetch: Fetch; readonly clock: Pick<Clock, 'after'> },
   { url, headers = {} }: { readonly url: URL; readonly headers?: Readonly<Record<string, string>> },
   { timeoutMs, bytesMax }: FetchLimits,
-): Promise<{ status: number; text: string }> {
+): Promise<{ status: number; text: string; headers: Headers }> {
   const controller = new AbortController()
   const late = new Problem('network_timeout', `${url.host} did not answer within ${timeoutMs / 1_000} s.`)
   const deadline = parts.clock.after(timeoutMs, () => controller.abort(late))
   try {
     const response = await parts.fetch(new Request(url, { headers, signal: controller.signal }))
-    return { status: response.status, text: await readText(response, { host: url.host, bytesMax }) }
+    const text = await readText(response, { host: url.host, bytesMax })
+    return { status: response.status, text, headers: response.headers }
   } finally {
     deadline.cancel()
   }

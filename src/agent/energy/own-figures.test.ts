@@ -4,7 +4,8 @@ import fc from 'fast-check'
 import type { HourRecord, LoadFit } from '#host/energy-store.ts'
 import { HOUR_MS } from '#kernel/time.ts'
 import { createHourBook, sumOfFits } from './hour-book.ts'
-import { endsOf, measuredOf, ownFigures } from './own-figures.ts'
+import { measuredOf } from './measured-figures.ts'
+import { endsOf, ownFigures } from './own-figures.ts'
 
 test('a day of a node that works half of its time', () => {
   const figures = figuresOf(24, ({ book, fromMs, toMs }) => {
@@ -41,7 +42,7 @@ test('a day of a node that works half of its time', () => {
   near(figures.extraKwhPerGpuHour, 0.8, 12)
   near(figures.usdPerGpuHour, 0.2, 6)
   const measured = measuredOf(figures, { hoursMin: 24, nowMs: 0 })
-  assert.equal(measured?.source, 'this node, 1 days to 1970-01-01')
+  assert.equal(measured?.source, 'this node, 1 day to 1970-01-01')
   assert.ok(Math.abs((measured?.loadWatts ?? 0) - 500) < 1e-6)
   assert.ok(Math.abs((measured?.electricityPerKwh ?? 0) - 0.2) < 1e-6)
   // A day is not enough for one who wants to see three.
@@ -58,6 +59,18 @@ test('hours of which nothing is known count against the node, but not hours befo
   near(figures.availability, 0.5, 6)
   assert.deepEqual(figures.kwhPerDay, { value: null, hours: 0 })
   assert.equal(figures.basis, null)
+})
+
+test('the first hour counts from when the node began', () => {
+  const figures = figuresOf(3, ({ book, fromMs, toMs, index }) => {
+    const beganMs = index === 0 ? toMs - HOUR_MS / 4 : fromMs
+    const work = idleWork(toMs - beganMs)
+    book.addTime({ fromMs: beganMs, toMs }, { state: 'serving', work, power: null })
+  })
+  assert.equal(figures.calendarHours, 2.25)
+  near(figures.availability, 1, 2.25)
+  // Nothing was metered: then the price is a mean over the time.
+  near(figures.usdPerKwh, 0.2, 2.25)
 })
 
 test('parked time is not available, and energy at no known price costs nothing that is known', () => {

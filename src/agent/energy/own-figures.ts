@@ -1,8 +1,7 @@
 /** What a node's own history says of it, in place of what was assumed. Pure, over the hours that its store keeps. */
-import type { Measured } from '#economics/roi-input.ts'
 import type { EnergyStore, HourRecord, LoadFit, Period } from '#host/energy-store.ts'
 import { NANO_PER_USD } from '#kernel/money.ts'
-import { DAY_MS, HOUR_MS, MINUTE_MS } from '#kernel/time.ts'
+import { DAY_MS, HOUR_MS, MINUTE_MS, type TimestampMs } from '#kernel/time.ts'
 import { sumOfFits } from './hour-book.ts'
 import { machineHour } from './machine-hour.ts'
 
@@ -16,6 +15,8 @@ export interface Figure {
 export interface OwnFigures {
   /** From the first hour on record to the period's end, in hours; 0 without a record. */
   readonly calendarHours: number
+  /** The first hour on record. */
+  readonly sinceMs: TimestampMs | null
   /** What measured the watts and the energy: `parts` is a lower bound of the machine at the wall. */
   readonly basis: LoadFit['basis'] | null
   /** The whole machine without a request, and with at least one under way. */
@@ -29,6 +30,12 @@ export interface OwnFigures {
   readonly kwhPerDay: Figure
   /** What callers are expected to have paid, in USD a day; the network's bill is what counts. */
   readonly expectedGrossUsdPerDay: Figure
+  /** … less the network's part: what the node expects to get. */
+  readonly expectedNetUsdPerDay: Figure
+  /** The network's part of it. */
+  readonly feeShare: Figure
+  /** What an hour with a request under way brought, of all GPUs together, before the network's part. */
+  readonly usdPerBusyHour: Figure
   /** What a GPU-hour sold for, in USD, before the network's part. */
   readonly usdPerGpuHour: Figure
   /** Mean over the energy at a known price. */
@@ -43,7 +50,8 @@ const HOURS_PER_DAY = DAY_MS / HOUR_MS
 export function ownFigures(store: Pick<EnergyStore, 'hours'>, period: Period): OwnFigures {
   const hours = store.hours(period)
   const first = hours[0]
-  const calendarHours = first ? Math.max(0, period.toMs - first.hourMs) / HOUR_MS : 0
+  const beganMs = first ? beginningOf(first, period.toMs) : period.toMs
+  const calendarHours = Math.max(0, period.toMs - beganMs) / HOUR_MS
   const fit = chooseFit(hours)
   const { idle, load } = fit ? endsOf(fit) : UNKNOWN_ENDS
   const sum = (of: (hour: HourRecord) => number): number => hours.reduce((total, hour) => total + of(hour), 0)
@@ -53,9 +61,17 @@ export function ownFigures(store: Pick<EnergyStore, 'hours'>, period: Period): O
   const costedKwh = sum((hour) => hour.costedJoules) / JOULES_PER_KWH
   const costUsd = sum((hour) => toUsd(hour.electricityCost))
   const kwhPerDay = ratio(kwh * HOURS_PER_DAY, coveredHours)
-  const usdPerKwh = ratio(costUsd, costedKwh)
-  const pricedHours = kwh > 0 ? coveredHours * Math.min(1, costedKwh / kwh) : 0
+  const pricedMs = sum((hour) => hour.pricedMs)
+  // By the energy where it is metered; else by the time, for the price is known all the same.
+  const usdPerKwh =
+    ratio(costUsd, costedKwh) ??
+    ratio(
+      sum((hour) => hour.usdPerKwhMs),
+      pricedMs,
+    )
+  const pricedHours = kwh > 0 ? coveredHours * Math.min(1, costedKwh / kwh) : pricedMs / HOUR_MS
   const grossUsd = sum((hour) => toUsd(hour.expectedGross))
+  const feeUsd = sum((hour) => toUsd(hour.expectedFee))
   const soldGpuHours = sum((hour) => hour.soldGpuHours)
   const busyHours = sum((hour) => hour.busyMs) / HOUR_MS
   const extraKwh =
@@ -63,6 +79,7 @@ export function ownFigures(store: Pick<EnergyStore, 'hours'>, period: Period): O
   const calendar = (value: number): Figure => ({ value: ratio(value, calendarHours), hours: calendarHours })
   return {
     calendarHours,
+    sinceMs: first?.hourMs ?? null,
     basis: fit?.basis ?? null,
     idleWatts: idle,
     loadWatts: load,
@@ -74,6 +91,9 @@ export function ownFigures(store: Pick<EnergyStore, 'hours'>, period: Period): O
     },
     kwhPerDay: { value: kwhPerDay, hours: coveredHours },
     expectedGrossUsdPerDay: calendar(grossUsd * HOURS_PER_DAY),
+    expectedNetUsdPerDay: calendar((grossUsd - feeUsd) * HOURS_PER_DAY),
+    feeShare: { value: ratio(feeUsd, grossUsd), hours: soldGpuHours },
+    usdPerBusyHour: { value: busyHours < BUSY_HOURS_MIN ? null : grossUsd / busyHours, hours: busyHours },
     usdPerGpuHour: {
       value: soldGpuHours < SOLD_GPU_HOURS_MIN ? null : grossUsd / soldGpuHours,
       hours: soldGpuHours,
@@ -86,35 +106,15 @@ export function ownFigures(store: Pick<EnergyStore, 'hours'>, period: Period): O
   }
 }
 
-/**
- * What a forecast may use of the figures, in place of its assumptions: those that rest on `hoursMin` hours at least, and
- * watts only as a plug measured them, for the parts leave out the rest of the machine. `null` when none does.
- */
-export function measuredOf(
-  figures: OwnFigures,
-  { hoursMin, nowMs }: { hoursMin: number; nowMs: number },
-): Measured | null {
-  const wattsHours = figures.idleWatts.hours + figures.loadWatts.hours
-  const known = ({ value }: Figure, hours: number): number | undefined =>
-    value === null || hours < hoursMin ? undefined : value
-  const atThePlug = figures.basis === 'plug' ? wattsHours : 0
-  const candidates = {
-    loadWatts: known(figures.loadWatts, atThePlug),
-    idleWatts: known(figures.idleWatts, atThePlug),
-    utilisation: known(figures.utilisation, figures.utilisation.hours),
-    availability: known(figures.availability, figures.availability.hours),
-    pricePerGpuHour: known(figures.usdPerGpuHour, figures.calendarHours),
-    electricityPerKwh: known(figures.usdPerKwh, figures.usdPerKwh.hours),
-  }
-  const found = Object.entries(candidates).filter(([, value]) => value !== undefined)
-  if (found.length === 0) return null
-  const asOf = new Date(nowMs).toISOString().slice(0, 10)
-  const days = Math.floor(figures.calendarHours / HOURS_PER_DAY)
-  return { ...Object.fromEntries(found), source: `this node, ${days} days to ${asOf}`, asOf }
+/** When the node began within its first hour: before that it was not there to be counted. */
+function beginningOf({ hourMs, servingMs, parkedMs }: HourRecord, toMs: TimestampMs): TimestampMs {
+  const thereMs = servingMs + parkedMs
+  return thereMs === 0 ? hourMs : Math.max(hourMs, Math.min(hourMs + HOUR_MS, toMs) - thereMs)
 }
 
-/** Below this the quotient of two small sums is noise. */
+/** Below these the quotient of two small sums is noise. */
 const SOLD_GPU_HOURS_MIN = 1
+const BUSY_HOURS_MIN = 1
 
 const toUsd = (amount: bigint): number => Number(amount) / Number(NANO_PER_USD)
 const ratio = (part: number, whole: number): number | null => (whole > 0 ? part / whole : null)

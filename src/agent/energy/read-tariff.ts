@@ -1,11 +1,12 @@
 /** Reads a tariff from a file or an address, and keeps the prices of an address for the time when it is away. */
 import { z } from 'zod'
 import { parsePriceFeed, plainFeed } from '#economics/price-feed.ts'
-import { mergeHourly, parseTariff, type ReadTariff } from '#economics/tariff-file.ts'
+import { mergeHourly, parseTariff, type ReadTariff, type ZoneOffsets } from '#economics/tariff-file.ts'
 import type { EnergyStore } from '#host/energy-store.ts'
 import type { Clock } from '#host/host.ts'
 import type { Machine } from '#host/machine.ts'
-import { DAY_MS } from '#kernel/time.ts'
+import type { TimeZones, UtcOffset } from '#host/time-zones.ts'
+import { DAY_MS, MINUTE_MS } from '#kernel/time.ts'
 import type { Fetch } from '#protocol/client.ts'
 import { Problem } from '#protocol/problem.ts'
 import { type FetchLimits, fetchText } from './fetch-text.ts'
@@ -22,6 +23,8 @@ export interface TariffParts {
   readonly fetch: Fetch
   readonly machine: Pick<Machine, 'readFile'>
   readonly store: Pick<EnergyStore, 'read' | 'write'>
+  /** Without them a tariff by the time of use has to say its offsets to UTC itself. */
+  readonly zones?: TimeZones
 }
 
 /** Where a tariff is, and in what money a bare list of prices is. */
@@ -30,6 +33,8 @@ export interface TariffPlace {
   readonly place: string
   /** What one unit of its currency is worth; a tariff file says that itself. */
   readonly usdPerUnit: number | null
+  /** By whose clocks it is, where it does not say so itself: its periods, and the day of an address. */
+  readonly timeZone?: string | null
 }
 
 const LIMITS: FetchLimits = { timeoutMs: 20_000, bytesMax: 4 * 1024 * 1024 }
@@ -39,14 +44,19 @@ const CACHE = 'tariff-prices'
 
 export const isAddress = (place: string): boolean => /^https?:\/\//.test(place) && URL.canParse(place)
 
-export function createTariffReader(parts: TariffParts, { place, usdPerUnit }: TariffPlace): TariffReader {
+export function createTariffReader(
+  parts: TariffParts,
+  { place, usdPerUnit, timeZone = null }: TariffPlace,
+): TariffReader {
   const { clock, machine, store } = parts
 
   function parse(json: unknown): ReadTariff {
-    if (isTariffFile(json)) return parseTariff(json)
+    if (isTariffFile(json)) return parseTariff(json, { offsetsOf, timeZone })
     const feed = parsePriceFeed(json, { ...plainFeed, usdPerUnit })
     return { tariff: { kind: 'hourly', slots: feed.slots }, notices: feed.notices }
   }
+
+  const offsetsOf: ZoneOffsets | undefined = parts.zones && ((zone) => zoneOffsets(parts, zone))
 
   async function readAddress(
     address: string,
@@ -54,6 +64,7 @@ export function createTariffReader(parts: TariffParts, { place, usdPerUnit }: Ta
     before: ReadTariff | null,
   ): Promise<ReadTariff> {
     const nowMs = clock.nowMs()
+    const fillIn = (text: string, atMs: number): string => fillInDay(text, localTime(parts, atMs, timeZone))
     const ask = async (dayMs: number): Promise<ReadTariff> =>
       parseFeed(await fetchJson(parts, fillIn(address, dayMs)))
     const today = await ask(nowMs)
@@ -83,7 +94,11 @@ export function createTariffReader(parts: TariffParts, { place, usdPerUnit }: Ta
       if (json === undefined) throw refused(`The tariff ${place} is not JSON.`)
       const address = feedAddressOf(json)
       if (address === null) return parse(json)
-      return readAddress(address, (feed) => parseTariff({ ...(json as object), feed }), before)
+      return readAddress(
+        address,
+        (feed) => parseTariff({ ...(json as object), feed }, { offsetsOf, timeZone }),
+        before,
+      )
     },
   }
 }
@@ -119,8 +134,23 @@ async function fetchJson(parts: TariffParts, address: string): Promise<unknown> 
   return json
 }
 
-/** `{date}` as `2026-11-22`, and its parts, in UTC. */
-function fillIn(address: string, atMs: number): string {
+/** Over these years the clocks of a tariff are known: those on record, and far enough ahead. */
+const ZONE_PAST_MS = 400 * DAY_MS
+const ZONE_AHEAD_MS = 800 * DAY_MS
+
+function zoneOffsets({ clock, zones }: TariffParts, zone: string): readonly UtcOffset[] | null {
+  const nowMs = clock.nowMs()
+  return zones?.offsets(zone, { fromMs: nowMs - ZONE_PAST_MS, toMs: nowMs + ZONE_AHEAD_MS }) ?? null
+}
+
+/** The instant whose date in UTC is that of the local calendar; UTC itself where no zone is said. */
+function localTime(parts: TariffParts, atMs: number, zone: string | null): number {
+  const offset = zone === null ? null : zoneOffsets(parts, zone)?.findLast(({ fromAtMs }) => fromAtMs <= atMs)
+  return atMs + (offset?.minutes ?? 0) * MINUTE_MS
+}
+
+/** `{date}` as `2026-11-22`, and its parts. */
+function fillInDay(address: string, atMs: number): string {
   const [year = '', month = '', day = ''] = new Date(atMs).toISOString().slice(0, 10).split('-')
   const parts: Readonly<Record<string, string>> = { date: `${year}-${month}-${day}`, year, month, day }
   return address.replace(/\{(\w+)\}|%7B(\w+)%7D/gi, (whole, plain?: string, coded?: string) => {

@@ -1,8 +1,9 @@
 /** A smart plug on the local network, asked over HTTP: Shelly of all generations, and Tasmota. */
-import type { Clock } from '#host/host.ts'
+import type { Clock, Crypto, Secrets } from '#host/host.ts'
 import type { Fetch } from '#protocol/client.ts'
 import { Problem } from '#protocol/problem.ts'
 import { type FetchLimits, fetchText } from './fetch-text.ts'
+import { createPlugLogin } from './plug-login.ts'
 import { type PlugKind, type PlugProblem, type PlugReading, parsePlugReply } from './plug-reading.ts'
 
 export interface SmartPlug {
@@ -10,6 +11,13 @@ export interface SmartPlug {
   readonly host: string
   /** What it measures now. Rejects with a `Problem` that says why there is no reading. */
   read(): Promise<PlugReading>
+}
+
+export interface PlugParts {
+  readonly fetch: Fetch
+  readonly clock: Pick<Clock, 'after'>
+  readonly crypto: Pick<Crypto, 'sha256'>
+  readonly secrets: Pick<Secrets, 'randomBytes'>
 }
 
 interface Question {
@@ -26,6 +34,7 @@ const questions: readonly Question[] = [
   { kind: 'tasmota', target: '/cm?cmnd=Status%2010' },
 ]
 
+const NONCE_BYTES = 16
 const LIMITS: FetchLimits = { timeoutMs: 5_000, bytesMax: 64 * 1024 }
 
 /**
@@ -33,10 +42,7 @@ const LIMITS: FetchLimits = { timeoutMs: 5_000, bytesMax: 64 * 1024 }
  * `http://192.168.1.20/rpc/Switch.GetStatus?id=1`. A name and a password may go before the host. Throws
  * `Problem('config_invalid')` for an address that can be none of a plug.
  */
-export function createSmartPlug(
-  parts: { readonly fetch: Fetch; readonly clock: Pick<Clock, 'after'> },
-  address: string,
-): SmartPlug {
+export function createSmartPlug(parts: PlugParts, address: string): SmartPlug {
   const url = URL.canParse(address) ? new URL(address) : null
   if (url === null || !/^https?:$/.test(url.protocol)) throw refused(address)
   const asked = url.pathname === '/' && url.search === '' ? questions : [questionOf(url, address)]
@@ -45,21 +51,37 @@ export function createSmartPlug(
   base.password = ''
   const user = decodeURIComponent(url.username)
   const password = decodeURIComponent(url.password)
+  const newNonce = (): string => Buffer.from(parts.secrets.randomBytes(NONCE_BYTES)).toString('hex')
+  const login = createPlugLogin({ crypto: parts.crypto, newNonce }, { user, password })
   /** The one that was answered with a reading. */
   let known: Question | null = null
 
+  /** Tasmota takes its password in the address, and says nothing of one that is missing but in its answer. */
+  function targetOf({ kind, target }: Question): URL {
+    const asked = new URL(target, base)
+    if (password === '' || kind !== 'tasmota') return asked
+    asked.searchParams.set('user', user)
+    asked.searchParams.set('password', password)
+    return asked
+  }
+
   async function ask(question: Question): Promise<PlugReading | PlugProblem> {
-    const target = new URL(question.target, base)
-    const headers: Record<string, string> = {}
-    if (password !== '' && question.kind === 'tasmota') {
-      target.searchParams.set('user', user)
-      target.searchParams.set('password', password)
-    } else if (password !== '') headers['authorization'] = `Basic ${toBase64(`${user}:${password}`)}`
-    const { status, text } = await fetchText(parts, { url: target, headers }, LIMITS)
-    if (status === 401) return { problem: 'it wants a password, or refuses the one it got', isOfPlug: true }
-    const reply = parseJson(text)
+    const asked = targetOf(question)
+    const send = () => {
+      const header = question.kind === 'tasmota' ? null : login.header(`${asked.pathname}${asked.search}`)
+      const headers = header === null ? {} : { authorization: header }
+      return fetchText(parts, { url: asked, headers }, LIMITS)
+    }
+    let answer = await send()
+    // The first time to learn what it asks for, and again when its nonce has become old.
+    if (answer.status === 401 && login.refused(answer.headers.get('www-authenticate'))) answer = await send()
+    if (answer.status === 401) return { problem: login.problem(), isOfPlug: true }
+    const reply = parseJson(answer.text)
     if (reply === undefined)
-      return { problem: `it answers ${question.target} with status ${status} and no JSON`, isOfPlug: false }
+      return {
+        problem: `it answers ${question.target} with status ${answer.status} and no JSON`,
+        isOfPlug: false,
+      }
     return parsePlugReply(question.kind, reply)
   }
 
@@ -107,5 +129,3 @@ function parseJson(text: string): unknown {
     return undefined // A page for people: the next question tells more.
   }
 }
-
-const toBase64 = (text: string): string => Buffer.from(text).toString('base64')

@@ -2,11 +2,53 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { type TestContext, test } from 'node:test'
 import { fetchNetwork } from '#host/node/fetch-client.ts'
+import { nodeTimeZones } from '#host/node/node-time-zones.ts'
 import { HOUR_MS } from '#kernel/time.ts'
 import { openTariffSource, type TariffOptions } from './tariff-source.ts'
 import { createTestClock } from './test-clock.ts'
 
 const START_MS = Date.parse('2026-11-22T10:00:00Z')
+
+test('a tariff may be by the clocks of a place, said in it or beside it', async () => {
+  const { utc_offset_minutes: _minutes, ...bare } = JSON.parse(timeOfUse)
+  const file = JSON.stringify(bare)
+  const beside = await setup({ tariff: 'tou.json', timeZone: 'Europe/Berlin' }, { file })
+  const inside = await setup(
+    { tariff: 'tou.json' },
+    { file: JSON.stringify({ ...bare, time_zone: 'Europe/Berlin' }) },
+  )
+  for (const { source } of [beside, inside]) {
+    // In winter Berlin is an hour ahead, in summer two.
+    assert.deepEqual(source.at(START_MS), { usdPerKwh: 0.4, source: 'tou.json' })
+    const summer = Date.parse('2026-07-01T20:30:00Z')
+    assert.equal(source.at(summer)?.usdPerKwh, 0.1)
+    assert.equal(source.at(summer - HOUR_MS)?.usdPerKwh, 0.4)
+  }
+  await assert.rejects(setup({ tariff: 'tou.json', timeZone: 'Europe/Berln' }, { file }), {
+    code: 'config_invalid',
+    message: /no time zone/,
+  })
+})
+
+test("the day of an address is that of the tariff's calendar", async (t) => {
+  const asked: string[] = []
+  const server = createServer((request, response) => {
+    asked.push(request.url ?? '')
+    response.end(JSON.stringify({ currency: 'USD', prices: [] }))
+  })
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  t.after(() => server.close())
+  const address = server.address()
+  const port = typeof address === 'object' && address ? address.port : 0
+  const tariff = `http://127.0.0.1:${port}/{date}`
+  // It is 10:00 of the 22nd in UTC, and past midnight on Kiritimati, fourteen hours ahead.
+  for (const timeZone of ['Pacific/Kiritimati', 'UTC', null])
+    await setup({ tariff, timeZone }).catch(() => null)
+  assert.deepEqual(
+    asked.map((url) => url.slice(1)),
+    ['2026-11-23', '2026-11-22', '2026-11-22'],
+  )
+})
 
 test('a flat price holds for ever, and is nobody’s problem', async () => {
   const { source } = await setup({ usdPerKwh: 0.3 })
@@ -221,6 +263,7 @@ async function setup(
       fetch: fetchNetwork,
       machine: { readFile: () => text },
       store: { read: (name) => kept.get(name) ?? null, write: (name, value) => void kept.set(name, value) },
+      zones: nodeTimeZones,
     },
     { usdPerKwh: null, tariff: null, usdPerUnit: null, ...options },
   )

@@ -29,6 +29,8 @@ export interface TariffOptions {
   readonly usdPerKwh: number | null
   readonly tariff: string | null
   readonly usdPerUnit: number | null
+  /** By whose clocks the tariff is, where it does not say so itself. */
+  readonly timeZone?: string | null
 }
 
 const REFRESH_MS = HOUR_MS
@@ -38,11 +40,11 @@ const UNKNOWN_STEP_MS = 15 * MINUTE_MS
 
 /** Opens the source. Rejects with `Problem('config_invalid')` for a file that cannot be read or is no tariff. */
 export async function openTariffSource(parts: TariffParts, options: TariffOptions): Promise<TariffSource> {
-  const { usdPerKwh, tariff: place, usdPerUnit } = options
+  const { usdPerKwh, tariff: place, usdPerUnit, timeZone = null } = options
   const flat: Tariff | null = usdPerKwh === null ? null : { kind: 'flat', usdPerKwh }
   if (place === null) return flatSource(flat)
   const { clock } = parts
-  const reader = createTariffReader(parts, { place, usdPerUnit })
+  const reader = createTariffReader(parts, { place, usdPerUnit, timeZone })
   const name = isAddress(place) ? new URL(place).host : place
   let known: ReadTariff | null = reader.readCache()
   let failure: Problem | null = null

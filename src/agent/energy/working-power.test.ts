@@ -47,6 +47,7 @@ const rounded = (found: ReturnType<typeof assumedWatts>) =>
 const NOTHING = { value: null, hours: 0 }
 const measured = ({ hours, basis = 'plug' }: { hours: number; basis?: 'plug' | 'parts' }): OwnFigures => ({
   calendarHours: hours,
+  sinceMs: 0,
   basis,
   idleWatts: { value: 100, hours: hours / 2 },
   loadWatts: { value: 450, hours: hours / 2 },
@@ -55,6 +56,9 @@ const measured = ({ hours, basis = 'plug' }: { hours: number; basis?: 'plug' | '
   extraKwhPerGpuHour: NOTHING,
   kwhPerDay: NOTHING,
   expectedGrossUsdPerDay: NOTHING,
+  expectedNetUsdPerDay: NOTHING,
+  feeShare: NOTHING,
+  usdPerBusyHour: NOTHING,
   usdPerGpuHour: NOTHING,
   usdPerKwh: NOTHING,
   electricityUsdPerDay: NOTHING,

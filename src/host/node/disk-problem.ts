@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { Problem } from '#protocol/problem.ts'
 
 /** SQLite's result codes that say what the disk did: https://sqlite.org/rescode.html. */
+export const SQLITE_ERROR = 1
 export const SQLITE_BUSY = 5
 const SQLITE_READONLY = 8
 const SQLITE_IOERR = 10

@@ -28,6 +28,7 @@ export interface HttpMessages {
   readonly response: ServerResponse
   /** The client waits for `100 Continue` before it sends its body. */
   readonly isHeldBack: boolean
+  readonly clientAddress?: string | undefined
 }
 
 /** One request and its answer over `node:http`. Starts `awaited`; then `streaming` until `end`, or `answered` at once. */
@@ -35,6 +36,7 @@ export class HttpExchange implements Exchange {
   readonly method: string
   readonly target: string
   readonly headers: Readonly<Record<string, string>>
+  readonly clientAddress: string | undefined
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   readonly #body: HttpRequestBody
@@ -49,12 +51,13 @@ export class HttpExchange implements Exchange {
   #isFinished = false
   #drained: (() => void) | null = null
 
-  constructor({ request, response, isHeldBack }: HttpMessages, owner: ExchangeOwner) {
+  constructor({ request, response, isHeldBack, clientAddress }: HttpMessages, owner: ExchangeOwner) {
     this.method = request.method ?? 'GET'
     this.target = request.url ?? '/'
     // The one header that node gives as a list; it means nothing in a request.
     delete request.headers['set-cookie']
     this.headers = request.headers as Record<string, string>
+    this.clientAddress = clientAddress
     this.#request = request
     this.#response = response
     this.#body = new HttpRequestBody(request, response, isHeldBack)

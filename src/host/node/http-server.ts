@@ -2,16 +2,24 @@
  * One `node:http` server for exchanges and message links. It keeps what node does not: which exchanges are open on
  * which connection, so that every handler learns the end of its exchange, also behind another one in a pipeline.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http'
 import { type AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Clock, ListenAddress, Listener, Log, ServerHandlers } from '#host/host.ts'
+import type { CertificateFacts, Clock, ListenAddress, Listener, Log, ServerHandlers } from '#host/host.ts'
 import { respondProblem } from '#host/respond-problem.ts'
 import { assert } from '#kernel/assert.ts'
 import { Problem } from '#protocol/problem.ts'
+import { type ClientAddresses, peerAddresses, proxiedAddresses } from './client-address.ts'
 import { type ExchangeOwner, HttpExchange } from './http-exchange.ts'
 import { rejectSocket, toRejection } from './http-rejection.ts'
 import { listenProblem } from './network-problem.ts'
+import { createTlsServer, type TlsServer } from './tls-server.ts'
 import type { LinkLimits, LinkPorts } from './ws-link.ts'
 import { LinkServer } from './ws-server.ts'
 
@@ -49,14 +57,14 @@ export interface ServerLimits {
   readonly link: LinkLimits
 }
 
-/** Serves on `address`. Rejects with `Problem('port_taken' | 'address_unavailable')`. */
+/** Serves on `address`. Rejects with `Problem('port_taken' | 'address_unavailable' | 'config_invalid')`. */
 export async function serveHttp(
   ports: LinkPorts,
   address: ListenAddress,
   handlers: ServerHandlers,
   limits: ServerLimits,
 ): Promise<Listener> {
-  const server = new HttpServer(ports, handlers, limits)
+  const server = new HttpServer(ports, address, { handlers, limits })
   await server.listen(address)
   return server
 }
@@ -73,6 +81,8 @@ class HttpServer implements Listener, ExchangeOwner {
   readonly #handlers: ServerHandlers
   readonly #limits: HttpLimits
   readonly #server: Server
+  readonly #tls: TlsServer | null
+  readonly #addresses: ClientAddresses
   readonly #links: LinkServer
   readonly #connections = new Map<Socket, Connection>()
   #port = 0
@@ -81,15 +91,21 @@ class HttpServer implements Listener, ExchangeOwner {
   #closed: Promise<void> | null = null
   #settled: (() => void) | null = null
 
-  constructor({ clock, log }: LinkPorts, handlers: ServerHandlers, limits: ServerLimits) {
+  constructor(
+    { clock, log }: LinkPorts,
+    { tls, proxies }: ListenAddress,
+    { handlers, limits }: { handlers: ServerHandlers; limits: ServerLimits },
+  ) {
     this.clock = clock
     this.#log = log
     this.#handlers = handlers
     this.#limits = limits.http
     this.#links = new LinkServer({ clock, log }, handlers, limits.link)
-    this.#server = createNodeServer(limits.http)
+    this.#tls = tls ? createTlsServer({ clock, log }, tls, serverOptions(limits.http)) : null
+    this.#server = this.#tls?.server ?? createServer(serverOptions(limits.http))
+    this.#addresses = proxies ? proxiedAddresses(proxies) : peerAddresses
     this.#server.maxConnections = limits.http.connectionsMax
-    this.#server.on('connection', (socket) => this.#onConnection(socket))
+    this.#server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => this.#onConnection(socket))
     this.#server.on('request', (request, response) => this.#onRequest(request, response, false))
     this.#server.on('checkContinue', (request, response) => this.#onRequest(request, response, true))
     this.#server.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket, head))
@@ -99,6 +115,10 @@ class HttpServer implements Listener, ExchangeOwner {
 
   get port(): number {
     return this.#port
+  }
+
+  certificates(): readonly CertificateFacts[] {
+    return this.#tls?.certificates() ?? []
   }
 
   async listen(address: ListenAddress): Promise<void> {
@@ -155,12 +175,15 @@ class HttpServer implements Listener, ExchangeOwner {
   #onRequest(request: IncomingMessage, response: ServerResponse, isHeldBack: boolean): void {
     const connection = this.#connections.get(request.socket)
     assert(connection, 'a request comes on a connection')
-    const exchange = new HttpExchange({ request, response, isHeldBack }, this)
+    const client = this.#clientOf(request)
+    const clientAddress = client instanceof Problem ? undefined : client
+    const exchange = new HttpExchange({ request, response, isHeldBack, clientAddress }, this)
     connection.open.add(exchange)
     this.#openCount++
     try {
       if (this.isClosing()) respondProblem(exchange, STOPPING)
       else if (lacksHost(request)) respondProblem(exchange, HOST_MISSING)
+      else if (client instanceof Problem) respondProblem(exchange, client)
       else this.#handlers.onExchange(exchange)
     } catch (error) {
       this.onFault(exchange, error)
@@ -176,8 +199,15 @@ class HttpServer implements Listener, ExchangeOwner {
       return
     }
     connection.isLink = true
+    const client = this.#clientOf(request)
     if (this.isClosing()) rejectSocket(this.clock, socket, { problem: STOPPING })
+    else if (client instanceof Problem) rejectSocket(this.clock, socket, { problem: client })
     else this.#links.upgrade(request, socket, head)
+  }
+
+  #clientOf({ socket, headers }: IncomingMessage): string | Problem | undefined {
+    const forwardedFor = headers['x-forwarded-for']
+    return this.#addresses.of(socket.remoteAddress, forwardedFor?.toString())
   }
 
   /** Bytes that are no request, a request that takes too long, or an error of the socket. */
@@ -207,6 +237,7 @@ class HttpServer implements Listener, ExchangeOwner {
 
   /** Links last as long as the exchanges do: what an exchange waits for may come over one. */
   async #stop(graceMs: number): Promise<void> {
+    this.#tls?.close()
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     for (const [socket, { open, isLink }] of this.#connections) {
       if (open.size === 0 && !isLink) socket.destroySoon()
@@ -214,6 +245,7 @@ class HttpServer implements Listener, ExchangeOwner {
     await this.#exchangesOver(graceMs)
     await this.#links.close(LINKS_CLOSE_MS)
     for (const socket of this.#connections.keys()) socket.destroy()
+    this.#tls?.destroyConnections()
     await closed
   }
 
@@ -236,20 +268,19 @@ const STOPPING = new Problem('unavailable', 'The server is stopping. Try again i
 const lacksHost = ({ headers, httpVersionMinor }: IncomingMessage): boolean =>
   headers.host === undefined && httpVersionMinor === 1
 
-const createNodeServer = (limits: HttpLimits): Server =>
-  createServer({
-    noDelay: true,
-    keepAlive: true,
-    keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
-    highWaterMark: SLOW_READER_BYTES,
-    maxHeaderSize: limits.headerBytesMax,
-    headersTimeout: limits.headersTimeoutMs,
-    requestTimeout: limits.requestTimeoutMs,
-    connectionsCheckingInterval: limits.timeoutCheckMs,
-    keepAliveTimeout: limits.idleTimeoutMs,
-    optimizeEmptyRequests: true,
-    // Looked for here, so that its lack is answered like everything else.
-    requireHostHeader: false,
-    // Others offer `h2c` and expect an ordinary answer when it is not taken.
-    shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
-  })
+const serverOptions = (limits: HttpLimits): ServerOptions => ({
+  noDelay: true,
+  keepAlive: true,
+  keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
+  highWaterMark: SLOW_READER_BYTES,
+  maxHeaderSize: limits.headerBytesMax,
+  headersTimeout: limits.headersTimeoutMs,
+  requestTimeout: limits.requestTimeoutMs,
+  connectionsCheckingInterval: limits.timeoutCheckMs,
+  keepAliveTimeout: limits.idleTimeoutMs,
+  optimizeEmptyRequests: true,
+  // Looked for here, so that its lack is answered like everything else.
+  requireHostHeader: false,
+  // Others offer `h2c` and expect an ordinary answer when it is not taken.
+  shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
+})

@@ -13,7 +13,8 @@ test('each way in which a call fails is told as what to look at', () => {
     ['UND_ERR_SOCKET', 'network_unreachable', /closed the connection before/],
     ['UND_ERR_CONNECT_TIMEOUT', 'network_timeout', /did not take a connection in time/],
     ['UND_ERR_HEADERS_TIMEOUT', 'network_timeout', /silent too long/],
-    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'network_unreachable', /certificate of h:1 is not trusted/],
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'certificate_refused', /h:1 is signed by itself/],
+    ['CERT_REVOKED', 'certificate_refused', /certificate of h:1 is not trusted/],
     ['E_SOMETHING_ELSE', 'network_unreachable', /cannot be reached \(E_SOMETHING_ELSE\)/],
   ]
   for (const [code, problem, message] of rows) {

@@ -3,7 +3,7 @@ import type { ListenAddress } from '#host/host.ts'
 import { Problem } from '#protocol/problem.ts'
 
 interface Explanation {
-  readonly code: 'network_unreachable' | 'network_timeout'
+  readonly code: 'network_unreachable' | 'network_timeout' | 'certificate_refused'
   readonly text: (place: string) => string
 }
 const unreachable = (text: (place: string) => string): Explanation => ({ code: 'network_unreachable', text })
@@ -31,6 +31,35 @@ const noAnswer = timeout(
   (place) => `${place} took the connection and then stayed silent too long. It may be overloaded: try again.`,
 )
 
+const refusedCertificate = (text: (place: string) => string): Explanation => ({
+  code: 'certificate_refused',
+  text,
+})
+
+const unknownAuthority = refusedCertificate(
+  (place) =>
+    `The certificate of ${place} is by an authority that this machine does not know. If it is your own, give its certificate with --ca FILE.`,
+)
+const selfSigned = refusedCertificate(
+  (place) =>
+    `The certificate of ${place} is signed by itself, which anybody can do. If it is your own, give it with --ca FILE.`,
+)
+const brokenChain = refusedCertificate(
+  (place) =>
+    `${place} does not show how its certificate leads to an authority that this machine knows. Its operator must serve the whole chain; if the authority is your own, give its certificate with --ca FILE.`,
+)
+const expired = refusedCertificate(
+  (place) =>
+    `The certificate of ${place} has expired. Its operator must renew it; check that the clock of this machine is right too.`,
+)
+const notYetValid = refusedCertificate(
+  (place) => `The certificate of ${place} is not valid yet. Check the clock of this machine.`,
+)
+const otherName = refusedCertificate(
+  (place) =>
+    `The certificate of ${place} is for another name. Use the address that its operator gave you; somebody else may be answering there.`,
+)
+
 /** By the `code` of the system, of OpenSSL and of undici. */
 const explanations: Readonly<Record<string, Explanation>> = {
   ECONNREFUSED: refused,
@@ -44,6 +73,14 @@ const explanations: Readonly<Record<string, Explanation>> = {
   EPROTO: noTls,
   ERR_SSL_WRONG_VERSION_NUMBER: noTls,
   ERR_SSL_PACKET_LENGTH_TOO_LONG: noTls,
+  UNABLE_TO_GET_ISSUER_CERT: unknownAuthority,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: unknownAuthority,
+  SELF_SIGNED_CERT_IN_CHAIN: unknownAuthority,
+  DEPTH_ZERO_SELF_SIGNED_CERT: selfSigned,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: brokenChain,
+  CERT_HAS_EXPIRED: expired,
+  CERT_NOT_YET_VALID: notYetValid,
+  ERR_TLS_CERT_ALTNAME_INVALID: otherName,
   ETIMEDOUT: noConnection,
   UND_ERR_CONNECT_TIMEOUT: noConnection,
   UND_ERR_HEADERS_TIMEOUT: noAnswer,
@@ -51,16 +88,21 @@ const explanations: Readonly<Record<string, Explanation>> = {
 }
 const TLS_CODE = /CERT|^UNABLE_TO_|^ERR_TLS|^ERR_SSL/
 
-/** A failed call to `place` (`host:port`) as `network_unreachable` or `network_timeout`, with `error` as its cause. */
+/**
+ * A failed call to `place` (`host:port`) as `network_unreachable`, `network_timeout` or `certificate_refused`, with
+ * `error` as its cause.
+ */
 export function networkProblem(error: unknown, place: string): Problem {
   if (error instanceof Problem) return error
   const { code, message } = rootOf(error)
   const options = { details: { place }, cause: error }
   const explanation = explanations[code]
   if (explanation) return new Problem(explanation.code, explanation.text(place), options)
-  const text = TLS_CODE.test(code)
-    ? `The certificate of ${place} is not trusted (${message}). Check the name, and the date of this machine.`
-    : `${place} cannot be reached (${message || code || 'no reason given'}). Check the address and try again.`
+  if (TLS_CODE.test(code)) {
+    const text = `The certificate of ${place} is not trusted (${message}). Check the name, and the date of this machine.`
+    return new Problem('certificate_refused', text, options)
+  }
+  const text = `${place} cannot be reached (${message || code || 'no reason given'}). Check the address and try again.`
   return new Problem('network_unreachable', text, options)
 }
 

@@ -1,6 +1,6 @@
 /** The terminal, files and network of the command line: what `cli/context.ts` asks for. */
 import { randomBytes } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
@@ -9,13 +9,17 @@ import { formatId, ID_BYTES } from '#kernel/id.ts'
 import { Problem } from '#protocol/problem.ts'
 import { readDataFiles } from './data-files.ts'
 import { fetchNetwork } from './fetch-client.ts'
+import { createHeadlessBrowser } from './headless-browser.ts'
 import { nodeClock } from './node-clock.ts'
 import { nodeCrypto } from './node-crypto.ts'
 import { createNodeMachine } from './node-machine.ts'
+import { nodeTimeZones } from './node-time-zones.ts'
+import { trustAuthorities } from './trusted-authorities.ts'
 
 /** `rootFolder` is where `package.json` and `node_modules` are. */
 export function createNodeCliContext({ rootFolder }: { readonly rootFolder: string }) {
   for (const stream of [process.stdout, process.stderr]) endQuietlyWhenPipeCloses(stream)
+  const machine = createNodeMachine()
   return {
     env: process.env,
     homeFolder: homedir(),
@@ -23,13 +27,21 @@ export function createNodeCliContext({ rootFolder }: { readonly rootFolder: stri
     stderr: outputOf(process.stderr),
     stdin: createInput(),
     fetch: fetchNetwork,
+    trustAuthorities,
     clock: nodeClock,
     newId: (prefix: string): string => formatId(prefix, randomBytes(ID_BYTES)),
     readFile: readFileIfThere,
+    writeFile: writeFileWhole,
     dataFiles: () => readDataFiles(),
     onInterrupt,
-    machine: createNodeMachine(),
+    machine,
     crypto: nodeCrypto,
+    timeZones: nodeTimeZones,
+    browser: createHeadlessBrowser({
+      machine,
+      isRoot: process.getuid?.() === 0,
+      program: process.env['CHROME_PATH'] || undefined,
+    }),
     rootFolder,
   }
 }
@@ -94,6 +106,22 @@ async function readFileIfThere(path: string): Promise<string | null> {
       details: { file: path },
       cause: error,
     })
+  }
+}
+
+async function writeFileWhole(path: string, data: string | Uint8Array): Promise<void> {
+  try {
+    await writeFile(path, data)
+  } catch (error) {
+    const { message } = error as NodeJS.ErrnoException
+    throw new Problem(
+      'disk_failed',
+      `${path} cannot be written (${message}). Is its folder there, and writable?`,
+      {
+        details: { file: path },
+        cause: error,
+      },
+    )
   }
 }
 

@@ -1,7 +1,9 @@
 import { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import type { WebSocket } from 'ws'
 import type { Clock, Link, LinkHandlers, Log, Timer } from '#host/host.ts'
 import { assert } from '#kernel/assert.ts'
+import { hashOfKey } from './certificate.ts'
 
 export interface LinkLimits {
   readonly messageBytesMax: number
@@ -53,6 +55,7 @@ export class WsLink implements Link {
   #state: 'opening' | 'open' | 'closing' | 'closed' = 'opening'
   #webSocket: WebSocket | null = null
   #socket: Socket | null = null
+  #tlsKey: string | null = null
   #waiting: Uint8Array[] = []
   #waitingBytes = 0
   #end: { readonly code: number; readonly reason: string } | null = null
@@ -87,6 +90,9 @@ export class WsLink implements Link {
     assert(socket instanceof Socket, 'a WebSocket runs on a TCP connection')
     assert(this.#webSocket !== null, 'a link is opened with its WebSocket')
     this.#socket = socket
+    // Asked once: Node has the certificate for the first who asks, and none from then on.
+    const certificate = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined
+    if (certificate) this.#tlsKey = hashOfKey(certificate.publicKey)
     this.#timer?.cancel()
     if (this.#state === 'closing') {
       this.#sayClose(this.#webSocket)
@@ -116,6 +122,10 @@ export class WsLink implements Link {
     } else return
     const bufferedBytes = this.bufferedBytes()
     if (bufferedBytes > this.#limits.bufferedBytesMax) this.drop(`${bufferedBytes} bytes wait to be sent`)
+  }
+
+  tlsKey(): string | null {
+    return this.#tlsKey
   }
 
   bufferedBytes(): number {
