@@ -1,16 +1,17 @@
 /**
- * `npm start`, `npm test` and `npm run setup` begin here, on any Node from 20 on and with nothing installed: installs
+ * `npm start`, `npm test`, `npm run setup` and `npm run build` begin here, on any Node from 20 on and with nothing installed: installs
  * the packages if they are missing or older than package.json, then goes on under the Node 24 that is among them.
  *
  *     node bootstrap.mjs start [arguments of "shoal up"]
  *     node bootstrap.mjs test [part of a file name]...
  *     node bootstrap.mjs setup
+ *     node bootstrap.mjs build
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import os from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
@@ -34,6 +35,7 @@ const programs = {
   start: (args) => ['bin/shoal.ts', 'up', ...args],
   test: (args) => ['test/run.ts', ...args],
   setup: (args) => ['bin/setup.ts', ...args],
+  build: (args) => ['bin/build.ts', ...args],
 }
 
 /** A sentence for people, without a stack. */
@@ -46,10 +48,26 @@ async function main([task = '', ...args], root) {
   if (program === undefined)
     throw new Stop(`Usage: node bootstrap.mjs ${Object.keys(programs).join('|')} [arguments]`)
   if (installReason(root) !== null) await withLock(root, () => install(root))
+  if (task === 'start' || task === 'test') await buildPages(root)
   return await become(
     findNode(root),
     program(args).map((part, at) => (at === 0 ? join(root, part) : part)),
   )
+}
+
+/** Builds the web pages where they are missing or older than their sources. Without them all else works. */
+async function buildPages(root) {
+  const build = join(root, 'web/build-web.ts')
+  if (!fs.existsSync(build)) return
+  const child = spawn(findNode(root), [build], {
+    cwd: root,
+    stdio: ['ignore', process.stderr, process.stderr],
+  })
+  const code = await new Promise((done) => {
+    child.on('error', () => done(1))
+    child.on('exit', (exitCode) => done(exitCode ?? 1))
+  })
+  if (code !== 0) say('Shoal: the web pages were not built, and going on without them: see the lines above.')
 }
 
 /** Hash of what decides which packages are installed. `shoal doctor` computes it too. */
@@ -106,7 +124,7 @@ async function install(root) {
 
 /** Warnings are left out: on an older Node npm has one for every package that wants a newer one, which is why we bring it. */
 const NPM_ARGUMENTS = [
-  ...['install', '--no-fund', '--no-audit', '--loglevel=error'],
+  ...['install', '--no-fund', '--no-audit', '--loglevel=error', '--ignore-scripts'],
   ...['--include=dev', '--include=optional', '--engine-strict=false'],
 ]
 
@@ -121,7 +139,12 @@ function prepareFolder(root) {
   const isFirst = !fs.existsSync(stampFile(root))
   if (fs.existsSync(unfinishedFile(root))) {
     say('Shoal: the last installation was cut short; beginning it anew.')
-    const leftovers = fs.readdirSync(folder).filter((name) => !name.startsWith('.shoal-lock'))
+    // Under npm this program may run on the Node among the packages, which starts npm too: that one is whole.
+    const [ourPackage] = relative(folder, process.execPath).split(/[/\\]/)
+    const kept = ourPackage === '..' ? [] : [ourPackage, '.bin']
+    const leftovers = fs
+      .readdirSync(folder)
+      .filter((name) => !name.startsWith('.shoal-lock') && !kept.includes(name))
     for (const name of leftovers) fs.rmSync(join(folder, name), { recursive: true, force: true })
   }
   if (isFirst && ownNode(root) === null && diskFreeMib(root) < INSTALL_MIB) {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import {
+  constants,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -29,7 +30,21 @@ test('start becomes "shoal up", setup its own program', async (t) => {
   assert.equal((await bootstrap(['setup'])).stdout, 'setup []\n')
   const wrong = await bootstrap(['dance'])
   assert.deepEqual([wrong.code, wrong.stdout], [1, ''])
-  assert.match(wrong.stderr, /Usage: node bootstrap\.mjs start\|test\|setup/)
+  assert.match(wrong.stderr, /Usage: node bootstrap\.mjs start\|test\|setup\|build/)
+})
+
+test('start and test build the web pages first, and go on without them where that fails', async (t) => {
+  const { bootstrap, root } = setup(t)
+  mkdirSync(join(root, 'web'))
+  writeFileSync(join(root, 'web/build-web.ts'), 'console.log("pages")')
+  const good = await bootstrap(['start'])
+  assert.deepEqual([good.code, good.stdout], [0, 'shoal ["up"]\n'])
+  assert.match(good.stderr, /^pages$/m)
+  assert.doesNotMatch((await bootstrap(['setup'])).stderr, /pages/)
+  writeFileSync(join(root, 'web/build-web.ts'), 'process.exit(3)')
+  const bad = await bootstrap(['test'])
+  assert.deepEqual([bad.code, bad.stdout], [0, 'run []\n'])
+  assert.match(bad.stderr, /the web pages were not built, and going on without them/)
 })
 
 test('a changed package.json or lock file is installed again', async (t) => {
@@ -107,6 +122,22 @@ test('an installation that was cut short begins with nothing: npm would believe 
   assert(!existsSync(join(root, 'node_modules/half')))
 })
 
+test('beginning anew spares the Node that it runs on, which npm is started with', async (t) => {
+  const { bootstrap, root } = setup(t)
+  const own = join(root, 'node_modules/node-own/bin')
+  for (const folder of [own, join(root, 'node_modules/half'), join(root, 'node_modules/.bin')])
+    mkdirSync(folder, { recursive: true })
+  copyFileSync(process.execPath, join(own, 'node'), constants.COPYFILE_FICLONE)
+  writeFileSync(join(root, 'node_modules/.shoal-unfinished'), '')
+  const { code, stderr } = await bootstrap(['test'], {}, join(own, 'node'))
+  assert.equal(code, 0, stderr)
+  assert.match(stderr, /beginning it anew/)
+  assert.deepEqual(
+    ['node-own/bin/node', 'half'].map((name) => existsSync(join(root, 'node_modules', name))),
+    [true, false],
+  )
+})
+
 test('a place where nothing can be installed is told before npm is called', async (t) => {
   const { bootstrap, installs, root } = setup(t)
   writeFileSync(join(root, 'node_modules'), 'a file')
@@ -175,9 +206,9 @@ fs.rmSync('node_modules/.bin/node', { force: true })
 fs.symlinkSync(process.execPath, 'node_modules/.bin/node')
 `,
   )
-  const begin = (args: readonly string[], env: Record<string, string> = {}) => {
+  const begin = (args: readonly string[], env: Record<string, string> = {}, node = process.execPath) => {
     const quiet = Object.entries(process.env).filter(([name]) => !/^npm_|^NODE_TEST/.test(name))
-    const child = spawn(process.execPath, ['bootstrap.mjs', ...args], {
+    const child = spawn(node, ['bootstrap.mjs', ...args], {
       cwd: root,
       env: { ...Object.fromEntries(quiet), ...env, npm_execpath: join(root, 'fake/npm-cli.cjs') },
     })
@@ -190,7 +221,8 @@ fs.symlinkSync(process.execPath, 'node_modules/.bin/node')
           .split('\n')
           .map((line) => JSON.parse(line) as Install)
       : []
-  return { root, begin, bootstrap: (args: readonly string[], env = {}) => begin(args, env).end, installs }
+  const bootstrap = (args: readonly string[], env = {}, node = process.execPath) => begin(args, env, node).end
+  return { root, begin, bootstrap, installs }
 }
 
 function watch(child: ChildProcessWithoutNullStreams) {

@@ -16,12 +16,13 @@ import { type FileReport, formatReport, formatSummary, type Step } from './repor
 import { runFile } from './run-file.ts'
 
 const root = join(import.meta.dirname, '..')
-const TEST_FOLDERS = ['test', 'src', 'bench']
+const TEST_FOLDERS = ['test', 'src', 'bench', 'web']
 const FILE_TIMEOUT_MS = 5 * 60_000
 
 const programs: readonly (readonly [name: string, path: string, args: readonly string[]])[] = [
   ['system', 'bin/setup.ts', []],
   ['types', 'node_modules/typescript/bin/tsc', ['-p', '.']],
+  ['types of web', 'node_modules/typescript/bin/tsc', ['-p', 'web']],
   ['lint', 'node_modules/@biomejs/biome/bin/biome', ['check']],
 ]
 

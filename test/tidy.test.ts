@@ -25,9 +25,11 @@ const paths = readdirSync(root, { withFileTypes: true })
 const texts = (pattern: RegExp): Map<string, string> =>
   new Map(paths.filter((path) => pattern.test(path)).map((path) => [path, read(path)]))
 
-const source = texts(/^(src|bin|test|bench)\/(?!(.*\/)?\.).*\.ts$|^bootstrap\.mjs$/)
+const source = texts(/^(src|bin|test|bench|web)\/(?!(.*\/)?\.).*\.tsx?$|^bootstrap\.mjs$/)
 const product = [...source].filter(([path]) => path.startsWith('src/'))
 const packageJson = JSON.parse(read('package.json')) as PackageJson
+const webPackageJson = JSON.parse(read('web/package.json')) as PackageJson
+const isOfWeb = ([path]: readonly [string, string]) => path.startsWith('web/')
 
 test('the ladder of folders has no way down', () => none(checkLadder(ladder)))
 
@@ -50,14 +52,21 @@ test('files are short and free of shortcuts', () =>
 test('every file is used', () => none(findDeadFiles(source, Object.values(packageJson.scripts ?? {}))))
 
 test('every dependency is imported, and every import is a dependency', () =>
-  none(checkDependencies(source, packageJson)))
+  none([
+    ...checkDependencies(new Map([...source].filter((file) => !isOfWeb(file))), packageJson),
+    ...checkDependencies(
+      new Map([...source, ...texts(/^web\/.*\.css$/)].filter(isOfWeb)),
+      webPackageJson,
+      'web/',
+    ),
+  ]))
 
 test('every dependency has its line of why', () => {
-  none(checkDependencyPage(read('docs/reference/dependencies.md'), packageJson))
+  none(checkDependencyPage(read('docs/reference/dependencies.md'), packageJson, webPackageJson))
 })
 
 test('versions are exact, and the lock names no address', () =>
-  none(checkLock(read('package-lock.json'), packageJson)))
+  none([packageJson, webPackageJson].flatMap((one) => checkLock(read('package-lock.json'), one))))
 
 test('links between pages lead somewhere', () => none(checkLinks(texts(/\.md$/), new Set(paths))))
 
@@ -70,5 +79,5 @@ function none(complaints: readonly string[]): void {
 function below(folder: string): string[] {
   return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
     .map((path) => join(folder, path).replaceAll('\\', '/'))
-    .filter((path) => !/(^|\/)(node_modules|__pycache__)(\/|$)/.test(path))
+    .filter((path) => !/(^|\/)(node_modules|__pycache__)(\/|$)|^web\/dist(\/|$)/.test(path))
 }

@@ -4,6 +4,7 @@ import { importsOf } from './source-text.ts'
 const foundations = ['kernel', 'protocol'] as const
 const pureDomains = [
   'organisations',
+  'audit',
   'ledger',
   'fleet',
   'work',
@@ -20,6 +21,7 @@ export const ladder: Readonly<Record<string, readonly string[]>> = {
   kernel: [],
   protocol: ['kernel'],
   organisations: foundations,
+  audit: foundations,
   ledger: foundations,
   fleet: foundations,
   work: foundations,

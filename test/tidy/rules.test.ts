@@ -215,6 +215,24 @@ test('packages are declared where they are used, and used where they are declare
   ])
 })
 
+test('a workspace declares its own packages, those of its style sheets and its build among them', () => {
+  const files = new Map([
+    ['web/roi/main.tsx', "import { x } from 'react'\nimport 'virtual:data'\nimport { y } from 'vite'\n"],
+    ['web/roi/style.css', '@import "tailwindcss" source(none);\n@import "./own.css";\n'],
+    ['web/build.ts', "import { build } from 'vite'\n"],
+  ])
+  const dependencies = { react: '1.0.0' }
+  const devDependencies = { vite: '1.0.0', tailwindcss: '1.0.0', idle: '1.0.0' }
+  assert.deepEqual(checkDependencies(files, { dependencies, devDependencies }, 'web/'), [
+    'web/roi/main.tsx:3: vite is a development dependency, but the product imports it',
+    'web/package.json: nothing imports idle: take it out',
+  ])
+  assert.deepEqual(
+    checkDependencyPage('| `zod` | why |\n', { dependencies: { zod: '1.0.0' } }, { dependencies }),
+    ['react has no line that says why it is there'],
+  )
+})
+
 test('the page of dependencies and package.json name the same packages', () => {
   const packageJson = {
     dependencies: { zod: '1.0.0', ws: '1.0.0' },

@@ -1,6 +1,6 @@
 /** What holds of the tree as a whole. Every check takes its files as texts by path, so that a test can make them up. */
 import { isTest } from './ladder.ts'
-import { importsOf, withoutComments } from './source-text.ts'
+import { type Import, importsOf, lineAt, withoutComments } from './source-text.ts'
 
 export type Files = ReadonlyMap<string, string>
 
@@ -47,42 +47,61 @@ export interface PackageJson {
 /** Packages that are used without being imported. */
 const toolsOf = (name: string): boolean =>
   ['typescript', '@biomejs/biome'].includes(name) ||
+  // The builds of the engine, which node-llama-cpp finds by itself.
+  name.startsWith('@node-llama-cpp/') ||
   name.startsWith('@types/') ||
   /^node-(linux|win|darwin)-/.test(name)
 
-/** Every package that is imported is declared, where it belongs, and every declared one is used. */
-export function checkDependencies(files: Files, packageJson: PackageJson): string[] {
+/** The package takes it in when it is built, so that whoever installs Shoal does not install it. */
+const takenIn: readonly string[] = ['node-llama-cpp']
+
+/** Style sheets import packages too. */
+const allImportsOf = (file: string, text: string): Import[] =>
+  file.endsWith('.css')
+    ? [...text.matchAll(/@import\s+"([^"]+)"/g)].map(({ 1: specifier = '', index }) => ({
+        specifier,
+        isType: true,
+        line: lineAt(text, index),
+      }))
+    : importsOf(text)
+
+/**
+ * Every package that is imported is declared, where it belongs, and every declared one is used. `folder` is that of a
+ * workspace, whose files these are then: `web/`.
+ */
+export function checkDependencies(files: Files, packageJson: PackageJson, folder = ''): string[] {
   const declared = { ...packageJson.dependencies, ...packageJson.optionalDependencies }
   const all = { ...declared, ...packageJson.devDependencies }
   const used = new Set<string>()
   const undeclared: string[] = []
   for (const [file, text] of files) {
-    const isShipped = /^(src|bin)\//.test(file) && !isTest(file)
-    for (const { specifier, isType, line } of importsOf(text)) {
-      if (/^[.#/]|^node:|\$\{/.test(specifier)) continue
+    const isShipped = /^(src|bin|web\/\w+)\//.test(file) && !isTest(file) && file !== 'bin/build.ts'
+    for (const { specifier, isType, line } of allImportsOf(file, text)) {
+      if (/^[.#/]|^(node|virtual):|\$\{/.test(specifier)) continue
       const name = specifier
         .split('/')
         .slice(0, specifier.startsWith('@') ? 2 : 1)
         .join('/')
       used.add(name)
-      if (!(name in all)) undeclared.push(`${file}:${line}: ${name} is imported but not in package.json`)
-      else if (isShipped && !isType && !(name in declared))
+      if (!(name in all))
+        undeclared.push(`${file}:${line}: ${name} is imported but not in ${folder}package.json`)
+      else if (isShipped && !isType && !(name in declared) && !takenIn.includes(name))
         undeclared.push(`${file}:${line}: ${name} is a development dependency, but the product imports it`)
     }
   }
   const unused = Object.keys(all).filter((name) => !used.has(name) && !toolsOf(name))
-  return [...undeclared, ...unused.map((name) => `package.json: nothing imports ${name}: take it out`)]
+  return [
+    ...undeclared,
+    ...unused.map((name) => `${folder}package.json: nothing imports ${name}: take it out`),
+  ]
 }
 
-/** Every package has its line in the page of dependencies, and every line its package. */
-export function checkDependencyPage(page: string, packageJson: PackageJson): string[] {
+/** Every package has its line in the page of dependencies, and every line its package: ours and the workspaces'. */
+export function checkDependencyPage(page: string, ...packages: readonly PackageJson[]): string[] {
   const listed = [...page.matchAll(/^\| `([^`]+)` \|/gm)].map((match) => match[1] ?? '')
-  const names = [
-    packageJson.dependencies,
-    packageJson.devDependencies,
-    packageJson.optionalDependencies,
-    packageJson.overrides,
-  ].flatMap((group) => Object.keys(group ?? {}))
+  const names = packages
+    .flatMap((one) => [one.dependencies, one.devDependencies, one.optionalDependencies, one.overrides])
+    .flatMap((group) => Object.keys(group ?? {}))
   return [
     ...names
       .filter((name) => !listed.includes(name))
