@@ -1,7 +1,7 @@
 /** `npm run sim`: runs seeds and prints how to replay the first one that fails. */
 import { parseArgs } from 'node:util'
 import { HOUR_MS, MINUTE_MS } from '#kernel/time.ts'
-import type { SimPlan } from './sim-plan.ts'
+import { administersIn, type SimPlan } from './sim-plan.ts'
 import { simulate } from './simulate.ts'
 
 const usage = `Usage: npm run sim -- [--seeds N] [--from S] [--twice] [--nodes N] [--minutes M] [--verbose]
@@ -39,11 +39,12 @@ let events = 0
 let simulatedMs = 0
 for (let seed = from; seed < from + seeds; seed++) {
   try {
-    const run = await simulate(seed, override)
+    const plan = { administers: administersIn(seed), ...override }
+    const run = await simulate(seed, plan)
     events += run.events
     simulatedMs += run.simulatedMs
     if (values.twice) {
-      const again = await simulate(seed, override)
+      const again = await simulate(seed, plan)
       events += again.events
       simulatedMs += again.simulatedMs
       if (again.digest !== run.digest) throw new Error(`two runs differ: ${run.digest} and ${again.digest}`)

@@ -1,13 +1,7 @@
 /** An agent that does what a test tells it, also what no real agent would. */
 import type { KeyPair, Link } from '#host/host.ts'
-import {
-  AGENT_PROTOCOL_VERSION,
-  Challenge,
-  HEARTBEAT_MS,
-  type Hello,
-  helloText,
-  NodeReport,
-} from '#protocol/agent-link.ts'
+import { Challenge, HEARTBEAT_MS, type Hello, helloText, NodeReport } from '#protocol/agent-link.ts'
+import { AGENT_PROTOCOL_UNSAID } from '#protocol/agent-version.ts'
 import type { Capability, ModelCapability } from '#protocol/capability.ts'
 import { EngineRequest } from '#protocol/engine-request.ts'
 import {
@@ -79,7 +73,7 @@ export function connectScriptedAgent(
   function prove(frame: Frame): void {
     const { nonce, gatewayId } = Challenge.parse(decodeJson(frame.payload))
     const hello = {
-      protocol: AGENT_PROTOCOL_VERSION,
+      protocol: AGENT_PROTOCOL_UNSAID.max,
       nodeId,
       session,
       agentVersion: 'test',

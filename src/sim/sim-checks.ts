@@ -1,11 +1,14 @@
 /** What must hold whatever happened: checked against the journal itself, by other code than wrote it. */
 
 import { replay } from '#coordinator/coordinator.ts'
-import { JournalRecord } from '#coordinator/coordinator-events.ts'
+import { type CoordinatorEvent, JournalRecord } from '#coordinator/coordinator-events.ts'
 import { checkState, emptyState, evolve, formatState } from '#coordinator/coordinator-state.ts'
 import { assert } from '#kernel/assert.ts'
+import { toCanonical } from '#kernel/canonical.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
+import { checkAuditLog, checkKeyLimits } from './audit-check.ts'
 import { checkBills } from './bill-check.ts'
+import { JournalRules } from './journal-rules.ts'
 import type { ClientResult } from './sim-client.ts'
 import type { SimLoad } from './sim-load.ts'
 import { FEE_BPS, type SimWorld } from './sim-world.ts'
@@ -40,10 +43,12 @@ export async function checkEnd(
   const readings = new Set<string>()
   const transfers = new Set<string>()
   const oracle = new Map<string, bigint>()
+  const rules = new JournalRules()
   let losses = 0n
   const post = (accountId: string, amount: bigint): void => {
     oracle.set(accountId, (oracle.get(accountId) ?? 0n) + amount)
   }
+  const acts: CoordinatorEvent[] = []
   for (const entry of entries) {
     assert(
       entry.epoch >= epoch,
@@ -51,8 +56,10 @@ export async function checkEnd(
     )
     epoch = entry.epoch
     // By the schema: a replay trusts the journal, and reads it at the quick.
-    const { events } = JournalRecord.parse(JSON.parse(entry.payload))
+    const { atMs, events } = JournalRecord.parse(JSON.parse(entry.payload))
+    rules.read(atMs, events)
     checkBills(events, BigInt(FEE_BPS))
+    acts.push(...events.filter(({ type }) => type === 'audit.recorded'))
     for (const event of events) {
       evolve(parsed, event)
       if (event.type === 'usage.recorded') {
@@ -74,6 +81,8 @@ export async function checkEnd(
       }
     }
   }
+  checkAuditLog(acts, coordinator.state)
+  checkKeyLimits(coordinator.state, world.plan)
   assert(formatState(parsed) === live, 'what the schema reads of the journal gives the live state')
   for (const account of coordinator.state.ledger.accounts.values()) {
     const expected = oracle.get(account.id) ?? 0n
@@ -82,14 +91,24 @@ export async function checkEnd(
   for (const transferId of load.acknowledged)
     assert(transfers.has(transferId), `${transferId} was acknowledged and lost`)
   for (const result of load.results) checkResult(result, billed)
-  for (const [requestId] of outcomes)
-    assert(billed.has(requestId), `the outcome of ${requestId} never reached the ledger`)
+  for (const [requestId, record] of outcomes) {
+    const inLedger = billed.get(requestId)
+    assert(inLedger, `the outcome of ${requestId} never reached the ledger`)
+    assert(toCanonical(inLedger) === toCanonical(record), `${requestId} is in the ledger as it was metered`)
+  }
   return { entries: entries.length, usageRecords: billed.size, losses }
 }
 
 function checkResult(result: ClientResult, billed: ReadonlyMap<string, UsageRecord>): void {
-  if (result.kind !== 'completed') return
   const record = result.requestId === null ? undefined : billed.get(result.requestId)
+  if (result.kind === 'refused' || result.kind === 'broken') {
+    const outcome = record?.outcome ?? 'failed'
+    return assert(
+      outcome === 'failed',
+      `request ${result.requestId} failed its caller, its record says ${outcome}`,
+    )
+  }
+  if (result.kind !== 'completed') return
   assert(record, `request ${result.requestId} completed and was never billed`)
   assert(
     record.outcome === 'completed',
@@ -97,6 +116,8 @@ function checkResult(result: ClientResult, billed: ReadonlyMap<string, UsageReco
   )
   const billedTokens = record.parts.reduce((sum, part) => sum + part.completionTokens, 0)
   assert(billedTokens === result.completionTokens, 'what is billed is what was delivered')
+  const billedPrompt = record.parts.reduce((sum, part) => sum + part.promptTokens, 0)
+  assert(billedPrompt === result.promptTokens, 'the prompt that is billed is the one that was read')
 }
 
 /** What is still missing before the healed network is at rest; null when nothing is. */

@@ -1,6 +1,7 @@
 /** An engine whose every token is known in advance, so that a lost, repeated or foreign one shows. */
 import type { Engine, EngineModel, EngineRun, EngineSink } from '#engines/engine.ts'
 import type { Clock } from '#host/host.ts'
+import { assert } from '#kernel/assert.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
 import { Problem } from '#protocol/problem.ts'
 
@@ -77,8 +78,13 @@ export function createSimEngine(
   function start(request: EngineRequest, sink: EngineSink): EngineRun {
     const prompt = promptOf(request)
     const maxTokens = request.kind === 'embedding' ? 0 : request.maxTokens
-    const answer = expectedAnswer(prompt, maxTokens)
-    let position = 0
+    const resumed = request.kind === 'embedding' ? [] : (request.resumedIds ?? [])
+    const answer = expectedAnswer(prompt, resumed.length + maxTokens)
+    let position = resumed.length
+    assert(
+      resumed.every((id, index) => id === answer.tokenIds[index]),
+      `an answer is to be continued that is not the one to this prompt: ${request.requestId}`,
+    )
     let isOver = false
     let isPaused = false
     let isStarted = false
@@ -109,7 +115,11 @@ export function createSimEngine(
       if (position < answer.tokenIds.length) return schedule()
       finish()
       const { finishReason } = answer
-      sink.onEnd({ finishReason, promptTokens: promptTokensOf(prompt), completionTokens: position })
+      sink.onEnd({
+        finishReason,
+        promptTokens: promptTokensOf(prompt),
+        completionTokens: position - resumed.length,
+      })
     }
     function schedule(): void {
       clock.after(options.msPerToken * TOKENS_PER_DELTA * faults.slowness, step)

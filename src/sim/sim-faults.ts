@@ -1,4 +1,5 @@
 import type { Random } from '#kernel/random.ts'
+import { diskFaults, healDisks, type Strike } from './sim-disk-faults.ts'
 import { type FaultKind, faultKinds } from './sim-plan.ts'
 import type { SimWorld } from './sim-world.ts'
 
@@ -19,8 +20,8 @@ export function startFaults(world: SimWorld, random: Random): SimFaults {
     if (everyMs === null) continue
     const strike = (): void => {
       if (isHealed) return
-      counts[kind]++
-      faults[kind](world, random)
+      const struck = (): void => void counts[kind]++
+      faults[kind]({ world, random, isHealed: () => isHealed, struck })
       world.scheduler.after(random.int(2 * everyMs), strike)
     }
     world.scheduler.after(random.int(2 * everyMs), strike)
@@ -33,6 +34,7 @@ export function startFaults(world: SimWorld, random: Random): SimFaults {
       const { bus, gateways, agents } = world
       Object.assign(bus.faults, { lossPer10k: 0, duplicatePer10k: 0 })
       bus.faults.cutOff.clear()
+      healDisks(world)
       world.coordinatorProcess.wake()
       if (!world.coordinatorProcess.isAlive) world.startCoordinator()
       for (const slot of gateways) if (!slot.process.isAlive) world.startGateway(slot)
@@ -47,15 +49,17 @@ export function startFaults(world: SimWorld, random: Random): SimFaults {
 
 const pick = <T>(items: readonly T[], random: Random): T => items[random.int(items.length)] as T
 
-const faults: Record<FaultKind, (world: SimWorld, random: Random) => void> = {
-  coordinator_crash(world, random) {
+const faults: Record<FaultKind, (strike: Strike) => void> = {
+  coordinator_crash({ world, random, struck }) {
+    struck()
     world.killCoordinator()
     world.scheduler.after(100 + random.int(10_000), () => {
       if (!world.coordinatorProcess.isAlive) world.startCoordinator()
     })
   },
-  // The old coordinator is frozen, a new one takes the epoch, the old one wakes and must not get a word in.
-  coordinator_takeover(world, random) {
+  /** The old coordinator is frozen, a new one takes the epoch, the old one wakes and must not get a word in. */
+  coordinator_takeover({ world, random, struck }) {
+    struck()
     const old = world.coordinatorProcess
     if (!old.isAlive) return
     old.stop()
@@ -64,7 +68,8 @@ const faults: Record<FaultKind, (world: SimWorld, random: Random) => void> = {
       world.scheduler.after(random.int(5_000), () => old.wake())
     })
   },
-  gateway_crash(world, random) {
+  gateway_crash({ world, random, struck }) {
+    struck()
     const slot = pick(world.gateways, random)
     if (!slot.process.isAlive) return
     world.killGateway(slot)
@@ -72,39 +77,52 @@ const faults: Record<FaultKind, (world: SimWorld, random: Random) => void> = {
       if (!slot.process.isAlive) world.startGateway(slot)
     })
   },
-  agent_crash(world, random) {
+  agent_crash({ world, random, struck }) {
+    struck()
     const slot = pick(world.agents, random)
     if (!slot.process.isAlive) return
     world.killAgent(slot)
+    if (random.chance(1, 4)) slot.gateway = pick(world.gateways, random)
     world.scheduler.after(200 + random.int(60_000), () => {
       if (!slot.process.isAlive) world.startAgent(slot)
     })
   },
-  agent_stop(world, random) {
+  agent_stop({ world, random, struck }) {
+    struck()
     const { process } = pick(world.agents, random)
     process.stop()
-    world.scheduler.after(500 + random.int(40_000), () => process.wake())
+    // As often as not just long enough to be suspected, and not to be given up.
+    const stopMs = random.chance(1, 2) ? 4_000 + random.int(5_000) : 500 + random.int(40_000)
+    world.scheduler.after(stopMs, () => process.wake())
   },
-  engine_crash(world, random) {
+  engine_crash({ world, random, struck }) {
+    struck()
     pick(world.agents, random).engine?.faults.crash(500 + random.int(10_000))
   },
-  engine_slow(world, random) {
+  engine_slow({ world, random, struck }) {
+    struck()
     const { engine } = pick(world.agents, random)
     if (!engine) return
-    engine.faults.slowness = 2 + random.int(30)
+    // Now and then so slow that it counts as stalled.
+    engine.faults.slowness = random.chance(1, 5) ? 100 + random.int(300) : 2 + random.int(30)
     world.scheduler.after(random.int(60_000), () => {
       engine.faults.slowness = 1
     })
   },
-  link_cut(world, random) {
+  link_cut({ world, random, struck }) {
+    struck()
     world.network.cut(pick(world.agents, random).process, 500 + random.int(30_000))
   },
-  bus_cut(world, random) {
+  bus_cut({ world, random, struck }) {
+    struck()
     const { name } = random.chance(1, 2) ? world.coordinatorProcess : pick(world.gateways, random)
     world.bus.faults.cutOff.add(name)
-    world.scheduler.after(500 + random.int(60_000), () => void world.bus.faults.cutOff.delete(name))
+    // Now and then long enough for slices to expire.
+    const cutMsMax = random.chance(1, 6) ? 300_000 : 60_000
+    world.scheduler.after(500 + random.int(cutMsMax), () => void world.bus.faults.cutOff.delete(name))
   },
-  clock_jump(world, random) {
+  clock_jump({ world, random, struck }) {
+    struck()
     const processes = [
       world.coordinatorProcess,
       pick(world.gateways, random).process,
@@ -112,4 +130,5 @@ const faults: Record<FaultKind, (world: SimWorld, random: Random) => void> = {
     ]
     pick(processes, random).skewMs += random.int(120_000) - 60_000
   },
+  ...diskFaults,
 }

@@ -4,11 +4,12 @@ import { openOrganisation } from '#coordinator/open-organisation.ts'
 import type { Turn } from '#coordinator/turn.ts'
 import { assert } from '#kernel/assert.ts'
 import { NANO_PER_USD } from '#kernel/money.ts'
-import type { Random } from '#kernel/random.ts'
+import { createRandom, type Random } from '#kernel/random.ts'
 import { consumerAccount, EXTERNAL_TEST } from '#ledger/ledger.ts'
+import { startAdministration } from './sim-administration.ts'
 import { type ClientResult, sendCall } from './sim-client.ts'
 import { simCrypto } from './sim-host.ts'
-import { type GatewaySlot, KEY_SECRET, MODELS, type SimWorld } from './sim-world.ts'
+import { type AgentSlot, type GatewaySlot, KEY_SECRET, MODELS, type SimWorld } from './sim-world.ts'
 
 const PROVIDERS = 5
 
@@ -17,6 +18,15 @@ export const organisationOf = (client: number): string => `org_client${String(cl
 
 /** The network's first turn: organisations with keys and money, and all nodes enrolled. */
 export function foundNetwork(turn: Turn, world: SimWorld): void {
+  foundClients(turn, world)
+  for (let provider = 0; provider < PROVIDERS; provider++) {
+    openOrganisation(turn, { organisationId: `org_provider${provider}`, name: `provider ${provider}` })
+  }
+  for (const slot of world.agents) enrolSlot(turn, slot, `org_provider${slot.index % PROVIDERS}`)
+}
+
+/** Organisations with keys and money. */
+export function foundClients(turn: Turn, world: SimWorld): void {
   const { nowMs } = turn
   for (let client = 0; client < world.plan.clients; client++) {
     const organisationId = organisationOf(client)
@@ -38,23 +48,22 @@ export function foundNetwork(turn: Turn, world: SimWorld): void {
     )
     accept(deposit(turn, { transferId: `seed-${client}`, client, usd: world.plan.balanceUsd }))
   }
-  for (let provider = 0; provider < PROVIDERS; provider++) {
-    openOrganisation(turn, { organisationId: `org_provider${provider}`, name: `provider ${provider}` })
+}
+
+/** A node of an organisation that is open. */
+export function enrolSlot(turn: Turn, slot: AgentSlot, organisationId: string): void {
+  const { nowMs } = turn
+  const { nodeId, keys, index } = slot
+  const tokenHash = `token-${index}`
+  accept(turn.fleet({ kind: 'issue_token', tokenHash, organisationId, expiresAtMs: nowMs + 60_000, nowMs }))
+  const enrolment = {
+    nodeId,
+    publicKey: keys.publicKeyHex,
+    name: nodeId,
+    tokenHash,
+    askPerGpuHour: 50_000_000n,
   }
-  for (const slot of world.agents) {
-    const tokenHash = `token-${slot.index}`
-    const organisationId = `org_provider${slot.index % PROVIDERS}`
-    accept(turn.fleet({ kind: 'issue_token', tokenHash, organisationId, expiresAtMs: nowMs + 60_000, nowMs }))
-    const { nodeId, keys } = slot
-    const enrolment = {
-      nodeId,
-      publicKey: keys.publicKeyHex,
-      name: nodeId,
-      tokenHash,
-      askPerGpuHour: 50_000_000n,
-    }
-    assert(typeof enrolNode(turn, enrolment) !== 'string', 'a node with a fresh token enrols')
-  }
+  assert(typeof enrolNode(turn, enrolment) !== 'string', 'a node with a fresh token enrols')
 }
 
 export function deposit(
@@ -92,6 +101,9 @@ export function startLoad(
   const { plan, scheduler } = world
   const results: ClientResult[] = []
   const acknowledged = new Set<string>()
+  const administration = plan.administers
+    ? startAdministration(world, createRandom(plan.thinkMs), organisationOf)
+    : null
   let open = 0
   let isStopped = false
 
@@ -102,10 +114,12 @@ export function startLoad(
     const next = (): void => void scheduler.after(random.int(2 * plan.thinkMs), () => call(client))
     if (!server?.isAlive) return next()
     open++
+    const key = administration?.keyOf(client) ?? null
+    const check = key && administration?.expect(key, gateway)
     sendCall(
       { scheduler, random, server, deliver: (exchange) => world.network.exchange(gateway.address, exchange) },
       {
-        apiKey: apiKeyOf(client),
+        apiKey: key?.apiKey ?? apiKeyOf(client),
         model: MODELS[random.int(MODELS.length)] as string,
         prompt: `question ${random.int(1_000_000)} of client ${client}`,
         maxTokens: 1 + random.int(150),
@@ -115,6 +129,7 @@ export function startLoad(
       },
       (result) => {
         open--
+        check?.(result)
         results.push(result)
         onResult(result)
         next()
@@ -147,11 +162,12 @@ export function startLoad(
     scheduler.after(random.int(10_000), () => call(client))
   operate(0)
   return {
-    open: () => open,
+    open: () => open + (administration?.open() ?? 0),
     results,
     acknowledged,
     stop() {
       isStopped = true
+      administration?.stop()
     },
   }
 }

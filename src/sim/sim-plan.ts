@@ -10,6 +10,10 @@ export interface SimPlan {
   /** Mean pause of a client between two requests. */
   readonly thinkMs: number
   readonly balanceUsd: number
+  /** How many times an ordinary ask the nodes ask (1): from thousands on, slices and balances run dry. */
+  readonly askFactor?: number
+  /** Owners and operators are at work, too: keys come and go, payouts are asked for and settled. */
+  readonly administers?: boolean
   readonly loadMs: number
   readonly latencyMsMax: number
   readonly busDelayMsMax: number
@@ -23,6 +27,18 @@ export interface SimPlan {
   readonly faultEveryMs: Readonly<Record<FaultKind, number | null>>
 }
 
+const diskFaultKinds = [
+  'power_cut',
+  'disk_flip',
+  'snapshot_harm',
+  'sync_failure',
+  'disk_full',
+  'disk_slow',
+  'disk_replaced',
+  'disk_restored',
+] as const
+export type DiskFaultKind = (typeof diskFaultKinds)[number]
+
 export const faultKinds = [
   'coordinator_crash',
   'coordinator_takeover',
@@ -34,6 +50,7 @@ export const faultKinds = [
   'link_cut',
   'bus_cut',
   'clock_jump',
+  ...diskFaultKinds,
 ] as const
 export type FaultKind = (typeof faultKinds)[number]
 
@@ -48,14 +65,18 @@ export function drawPlan(random: Random): SimPlan {
     clients: 4 + random.int(10),
     thinkMs: 2_000 + random.int(12_000),
     balanceUsd: random.chance(1, 3) ? 1 : 50,
+    askFactor: random.chance(1, 2) ? 1 : 1_000 + random.int(20_000),
     loadMs: 15 * MINUTE_MS,
     latencyMsMax: 2 + random.int(80),
     busDelayMsMax: 2 + random.int(120),
     busLossPer10k: random.chance(1, 3) ? 0 : random.int(500),
     busDuplicatePer10k: random.chance(1, 3) ? 0 : random.int(500),
-    skewMsMax: random.chance(1, 2) ? 0 : random.int(10 * MINUTE_MS),
+    skewMsMax: random.chance(1, 2) ? 0 : random.int((random.chance(1, 4) ? 120 : 10) * MINUTE_MS),
     leavePercent: random.int(25),
     slowReaderPercent: random.int(30),
     faultEveryMs,
   }
 }
+
+/** In half of the seeds owners and operators are at work; what else a seed draws is the same with and without. */
+export const administersIn = (seed: number): boolean => seed % 2 === 0

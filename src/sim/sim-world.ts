@@ -4,8 +4,11 @@ import type { Coordinator } from '#coordinator/coordinator.ts'
 import { type CoordinatorService, openCoordinatorService } from '#coordinator/coordinator-service.ts'
 import { type Gateway, openGateway } from '#gateway/gateway.ts'
 import { serveOpenAi } from '#gateway/openai-http.ts'
+import type { Host } from '#host/host.ts'
+import { assert } from '#kernel/assert.ts'
 import { forkRandom, type Random } from '#kernel/random.ts'
-import type { ProblemCode } from '#protocol/problem.ts'
+import { fingerprintOf } from '#protocol/network-key.ts'
+import { Problem, type ProblemCode } from '#protocol/problem.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
 import { Scheduler } from './scheduler.ts'
 import { SimBus } from './sim-bus.ts'
@@ -16,11 +19,34 @@ import { SimNetwork } from './sim-network.ts'
 import type { SimPlan } from './sim-plan.ts'
 import { SimProcess } from './sim-process.ts'
 
+/** By which its agents know the network. */
+const NETWORK_KEYS = simCrypto.keyPair(new Uint8Array(32).fill(250))
 export const KEY_SECRET = 'simulated-network'
 export const MODELS = ['guide-small', 'guide-large'] as const
 export const FEE_BPS = 500
 /** Few enough that most coordinators of a run start from a snapshot. */
 const SNAPSHOT_EVERY = 60
+
+/** Ends that a process comes to by itself, and rightly so; a bug ends the run instead. */
+const deathCodes: readonly ProblemCode[] = ['epoch_stale', 'disk_failed', 'disk_full', 'journal_corrupt']
+/** How soon whoever watches over a process starts it again. */
+const RESTART_MS_MIN = 500
+const RESTART_MS_SPREAD = 3_000
+
+/** A machine with a disk: the coordinator's or a gateway's. */
+export interface ServerMachine {
+  readonly name: string
+  readonly disk: SimDisk
+  /** The record without which its process does not start. */
+  readonly journal: string
+  isUp(): boolean
+  /** kill -9 of its process; the machine runs on. */
+  kill(): void
+  /** The machine loses power, with every process on it. */
+  cutPower(): void
+  /** Starts its process unless it is up. */
+  start(): void
+}
 
 /** A gateway's machine, and what runs on it now. */
 export interface GatewaySlot {
@@ -35,12 +61,26 @@ export interface GatewaySlot {
 export interface AgentSlot {
   readonly index: number
   readonly nodeId: string
-  readonly gateway: GatewaySlot
+  /** Where it connects from its next start on. */
+  gateway: GatewaySlot
   readonly keys: { publicKeyHex: string; privateKeyHex: string }
   readonly msPerToken: number
   process: SimProcess
   agent: Agent | null
   engine: ReturnType<typeof createSimEngine> | null
+}
+
+/** What a world may do otherwise than the ones of `simulate`. */
+export interface SimWorldOptions {
+  readonly snapshotEvery?: number
+  /** Of agents, and what gateways expect of them. */
+  readonly heartbeatMs?: number
+  /** What runs on a provider's machine. */
+  readonly runAgent?: (host: Host, slot: AgentSlot, parts: AgentParts) => void
+}
+export interface AgentParts {
+  readonly process: SimProcess
+  readonly onFailure: (error: unknown) => void
 }
 
 export class SimWorld {
@@ -57,12 +97,16 @@ export class SimWorld {
   /** Told of each outcome that a gateway reports, and of each entry that the coordinator decides. */
   onOutcome: (record: UsageRecord) => void = () => {}
   onCoordinator: (coordinator: Coordinator) => void = () => {}
-  /** Why coordinators died by themselves. */
-  readonly fatal: ProblemCode[] = []
+  /** How many processes ended by themselves, by the problem that they named. */
+  readonly deaths: Partial<Record<ProblemCode, number>> = {}
+  /** Every coordinator that was started and not killed: one that was taken over lives on until it notices. */
+  readonly #coordinators = new Set<SimProcess>()
+  readonly #options: SimWorldOptions
   #failure: unknown = null
 
-  constructor(plan: SimPlan, random: Random) {
+  constructor(plan: SimPlan, random: Random, options: SimWorldOptions = {}) {
     this.plan = plan
+    this.#options = options
     this.random = random
     this.scheduler = new Scheduler(forkRandom(random))
     this.network = new SimNetwork(this.scheduler, forkRandom(random))
@@ -101,29 +145,32 @@ export class SimWorld {
   startCoordinator(): SimProcess {
     const process = this.#newProcess('coordinator')
     this.coordinatorProcess = process
+    this.#coordinators.add(process)
     this.service = null
     const host = this.#host(process, this.coordinatorDisk)
-    process.spawn(
-      async () => {
-        const service = await openCoordinatorService(host, {
-          feeBps: FEE_BPS,
-          snapshotEvery: SNAPSHOT_EVERY,
-          onFatal: (problem) => {
-            this.fatal.push(problem.code)
-            this.killCoordinator(process)
-          },
-        })
-        if (this.coordinatorProcess !== process) return
-        this.service = service
-        this.onCoordinator(service.coordinator)
-      },
-      (error) => this.#fail(error, process),
-    )
+    const end = (error: unknown): void =>
+      this.#end(
+        { process, disk: this.coordinatorDisk, error, kill: () => this.killCoordinator(process) },
+        () => {
+          if (this.coordinatorProcess === process) this.startCoordinator()
+        },
+      )
+    process.spawn(async () => {
+      const service = await openCoordinatorService(host, {
+        feeBps: FEE_BPS,
+        snapshotEvery: this.#options.snapshotEvery ?? SNAPSHOT_EVERY,
+        onFatal: end,
+      })
+      if (this.coordinatorProcess !== process) return
+      this.service = service
+      this.onCoordinator(service.coordinator)
+    }, end)
     return process
   }
 
   killCoordinator(process = this.coordinatorProcess): void {
     if (process === this.coordinatorProcess) this.service = null
+    this.#coordinators.delete(process)
     process.kill()
     this.coordinatorDisk.crash(process)
   }
@@ -133,26 +180,29 @@ export class SimWorld {
     slot.process = process
     slot.gateway = null
     const host = this.#host(process, slot.disk)
-    process.spawn(
-      async () => {
-        const gateway = await openGateway(host, {
-          gatewayId: slot.name,
-          keySecret: KEY_SECRET,
-          onFatal: (problem) => this.#fail(problem, process),
-          onOutcome: (record) => this.onOutcome(record),
-        })
-        slot.gateway = gateway
-        const { clock, log, secrets } = host
-        await host.network.listen(
-          { hostname: slot.name, port: 80 },
-          {
-            onExchange: (exchange) => serveOpenAi({ gateway, clock, log, secrets }, exchange),
-            onLink: (path, link) => (path === '/agent' ? gateway.acceptLink(link) : null),
-          },
-        )
-      },
-      (error) => this.#fail(error, process),
-    )
+    const end = (error: unknown): void =>
+      this.#end({ process, disk: slot.disk, error, kill: () => this.killGateway(slot) }, () => {
+        if (slot.process === process) this.startGateway(slot)
+      })
+    process.spawn(async () => {
+      const gateway = await openGateway(host, {
+        gatewayId: slot.name,
+        keySecret: KEY_SECRET,
+        network: { keys: NETWORK_KEYS, goesBy: () => true, tlsKeys: () => [] },
+        ...(this.#options.heartbeatMs ? { heartbeatMs: this.#options.heartbeatMs } : {}),
+        onFatal: end,
+        onOutcome: (record) => this.onOutcome(record),
+      })
+      slot.gateway = gateway
+      const { clock, log, secrets } = host
+      await host.network.listen(
+        { hostname: slot.name, port: 80 },
+        {
+          onExchange: (exchange) => serveOpenAi({ gateway, clock, log, secrets }, exchange),
+          onLink: (path, link) => (path === '/agent' ? gateway.acceptLink(link) : null),
+        },
+      )
+    }, end)
   }
 
   killGateway(slot: GatewaySlot): void {
@@ -161,10 +211,52 @@ export class SimWorld {
     slot.gateway = null
   }
 
+  /** The coordinator's machine, and then each gateway's. */
+  machines(): readonly ServerMachine[] {
+    const coordinator: ServerMachine = {
+      name: 'coordinator',
+      disk: this.coordinatorDisk,
+      journal: 'journal',
+      isUp: () => this.coordinatorProcess.isAlive,
+      kill: () => this.killCoordinator(),
+      cutPower: () => {
+        const processes = [...this.#coordinators]
+        this.#coordinators.clear()
+        this.service = null
+        this.#cutPower(processes, this.coordinatorDisk)
+      },
+      start: () => {
+        if (!this.coordinatorProcess.isAlive) this.startCoordinator()
+      },
+    }
+    const gateways = this.gateways.map((slot) => ({
+      name: slot.name,
+      disk: slot.disk,
+      journal: 'spool',
+      isUp: () => slot.process.isAlive,
+      kill: () => this.killGateway(slot),
+      cutPower: () => {
+        slot.gateway = null
+        this.#cutPower([slot.process], slot.disk)
+      },
+      start: () => {
+        if (!slot.process.isAlive) this.startGateway(slot)
+      },
+    }))
+    return [coordinator, ...gateways]
+  }
+
+  #cutPower(processes: readonly SimProcess[], disk: SimDisk): void {
+    for (const process of processes) process.kill()
+    disk.cutPower(processes)
+  }
+
   startAgent(slot: AgentSlot): void {
     const process = this.#newProcess(`agent-${slot.index}`)
     slot.process = process
     const host = this.#host(process, this.#newDisk('agent'))
+    const { runAgent } = this.#options
+    if (runAgent) return runAgent(host, slot, { process, onFailure: (error) => this.#fail(error, process) })
     // By another measure than its gateway: every gateway has nodes of every model.
     const kind = Math.floor(slot.index / this.gateways.length) % 3
     const models = MODELS.filter((_, index) => kind !== index).map((id) => ({
@@ -173,6 +265,7 @@ export class SimWorld {
       contextTokens: 4_096,
       slots: 4,
       fingerprint: id,
+      resumes: true,
     }))
     const { msPerToken } = slot
     const engine = createSimEngine(process.clock(), { models, msPerToken, prefillMs: 20 + 10 * msPerToken })
@@ -183,7 +276,8 @@ export class SimWorld {
       keys: slot.keys,
       gatewayUrl: `ws://${slot.gateway.address}/agent`,
       agentVersion: 'sim',
-      askPerGpuHour: BigInt(50_000_000 + slot.index * 1_000_000),
+      pin: { fingerprint: fingerprintOf(simCrypto, NETWORK_KEYS.publicKeyHex), allowsUnproven: false },
+      askPerGpuHour: BigInt((50_000_000 + slot.index * 1_000_000) * (this.plan.askFactor ?? 1)),
       capability: machine,
       speedOf: () => ({
         prefillTokensPerSecond: decode * 10,
@@ -222,7 +316,28 @@ export class SimWorld {
   }
 
   #newDisk(name: string): SimDisk {
-    return new SimDisk(name, forkRandom(this.random), sha256Hex)
+    const disk = new SimDisk(name, forkRandom(this.random), sha256Hex)
+    disk.onRefused = (process, { code }) => {
+      assert(!process.isAlive, `${process.name} lives on, although its journal refused it: ${code}`)
+    }
+    return disk
+  }
+
+  /** A process ended by itself, as it must when its disk fails it: it is started again, unless a person has to act first. */
+  #end(
+    it: { process: SimProcess; disk: SimDisk; error: unknown; kill: () => void },
+    restart: () => void,
+  ): void {
+    const { process, disk, error } = it
+    if (!(error instanceof Problem && deathCodes.includes(error.code))) return this.#fail(error, process)
+    const { code, details } = error
+    this.deaths[code] = (this.deaths[code] ?? 0) + 1
+    it.kill()
+    if (code !== 'journal_corrupt') {
+      this.scheduler.after(RESTART_MS_MIN + this.random.int(RESTART_MS_SPREAD), restart)
+    } else if (details['sequence'] !== disk.damage?.sequence) {
+      this.#fail(new Error(`entry ${disk.damage?.sequence} is damaged, and not`, { cause: error }), process)
+    }
   }
 
   #host(process: SimProcess, disk: SimDisk) {

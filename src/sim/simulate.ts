@@ -4,12 +4,14 @@ import { checkState } from '#coordinator/coordinator-state.ts'
 import { assert } from '#kernel/assert.ts'
 import { createRandom, forkRandom } from '#kernel/random.ts'
 import { MINUTE_MS } from '#kernel/time.ts'
+import type { ProblemCode } from '#protocol/problem.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
 import { checkEnd, type SimSummary, unrest } from './sim-checks.ts'
 import { startFaults } from './sim-faults.ts'
 import { foundNetwork, startLoad } from './sim-load.ts'
 import { drawPlan, type FaultKind, type SimPlan } from './sim-plan.ts'
 import { SimWorld } from './sim-world.ts'
+import { TimeRules } from './time-rules.ts'
 
 export interface SimRun extends SimSummary {
   readonly plan: SimPlan
@@ -17,7 +19,13 @@ export interface SimRun extends SimSummary {
   readonly simulatedMs: number
   readonly calls: Record<string, number>
   readonly faults: Record<FaultKind, number>
+  /** Answers that a second node went on with, because the first had failed in the middle. */
+  readonly continued: number
   readonly staleAppends: number
+  /** Groups of which a start found only a part, and tore it off. */
+  readonly tornGroups: number
+  /** How many processes ended by themselves, by the problem that they named. */
+  readonly deaths: Partial<Record<ProblemCode, number>>
   /** Digest of everything decided and answered, with its virtual time: equal for equal seeds. */
   readonly digest: string
 }
@@ -34,15 +42,18 @@ export async function simulate(seed: number, override: Partial<SimPlan> = {}): P
   const { scheduler } = world
   const digest = createHash('sha256')
   const outcomes = new Map<string, UsageRecord>()
+  const rules = new TimeRules(scheduler)
   const note = (text: string): void => void digest.update(`${scheduler.nowMs()} ${text}\n`)
 
   world.onOutcome = (record) => {
     assert(!outcomes.has(record.requestId), `request ${record.requestId} has two outcomes`)
     outcomes.set(record.requestId, record)
+    rules.readOutcome(record)
     note(`${record.requestId} ${record.outcome}`)
   }
   world.onCoordinator = (coordinator) => {
     note(`coordinator ${coordinator.journal.epoch} at ${coordinator.sequence()}`)
+    rules.watch(coordinator)
     coordinator.onEvent((event, sequence) => note(`${sequence} ${event.type}`))
   }
   scheduler.checkEvery(CHECK_EVERY_EVENTS, () => {
@@ -90,7 +101,10 @@ export async function simulate(seed: number, override: Partial<SimPlan> = {}): P
     simulatedMs: scheduler.nowMs(),
     calls,
     faults: faults.counts,
+    continued: [...outcomes.values()].filter(({ parts }) => parts.length > 1).length,
     staleAppends: world.coordinatorDisk.staleAppends,
+    tornGroups: world.machines().reduce((sum, { disk }) => sum + disk.tornGroups(), 0),
+    deaths: world.deaths,
     digest: digest.digest('hex').slice(0, 16),
   }
 }
