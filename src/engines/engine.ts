@@ -2,6 +2,7 @@
  * The port to whatever computes. An engine serves requests for its models and tells, per request, exactly one end:
  * `onEnd` or `onProblem`. Callbacks run on the agent's own turn, never inside `start`.
  */
+import type { DeltaDetail } from '#protocol/delta-detail.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
 import type { Problem } from '#protocol/problem.ts'
 
@@ -19,7 +20,7 @@ export interface Engine {
 export interface SupervisedEngine extends Engine {
   /**
    * Resolves when it first serves a model. Rejects with the `Problem` when it never will until a person changes
-   * something (`model_missing`, `model_corrupt`, `engine_failed`), or with `cancelled` when it was closed first.
+   * something (`model_missing`, `model_corrupt`, `engine_missing`, `engine_failed`), or with `cancelled` when it was closed first.
    */
   ready(): Promise<void>
   /** Why it serves nothing now; `null` while it serves, and before it has failed at all. */
@@ -35,6 +36,12 @@ export interface EngineModel {
   readonly slots: number
   /** Hash or name that identifies the weights: streams are never continued on another one. */
   readonly fingerprint: string
+  /** It takes `resumedIds`: goes on behind an answer's token ids as if it had made them itself. */
+  readonly resumes?: boolean | undefined
+  /** What it can do beyond plain text; it is asked for nothing else. */
+  readonly features?: readonly string[] | undefined
+  /** `cpu`, `cuda`, `vulkan`, `metal`; not given where another program computes. */
+  readonly computesOn?: string
 }
 
 export interface EngineSink {
@@ -51,6 +58,8 @@ export interface EngineDelta {
   readonly text: string
   readonly tokenIds: readonly number[]
   readonly tokenCount: number
+  /** What the same tokens are beside text. */
+  readonly detail?: DeltaDetail | undefined
 }
 export interface EngineEnd {
   readonly finishReason: 'stop' | 'length'

@@ -28,6 +28,20 @@ test('a revoked key opens nothing', () => {
   assert.equal(directory.keyByHash('hash of k'), undefined)
 })
 
+test('a key that ends opens nothing from then on, by the time of the cell and never later', () => {
+  // This gateway's own clock is an hour behind, and the reply took 400 ms.
+  const clock = { ms: 0, elapsedMs: () => clock.ms, nowMs: () => 1_000_000 - 3_600_000 + clock.ms }
+  const directory = createDirectory(clock)
+  const ends = key('k', { expiresAtMs: 1_010_000 })
+  clock.ms = 400
+  directory.apply(reply({ epoch: 1, version: 5, keys: [ends], nowMs: 1_000_000 }), 0)
+  const opensAt = (ms: number): boolean => {
+    clock.ms = ms
+    return directory.keyByHash('hash of k') !== undefined
+  }
+  assert.deepEqual([400, 9_999, 10_000, 99_999].map(opensAt), [true, true, false, false])
+})
+
 test('a complete reply takes the place of all that was known', () => {
   const directory = createDirectory()
   directory.apply(reply({ epoch: 1, version: 5, nodes: [node('a')], keys: [key('k')] }))

@@ -29,12 +29,13 @@ export function startFollower(
       return
     }
     isFetching = true
+    const askedMs = clock.elapsedMs()
     const input = { gatewayId, epoch: directory.epoch(), version: directory.version() }
     callCell({ bus, log }, followCall, input, (reply) => {
       isFetching = false
       if (isClosed) return
       if (reply) {
-        directory.apply(reply)
+        directory.apply(reply, askedMs)
         onReply(reply)
       }
       if (isPoked) {

@@ -21,7 +21,7 @@ test('no key, an unknown one and a revoked one open nothing, and say what to do'
   const refusals = [
     [null, /Authorization: Bearer/],
     ['', /Authorization: Bearer/],
-    ['sk-shoal-another-key-of-somebody', /^The API key sk-shoal…body is unknown or revoked/],
+    ['sk-shoal-another-key-of-somebody', /^The API key sk-shoal…body is unknown, expired or revoked/],
     ['too-short-to-show', /^The API key too-shor…show is unknown/],
     ['sixteen-letters.', /^The API key is unknown/],
   ] as const

@@ -8,7 +8,10 @@ import { Problem } from '#protocol/problem.ts'
 import type { Scope } from '#protocol/scope.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
 import { createDirectory, type Directory } from './directory.ts'
+import { featureMissing } from './engine-fit.ts'
 import { startFollower } from './follower.ts'
+import { createKeyBudgets, type LimitedKey } from './key-budgets.ts'
+import type { NetworkIdentity } from './network-prover.ts'
 import type { NodeConnection, Offer } from './node-connection.ts'
 import { createNodeLinks, type NodeLinks } from './node-links.ts'
 import { RequestQueue } from './request-queue.ts'
@@ -21,6 +24,10 @@ export interface GatewayOptions {
   readonly gatewayId: string
   /** Under which API keys are hashed; the cell's own secret. */
   readonly keySecret: string
+  /** Between two heartbeats of an agent; the protocol's own unless a simulated network says otherwise. */
+  readonly heartbeatMs?: number
+  /** Proves to agents whose gateway this is; without it no proof is given. */
+  readonly network?: NetworkIdentity
   readonly onFatal: (problem: Problem) => void
   /** Told of each request's one outcome. */
   readonly onOutcome?: (record: UsageRecord) => void
@@ -30,6 +37,8 @@ export interface Caller {
   readonly keyId: string
   readonly organisationId: string
   readonly scopes: readonly Scope[]
+  /** Absent for a key without limits. */
+  readonly limited?: LimitedKey
 }
 
 export interface Gateway {
@@ -39,7 +48,9 @@ export interface Gateway {
   /** Who holds this API key, or why it opens nothing. */
   authenticate(apiKey: string | null): Caller | Problem
   /** Takes the request in, or says why not. From here on it ends in exactly one outcome. */
-  admit(request: RunRequest, sink: RunSink): RequestRun | Problem
+  admit(request: RunRequest, sink: RunSink, caller?: Caller): RequestRun | Problem
+  /** `x-ratelimit-*` of the caller's key, as they stand now. */
+  limitHeaders(caller: Caller): Record<string, string>
   acceptLink(link: Link): LinkHandlers
   /** Live models with what nodes ask and do, by id. */
   models(): Map<string, LiveModel>
@@ -62,6 +73,12 @@ export interface LiveModel {
   readonly completionPerMillionMin: NanoUsd
   readonly completionPerMillionMax: NanoUsd
   readonly decodeTokensPerSecond: number
+  /** Of the quickest node, one request alone. */
+  readonly decodeTokensPerSecondSingle: number
+  /** What at least one of its nodes can do beyond plain text. */
+  readonly features: readonly string[]
+  /** An answer goes on when its node fails, on another with the same weights: some of its nodes take one over. */
+  readonly resumes: boolean
 }
 
 /** How long a request waits for a node or for money before it is refused. */
@@ -72,14 +89,18 @@ export const STALL_MS = 20_000
 /** A caller that reads nothing for this long loses its answer: it must not hold a slot for ever. */
 export const SLOW_READER_MS = 60_000
 const QUEUE_MAX = 1_024
-const SWEEP_MS = 500
+const SWEEP_MS = 250
 
 export async function openGateway(host: Host, options: GatewayOptions): Promise<Gateway> {
   const { bus, clock, crypto, log, random, secrets } = host
   const { gatewayId, keySecret, onFatal } = options
   const journal = await host.journals.open('spool')
-  const spool = await openUsageSpool({ journal, bus, clock, log, secrets }, onFatal)
-  const directory = createDirectory()
+  const directory = createDirectory(clock)
+  const budgets = createKeyBudgets(clock, directory.cellNowMs)
+  const spool = await openUsageSpool({ journal, bus, clock, log, secrets }, onFatal, {
+    onWaiting: budgets.waits,
+    onSettled: budgets.settled,
+  })
   const slices = createSlices(host, { gatewayId, acknowledgedSequence: () => spool.acknowledged() })
   const queue = new RequestQueue<RequestRun>(QUEUE_MAX)
   const runs = new Set<RequestRun>()
@@ -93,11 +114,15 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     {
       gatewayId,
       incarnation: journal.epoch,
+      ...(options.heartbeatMs === undefined ? {} : { heartbeatMs: options.heartbeatMs }),
+      ...(options.network === undefined ? {} : { network: options.network }),
       onAvailable: () => pump(),
       onUnknownNode: () => follower.poke(),
     },
   )
   const follower = startFollower({ bus, clock, log, directory, gatewayId }, (reply) => {
+    budgets.tell(reply.keys.flatMap(({ budgetId, use }) => (budgetId && use ? [{ budgetId, ...use }] : [])))
+    budgets.followed(reply.gateways ?? 1)
     for (const run of readyListeners.splice(0)) run()
     if (reply.wantsPresence) nodes.reportAll()
     // Nearly every reply says that nothing changed.
@@ -127,7 +152,7 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     const candidates = []
     for (const node of nodes.ready()) {
       const offer = node.offers.get(engine.model)
-      if (!offer || run.failedOffers.has(offer) || !offer.model.tasks.includes(engine.kind)) continue
+      if (!offer || !run.accepts(offer)) continue
       const { slots, decodeTokensPerSecond } = offer.model
       const outstanding = node.outstanding()
       candidates.push({ nodeId: node.nodeId, outstanding, slots, decodeTokensPerSecond, node, offer })
@@ -158,19 +183,29 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     },
   }
 
+  /** With another node at hand a silent one is left soon; alone it is waited for. */
+  function silenceMsMax(run: RequestRun): number {
+    if (!run.pace.hasData) return FIRST_TOKEN_WAIT_MS
+    const canMove = [...nodes.ready()].some((node) => {
+      const offer = node.offers.get(run.request.engine.model)
+      return node.nodeId !== run.nodeId && offer !== undefined && run.accepts(offer)
+    })
+    return canMove ? Math.min(run.pace.stallMs(), STALL_MS) : STALL_MS
+  }
+
   function sweep(): void {
     if (isClosed) return
     const nowMs = clock.elapsedMs()
     for (const run of runs) {
-      const silenceMs = nowMs - run.progressMs
+      const silenceMs = nowMs - run.pace.movedMs
       const isWaiting = run.state === 'waiting' || run.state === 'reserving'
-      if (isWaiting && nowMs - run.startedMs > QUEUE_WAIT_MS) {
+      if (isWaiting && nowMs - run.waitingSinceMs > QUEUE_WAIT_MS) {
         queue.remove(run)
         run.fail(run.state === 'waiting' ? noNodeInTime(run, nodes) : notReserved())
       } else if (run.state === 'running' && run.isPaused) {
         if (silenceMs > SLOW_READER_MS) run.cutReader()
       } else if (run.state === 'running') {
-        if (silenceMs > (run.hasFirstToken ? STALL_MS : FIRST_TOKEN_WAIT_MS)) run.stall(silenceMs)
+        if (silenceMs > run.pace.stallMs() && silenceMs > silenceMsMax(run)) run.stall(silenceMs)
       }
     }
     clock.after(SWEEP_MS, sweep)
@@ -183,11 +218,17 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     nodes,
     authenticate: (apiKey) =>
       authenticate({ apiKey, directory, hash: (key) => hex(crypto.hmacSha256(keySecret, key)) }),
-    admit(request, sink) {
-      const refusal = refuse(request.engine.model)
+    limitHeaders: ({ limited }) => (limited ? budgets.headers(limited) : {}),
+    admit(request, sink, caller) {
+      const refusal = refuse(request.engine.model) ?? featureMissing(request.engine, offersOf(request.engine.model))
       if (refusal) return refusal
-      const run = new RequestRun(runHost, request, sink)
+      const limited = caller?.limited
+      const tokensMax = request.promptTokensMax + request.completionTokensMax
+      const budget = limited ? budgets.admit(limited, tokensMax) : null
+      if (budget instanceof Problem) return budget
+      const run = new RequestRun(runHost, { ...request, ...(budget && { budget }) }, sink)
       if (!queue.push(run)) {
+        budget?.release()
         return new Problem(
           'queue_full',
           `All nodes are busy and ${QUEUE_MAX} requests wait. Try again in a few seconds.`,
@@ -219,6 +260,10 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
       nodes.close()
       await spool.close()
     },
+  }
+
+  function offersOf(model: string): Offer[] {
+    return [...nodes.ready()].flatMap((node) => node.offers.get(model) ?? [])
   }
 
   function refuse(model: string): Problem | null {
@@ -259,14 +304,21 @@ function authenticate(parts: {
     const hint = apiKey.length > 16 ? ` ${apiKey.slice(0, 8)}…${apiKey.slice(-4)}` : ''
     return new Problem(
       'invalid_api_key',
-      `The API key${hint} is unknown or revoked. Make one with "shoal keys create".`,
+      `The API key${hint} is unknown, expired or revoked. Make one with "shoal keys create".`,
     )
   }
-  return { keyId: key.id, organisationId: key.organisationId, scopes: key.scopes }
+  const { id: keyId, organisationId, scopes, limits, budgetId = keyId } = key
+  return { keyId, organisationId, scopes, ...(limits && { limited: { budgetId, limits } }) }
 }
 
 function noNodeInTime(run: RequestRun, nodes: NodeLinks): Problem {
   const { model } = run.request.engine
+  if (run.isContinuing) {
+    return new Problem(
+      'node_failed',
+      `The node failed while it answered, and no other node with the same weights of '${model}' was free within ${QUEUE_WAIT_MS / 1_000} s to go on. Try again.`,
+    )
+  }
   const serving = [...nodes.ready()].filter((node) => node.offers.has(model)).length
   const failed = run.failedOffers.size
   const why =
@@ -302,6 +354,12 @@ function liveModels(nodes: NodeLinks): Map<string, LiveModel> {
         completionPerMillionMin: least(seen?.completionPerMillionMin, completionPerMillion),
         completionPerMillionMax: most(seen?.completionPerMillionMax, completionPerMillion),
         decodeTokensPerSecond: (seen?.decodeTokensPerSecond ?? 0) + model.decodeTokensPerSecond,
+        decodeTokensPerSecondSingle: Math.max(
+          seen?.decodeTokensPerSecondSingle ?? 0,
+          model.decodeTokensPerSecondSingle,
+        ),
+        features: [...new Set([...(seen?.features ?? []), ...(model.features ?? [])])],
+        resumes: (seen?.resumes ?? false) || model.resumes === true,
       })
     }
   }

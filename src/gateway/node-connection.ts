@@ -6,6 +6,7 @@ import { assert } from '#kernel/assert.ts'
 import type { TokenPrice } from '#ledger/price.ts'
 import { EmbeddingVectors, NodeReport, Started, StreamEnd, StreamProblem } from '#protocol/agent-link.ts'
 import type { ModelCapability } from '#protocol/capability.ts'
+import { DeltaDetail } from '#protocol/delta-detail.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
 import {
   type DataPayload,
@@ -89,6 +90,8 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
   const streams = new Map<number, StreamSink>()
   const offered = new Set<string>()
   let streamNext = 1
+  /** Belongs to the data frame that comes next. */
+  let pendingDetail: { stream: number; detail: DeltaDetail; detailBytes: number } | null = null
   let isClosed = false
 
   function finish(stream: number): StreamSink | undefined {
@@ -119,8 +122,20 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
         return parts.onAvailable()
       case FrameType.started:
         return streams.get(frame.stream)?.onStarted(Started.parse(decodeJson(frame.payload)).promptTokens)
-      case FrameType.data:
-        return streams.get(frame.stream)?.onData(decodeData(frame))
+      case FrameType.detail: {
+        const detail = DeltaDetail.parse(decodeJson(frame.payload))
+        pendingDetail = { stream: frame.stream, detail, detailBytes: frame.payload.length }
+        return
+      }
+      case FrameType.data: {
+        const data = decodeData(frame)
+        if (!pendingDetail) return streams.get(frame.stream)?.onData(data)
+        const { stream, detail, detailBytes } = pendingDetail
+        pendingDetail = null
+        if (stream !== frame.stream)
+          throw new Problem('invalid_request', 'A detail frame has no data frame behind it.')
+        return streams.get(stream)?.onData({ ...data, detail, detailBytes })
+      }
       case FrameType.embedding:
         return streams
           .get(frame.stream)

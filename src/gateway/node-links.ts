@@ -1,22 +1,24 @@
 /** All agents of this gateway: admits them, watches their heartbeats, reports who is here. */
 import type { Bus, Clock, Crypto, Link, LinkHandlers, Log, Secrets } from '#host/host.ts'
 import {
-  AGENT_PROTOCOL_VERSION,
+  type Admit,
   type Challenge,
   type Deny,
   HEARTBEAT_MS,
   Hello,
-  helloText,
   LOST_AFTER_MISSES,
   type NodeReport,
   SUSPECT_AFTER_MISSES,
 } from '#protocol/agent-link.ts'
+import type { VersionRange } from '#protocol/agent-version.ts'
 import { type NodePresence, ReportNode, subjects } from '#protocol/cell.ts'
 import { decodeFrames, decodeJson, encodeJsonFrame, FrameType } from '#protocol/frame.ts'
 import { jsonWriter } from '#protocol/wire-form.ts'
 import type { Directory } from './directory.ts'
+import { createNetworkProver, type NetworkIdentity } from './network-prover.ts'
 import { createNodeConnection, type NodeConnection } from './node-connection.ts'
 import { createPresenceReporter } from './presence-reporter.ts'
+import { type HelloJudge, refuseHello } from './refuse-hello.ts'
 
 export interface NodeLinks {
   /** Handlers for a new agent link; the challenge is on its way. */
@@ -35,6 +37,12 @@ export interface NodeLinksOptions {
   readonly gatewayId: string
   /** Grows with every start of this gateway. */
   readonly incarnation: number
+  /** Between two heartbeats of an agent; the protocol's own unless told otherwise. */
+  readonly heartbeatMs?: number
+  /** Proves to agents whose gateway this is; without it no proof is given. */
+  readonly network?: NetworkIdentity
+  /** Versions of the agent protocol; this release's own unless told otherwise. */
+  readonly versions?: VersionRange
   /** Some node may take work that it could not before. */
   readonly onAvailable: () => void
   /** An agent named a node that the directory does not know yet. */
@@ -43,18 +51,25 @@ export interface NodeLinksOptions {
 
 /** An agent that connected must prove itself within this time. */
 const HELLO_WITHIN_MS = 5_000
-const SWEEP_MS = HEARTBEAT_MS / 2
 /** How a link ends that its other side closed because all was done. */
 const CLOSED_IN_ORDER = 1000
-const encoder = new TextEncoder()
 const writeReport = jsonWriter(ReportNode)
 
 type Parts = { bus: Bus; clock: Clock; crypto: Crypto; log: Log; secrets: Secrets; directory: Directory }
 
 export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLinks {
   const { bus, clock, crypto, log, secrets, directory } = parts
-  const { gatewayId } = options
+  const { gatewayId, heartbeatMs = HEARTBEAT_MS } = options
+  const sweepMs = heartbeatMs / 2
+  const prover = createNetworkProver(parts, options.network ?? null, options.versions)
   const connections = new Map<string, NodeConnection>()
+  const judge: HelloJudge = {
+    crypto,
+    directory,
+    prover,
+    sessionHere: (nodeId) => connections.get(nodeId)?.session ?? 0,
+    onUnknownNode: options.onUnknownNode,
+  }
   let isClosed = false
 
   const reporter = createPresenceReporter(parts, {
@@ -87,7 +102,7 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
     if (isClosed) return
     const nowMs = clock.elapsedMs()
     for (const connection of connections.values()) {
-      const misses = (nowMs - connection.lastHeardMs) / HEARTBEAT_MS
+      const misses = (nowMs - connection.lastHeardMs) / heartbeatMs
       if (misses > LOST_AFTER_MISSES) {
         remove(connection, 'silent')
         connection.close(1001, 'no heartbeat')
@@ -98,10 +113,10 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
         if (connection.status === 'online') options.onAvailable()
       }
     }
-    clock.after(SWEEP_MS, sweep)
+    clock.after(sweepMs, sweep)
   }
 
-  function admit(link: Link, hello: Hello): NodeConnection {
+  function admit(link: Link, hello: Hello, challenge: Challenge): NodeConnection {
     const { nodeId, session } = hello
     const previous = connections.get(nodeId)
     if (previous) drop(previous, 'replaced by a newer connection')
@@ -118,7 +133,8 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
     connections.set(nodeId, connection)
     log.info('node.admitted', { nodeId, session, agentVersion: hello.agentVersion })
     reporter.tell(presenceOf(connection))
-    link.send(encodeJsonFrame(FrameType.admit, 0, { gatewayId }))
+    const proof = prover.prove({ hello, challenge, verdict: 'admit' })
+    link.send(encodeJsonFrame(FrameType.admit, 0, { gatewayId, proof } satisfies Admit))
     return connection
   }
 
@@ -126,40 +142,9 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
     bus.publish(subjects.report, writeReport({ nodeId, ...report }))
   }
 
-  /** Null when the hello is good, else why not. */
-  function refuse(hello: Hello, challenge: Challenge): Deny | null {
-    if (hello.protocol !== AGENT_PROTOCOL_VERSION) {
-      const message = `This network speaks agent protocol ${AGENT_PROTOCOL_VERSION}, the agent ${hello.protocol}. Update the older of the two.`
-      return { code: 'protocol_unknown', message }
-    }
-    const node = directory.node(hello.nodeId)
-    if (!node) {
-      options.onUnknownNode()
-      return {
-        code: 'node_unknown',
-        message: 'This network does not know the node. Enrol it with a new token.',
-      }
-    }
-    if (node.isBanned) return { code: 'node_banned', message: 'The node is banned. Ask the operator why.' }
-    const text = encoder.encode(helloText({ ...challenge, nodeId: hello.nodeId, session: hello.session }))
-    const signature = hexToBytes(hello.signature)
-    if (!signature || !crypto.verify(node.publicKey, text, signature)) {
-      return {
-        code: 'signature_wrong',
-        message: 'The signature does not match the key that the node enrolled.',
-      }
-    }
-    const newest = Math.max(node.session, connections.get(hello.nodeId)?.session ?? 0)
-    if (hello.session > newest) return null
-    return {
-      code: 'session_stale',
-      message: 'A newer connection of this node is known.',
-      sessionMin: newest + 1,
-    }
-  }
-
   function accept(link: Link): LinkHandlers {
-    const challenge = { nonce: bytesToHex(secrets.randomBytes(16)), gatewayId }
+    const nonce = bytesToHex(secrets.randomBytes(16))
+    const challenge: Challenge = { nonce, gatewayId, versions: prover.versions }
     let connection: NodeConnection | null = null
     let isOver = false
     const deadline = clock.after(HELLO_WITHIN_MS, () => {
@@ -169,12 +154,6 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
     })
 
     function receiveHello(message: Uint8Array): void {
-      const deny = (reason: Deny): void => {
-        isOver = true
-        log.warn('node.denied', { code: reason.code })
-        link.send(encodeJsonFrame(FrameType.deny, 0, reason))
-        link.close(1008, reason.code)
-      }
       const frame = safely(() => decodeFrames(message)[0])
       const parsed =
         frame?.type === FrameType.hello ? safely(() => Hello.parse(decodeJson(frame.payload))) : null
@@ -182,9 +161,17 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
         isOver = true
         return link.close(1002, 'hello expected')
       }
-      const reason = refuse(parsed, challenge)
-      if (reason) return deny(reason)
-      connection = admit(link, parsed)
+      const reason = refuseHello(judge, parsed, challenge)
+      if (!reason) {
+        connection = admit(link, parsed, challenge)
+        return
+      }
+      isOver = true
+      const { code } = reason
+      log.warn('node.denied', { code, nodeId: parsed.nodeId, agentVersion: parsed.agentVersion })
+      const proof = prover.prove({ hello: parsed, challenge, verdict: code })
+      link.send(encodeJsonFrame(FrameType.deny, 0, { ...reason, proof } satisfies Deny))
+      link.close(1008, code)
     }
 
     link.send(encodeJsonFrame(FrameType.challenge, 0, challenge))
@@ -204,7 +191,7 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
     }
   }
 
-  clock.after(SWEEP_MS, sweep)
+  clock.after(sweepMs, sweep)
   return {
     accept,
     *ready() {
@@ -250,8 +237,3 @@ function safely<T>(run: () => T): T | null {
 }
 
 const bytesToHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
-
-function hexToBytes(text: string): Uint8Array | null {
-  if (text.length % 2 !== 0 || !/^[0-9a-f]*$/.test(text)) return null
-  return Buffer.from(text, 'hex')
-}

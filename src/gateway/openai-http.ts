@@ -2,22 +2,16 @@
 import type { Clock, Exchange, Log, Secrets } from '#host/host.ts'
 import { formatId, ID_BYTES } from '#kernel/id.ts'
 import { allows } from '#organisations/organisations.ts'
-import type { EngineRequest } from '#protocol/engine-request.ts'
-import {
-  completionMaxTokens,
-  embeddingInputs,
-  engineMessages,
-  maxTokensOf,
-  parseChatRequest,
-  parseCompletionRequest,
-  parseEmbeddingRequest,
-  promptOf,
-  samplingOf,
-} from '#protocol/openai-parse.ts'
+import { isInRanges } from '#protocol/network-range.ts'
 import { Problem, toProblem } from '#protocol/problem.ts'
 import type { Caller, Gateway } from './gateway.ts'
+import type { IdempotentReplies } from './idempotent-replies.ts'
+import { listedModels } from './model-list.ts'
+import { type Ask, type CallKind, readCall } from './openai-call.ts'
 import { respondProblem } from './openai-problem.ts'
-import { type ReplyForm, writeReply } from './openai-reply-writer.ts'
+import { writeReply } from './openai-reply-writer.ts'
+import type { Brake, Reply } from './openai-shapes.ts'
+import { joinRuns, type ReplyWriter } from './reply-choices.ts'
 import type { RequestRun } from './request-run.ts'
 
 export interface OpenAiHttpParts {
@@ -25,31 +19,34 @@ export interface OpenAiHttpParts {
   readonly clock: Clock
   readonly log: Log
   readonly secrets: Secrets
+  /** Without it an `Idempotency-Key` is refused rather than passed over. */
+  readonly replies?: IdempotentReplies
 }
 
 const BODY_BYTES_MAX = 4 * 1024 * 1024
-/** Generated at most when the caller sets no limit: what is reserved must fit a modest balance. */
-const COMPLETION_TOKENS_DEFAULT = 4_096
-/** What a chat template may add to the messages, in tokens: its system text and each message's frame. */
-const TEMPLATE_TOKENS_MAX = 512
-const MESSAGE_TOKENS_MAX = 16
 
 /** Serves one exchange whose path begins with `/v1/`. */
 export function serveOpenAi(parts: OpenAiHttpParts, exchange: Exchange): void {
+  const startedMs = parts.clock.elapsedMs()
   const requestId = formatId('req', parts.secrets.randomBytes(ID_BYTES))
   const path = exchange.target.split('?', 1)[0] ?? ''
-  const refuse = (problem: Problem): void => respondProblem(exchange, requestId, problem)
+  const timing = (): Record<string, string> => ({
+    'openai-processing-ms': String(Math.round(parts.clock.elapsedMs() - startedMs)),
+  })
+  const refuse = (problem: Problem): void => respondProblem(exchange, requestId, problem, timing())
 
   const caller = parts.gateway.authenticate(bearerOf(exchange))
   if (caller instanceof Problem) return refuse(caller)
-  const kind = generatingPaths[path]
+  const { networks } = caller.limited?.limits ?? {}
+  if (networks && !isInRanges(exchange.clientAddress ?? '', networks)) return refuse(sourceForbidden())
+  const kind = Object.hasOwn(generatingPaths, path) ? generatingPaths[path] : undefined
   if (kind) {
     if (exchange.method !== 'POST') return refuse(wrongMethod(exchange, path, 'POST'))
     if (!allows(caller.scopes, 'developer')) return refuse(scopeMissing('developer'))
     return exchange.readBody(BODY_BYTES_MAX, (problem, body) => {
       if (problem) return refuse(problem)
       try {
-        generate(parts, { exchange, requestId, caller, kind, body })
+        generate(parts, { exchange, requestId, caller, kind, body, path, timing })
       } catch (error) {
         refuse(toProblem(error))
       }
@@ -58,12 +55,12 @@ export function serveOpenAi(parts: OpenAiHttpParts, exchange: Exchange): void {
   if (path === '/v1/models' || path.startsWith('/v1/models/')) {
     if (exchange.method !== 'GET') return refuse(wrongMethod(exchange, path, 'GET'))
     if (!allows(caller.scopes, 'viewer')) return refuse(scopeMissing('viewer'))
-    return listModels(parts, { exchange, requestId, path })
+    return listModels(parts, { exchange, requestId, path, caller, timing })
   }
   refuse(new Problem('not_found', `There is no ${exchange.method} ${path}. See /docs for what there is.`))
 }
 
-const generatingPaths: Readonly<Record<string, EngineRequest['kind']>> = {
+const generatingPaths: Readonly<Record<string, CallKind>> = {
   '/v1/chat/completions': 'chat',
   '/v1/completions': 'completion',
   '/v1/embeddings': 'embedding',
@@ -73,123 +70,93 @@ interface Call {
   readonly exchange: Exchange
   readonly requestId: string
   readonly caller: Caller
-  readonly kind: EngineRequest['kind']
+  readonly kind: CallKind
   readonly body: Uint8Array
+  readonly path: string
+  readonly timing: () => Record<string, string>
 }
 
 function generate(parts: OpenAiHttpParts, call: Call): void {
-  const { exchange, requestId, caller } = call
-  const asked = readCall(call, (model) => contextOf(parts.gateway, model))
-  if (asked instanceof Problem) return respondProblem(exchange, requestId, asked)
+  const { requestId, caller, timing } = call
+  const { gateway, clock } = parts
+  const headers = () => ({ ...gateway.limitHeaders(caller), ...timing() })
+  const asked = readCall(call, (model) => contextOf(gateway, model))
+  if (asked instanceof Problem) return respondProblem(call.exchange, requestId, asked, timing())
+  const { model } = asked.form
+  const { models } = caller.limited?.limits ?? {}
+  if (models && !models.includes(model)) {
+    return respondProblem(call.exchange, requestId, modelForbidden(model, models), timing())
+  }
+  const claimed = claim(parts, call, asked.form.isStream)
+  if (claimed instanceof Problem) return respondProblem(call.exchange, requestId, claimed, timing())
+  if (!claimed) return // Answered as before.
+  const exchange = claimed
 
-  let run: RequestRun | null = null
-  const sink = writeReply(
-    { exchange, requestId, form: asked.form, createdAtMs: parts.clock.nowMs() },
-    {
-      pause: () => run?.pause(),
-      resume: () => run?.resume(),
-    },
-  )
-  const { keyId, organisationId } = caller
-  const { engine, promptTokensMax, completionTokensMax } = asked
-  const admitted = parts.gateway.admit(
-    { requestId, keyId, organisationId, engine, promptTokensMax, completionTokensMax },
-    sink,
-  )
-  if (admitted instanceof Problem) return respondProblem(exchange, requestId, admitted)
-  run = admitted
+  const runs: RequestRun[] = []
+  const brake: Brake = {
+    pause: () => runs.forEach((run) => void run.pause()),
+    resume: () => runs.forEach((run) => void run.resume()),
+  }
+  const reply: Reply = { exchange, requestId, form: asked.form, createdAtMs: clock.nowMs(), headers }
+  const writer = writeReply(reply, brake)
+  // Before anything is admitted: a client that left already must not leave a run behind.
+  let hasLeft = false
   exchange.onClose((finished) => {
-    if (!finished) admitted.cancel()
+    hasLeft = !finished
+    if (hasLeft) for (const run of runs) run.cancel()
   })
+  admitAll(parts, { caller, requestId, asks: asked.asks, writer, runs })
+  if (hasLeft) for (const run of runs) run.cancel()
 }
 
-interface Asked {
-  readonly engine: EngineRequest
-  readonly form: ReplyForm
-  readonly promptTokensMax: number
-  readonly completionTokensMax: number
+/** The exchange to answer on, a problem with the key, or `null` when the answer of before was given again. */
+function claim({ replies }: OpenAiHttpParts, call: Call, isStream: boolean): Exchange | Problem | null {
+  const key = call.exchange.headers['idempotency-key']
+  if (key === undefined) return call.exchange
+  if (!replies)
+    return new Problem('not_supported', 'This gateway keeps no replies: leave Idempotency-Key out.')
+  const { exchange, body, path, caller } = call
+  return replies.claim({ exchange, body, scope: `${caller.keyId} ${path}`, key, isStream })
 }
 
-const decoder = new TextDecoder('utf-8', { fatal: true })
-
-function readCall(
-  { kind, body, requestId }: Call,
-  contextTokensOf: (model: string) => number,
-): Asked | Problem {
-  let json: unknown
-  try {
-    json = JSON.parse(decoder.decode(body))
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : 'it does not parse'
-    return new Problem('invalid_json', `The body is not valid JSON in UTF-8: ${why}.`, { cause })
-  }
-  switch (kind) {
-    case 'chat': {
-      const parsed = parseChatRequest(json)
-      if (parsed instanceof Problem) return parsed
-      const { ok: request } = parsed
-      const { model } = request
-      const messages = engineMessages(request)
-      const contextTokens = contextTokensOf(model)
-      const maxTokens = Math.min(maxTokensOf(request) ?? COMPLETION_TOKENS_DEFAULT, contextTokens)
-      const textBytes = messages.reduce(
-        (sum, message) => sum + byteLength(message.content) + MESSAGE_TOKENS_MAX,
-        0,
-      )
-      return {
-        engine: { kind, requestId, model, messages, maxTokens, sampling: samplingOf(request) },
-        form: replyForm(kind, model, request),
-        promptTokensMax: Math.min(textBytes + TEMPLATE_TOKENS_MAX, contextTokens),
-        completionTokensMax: maxTokens,
-      }
-    }
-    case 'completion': {
-      const parsed = parseCompletionRequest(json)
-      if (parsed instanceof Problem) return parsed
-      const { ok: request } = parsed
-      const { model } = request
-      const prompt = promptOf(request)
-      const contextTokens = contextTokensOf(model)
-      const maxTokens = Math.min(completionMaxTokens(request), contextTokens)
-      return {
-        engine: { kind, requestId, model, prompt, maxTokens, sampling: samplingOf(request) },
-        form: replyForm(kind, model, request),
-        promptTokensMax: Math.min(byteLength(prompt) + MESSAGE_TOKENS_MAX, contextTokens),
-        completionTokensMax: maxTokens,
-      }
-    }
-    case 'embedding': {
-      const parsed = parseEmbeddingRequest(json)
-      if (parsed instanceof Problem) return parsed
-      const { ok: request } = parsed
-      const { model } = request
-      const inputs = embeddingInputs(request)
-      const isBase64 = request.encoding_format === 'base64'
-      return {
-        engine: { kind, requestId, model, inputs },
-        form: { kind, model, isStream: false, includesUsage: true, isBase64 },
-        promptTokensMax: inputs.reduce((sum, input) => sum + byteLength(input) + MESSAGE_TOKENS_MAX, 0),
-        completionTokensMax: 0,
-      }
-    }
-  }
-}
-
-function replyForm(
-  kind: 'chat' | 'completion',
-  model: string,
-  request: {
-    stream?: boolean | null | undefined
-    stream_options?: { include_usage?: boolean | null | undefined } | null | undefined
+function admitAll(
+  { gateway, secrets }: OpenAiHttpParts,
+  call: {
+    caller: Caller
+    requestId: string
+    asks: readonly Ask[]
+    writer: ReplyWriter
+    runs: RequestRun[]
   },
-): ReplyForm {
-  const isStream = request.stream === true
-  return {
-    kind,
-    model,
-    isStream,
-    includesUsage: request.stream_options?.include_usage === true,
-    isBase64: false,
+): void {
+  const { caller, asks, writer, runs } = call
+  const { keyId, organisationId } = caller
+  const sinks = joinRuns(asks.length, writer, (problem) => {
+    for (const run of runs) run.fail(problem)
+  })
+  for (const [index, { engine, promptTokensMax, completionTokensMax }] of asks.entries()) {
+    const sink = sinks[index]
+    if (!sink) continue
+    // Each run is metered under an id of its own.
+    const requestId = index === 0 ? call.requestId : formatId('req', secrets.randomBytes(ID_BYTES))
+    const admitted = gateway.admit(
+      {
+        requestId,
+        keyId,
+        organisationId,
+        engine: { ...engine, requestId },
+        promptTokensMax,
+        completionTokensMax,
+      },
+      sink,
+      caller,
+    )
+    if (admitted instanceof Problem) {
+      // Tells the caller, and ends the runs that were let in before.
+      sink.onProblem(admitted)
+      return
+    }
+    runs.push(admitted)
   }
 }
 
@@ -197,37 +164,26 @@ function replyForm(
 const contextOf = (gateway: Gateway, model: string): number =>
   gateway.contextTokens(model) ?? Number.MAX_SAFE_INTEGER
 
-const byteLength = (text: string): number => encoder.encode(text).length
-const encoder = new TextEncoder()
-
 function listModels(
   { gateway, clock }: OpenAiHttpParts,
-  { exchange, requestId, path }: { exchange: Exchange; requestId: string; path: string },
+  { exchange, requestId, path, caller, timing }: Omit<Call, 'kind' | 'body'>,
 ): void {
-  const created = Math.floor(clock.nowMs() / 1_000)
-  const models = [...gateway.models().values()]
-    .sort((a, b) => (a.id < b.id ? -1 : 1))
-    .map(({ id, contextTokens, promptPerMillionMin, completionPerMillionMin, nodes }) => ({
-      id,
-      object: 'model' as const,
-      created,
-      owned_by: 'shoal',
-      context_length: contextTokens,
-      nodes,
-      pricing: {
-        prompt_nano_usd_per_million: promptPerMillionMin.toString(),
-        completion_nano_usd_per_million: completionPerMillionMin.toString(),
-      },
-    }))
-  if (path === '/v1/models') return respondJson(exchange, requestId, { object: 'list', data: models })
+  const allowed = caller.limited?.limits.models
+  const models = listedModels(gateway.models().values(), { allowed, nowMs: clock.nowMs() })
+  const respond = (value: unknown): void =>
+    exchange.respond(
+      200,
+      { 'content-type': 'application/json', 'x-request-id': requestId, ...timing() },
+      JSON.stringify(value),
+    )
+  if (path === '/v1/models') return respond({ object: 'list', data: models })
   const id = safeDecode(path.slice('/v1/models/'.length))
   const model = models.find((candidate) => candidate.id === id)
-  if (model) return respondJson(exchange, requestId, model)
-  respondProblem(
-    exchange,
-    requestId,
-    new Problem('model_not_found', `The model '${id}' does not exist here.`, { details: { param: 'model' } }),
-  )
+  if (model) return respond(model)
+  const missing = new Problem('model_not_found', `The model '${id}' does not exist here.`, {
+    details: { param: 'model' },
+  })
+  respondProblem(exchange, requestId, missing, timing())
 }
 
 function safeDecode(text: string): string {
@@ -236,14 +192,6 @@ function safeDecode(text: string): string {
   } catch {
     return text // Not valid percent-encoding: it names no model either way.
   }
-}
-
-function respondJson(exchange: Exchange, requestId: string, value: unknown): void {
-  exchange.respond(
-    200,
-    { 'content-type': 'application/json', 'x-request-id': requestId },
-    JSON.stringify(value),
-  )
 }
 
 function bearerOf(exchange: Exchange): string | null {
@@ -255,6 +203,16 @@ const scopeMissing = (scope: string): Problem =>
   new Problem(
     'scope_missing',
     `This API key lacks the scope '${scope}'. Make one that has it with "shoal keys create".`,
+  )
+
+const sourceForbidden = (): Problem =>
+  new Problem('forbidden_source', 'This API key is not good from this address.')
+
+const modelForbidden = (model: string, models: readonly string[]): Problem =>
+  new Problem(
+    'forbidden_model',
+    `This API key may not ask the model '${model}'. It may ask: ${models.join(', ')}.`,
+    { details: { param: 'model' } },
   )
 
 const wrongMethod = (exchange: Exchange, path: string, right: string): Problem =>

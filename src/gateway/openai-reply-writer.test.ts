@@ -9,13 +9,16 @@ import {
   OpenAiErrorReply,
 } from '#protocol/openai-reply.ts'
 import { Problem } from '#protocol/problem.ts'
-import { type ReplyForm, writeReply } from './openai-reply-writer.ts'
+import { writeReply } from './openai-reply-writer.ts'
+import type { ReplyForm } from './openai-shapes.ts'
+import { joinRuns } from './reply-choices.ts'
 import type { RunResult } from './request-run.ts'
 
 const result: RunResult = {
   nodeId: 'node_1',
   finishReason: 'stop',
   promptTokens: 20,
+  continuations: 0,
   completionTokens: 3,
   cost: 12_345n,
   firstTokenMs: 40.4,
@@ -70,14 +73,14 @@ test('a whole completion is OpenAI’s', () => {
   })
 })
 
-test('what a node said before another took over is void', () => {
+test('what nodes say one after the other is one answer', () => {
   const { sink, answer } = setup({ kind: 'chat' })
   sink.onNode('node_0')
-  sink.onText('lost')
+  sink.onText('it goes ')
   sink.onNode('node_1')
-  sink.onText('kept')
+  sink.onText('on')
   sink.onFinish(result)
-  assert.equal(strict(ChatCompletion, answer().body).choices[0]?.message.content, 'kept')
+  assert.equal(strict(ChatCompletion, answer().body).choices[0]?.message.content, 'it goes on')
 })
 
 test('embeddings come in the order of their inputs, as numbers or as base64 of 32-bit floats', () => {
@@ -128,6 +131,7 @@ for (const includesUsage of [false, true]) {
     sink.onFinish(result)
     const { headers, events, state } = stream()
     assert.match(headers['content-type'] ?? '', /^text\/event-stream/)
+    assert.equal(headers['x-accel-buffering'], 'no')
     assert.deepEqual([headers['x-shoal-node'], state, events.at(-1)], ['node_1', 'ended', '[DONE]'])
     const chunks = events.slice(0, -1).map((data) => strict(ChatCompletionChunk, data))
     for (const chunk of chunks) {
@@ -269,12 +273,18 @@ function setup(part: Partial<ReplyForm> & Pick<ReplyForm, 'kind'>) {
   const exchange = new RecordedExchange()
   const brake: string[] = []
   const form = { model: 'm', isStream: false, includesUsage: false, isBase64: false, ...part }
-  const sink = writeReply(
+  const writer = writeReply(
     { exchange, requestId: 'req_abc', form, createdAtMs: created * 1_000 + 999 },
     { pause: () => brake.push('pause'), resume: () => brake.push('resume') },
   )
+  const givenUp: string[] = []
+  const sinks = joinRuns(form.choices ?? 1, writer, ({ code }) => void givenUp.push(code))
+  const [sink] = sinks
+  assert.ok(sink)
   return {
     sink,
+    sinks,
+    givenUp,
     brake,
     exchange,
     answer: () => ({ status: exchange.status, headers: exchange.sentHeaders, body: exchange.text }),

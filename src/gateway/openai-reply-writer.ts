@@ -1,167 +1,123 @@
-/** Writes a request's answer in OpenAI's shapes: one JSON document, or server-sent events as the text comes. */
-import type { Exchange } from '#host/host.ts'
-import type { TimestampMs } from '#kernel/time.ts'
-import { type Problem, toOpenAiError } from '#protocol/problem.ts'
+/** Writes a request's answer in OpenAI's shapes, as one JSON document; streams are in `openai-stream-writer.ts`. */
+import type { DeltaDetail, TokenLogprob } from '#protocol/delta-detail.ts'
 import { respondProblem } from './openai-problem.ts'
-import type { RunResult, RunSink } from './request-run.ts'
+import {
+  type Brake,
+  chatLogprobs,
+  completionLogprobs,
+  envelopeOf,
+  extensionOf,
+  finishReasonOf,
+  type Reply,
+  type ReplyForm,
+  toolCallId,
+  usageOf,
+} from './openai-shapes.ts'
+import { writeStream } from './openai-stream-writer.ts'
+import type { ReplyTotal, ReplyWriter } from './reply-choices.ts'
 
-export interface ReplyForm {
-  readonly kind: 'chat' | 'completion' | 'embedding'
-  readonly model: string
-  readonly isStream: boolean
-  readonly includesUsage: boolean
-  /** Embeddings as base64 of 32-bit floats. */
-  readonly isBase64: boolean
-}
-
-interface Reply {
-  readonly exchange: Exchange
-  readonly requestId: string
-  readonly form: ReplyForm
-  readonly createdAtMs: TimestampMs
-}
-
-/** Told when the reader falls behind and when it has caught up. */
-export interface Brake {
-  pause(): void
-  resume(): void
-}
-
-export const writeReply = (reply: Reply, brake: Brake): RunSink =>
+export const writeReply = (reply: Reply, brake: Brake): ReplyWriter =>
   reply.form.isStream ? writeStream(reply, brake) : writeWhole(reply)
 
-const usageOf = ({ promptTokens, completionTokens }: RunResult) => ({
-  prompt_tokens: promptTokens,
-  completion_tokens: completionTokens,
-  total_tokens: promptTokens + completionTokens,
-})
-
-const extensionOf = ({ nodeId, cost, firstTokenMs, totalMs }: RunResult) => ({
-  x_shoal: {
-    node: nodeId,
-    cost_nano_usd: cost.toString(),
-    first_token_ms: firstTokenMs === null ? null : Math.round(firstTokenMs),
-    total_ms: Math.round(totalMs),
-  },
-})
-
-const envelopeOf = ({ requestId, form, createdAtMs }: Reply) => ({
-  id: `${form.kind === 'chat' ? 'chatcmpl' : 'cmpl'}-${requestId.slice(4)}`,
-  created: Math.floor(createdAtMs / 1_000),
-  model: form.model,
-})
-
-function writeWhole(reply: Reply): RunSink {
+function writeWhole(reply: Reply): ReplyWriter {
   const { exchange, requestId, form } = reply
-  let text = ''
+  const choices = Array.from({ length: form.choices ?? 1 }, () => new CollectedChoice())
   let vectors: readonly (readonly number[])[] = []
   return {
-    onNode() {
-      // Another node may have begun before and failed; what it said is void.
-      text = ''
-    },
-    onText(more) {
-      text += more
-    },
-    onEmbedding(found) {
+    node() {},
+    piece: (choice, text, detail) => choices[choice]?.add(text, detail),
+    embedding(found) {
       vectors = found
     },
-    onFinish(result) {
+    choiceEnd(choice, finishReason, total) {
+      const ended = choices[choice]
+      if (ended) ended.finishReason = finishReason
+      if (!total) return
       const headers = {
         'content-type': 'application/json',
         'x-request-id': requestId,
-        'x-shoal-node': result.nodeId,
+        'x-shoal-node': total.nodeId,
+        ...reply.headers?.(),
       }
       const body =
-        form.kind === 'embedding' ? embeddingReply(form, vectors, result) : textReply(reply, text, result)
+        form.kind === 'embedding' ? embeddingReply(form, vectors, total) : textReply(reply, choices, total)
       exchange.respond(200, headers, JSON.stringify(body))
     },
-    onProblem: (problem) => respondProblem(exchange, requestId, problem),
-    onCut: () => exchange.abort(),
+    problem: (problem) => respondProblem(exchange, requestId, problem, reply.headers?.()),
+    cut: () => exchange.abort(),
   }
 }
 
-function textReply(reply: Reply, text: string, result: RunResult) {
+/** One choice of an answer, as its pieces come in. */
+export class CollectedChoice {
+  text = ''
+  finishReason: 'stop' | 'length' = 'stop'
+  readonly logprobs: TokenLogprob[] = []
+  readonly calls: { name: string; arguments: string }[] = []
+  hasLogprobs = false
+
+  add(text: string, detail?: DeltaDetail): void {
+    this.text += text
+    if (!detail) return
+    if (detail.logprobs) {
+      this.hasLogprobs = true
+      this.logprobs.push(...detail.logprobs)
+    }
+    for (const { index, name = '', arguments: more = '' } of detail.toolCalls ?? []) {
+      const call = this.calls[index]
+      if (call) call.arguments += more
+      else this.calls[index] = { name, arguments: more }
+    }
+  }
+}
+
+function textReply(reply: Reply, choices: readonly CollectedChoice[], total: ReplyTotal) {
   const isChat = reply.form.kind === 'chat'
-  const content = isChat ? { message: { role: 'assistant', content: text, refusal: null } } : { text }
   return {
     ...envelopeOf(reply),
     object: isChat ? 'chat.completion' : 'text_completion',
-    choices: [{ index: 0, ...content, logprobs: null, finish_reason: result.finishReason }],
-    usage: usageOf(result),
-    ...extensionOf(result),
+    choices: choices.map((choice, index) =>
+      isChat ? chatChoice(reply.requestId, choice, index) : completionChoice(choice, index),
+    ),
+    usage: usageOf(total),
+    ...extensionOf(total),
   }
 }
 
-function embeddingReply(form: ReplyForm, vectors: readonly (readonly number[])[], result: RunResult) {
+function chatChoice(requestId: string, choice: CollectedChoice, index: number) {
+  const { text, calls, logprobs, hasLogprobs, finishReason } = choice
+  const toolCalls = calls.map((call, at) => ({
+    id: toolCallId(requestId, index, at),
+    type: 'function',
+    function: call,
+  }))
+  const content = calls.length > 0 && text.trim() === '' ? null : text
+  return {
+    index,
+    message: {
+      role: 'assistant',
+      content,
+      refusal: null,
+      ...(calls.length > 0 && { tool_calls: toolCalls }),
+    },
+    logprobs: hasLogprobs ? chatLogprobs(logprobs) : null,
+    finish_reason: finishReasonOf(finishReason, calls.length),
+  }
+}
+
+const completionChoice = ({ text, logprobs, hasLogprobs, finishReason }: CollectedChoice, index: number) => ({
+  index,
+  text,
+  logprobs: hasLogprobs ? completionLogprobs(logprobs, 0) : null,
+  finish_reason: finishReason,
+})
+
+function embeddingReply(form: ReplyForm, vectors: readonly (readonly number[])[], total: ReplyTotal) {
   const data = vectors.map((vector, index) => ({
     object: 'embedding',
     index,
     embedding: form.isBase64 ? Buffer.from(new Float32Array(vector).buffer).toString('base64') : vector,
   }))
-  const usage = { prompt_tokens: result.promptTokens, total_tokens: result.promptTokens }
-  return { object: 'list', data, model: form.model, usage, ...extensionOf(result) }
-}
-
-function writeStream(reply: Reply, brake: Brake): RunSink {
-  const { exchange, requestId, form } = reply
-  const isChat = form.kind === 'chat'
-  const envelope = { ...envelopeOf(reply), object: isChat ? 'chat.completion.chunk' : 'text_completion' }
-  // All chunks of text begin and end alike; only the text between is made anew for each.
-  const head = `data: ${JSON.stringify(envelope).slice(0, -1)},"choices":[{"index":0,${isChat ? '"delta":{"content":' : '"text":'}`
-  const usageNull = form.includesUsage ? ',"usage":null' : ''
-  const tail = `${isChat ? '}' : ''},"logprobs":null,"finish_reason":null}]${usageNull}}\n\n`
-  const event = (value: unknown): string => `data: ${JSON.stringify(value)}\n\n`
-  let isStarted = false
-  let node = ''
-
-  function start(): void {
-    if (isStarted) return
-    isStarted = true
-    exchange.start(200, {
-      'content-type': 'text/event-stream; charset=utf-8',
-      'cache-control': 'no-cache',
-      'x-request-id': requestId,
-      'x-shoal-node': node,
-    })
-    exchange.onDrain(() => brake.resume())
-    if (!isChat) return
-    const delta = { role: 'assistant', content: '' }
-    const usage = form.includesUsage ? { usage: null } : {}
-    exchange.write(
-      event({ ...envelope, choices: [{ index: 0, delta, logprobs: null, finish_reason: null }], ...usage }),
-    )
-  }
-
-  return {
-    onNode(nodeId) {
-      node = nodeId
-    },
-    onText(text) {
-      start()
-      if (!exchange.write(head + JSON.stringify(text) + tail)) brake.pause()
-    },
-    onEmbedding() {},
-    onFinish(result) {
-      start()
-      const empty = isChat ? { delta: {} } : { text: '' }
-      const choice = { index: 0, ...empty, logprobs: null, finish_reason: result.finishReason }
-      const last = { ...envelope, choices: [choice], ...extensionOf(result) }
-      exchange.write(event(form.includesUsage ? { ...last, usage: null } : last))
-      if (form.includesUsage) {
-        exchange.write(event({ ...envelope, choices: [], usage: usageOf(result), ...extensionOf(result) }))
-      }
-      exchange.write('data: [DONE]\n\n')
-      exchange.end()
-    },
-    onProblem: (problem) =>
-      isStarted ? breakOff(exchange, problem) : respondProblem(exchange, requestId, problem),
-    onCut: () => exchange.abort(),
-  }
-}
-
-/** Too late for a status: a structured error event and no `[DONE]`, so that a cut answer never looks finished. */
-function breakOff(exchange: Exchange, problem: Problem): void {
-  exchange.write(`data: ${JSON.stringify(toOpenAiError(problem))}\n\n`)
-  exchange.end()
+  const usage = { prompt_tokens: total.promptTokens, total_tokens: total.promptTokens }
+  return { object: 'list', data, model: form.model, usage, ...extensionOf(total) }
 }

@@ -8,9 +8,12 @@ test('news is told at once, once', async () => {
   const { reporter, reports, run } = setup()
   reporter.tell(online('a', 1))
   await run(5_000)
-  assert.deepEqual(reports(), [
-    { gatewayId: 'g', incarnation: 3, sequence: 1, isComplete: false, nodes: [online('a', 1)] },
-  ])
+  const [{ start, ...report } = { start: '' }, ...others] = reports()
+  assert.deepEqual(
+    [report, others],
+    [{ gatewayId: 'g', incarnation: 3, sequence: 1, isComplete: false, nodes: [online('a', 1)] }, []],
+  )
+  assert.match(start ?? '', /^start_/)
 })
 
 test('one report is under way at a time; what happens meanwhile goes into the next, newest state alone', async () => {
@@ -92,6 +95,23 @@ test('whoever the coordinator refuses is named', async () => {
   assert.deepEqual(refused, [{ nodeId: 'a', session: 1, sessionMin: 9 }])
 })
 
+test('a report of an incarnation that is over is told again as the coordinator asks, and so is all that follows', async () => {
+  const { reporter, reports, answers, run } = setup()
+  answers.push('old')
+  reporter.tell(online('a', 1))
+  await run(1_000)
+  reporter.tell(online('b', 1))
+  await run(1_000)
+  assert.deepEqual(
+    reports().map(({ incarnation, sequence, nodes }) => [incarnation, sequence, nodes]),
+    [
+      [3, 1, [online('a', 1)]],
+      [9, 1, [online('a', 1)]],
+      [9, 2, [online('b', 1)]],
+    ],
+  )
+})
+
 test('once closed it tells nothing more', async () => {
   const { reporter, reports, faults, run } = setup()
   faults.cutOff.add('coordinator')
@@ -122,12 +142,13 @@ function setup() {
   const world = createTestWorld()
   const { faults, run } = world
   const reports: PresenceReport[] = []
-  const answers: ('lost' | 'refuse')[] = []
+  const answers: ('lost' | 'refuse' | 'old')[] = []
   world.machine('coordinator').host.bus.serve(subjects.presence, (message, reply) => {
     const report = PresenceReport.parse(JSON.parse(message))
     reports.push(report)
     const answer = answers.shift()
     if (answer === 'lost') return
+    if (answer === 'old') return reply(JSON.stringify({ epoch: 1, refused: [], incarnationMin: 9 }))
     const refused =
       answer === 'refuse'
         ? report.nodes.map(({ nodeId, session }) => ({ nodeId, session, sessionMin: 9 }))

@@ -1,4 +1,5 @@
-import type { Bus, Clock, Log } from '#host/host.ts'
+import type { Bus, Clock, Log, Secrets } from '#host/host.ts'
+import { formatId, ID_BYTES } from '#kernel/id.ts'
 import { type NodePresence, PresenceReply, PresenceReport, subjects } from '#protocol/cell.ts'
 import { callCell, cellCall } from './cell-calls.ts'
 
@@ -15,27 +16,30 @@ export interface PresenceReporter {
 
 /** Tells the coordinator who is here: one report at a time, repeated until answered, so that news keeps its order. */
 export function createPresenceReporter(
-  host: { bus: Bus; clock: Clock; log: Log },
+  host: { bus: Bus; clock: Clock; log: Log; secrets: Pick<Secrets, 'randomBytes'> },
   options: {
     gatewayId: string
+    /** Grows with every start, but for a disk that was replaced or put back: then the coordinator says what it must be. */
     incarnation: number
     onRefused: (refused: PresenceReply['refused'][number]) => void
   },
 ): PresenceReporter {
   const { clock } = host
+  const start = formatId('start', host.secrets.randomBytes(ID_BYTES))
   let news = new Map<string, NodePresence>()
   let isComplete = false
+  let { incarnation } = options
   let sequence = 0
   let isTelling = false
   let isClosed = false
 
-  function start(): void {
+  function tellNext(): void {
     if (isTelling || isClosed || (news.size === 0 && !isComplete)) return
     isTelling = true
     sequence++
     const nodes = [...news.values()]
-    const { gatewayId, incarnation } = options
-    const report: PresenceReport = { gatewayId, incarnation, sequence, isComplete, nodes }
+    const { gatewayId } = options
+    const report: PresenceReport = { gatewayId, incarnation, start, sequence, isComplete, nodes }
     news = new Map()
     isComplete = false
     send(report)
@@ -45,22 +49,27 @@ export function createPresenceReporter(
     callCell(host, presenceCall, report, (reply) => {
       if (isClosed) return
       if (!reply) return void clock.after(RETRY_MS, () => send(report))
+      if (reply.incarnationMin !== undefined && reply.incarnationMin > incarnation) {
+        incarnation = reply.incarnationMin
+        sequence = 1
+        return send({ ...report, incarnation, sequence })
+      }
       isTelling = false
       for (const refused of reply.refused) options.onRefused(refused)
-      start()
+      tellNext()
     })
   }
 
   return {
     tell(presence) {
       news.set(`${presence.nodeId}/${presence.session}`, presence)
-      start()
+      tellNext()
     },
     tellAll(nodes) {
       // What waits is kept beside it: goodbyes are not among the nodes that are here.
       for (const presence of nodes) news.set(`${presence.nodeId}/${presence.session}`, presence)
       isComplete = true
-      start()
+      tellNext()
     },
     close() {
       isClosed = true

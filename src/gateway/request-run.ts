@@ -3,7 +3,7 @@
  *
  *   waiting → running → settling → over
  *      ↑         │
- *      └─────────┘  its node failed before the first token: another one tries, within the deadline
+ *      └─────────┘  its node failed: another one begins, or goes on behind what was delivered
  *
  * *Waiting* is for a node with a free slot and for money to be reserved. *Settling* is for the meter reading to be
  * durable; only then does the caller see the end. A client that leaves cancels the engine at once and pays for what
@@ -14,18 +14,24 @@ import { formatUsd, type NanoUsd } from '#kernel/money.ts'
 import type { TimestampMs } from '#kernel/time.ts'
 import { costOf } from '#ledger/price.ts'
 import type { StreamEnd } from '#protocol/agent-link.ts'
+import type { DeltaDetail } from '#protocol/delta-detail.ts'
+import { hasFeatures } from '#protocol/engine-features.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
 import type { DataPayload } from '#protocol/frame.ts'
 import { Problem } from '#protocol/problem.ts'
-import type { RequestOutcome, UsageRecord } from '#protocol/usage.ts'
+import type { RequestOutcome, UsagePart, UsageRecord } from '#protocol/usage.ts'
+import { AnswerSoFar } from './answer-so-far.ts'
+import type { RequestBudget } from './key-budgets.ts'
 import type { NodeConnection, NodeStream, Offer } from './node-connection.ts'
 import type { Reservation } from './slices.ts'
+import { StreamPace } from './stream-pace.ts'
 
 /** What the caller's side of a request hears. After `onFinish` or `onProblem` nothing more comes. */
 export interface RunSink {
   /** The node that answers, before its first text. */
   onNode(nodeId: string): void
-  onText(text: string): void
+  /** The next piece: text, and with what else the same tokens are; the text may then be empty. */
+  onText(text: string, detail?: DeltaDetail): void
   onEmbedding(vectors: readonly (readonly number[])[]): void
   onFinish(result: RunResult): void
   onProblem(problem: Problem): void
@@ -38,6 +44,8 @@ export interface RunResult {
   readonly finishReason: 'stop' | 'length'
   readonly promptTokens: number
   readonly completionTokens: number
+  /** How often a node failed in the middle of it and another went on. */
+  readonly continuations: number
   readonly cost: NanoUsd
   readonly firstTokenMs: number | null
   readonly totalMs: number
@@ -47,6 +55,8 @@ export interface RunRequest {
   readonly requestId: string
   readonly organisationId: string
   readonly keyId: string
+  /** What its key's limits leave to it; absent for a key without. */
+  readonly budget?: Pick<RequestBudget, 'budgetId' | 'reserve' | 'release'>
   readonly engine: EngineRequest
   /** Never less than what the prompt can turn out to have. */
   readonly promptTokensMax: number
@@ -71,7 +81,9 @@ export interface RunHost {
   requeue(run: RequestRun): void
 }
 
+/** Nodes in a row that may fail without a single token; and in all, so that nothing goes round for ever. */
 const ATTEMPTS_MAX = 4
+const CONTINUATIONS_MAX = 16
 /** Text bytes taken from the agent before they are credited again. */
 const CREDIT_STEP_BYTES = 64 * 1024
 
@@ -80,8 +92,10 @@ export class RequestRun {
   readonly startedMs: number
   /** Those that this request was failed on. A node that reports again, as after a restart of its engine, makes new ones. */
   readonly failedOffers = new Set<Offer>()
-  /** When the engine last moved, for the stall check. */
-  progressMs: number
+  readonly pace: StreamPace
+  /** Since when it waits for a node, or for one to go on. */
+  waitingSinceMs: number
+  readonly #answer = new AnswerSoFar()
   #host: RunHost
   #sink: RunSink
   #startedAtMs: TimestampMs
@@ -103,7 +117,8 @@ export class RequestRun {
     this.request = request
     this.#sink = sink
     this.startedMs = host.elapsedMs()
-    this.progressMs = this.startedMs
+    this.pace = new StreamPace(this.startedMs)
+    this.waitingSinceMs = this.startedMs
     this.#startedAtMs = host.nowMs()
   }
 
@@ -115,6 +130,19 @@ export class RequestRun {
     return this.#firstTokenMs !== null
   }
 
+  /** Whether a node with this offer may take it, or take it over. */
+  accepts(offer: Offer): boolean {
+    const { engine } = this.request
+    const { tasks, features } = offer.model
+    if (this.failedOffers.has(offer) || !tasks.includes(engine.kind) || !hasFeatures(engine, features)) return false
+    return this.#answer.fits(offer)
+  }
+
+  /** It was begun by a node that failed, and waits for one to go on. */
+  get isContinuing(): boolean {
+    return this.#answer.continuations > 0
+  }
+
   get nodeId(): string | null {
     return this.#node?.nodeId ?? null
   }
@@ -123,10 +151,11 @@ export class RequestRun {
   assign(node: NodeConnection, offer: Offer): void {
     assert(this.#state === 'waiting', 'only a waiting request is assigned')
     const { organisationId, promptTokensMax, completionTokensMax } = this.request
-    const amount = costOf(
-      { promptTokens: promptTokensMax, completionTokens: completionTokensMax },
-      offer.price,
-    )
+    const completionTokens = completionTokensMax - this.#answer.tokensBefore
+    const amount =
+      this.#answer.costBefore() + costOf({ promptTokens: promptTokensMax, completionTokens }, offer.price)
+    const limited = this.request.budget?.reserve(amount)
+    if (limited) return this.fail(limited)
     const isCovered = amount === 0n || (this.#reservation && this.#reservation.amount >= amount)
     if (isCovered) return this.#send(node, offer)
     this.#release(0n, 0)
@@ -164,10 +193,10 @@ export class RequestRun {
     this.#promptTokens = 0
     this.#completionTokens = 0
     this.#uncredited = 0
-    this.progressMs = this.#host.elapsedMs()
-    this.#stream = node.open(this.request.engine, {
+    this.pace.begin(this.#host.elapsedMs())
+    this.#stream = node.open(this.#answer.rest(this.request.engine), {
       onStarted: (promptTokens) => {
-        this.progressMs = this.#host.elapsedMs()
+        this.pace.move(this.#host.elapsedMs())
         this.#promptTokens = Math.min(promptTokens, this.request.promptTokensMax)
       },
       onData: (data) => this.#onData(data),
@@ -180,20 +209,25 @@ export class RequestRun {
 
   #onData(data: DataPayload): void {
     const nowMs = this.#host.elapsedMs()
-    this.progressMs = nowMs
+    const offer = this.#offer
+    assert(offer, 'data comes from a node')
+    this.pace.deliver(nowMs)
     this.#firstTokenMs ??= nowMs - this.startedMs
-    this.#completionTokens += data.tokenCount
-    if (this.#completionTokens > this.request.completionTokensMax) {
+    const tokens = this.#completionTokens + data.tokenCount
+    if (tokens + this.#answer.tokensBefore > this.request.completionTokensMax) {
       return this.#abandon(new Problem('node_failed', 'The node sent more tokens than it was asked for.'))
     }
-    this.#uncredited += data.text.length
-    if (data.text.length > 0) this.#sink.onText(data.text)
+    this.#completionTokens = tokens
+    this.#attempts = 1
+    this.#answer.add(data, offer)
+    this.#uncredited += data.text.length + (data.detailBytes ?? 0)
+    if (data.text.length > 0 || data.detail) this.#sink.onText(data.text, data.detail)
     this.#creditWhenDue()
   }
 
   /** The reader is slow: the engine gets no more credit until `resume`. */
   pause(): void {
-    if (!this.#isPaused) this.progressMs = this.#host.elapsedMs()
+    if (!this.#isPaused) this.pace.move(this.#host.elapsedMs())
     this.#isPaused = true
   }
 
@@ -205,7 +239,7 @@ export class RequestRun {
 
   resume(): void {
     this.#isPaused = false
-    this.progressMs = this.#host.elapsedMs()
+    this.pace.move(this.#host.elapsedMs())
     this.#creditWhenDue()
   }
 
@@ -229,7 +263,8 @@ export class RequestRun {
         nodeId,
         finishReason: end.finishReason,
         promptTokens: this.#promptTokens,
-        completionTokens: this.#completionTokens,
+        completionTokens: this.#answer.tokensBefore + this.#completionTokens,
+        continuations: this.#answer.continuations,
         cost,
         firstTokenMs: this.#firstTokenMs,
         totalMs,
@@ -241,19 +276,42 @@ export class RequestRun {
     this.#stream = null
     const node = this.#node
     assert(node, 'a problem comes from a node')
+    const offer = this.#offer
+    assert(offer, 'a problem comes from a node')
     if (!isNodeFault) return this.fail(problem)
-    if (this.#offer) this.failedOffers.add(this.#offer)
-    if (this.hasFirstToken || this.#attempts >= ATTEMPTS_MAX) {
+    this.failedOffers.add(offer)
+    if (!this.#mayGoOn()) {
       return this.fail(
         new Problem('node_failed', `The node failed while it answered: ${problem.message}`, {
           cause: problem,
         }),
       )
     }
+    if (this.#isComplete()) {
+      const { kind } = this.request.engine
+      assert(kind !== 'embedding', 'an embedding has no tokens')
+      const completionTokens = this.#completionTokens
+      return this.#onEnd({ finishReason: 'length', promptTokens: this.#promptTokens, completionTokens })
+    }
+    this.#answer.leave(node.nodeId, this.#completionTokens, offer.price)
+    this.#completionTokens = 0
     this.#node = null
     this.#state = 'waiting'
+    this.waitingSinceMs = this.#host.elapsedMs()
     this.#host.onFreed(this)
     this.#host.requeue(this)
+  }
+
+  #mayGoOn(): boolean {
+    if (this.#attempts >= ATTEMPTS_MAX || this.#answer.continuations >= CONTINUATIONS_MAX) return false
+    return !this.hasFirstToken || this.#answer.canGoOn(this.request.engine)
+  }
+
+  /** All that was asked for was delivered, and only the node's word for it is missing. */
+  #isComplete(): boolean {
+    const { engine } = this.request
+    const delivered = this.#answer.tokensBefore + this.#completionTokens
+    return engine.kind !== 'embedding' && delivered >= engine.maxTokens
   }
 
   /** Gives up on the node, because of what it did or did not do. */
@@ -282,40 +340,48 @@ export class RequestRun {
     if (this.#state === 'settling' || this.#state === 'over') return
     this.#stream?.cancel()
     this.#stream = null
-    this.#promptTokens = 0
-    this.#completionTokens = 0
     this.#settle('failed', () => this.#sink.onProblem(problem))
   }
 
   #settle(outcome: RequestOutcome, then: (cost: NanoUsd, nodeId: string, totalMs: number) => void): void {
     const totalMs = this.#host.elapsedMs() - this.startedMs
-    const tokens = { promptTokens: this.#promptTokens, completionTokens: this.#completionTokens }
     const nodeId = this.#node?.nodeId ?? ''
-    const price = this.#offer?.price ?? { promptPerMillion: 0n, completionPerMillion: 0n }
-    const isWorthBilling = this.#node !== null && outcome !== 'failed'
-    const cost = isWorthBilling ? costOf(tokens, price) : 0n
+    const parts = outcome === 'failed' ? [] : this.#parts()
+    const cost = parts.reduce((sum, part) => sum + costOf(part, part), 0n)
     this.#state = 'settling'
     this.#host.onFreed(this)
-    const { requestId, organisationId, keyId, engine } = this.request
+    const { requestId, organisationId, keyId, engine, budget } = this.request
     const record: UsageRecord = {
       requestId,
       organisationId,
       keyId,
+      ...(budget && { budgetId: budget.budgetId }),
       holdId: this.#reservation?.holdId ?? '',
       model: engine.model,
       kind: engine.kind,
       outcome,
-      parts: isWorthBilling ? [{ nodeId, ...tokens, ...price }] : [],
+      parts,
       startedAtMs: this.#startedAtMs,
       firstTokenMs: this.#firstTokenMs === null ? null : Math.round(this.#firstTokenMs),
       totalMs: Math.round(totalMs),
     }
     this.#host.meter(record, (sequence) => {
       this.#release(cost, sequence)
+      // The reading waits for the ledger by now, and counts there.
+      budget?.release()
       this.#state = 'over'
       then(cost, nodeId, totalMs)
       this.#host.onOver(this, outcome)
     })
+  }
+
+  /** Whom the request is owed to. */
+  #parts(): UsagePart[] {
+    const [node, offer] = [this.#node, this.#offer]
+    if (!node || !offer) return this.#answer.parts(this.#promptTokens, null)
+    const { promptPerMillion, completionPerMillion } = offer.price
+    const last = { nodeId: node.nodeId, promptTokens: 0, completionTokens: this.#completionTokens }
+    return this.#answer.parts(this.#promptTokens, { ...last, promptPerMillion, completionPerMillion })
   }
 
   #release(cost: NanoUsd, sequence: number): void {

@@ -1,34 +1,67 @@
 /**
- * Under which spool, and from which number on, a gateway's readings are known to the ledger. Usually the spool is the
- * journal itself. When one of the two was restored from a backup, their numbers no longer fit: then the readings go on
- * under a new spool id, counted from one, so that no old number ever names a new reading.
+ * Under which spool, and from which number on, a gateway's readings are known to the ledger. Every run of a gateway
+ * begins a spool of its own, with a new id and counted from one; what an earlier run left keeps the numbers it had. So
+ * whatever became of the disk in between (lost, replaced, put back from a backup), no number that the ledger has seen
+ * ever names a new reading, and no reading goes to the ledger under a second number.
  */
 import { z } from 'zod'
-import type { Secrets } from '#host/host.ts'
+import type { Journal, Secrets } from '#host/host.ts'
 import { formatId, ID_BYTES } from '#kernel/id.ts'
 
-export interface SpoolNumbers {
+/** The readings after journal entry `base` and up to the next spool's. */
+export interface Spool {
   readonly spoolId: string
   /** Journal sequence minus the number in the spool. */
   readonly base: number
 }
 
-const Kept = z.object({ journalId: z.string(), spoolId: z.string(), base: z.int().nonnegative() })
+/** Oldest first; the last is this run's. */
+export type SpoolNumbers = readonly Spool[]
+
+const SpoolForm = z.object({ spoolId: z.string(), base: z.int().nonnegative() })
+/** The newest spool stands by itself, as an older release wrote and reads it. */
+const Kept = SpoolForm.extend({ journalId: z.string(), spools: z.array(SpoolForm).optional() })
 const NAME = 'spool-numbers'
 
-export function readSpoolNumbers({ secrets }: { secrets: Secrets }, journalId: string): SpoolNumbers {
+type Parts = { journal: Pick<Journal, 'id' | 'lastSequence'>; secrets: Secrets }
+
+/** The spools of the readings from `oldest` on, and a new one for this run; remembered before it is used. */
+export function beginSpool(parts: Parts, oldest: number): SpoolNumbers {
+  const { journal, secrets } = parts
   const text = secrets.read(NAME)
   const kept = text === null ? null : Kept.parse(JSON.parse(text))
-  return kept?.journalId === journalId ? kept : { spoolId: journalId, base: 0 }
+  const earlier =
+    kept?.journalId === journal.id ? (kept.spools ?? [kept]) : [{ spoolId: journal.id, base: 0 }]
+  const needed = earlier.filter(({ base }, index) => {
+    const through = earlier[index + 1]?.base ?? journal.lastSequence
+    return through > base && through >= oldest
+  })
+  return keep(parts, [...needed, newSpool(parts, journal.lastSequence)])
 }
 
-/** A new spool that begins after journal entry `base`; remembered before it is used. */
+/** Gives what `spool` has after journal entry `base` to a new spool; remembered before it is used. */
 export function renumberSpool(
-  { secrets }: { secrets: Secrets },
-  journalId: string,
-  base: number,
+  parts: Parts,
+  numbers: SpoolNumbers,
+  at: { spool: Spool; base: number },
 ): SpoolNumbers {
-  const spoolId = formatId('spool', secrets.randomBytes(ID_BYTES))
-  secrets.write(NAME, JSON.stringify({ journalId, spoolId, base } satisfies z.output<typeof Kept>))
-  return { spoolId, base }
+  return keep(
+    parts,
+    numbers.map((spool) => (spool === at.spool ? newSpool(parts, at.base) : spool)),
+  )
+}
+
+const newSpool = ({ secrets }: Parts, base: number): Spool => ({
+  spoolId: formatId('spool', secrets.randomBytes(ID_BYTES)),
+  base,
+})
+
+function keep({ journal, secrets }: Parts, numbers: SpoolNumbers): SpoolNumbers {
+  const spools = numbers.map(({ spoolId, base }) => ({ spoolId, base }))
+  const newest = spools.at(-1) ?? { spoolId: journal.id, base: 0 }
+  secrets.write(
+    NAME,
+    JSON.stringify({ journalId: journal.id, ...newest, spools } satisfies z.output<typeof Kept>),
+  )
+  return spools
 }

@@ -82,7 +82,7 @@ test('an answer that was lost is asked for again, and nothing is billed twice', 
   })
   append(spool, 1, 3)
   await run(1_000)
-  assert.deepEqual([billed(), spool.acknowledged()], [names(1, 3), 0])
+  assert.deepEqual([billed(), spool.acknowledged()], [names(1, 1), 0])
   faults.lossPer10k = 0
   await run(5_000)
   assert.deepEqual([billed(), spool.acknowledged()], [names(1, 3), 3])
@@ -167,7 +167,7 @@ test('once closed it sends nothing more', async () => {
   assert.equal(batches().length, sent)
 })
 
-test('a spool restored from a backup goes on under a new id: what is new is billed, what is known is not', async () => {
+test('a spool restored from a backup: what is new is billed, what is known is not', async () => {
   const { world, gateway, spool, billed, service, open, run } = await setup()
   append(spool, 1, 5)
   await run(1_000)
@@ -186,7 +186,48 @@ test('a spool restored from a backup goes on under a new id: what is new is bill
   assert.equal(spools.size, 2)
 })
 
-test('a ledger restored from a backup bills what the spool still has, under a new id that a restart keeps', async () => {
+test('a spool restored from a backup that dies again before the ledger answers loses nothing that is new', async () => {
+  const { world, gateway, spool, billed, faults, open, run } = await setup()
+  faults.cutOff.add('coordinator')
+  append(spool, 1, 3)
+  await run(100)
+  const image = gateway.disk.backup()
+  faults.cutOff.clear()
+  append(spool, 4, 8)
+  await run(5_000)
+  gateway.process.kill()
+  gateway.disk.restore(image)
+  faults.cutOff.add('coordinator')
+  for (const [from, to] of [
+    [9, 10],
+    [11, 11],
+    [12, 14],
+  ] as const) {
+    const machine = world.machine('g', gateway.disk)
+    const next = await open(machine)
+    append(next.spool, from, to)
+    await run(1_000)
+    machine.process.kill()
+  }
+  faults.cutOff.clear()
+  const last = await open(world.machine('g', gateway.disk))
+  await run(10_000)
+  assert.deepEqual([billed(), last.spool.acknowledged()], [names(1, 14), last.spool.newest()])
+})
+
+test('a lost disk never makes old numbers new', async () => {
+  const { world, gateway, spool, billed, open, run } = await setup()
+  append(spool, 1, 5)
+  await run(1_000)
+  gateway.process.kill()
+  gateway.disk.replace()
+  const next = await open(world.machine('g', gateway.disk))
+  append(next.spool, 6, 8)
+  await run(1_000)
+  assert.deepEqual(billed(), names(1, 8))
+})
+
+test('a ledger restored from a backup bills what the spool still has, and a restart bills nothing again', async () => {
   const { world, gateway, spool, billed, service, open, run } = await setup()
   append(spool, 1, 5)
   await run(1_000)
@@ -202,7 +243,7 @@ test('a ledger restored from a backup bills what the spool still has, under a ne
   const last = await open(world.machine('g', gateway.disk))
   append(last.spool, 9, 9)
   await run(5_000)
-  assert.deepEqual([billed(), spools.size], [names(1, 9), 2])
+  assert.deepEqual([billed(), spools.size], [names(1, 9), 3])
 })
 
 const names = (from: number, to: number): string[] =>

@@ -3,12 +3,13 @@
  * of the answer; batches go to the coordinator one after the other, by sequence, until it has them for good.
  */
 import type { Bus, Clock, Journal, Log, Secrets } from '#host/host.ts'
-import { subjects, UsageBatch, UsageReply } from '#protocol/cell.ts'
+import { assert } from '#kernel/assert.ts'
+import { type BudgetUse, subjects, UsageBatch, UsageReply } from '#protocol/cell.ts'
 import type { Problem } from '#protocol/problem.ts'
 import { UsageRecord } from '#protocol/usage.ts'
 import { jsonWriter } from '#protocol/wire-form.ts'
 import { callCell, cellCall } from './cell-calls.ts'
-import { readSpoolNumbers, renumberSpool } from './spool-numbers.ts'
+import { beginSpool, renumberSpool, type Spool } from './spool-numbers.ts'
 
 const BATCH_RECORDS_MAX = 256
 const RETRY_MS = 500
@@ -28,6 +29,12 @@ export interface UsageSpool {
   close(): Promise<void>
 }
 
+/** Told what waits for the ledger, those of earlier runs included, and what is in it. */
+export interface SpoolListener {
+  onWaiting?(record: UsageRecord): void
+  onSettled?(records: readonly UsageRecord[], uses: readonly BudgetUse[]): void
+}
+
 interface Waiting {
   readonly sequence: number
   readonly record: UsageRecord
@@ -37,61 +44,10 @@ interface Waiting {
 export async function openUsageSpool(
   parts: { journal: Journal; bus: Bus; clock: Clock; log: Log; secrets: Secrets },
   onFatal: (problem: Problem) => void,
+  listener: SpoolListener = {},
 ): Promise<UsageSpool> {
   const { journal, bus, clock, log } = parts
-  let numbers = readSpoolNumbers(parts, journal.id)
-  /** The newest reading of earlier runs. */
-  const recoveredThrough = journal.lastSequence
-  /** False until the ledger has said once what it expects next. */
-  let isAligned = false
   const waiting: Waiting[] = []
-  let acknowledged = 0
-  let isSending = false
-  let isClosed = false
-
-  function send(): void {
-    const first = waiting[0]
-    if (isSending || isClosed || !first) return
-    isSending = true
-    // The first call of a run brings nothing: it asks where the ledger stands.
-    const records = isAligned ? waiting.slice(0, BATCH_RECORDS_MAX).map(({ record }) => record) : []
-    const batch = { spoolId: numbers.spoolId, firstSequence: first.sequence - numbers.base, records }
-    callCell({ bus, log }, usageCall, batch, (reply) => {
-      isSending = false
-      if (isClosed) return
-      if (!reply) return void clock.after(RETRY_MS, send)
-      const expected = reply.nextSequence + numbers.base
-      if (!isAligned) align(expected)
-      else if (!settle(expected)) return void clock.after(RETRY_MS, send)
-      send()
-    })
-  }
-
-  /** Starts a new spool where the ledger's numbers and ours cannot both be right. */
-  function align(expected: number): void {
-    isAligned = true
-    const first = waiting[0]?.sequence ?? journal.lastSequence + 1
-    // Beyond what this run found, the ledger knows readings that a restored journal has lost, not those taken since.
-    const isAhead = expected > recoveredThrough + 1
-    if (!isAhead && expected >= first) return void settle(expected)
-    if (isAhead) {
-      while (waiting[0] && waiting[0].sequence <= recoveredThrough) waiting.shift()
-      acknowledged = recoveredThrough
-    }
-    numbers = renumberSpool(parts, journal.id, acknowledged)
-    log.warn('spool.renumbered', { expected, first, recoveredThrough, spoolId: numbers.spoolId })
-  }
-
-  /** Forgets the readings below `expected`; false when the answer makes no sense, so that the call is made again. */
-  function settle(expected: number): boolean {
-    const first = waiting[0]
-    if (!first || expected < first.sequence || expected > journal.lastSequence + 1) return false
-    waiting.splice(0, expected - first.sequence)
-    acknowledged = expected - 1
-    journal.trim(acknowledged)
-    return true
-  }
-
   for (let next = 1; ; ) {
     const entries = await journal.read(next, BATCH_RECORDS_MAX)
     for (const { sequence, payload } of entries) {
@@ -101,8 +57,69 @@ export async function openUsageSpool(
     if (!last) break
     next = last.sequence + 1
   }
-  acknowledged = (waiting[0]?.sequence ?? journal.lastSequence + 1) - 1
-  if (waiting.length > 0) log.info('spool.recovered', { spoolId: journal.id, records: waiting.length })
+  let acknowledged = (waiting[0]?.sequence ?? journal.lastSequence + 1) - 1
+  let numbers = beginSpool(parts, acknowledged + 1)
+  /** Spools of which the ledger has said once what it expects next; of this run's own it knows nothing yet. */
+  const aligned = new Set(numbers.slice(-1).map(({ spoolId }) => spoolId))
+  let isSending = false
+  let isClosed = false
+
+  /** The spool of a reading, and the last journal entry that can be in it. */
+  function spoolOf(sequence: number): { spool: Spool; through: number } {
+    const index = numbers.findLastIndex(({ base }) => base < sequence)
+    const spool = numbers[index]
+    assert(spool, `reading ${sequence} is in some spool`)
+    return { spool, through: numbers[index + 1]?.base ?? Number.POSITIVE_INFINITY }
+  }
+
+  function send(): void {
+    const first = waiting[0]
+    if (isSending || isClosed || !first) return
+    isSending = true
+    const { spool, through } = spoolOf(first.sequence)
+    const isAligned = aligned.has(spool.spoolId)
+    const countMax = Math.min(BATCH_RECORDS_MAX, through - first.sequence + 1)
+    // The first call for what an earlier run left brings nothing: it asks where the ledger stands.
+    const records = isAligned ? waiting.slice(0, countMax).map(({ record }) => record) : []
+    const batch = { spoolId: spool.spoolId, firstSequence: first.sequence - spool.base, records }
+    callCell({ bus, log }, usageCall, batch, (reply) => {
+      isSending = false
+      if (isClosed) return
+      if (!reply) return void clock.after(RETRY_MS, send)
+      // A disk that was put back has fewer readings of its old spools than the ledger knows.
+      const expected = Math.min(reply.nextSequence + spool.base, through + 1)
+      const uses = reply.uses ?? []
+      if (!isAligned) align(spool, expected, uses)
+      else if (!settle(expected, uses)) return void clock.after(RETRY_MS, send)
+      send()
+    })
+  }
+
+  /** A ledger that was put back lacks readings that are gone from here: what is left goes on under a new spool. */
+  function align(spool: Spool, expected: number, uses: readonly BudgetUse[]): void {
+    aligned.add(spool.spoolId)
+    if (expected > acknowledged) return void settle(expected, uses)
+    numbers = renumberSpool(parts, numbers, { spool, base: acknowledged })
+    for (const { spoolId, base } of numbers) if (base === acknowledged) aligned.add(spoolId)
+    log.warn('spool.renumbered', { expected, first: acknowledged + 1, spoolId: spool.spoolId })
+  }
+
+  /** Forgets the readings below `expected`; false when the answer makes no sense, so that the call is made again. */
+  function settle(expected: number, uses: readonly BudgetUse[]): boolean {
+    const first = waiting[0]
+    if (!first || expected < first.sequence || expected > journal.lastSequence + 1) return false
+    const settled = waiting.splice(0, expected - first.sequence)
+    listener.onSettled?.(
+      settled.map(({ record }) => record),
+      uses,
+    )
+    acknowledged = expected - 1
+    journal.trim(acknowledged)
+    return true
+  }
+
+  for (const { record } of waiting) listener.onWaiting?.(record)
+  if (waiting.length > 0) log.info('spool.recovered', { journalId: journal.id, records: waiting.length })
   send()
 
   return {
@@ -110,6 +127,7 @@ export async function openUsageSpool(
       journal.append([format(record)], (problem) => {
         if (problem) return onFatal(problem)
         waiting.push({ sequence, record })
+        listener.onWaiting?.(record)
         done(sequence)
         send()
       })

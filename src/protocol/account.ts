@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Id, Line, TimestampMs } from './field.ts'
-import { NanoUsd } from './money.ts'
+import { NanoUsd, PositiveNanoUsd } from './money.ts'
 import { freshness, pageOf } from './page.ts'
 
 export const AccountKind = z.enum(['consumer', 'provider', 'network', 'external']).meta({ id: 'AccountKind' })
@@ -22,9 +22,6 @@ export type Account = z.output<typeof Account>
 
 export const AccountPage = z.object(pageOf(Account)).meta({ id: 'AccountPage' })
 
-/** A positive amount; a refinement after decoding, so that the wire form stays that of `NanoUsd`. */
-const PositiveNanoUsd = NanoUsd.refine((amount) => amount > 0n, 'expected an amount above zero')
-
 export const DepositRequest = z
   .strictObject({
     transferId: Id.describe('Made by the caller. The same id again is the same deposit: it happens once.'),
@@ -33,9 +30,17 @@ export const DepositRequest = z
     ),
     amount: PositiveNanoUsd,
     memo: Line,
+    externalReference: Line.optional().describe(
+      'What the money’s way in is called outside: the bank’s or the invoice’s number. Needed unless `isTest`; each is booked once.',
+    ),
     isTest: z
       .boolean()
       .describe('Marked as test money: it comes out of `external:test`, not `external:deposits`.'),
+  })
+  .refine(({ isTest, externalReference }) => isTest || (externalReference ?? '') !== '', {
+    path: ['externalReference'],
+    error:
+      'expected what the money’s way in is called outside, such as the bank’s number; only test money has none',
   })
   .meta({ id: 'DepositRequest' })
 export type DepositRequest = z.output<typeof DepositRequest>
@@ -47,10 +52,11 @@ export type Deposit = z.output<typeof Deposit>
 
 /**
  * What a posting is: money from outside, a transfer between accounts, pay for work (out of the payer, into the
- * provider), the network's fee on that work, or work that the payer's money did not cover and the network bore.
+ * provider), the network's fee on that work, work that the payer's money did not cover and the network bore, or money
+ * that was paid out.
  */
 export const StatementKind = z
-  .enum(['deposit', 'transfer', 'capture', 'fee', 'loss'])
+  .enum(['deposit', 'transfer', 'capture', 'fee', 'loss', 'payout'])
   .meta({ id: 'StatementKind' })
 export type StatementKind = z.output<typeof StatementKind>
 
@@ -64,6 +70,7 @@ export const StatementLine = z
     counterpartyAccountId: Id,
     transferId: Id,
     requestId: Id.nullable(),
+    externalReference: z.string().nullable().describe('Of money that came in or went out.'),
     balanceAfter: NanoUsd.describe('Available and held together, after this line.'),
   })
   .meta({ id: 'StatementLine' })

@@ -63,6 +63,19 @@ export const ModelCapability = z
       'Generated tokens of all requests together, every slot busy.',
     ),
     decodeTokensPerSecondSingle: TokensPerSecond.describe('Generated tokens, one request alone.'),
+    resumes: z
+      .boolean()
+      .optional()
+      .describe(
+        'It goes on behind the token ids of an answer that another node with the same weights began.',
+      ),
+    features: z
+      .array(z.string().max(40))
+      .max(COUNT_MAX)
+      .optional()
+      .describe(
+        'What its engine can do beyond plain text: `tools`, `tool_choice`, `json_object`, `json_schema`, `logprobs`, `logit_bias`.',
+      ),
   })
   .meta({ id: 'ModelCapability' })
 export type ModelCapability = z.output<typeof ModelCapability>
@@ -85,11 +98,18 @@ export const Capability = z
       .nullish()
       .describe('Measured when the agent joins; absent from agents that do not measure it.'),
     engines: z.array(Text).max(COUNT_MAX),
+    computesOn: z
+      .enum(['cpu', 'cuda', 'vulkan', 'metal'])
+      .nullish()
+      .describe('What the built-in engine computes on; absent or `null` where another engine computes.'),
     models: z.array(ModelCapability).max(COUNT_MAX),
     problems: z
       .array(Text)
       .max(COUNT_MAX)
       .describe('What the agent found wrong while it measured, for the owner.'),
+    parkedReason: Text.nullish().describe(
+      'Why the node takes no new work by its own choice; absent or `null` while it takes some.',
+    ),
   })
   .meta({ id: 'Capability' })
 export type Capability = z.output<typeof Capability>

@@ -1,6 +1,7 @@
 /** What gateways and the coordinator of one cell say to each other over the bus. */
 import { z } from 'zod'
 import { Capability } from './capability.ts'
+import { KeyLimits, KeyUse } from './key-limits.ts'
 import { NanoUsd } from './money.ts'
 import { Scope } from './scope.ts'
 import { UsageRecord } from './usage.ts'
@@ -36,6 +37,13 @@ export const FollowedKey = z.object({
   hash: z.string(),
   scopes: z.array(Scope),
   isRevoked: z.boolean(),
+  /** By cell time. Absent: it does not end by itself. */
+  expiresAtMs: z.int().optional(),
+  /** Absent: none. */
+  limits: KeyLimits.optional(),
+  /** Under which name its use is counted, and what was; absent for a key without limits on its use. */
+  budgetId: z.string().optional(),
+  use: KeyUse.optional(),
 })
 export type FollowedKey = z.output<typeof FollowedKey>
 export const FollowReply = z.object({
@@ -47,6 +55,12 @@ export const FollowReply = z.object({
   wantsPresence: z.boolean(),
   nodes: z.array(FollowedNode),
   keys: z.array(FollowedKey),
+  /** Cell time when it was made; absent from coordinators of the first release. */
+  nowMs: z.int().optional(),
+  /** How many gateways the coordinator hears: each allows its share of what is left of a key's limits. */
+  gateways: z.int().optional(),
+  /** Where the coordinator's own API is, when it has a listener of its own. */
+  apiUrl: z.string().optional(),
 })
 export type FollowReply = z.output<typeof FollowReply>
 
@@ -63,6 +77,8 @@ export const PresenceReport = z.object({
   gatewayId: z.string(),
   /** Grows with every start of the gateway. */
   incarnation: z.int(),
+  /** Random: tells two starts apart that count alike, as after a disk was put back. */
+  start: z.string().optional(),
   sequence: z.int(),
   /** True when `nodes` are all of the gateway's nodes. */
   isComplete: z.boolean(),
@@ -73,6 +89,8 @@ export const PresenceReply = z.object({
   epoch: z.int(),
   /** Connections that the coordinator does not accept, with the session that the node must exceed. */
   refused: z.array(z.object({ nodeId: z.string(), session: z.int(), sessionMin: z.int() })),
+  /** The report was of an earlier start of its gateway and is not applied: from this incarnation on it would be. */
+  incarnationMin: z.int().optional(),
 })
 export type PresenceReply = z.output<typeof PresenceReply>
 
@@ -107,5 +125,12 @@ export const UsageBatch = z.object({
   records: z.array(UsageRecord),
 })
 export type UsageBatch = z.output<typeof UsageBatch>
+/** What the ledger counts as used of a key's limits. */
+export const BudgetUse = z.object({ budgetId: z.string(), ...KeyUse.shape })
+export type BudgetUse = z.output<typeof BudgetUse>
 /** Records below `nextSequence` are in the ledger for good. */
-export const UsageReply = z.object({ nextSequence: z.int() })
+export const UsageReply = z.object({
+  nextSequence: z.int(),
+  /** With these records in it, of the limits that they count for. */
+  uses: z.array(BudgetUse).optional(),
+})

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { describeIssue } from './describe-issue.ts'
 import { Problem, type ProblemCode, type ProblemDetails, problemKinds } from './problem.ts'
-import type { Api, CallOptions, Route, Routes } from './route.ts'
+import { type Api, type CallOptions, needsKey, type Route, type Routes } from './route.ts'
 import type { ControlRoutes } from './routes.ts'
 
 /** Sends one request; rejects with a `Problem` when no answer came, or with the signal's reason. */
@@ -42,7 +42,7 @@ export function createClient<T extends Routes>(routes: T, options: ClientOptions
 function buildRequest(route: Route, input: Input, options: ClientOptions & CallOptions): Request {
   const { baseUrl, apiKey, signal } = options
   const headers: Record<string, string> = { accept: 'application/json' }
-  if (apiKey !== undefined && route.scope !== 'public' && route.scope !== 'enrolment_token') {
+  if (apiKey !== undefined && needsKey(route)) {
     headers['authorization'] = `Bearer ${apiKey}`
   }
   const init: RequestInit = { method: route.method, headers }

@@ -6,6 +6,7 @@
  * Stream 0 is the connection itself; every other stream is one request, numbered by the gateway.
  */
 import { assert } from '#kernel/assert.ts'
+import type { DeltaDetail } from './delta-detail.ts'
 import { Problem } from './problem.ts'
 
 export const FrameType = {
@@ -26,6 +27,8 @@ export const FrameType = {
   problem: 15,
   cancel: 16,
   credit: 17,
+  /** JSON, just before the data frame that it belongs to. Only on streams whose request asked for what it carries. */
+  detail: 18,
 } as const
 export type FrameType = (typeof FrameType)[keyof typeof FrameType]
 
@@ -99,10 +102,17 @@ export interface DataPayload {
   readonly tokenIds: readonly number[]
   readonly tokenCount: number
   readonly idsKnown: boolean
+  /** What came in the detail frame before it. */
+  readonly detail?: DeltaDetail
+  /** The size of that frame's payload. */
+  readonly detailBytes?: number
 }
 
 /** A data frame: `u16 count · count × u32 token id · UTF-8 text`; without ids, `u16 count · text`. */
-export function encodeDataFrame(stream: number, data: Omit<DataPayload, 'idsKnown'>): Uint8Array {
+export function encodeDataFrame(
+  stream: number,
+  data: Pick<DataPayload, 'text' | 'tokenIds' | 'tokenCount'>,
+): Uint8Array {
   const text = encoder.encode(data.text)
   const idsKnown = data.tokenIds.length === data.tokenCount
   const idBytes = idsKnown ? data.tokenCount * 4 : 0

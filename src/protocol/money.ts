@@ -8,3 +8,6 @@ export const NanoUsd = z
   })
   .meta({ id: 'NanoUsd', description: 'Billionths of a US dollar, as a decimal string.' })
 export type NanoUsd = z.output<typeof NanoUsd>
+
+/** A refinement after decoding, so that the wire form stays that of `NanoUsd`. */
+export const PositiveNanoUsd = NanoUsd.refine((amount) => amount > 0n, 'expected an amount above zero')

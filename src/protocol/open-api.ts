@@ -81,14 +81,23 @@ const INTRODUCTION = [
 
 const tagDescriptions: Readonly<Record<string, string>> = {
   openai: 'OpenAI’s API, served by the gateway.',
-  accounts: 'Money: balances, deposits, statements.',
+  accounts: 'Money: balances, deposits, statements, earnings.',
+  audit: 'What was done, by whom: a chain of hashes.',
+  economics: 'What a GPU really earns, and where it should work. For everybody, without a key.',
   'enrolment-tokens': 'How machines become nodes.',
   health: 'Whether the network serves.',
+  holdbacks: 'Pay that is kept back.',
+  invitations: 'How people become members.',
+  key: 'The calling key.',
   keys: 'API keys.',
   ledger: 'The proof that the books are right.',
+  members: 'The people of an organisation.',
   nodes: 'The machines that do the work.',
   organisations: 'Who owns keys, accounts and nodes.',
+  payouts: 'Earned money on its way out.',
+  projects: 'What keys and usage are counted for.',
   'read-models': 'The tables behind lists and statements.',
+  'service-accounts': 'The programs of an organisation.',
   status: 'The network at a glance.',
   usage: 'Requests, as metered and billed.',
 }
@@ -141,6 +150,7 @@ function describeOpenAiRoute(operationId: string, route: OpenAiRoute): OpenApiOp
 const scopeSentences: Readonly<Record<string, string>> = {
   public: 'Needs no key.',
   enrolment_token: 'Needs no key: the enrolment token in the body says who may.',
+  invitation_token: 'Needs no key: the invitation in the body says who may.',
 }
 
 function describeCommon(

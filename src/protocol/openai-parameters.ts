@@ -6,6 +6,7 @@
  */
 import type { z } from 'zod'
 import { formatPath } from './describe-issue.ts'
+import { describeValue, nameType } from './openai-issue.ts'
 import { Problem } from './problem.ts'
 
 /** Parameters that are known but not served, each with the values that ask for nothing. */
@@ -101,23 +102,17 @@ export const refuse = (
 
 function describe(issue: z.core.$ZodIssue, json: object): Problem {
   if (issue.code === 'unrecognized_keys') return unknownNames(issue.keys, issue.path)
-  const param = formatPath(issue.path)
+  const path = formatPath(issue.path)
   const found = valueAt(json, issue.path)
-  if (found === undefined && (issue.code === 'invalid_type' || issue.code === 'invalid_union')) {
-    return refuse('invalid_request', `Missing required parameter: '${param}'.`, {
-      param,
+  const isOfNoKind = issue.code === 'invalid_type' || issue.code === 'invalid_union'
+  if (found === undefined && isOfNoKind) {
+    return refuse('invalid_request', `Missing required parameter: '${path}'.`, {
+      param: path,
       code: 'missing_required_parameter',
     })
   }
-  if (issue.code === 'invalid_type') {
-    return refuse(
-      'invalid_request',
-      `Invalid type for '${param}': expected ${withArticle(issue.expected)}, but got ${nameType(found)} instead.`,
-      { param, code: 'invalid_type' },
-    )
-  }
-  const message = issue.message.replace(/^(Invalid \w+|Too \w+): /, '')
-  return refuse('invalid_request', `Invalid '${param}': ${message}, but got ${quote(found)}.`, { param })
+  const { code, text } = describeValue(issue, path, found)
+  return refuse('invalid_request', text, { param: path, code })
 }
 
 const valueAt = (json: unknown, path: readonly PropertyKey[]): unknown =>
@@ -126,22 +121,3 @@ const valueAt = (json: unknown, path: readonly PropertyKey[]): unknown =>
       typeof value === 'object' && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined,
     json,
   )
-
-const expectedNames: Readonly<Record<string, string>> = { int: 'integer' }
-const withArticle = (type: string): string => {
-  const name = expectedNames[type] ?? type
-  return `${/^[aeiou]/.test(name) ? 'an' : 'a'} ${name}`
-}
-
-function nameType(value: unknown): string {
-  if (value === null) return 'null'
-  if (Array.isArray(value)) return 'an array'
-  if (typeof value === 'number') return Number.isInteger(value) ? 'an integer' : 'a decimal number'
-  return value === undefined ? 'nothing' : withArticle(typeof value)
-}
-
-/** A value short enough to repeat in a message. */
-const quote = (value: unknown): string => {
-  const text = JSON.stringify(value) ?? 'nothing'
-  return text.length <= 60 ? text : nameType(value)
-}

@@ -1,5 +1,7 @@
-/** Reads requests to the OpenAI-compatible API, and says what they ask of an engine. */
-import type { EngineRequest, Sampling } from './engine-request.ts'
+/** Reads requests to the OpenAI-compatible API. What they ask of an engine is in `openai-ask.ts`. */
+
+import { checkSchemas } from './json-schema-limits.ts'
+import { checkMessages, screenMessages } from './openai-messages.ts'
 import {
   isEmpty,
   isNothing,
@@ -7,50 +9,29 @@ import {
   type ParsedRequest,
   parseRequest,
   refuse,
-  screenNames,
   type UnservedParameters,
   unsupported,
 } from './openai-parameters.ts'
-import { ChatCompletionRequest, ChatMessage, CompletionRequest, EmbeddingRequest } from './openai-request.ts'
+import { CHOICES_MAX, ChatCompletionRequest, CompletionRequest, EmbeddingRequest } from './openai-request.ts'
 import type { Problem } from './problem.ts'
 
 const unservedByChat = {
   audio: isNothing,
   function_call: onlyOf('none', 'auto'),
   functions: isEmpty,
-  logit_bias: isEmpty,
-  logprobs: onlyOf(false),
   modalities: (value) => isNothing(value) || JSON.stringify(value) === '["text"]',
   moderation: isNothing,
   prediction: isNothing,
   prompt_cache_options: isEmpty,
   prompt_cache_retention: isNothing,
   reasoning_effort: isNothing,
-  tool_choice: onlyOf('none', 'auto'),
-  tools: isEmpty,
-  top_logprobs: onlyOf(0),
   verbosity: isNothing,
   web_search_options: isNothing,
 } satisfies UnservedParameters
 
-const unservedByCompletion = {
-  logit_bias: isEmpty,
-  logprobs: isNothing,
-  suffix: onlyOf(''),
-} satisfies UnservedParameters
+const unservedByCompletion = { suffix: onlyOf('') } satisfies UnservedParameters
 
 const unservedByEmbedding = { dimensions: isNothing } satisfies UnservedParameters
-
-/** What OpenAI's own replies carry beside role and content, so that a reply can be sent back as it came. */
-const unservedInMessage = {
-  annotations: isEmpty,
-  audio: isNothing,
-  function_call: isNothing,
-  name: isNothing,
-  refusal: isNothing,
-  tool_call_id: isNothing,
-  tool_calls: isEmpty,
-} satisfies UnservedParameters
 
 /** Decodes the JSON of `POST /v1/chat/completions`. */
 export const parseChatRequest = (json: unknown): ParsedRequest<ChatCompletionRequest> =>
@@ -58,7 +39,14 @@ export const parseChatRequest = (json: unknown): ParsedRequest<ChatCompletionReq
     schema: ChatCompletionRequest,
     unserved: unservedByChat,
     screen: screenChat,
-    check: (request) => checkTokensMax(request) ?? checkStream(request),
+    check: (request) =>
+      checkTokensMax(request) ??
+      checkStream(request) ??
+      checkLogitBias(request) ??
+      checkLogprobs(request) ??
+      checkMessages(request.messages) ??
+      checkToolChoice(request) ??
+      checkSchemas(schemasOf(request)),
   })
 
 /** Decodes the JSON of `POST /v1/completions`. */
@@ -66,9 +54,8 @@ export const parseCompletionRequest = (json: unknown): ParsedRequest<CompletionR
   parseRequest(json, {
     schema: CompletionRequest,
     unserved: unservedByCompletion,
-    screen: ({ n, best_of, echo, prompt }) =>
-      screenCount(n, 'n') ?? screenCount(best_of, 'best_of') ?? screenEcho(echo) ?? screenPrompt(prompt),
-    check: checkStream,
+    screen: ({ echo, prompt }) => screenEcho(echo) ?? screenPrompt(prompt),
+    check: (request) => checkStream(request) ?? checkLogitBias(request) ?? checkCount(request),
   })
 
 /** Decodes the JSON of `POST /v1/embeddings`. */
@@ -81,110 +68,27 @@ export const parseEmbeddingRequest = (json: unknown): ParsedRequest<EmbeddingReq
     check: () => null,
   })
 
-/** The messages as engines take them: `developer` is `system` by its newer name, parts of text are joined. */
-export const engineMessages = (
-  request: ChatCompletionRequest,
-): Extract<EngineRequest, { kind: 'chat' }>['messages'] =>
-  request.messages.map(({ role, content }) => ({
-    role: role === 'developer' ? 'system' : role,
-    content: typeof content === 'string' ? content : content.map((part) => part.text).join(''),
-  }))
-
-/** The prompt as one text. */
-export const promptOf = (request: CompletionRequest): string =>
-  typeof request.prompt === 'string' ? request.prompt : request.prompt.join('')
-
-/** The texts to embed, in order. */
-export const embeddingInputs = (request: EmbeddingRequest): string[] =>
-  typeof request.input === 'string' ? [request.input] : request.input
-
-/** How many tokens may be generated, or `null` when only the model's context limits it. */
-export const maxTokensOf = (request: ChatCompletionRequest): number | null =>
-  request.max_completion_tokens ?? request.max_tokens ?? null
-
-/** A completion without `max_tokens` gets 16, as OpenAI's does. */
-export const completionMaxTokens = (request: CompletionRequest): number => request.max_tokens ?? 16
-
-/** OpenAI allows `top_p: 0`; engines want it above zero, and this keeps the single likeliest token. */
-const TOP_P_MIN = 1e-6
-
-/** Sampling with OpenAI's defaults for what is unset. */
-export function samplingOf(request: ChatCompletionRequest | CompletionRequest): Sampling {
-  const { temperature, top_p, seed, stop, frequency_penalty, presence_penalty } = request
-  return {
-    temperature: temperature ?? 1,
-    topP: Math.max(top_p ?? 1, TOP_P_MIN),
-    ...(isNothing(seed) ? {} : { seed: seed as number }),
-    stop: typeof stop === 'string' ? [stop] : (stop ?? []),
-    frequencyPenalty: frequency_penalty ?? 0,
-    presencePenalty: presence_penalty ?? 0,
-  }
-}
-
-function screenChat({
-  n,
-  store,
-  response_format,
-  messages,
-}: Readonly<Record<string, unknown>>): Problem | null {
-  const count = screenCount(n, 'n')
-  if (count) return count
+function screenChat({ store, tools, messages }: Readonly<Record<string, unknown>>): Problem | null {
   if (store === true) return unsupported(['store'], 'cannot be true: answers are never stored.')
-  const format = memberOf(response_format, 'type')
-  if (typeof format === 'string' && format !== 'text') {
-    return unsupported(
-      ['response_format'],
-      `of type '${format}' is not served by this network, only 'text' is.`,
-    )
+  if (Array.isArray(tools)) {
+    for (const [index, tool] of tools.entries()) {
+      const type = (tool as { type?: unknown } | null)?.type
+      if (typeof type === 'string' && type !== 'function') {
+        return unsupported(
+          ['tools', index, 'type'],
+          `'${type}' is not served by this network, only 'function' is.`,
+        )
+      }
+    }
   }
   return Array.isArray(messages) ? screenMessages(messages) : null
 }
 
-function screenMessages(messages: readonly unknown[]): Problem | null {
-  for (const [index, message] of messages.entries()) {
-    if (typeof message !== 'object' || message === null) continue
-    const at = ['messages', index]
-    const role = memberOf(message, 'role')
-    if (role === 'tool' || role === 'function') {
-      return unsupported([...at, 'role'], `'${role}' is not served by this network: it has no tool calls.`)
-    }
-    const problem =
-      screenNames(message, Object.keys(ChatMessage.shape), unservedInMessage, at) ??
-      screenContent(memberOf(message, 'content'), at)
-    if (problem) return problem
-  }
-  return null
-}
-
-function screenContent(content: unknown, at: readonly PropertyKey[]): Problem | null {
-  if (!Array.isArray(content)) return null
-  for (const [index, part] of content.entries()) {
-    const type = memberOf(part, 'type')
-    if (typeof type === 'string' && type !== 'text') {
-      return unsupported(
-        [...at, 'content', index],
-        `of type '${type}' is not served by this network, only 'text' is.`,
-      )
-    }
-  }
-  return null
-}
-
-const screenCount = (value: unknown, name: string): Problem | null =>
-  typeof value === 'number' && Number.isInteger(value) && value > 1
-    ? unsupported([name], 'above 1 is not served by this network. Send several requests instead.')
-    : null
-
 const screenEcho = (echo: unknown): Problem | null =>
   echo === true ? unsupported(['echo'], 'cannot be true: the prompt is not repeated.') : null
 
-function screenPrompt(prompt: unknown): Problem | null {
-  if (isTokenIds(prompt)) return unsupported(['prompt'], 'takes text here, not token ids.')
-  if (Array.isArray(prompt) && prompt.length > 1) {
-    return unsupported(['prompt'], 'takes one text here. Send several requests instead.')
-  }
-  return null
-}
+const screenPrompt = (prompt: unknown): Problem | null =>
+  isTokenIds(prompt) ? unsupported(['prompt'], 'takes text here, not token ids.') : null
 
 const isTokenIds = (value: unknown): boolean =>
   Array.isArray(value) &&
@@ -203,5 +107,70 @@ function checkStream(request: ChatCompletionRequest | CompletionRequest): Proble
   return refuse('invalid_request', message, { param: 'stream_options' })
 }
 
-const memberOf = (value: unknown, name: string): unknown =>
-  typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined
+const TOKEN_ID = /^\d{1,9}$/
+
+function checkLogitBias({ logit_bias }: ChatCompletionRequest | CompletionRequest): Problem | null {
+  const strange = Object.keys(logit_bias ?? {}).find((key) => !TOKEN_ID.test(key))
+  if (strange === undefined) return null
+  const message = `Invalid key in 'logit_bias': ${strange.slice(0, 60)}. You should be submitting integers keys only: token ids of the model.`
+  return refuse('invalid_request', message, { param: 'logit_bias' })
+}
+
+function checkLogprobs({ logprobs, top_logprobs }: ChatCompletionRequest): Problem | null {
+  if (isNothing(top_logprobs) || top_logprobs === 0 || logprobs === true) return null
+  const message = `The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled.`
+  return refuse('invalid_request', message, { param: 'top_logprobs' })
+}
+
+function checkToolChoice({ tools, tool_choice }: ChatCompletionRequest): Problem | null {
+  if (isNothing(tool_choice) || tool_choice === 'none' || tool_choice === 'auto') return null
+  if (!tools || tools.length === 0) {
+    const message = `Invalid value for 'tool_choice': 'tool_choice' is only allowed when 'tools' are specified.`
+    return refuse('invalid_request', message, { param: 'tool_choice' })
+  }
+  if (typeof tool_choice !== 'object') return null
+  const { name } = tool_choice?.function ?? {}
+  if (tools.some((tool) => tool.function.name === name)) return null
+  const message = `Invalid value for 'tool_choice': the function '${name}' is not among the 'tools'.`
+  return refuse('invalid_request', message, { param: 'tool_choice' })
+}
+
+function checkCount({ n, best_of, stream, prompt }: CompletionRequest): Problem | null {
+  const count = n ?? 1
+  if (!isNothing(best_of) && stream === true && best_of !== count) {
+    return refuse('invalid_request', `The 'best_of' parameter cannot be used with 'stream'.`, {
+      param: 'best_of',
+    })
+  }
+  if (!isNothing(best_of) && (best_of ?? 1) < count) {
+    const message = `You requested that the server return more choices than it will generate (HINT: 'n' (currently ${count}) must be at most 'best_of' (currently ${best_of})).`
+    return refuse('invalid_request', message, { param: 'best_of' })
+  }
+  if (!isNothing(best_of) && best_of !== count) {
+    return unsupported(
+      ['best_of'],
+      `above 'n' is not served by this network. Ask for all of them by 'n', and choose.`,
+    )
+  }
+  return checkChoices(count, typeof prompt === 'string' ? 1 : prompt.length)
+}
+
+function checkChoices(count: number, prompts: number): Problem | null {
+  if (count * prompts <= CHOICES_MAX) return null
+  const message = `Invalid 'n': ${prompts} prompts with ${count} answers each are more than the ${CHOICES_MAX} that one request may have.`
+  return refuse('invalid_request', message, { param: 'n' })
+}
+
+/** Every schema of a request, with the path by which it is named. */
+function schemasOf({ tools, response_format: format }: ChatCompletionRequest) {
+  const ofTools = (tools ?? []).map(({ function: { name, parameters } }, index) => ({
+    schema: parameters ?? {},
+    at: `tools[${index}].function.parameters`,
+    what: `function '${name}'`,
+    code: 'invalid_function_parameters',
+  }))
+  if (format?.type !== 'json_schema') return ofTools
+  const { name, schema } = format.json_schema
+  const at = 'response_format.json_schema.schema'
+  return [...ofTools, { schema, at, what: `response_format '${name}'`, code: 'invalid_json_schema' }]
+}

@@ -8,6 +8,10 @@ export const ShoalExtension = z
     cost_nano_usd: z.string().describe('What the caller paid, in billionths of a US dollar.'),
     first_token_ms: z.number().nullable(),
     total_ms: z.number(),
+    continuations: z
+      .int()
+      .optional()
+      .describe('How often a node failed in the middle of it and another went on.'),
   })
   .meta({ id: 'ShoalExtension' })
 export type ShoalExtension = z.output<typeof ShoalExtension>
@@ -23,7 +27,30 @@ export const TokenUsage = z
   .meta({ id: 'TokenUsage' })
 export type TokenUsage = z.output<typeof TokenUsage>
 
-const FinishReason = z.enum(['stop', 'length'])
+const FinishReason = z.enum(['stop', 'length', 'tool_calls'])
+const TokenProbability = z.object({
+  token: z.string(),
+  bytes: z.array(z.int()).nullable(),
+  logprob: z.number(),
+})
+const ChatLogprobs = z.object({
+  content: z.array(TokenProbability.extend({ top_logprobs: z.array(TokenProbability) })),
+  refusal: z.null(),
+})
+const CompletionLogprobs = z.object({
+  tokens: z.array(z.string()),
+  token_logprobs: z.array(z.number()),
+  top_logprobs: z.array(z.record(z.string(), z.number())),
+  text_offset: z.array(z.int()),
+})
+const CalledFunction = z.object({ name: z.string(), arguments: z.string().describe('JSON.') })
+const ReplyToolCall = z.object({ id: z.string(), type: z.literal('function'), function: CalledFunction })
+const ToolCallChunk = z.object({
+  index: z.int(),
+  id: z.string().optional(),
+  type: z.literal('function').optional(),
+  function: CalledFunction.partial(),
+})
 const envelope = {
   id: z.string(),
   created: z.int().describe('Seconds since the Unix epoch.'),
@@ -39,10 +66,11 @@ export const ChatCompletion = z
         index: z.int(),
         message: z.object({
           role: z.literal('assistant'),
-          content: z.string(),
+          content: z.string().nullable().describe('`null` where there are tool calls alone.'),
           refusal: z.null(),
+          tool_calls: z.array(ReplyToolCall).optional(),
         }),
-        logprobs: z.null(),
+        logprobs: ChatLogprobs.nullable(),
         finish_reason: FinishReason,
       }),
     ),
@@ -60,8 +88,12 @@ export const ChatCompletionChunk = z
       .array(
         z.object({
           index: z.int(),
-          delta: z.object({ role: z.literal('assistant').optional(), content: z.string().optional() }),
-          logprobs: z.null().optional(),
+          delta: z.object({
+            role: z.literal('assistant').optional(),
+            content: z.string().optional(),
+            tool_calls: z.array(ToolCallChunk).optional(),
+          }),
+          logprobs: ChatLogprobs.nullish(),
           finish_reason: FinishReason.nullable(),
         }),
       )
@@ -83,7 +115,7 @@ export const Completion = z
       z.object({
         index: z.int(),
         text: z.string(),
-        logprobs: z.null(),
+        logprobs: CompletionLogprobs.nullable(),
         finish_reason: FinishReason.nullable(),
       }),
     ),
@@ -113,7 +145,30 @@ export const EmbeddingList = z
 export type EmbeddingList = z.output<typeof EmbeddingList>
 
 export const Model = z
-  .object({ id: z.string(), object: z.literal('model'), created: z.int(), owned_by: z.string() })
+  .object({
+    id: z.string(),
+    object: z.literal('model'),
+    created: z.int(),
+    owned_by: z.string(),
+    context_length: z.int().describe('The longest that a node has, in tokens.'),
+    nodes: z.int().describe('That serve it now.'),
+    slots: z.int().describe('Requests that they compute at once.'),
+    tasks: z.array(z.string()).describe('`chat`, `completion`, `embedding`.'),
+    features: z.array(z.string()).describe('What at least one node can do beyond plain text.'),
+    resumes: z.boolean().describe('Whether an answer goes on elsewhere when its node fails.'),
+    tokens_per_second: z.number().describe('Of the quickest node, one request alone, as measured on it.'),
+    tokens_per_second_all: z.number().describe('Of all nodes together, every slot busy.'),
+    pricing: z
+      .object({
+        prompt_nano_usd_per_million: z.string(),
+        completion_nano_usd_per_million: z.string(),
+        prompt_nano_usd_per_million_max: z.string(),
+        completion_nano_usd_per_million_max: z.string(),
+      })
+      .describe(
+        'What the cheapest node asks for a million tokens, and the dearest; in billionths of a US dollar.',
+      ),
+  })
   .meta({ id: 'Model' })
 export type Model = z.output<typeof Model>
 

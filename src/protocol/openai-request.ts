@@ -1,8 +1,11 @@
 /** Requests as OpenAI's API has them, as far as this network serves them. `openai-parse.ts` reads them. */
 import { z } from 'zod'
+import { ResponseFormat, TOOLS_MAX, Tool, ToolCall, ToolChoice } from './openai-tools.ts'
 
 const Model = z.string().min(1).max(200).describe('An id that `GET /v1/models` lists.')
 const TokensMax = z.int().positive().max(10_000_000)
+/** Answers to one request, prompts of a completion multiplied in. */
+export const CHOICES_MAX = 16
 const Stop = z.string().min(1).max(500)
 const StreamOptions = z.strictObject({
   include_usage: z.boolean().nullish().describe('Adds a last chunk with `usage` and no choices.'),
@@ -24,16 +27,33 @@ const generation = {
   presence_penalty: z.number().min(-2).max(2).nullish(),
   stream: z.boolean().nullish(),
   stream_options: StreamOptions.nullish(),
-  n: z.literal(1, 'expected 1, the only number of choices that is served').nullish(),
+  n: z.int().min(1).max(CHOICES_MAX).nullish().describe('How many answers; each is paid for.'),
+  logit_bias: z
+    .record(z.string(), z.number().min(-100).max(100))
+    .nullish()
+    .describe('By token id of this very model.'),
   user: z.string().nullish().describe('Accepted; has no effect.'),
 }
 
 const TextPart = z.object({ type: z.literal('text'), text: z.string() })
+const RefusalPart = z.object({ type: z.literal('refusal'), refusal: z.string() })
 
 export const ChatMessage = z
   .object({
-    role: z.enum(['system', 'developer', 'user', 'assistant']),
-    content: z.union([z.string(), z.array(TextPart).min(1)], 'expected a string or an array of text parts'),
+    role: z.enum(['system', 'developer', 'user', 'assistant', 'tool']),
+    content: z
+      .union(
+        [z.string(), z.array(z.union([TextPart, RefusalPart])).min(1)],
+        'expected a string or an array of text parts',
+      )
+      .nullish()
+      .describe('Only a message of the assistant with `tool_calls` may be without.'),
+    tool_calls: z.array(ToolCall).min(1).max(TOOLS_MAX).nullish(),
+    tool_call_id: z
+      .string()
+      .max(200)
+      .nullish()
+      .describe('Of a message of role `tool`: which call it answers.'),
   })
   .meta({ id: 'ChatMessage' })
 export type ChatMessage = z.output<typeof ChatMessage>
@@ -48,8 +68,12 @@ export const ChatCompletionRequest = z
     metadata: z.record(z.string(), z.string()).nullish().describe('Accepted; has no effect.'),
     store: z.literal(false, 'expected false, as answers are never stored').nullish(),
     service_tier: z.string().nullish().describe('Accepted; there is one tier.'),
-    parallel_tool_calls: z.boolean().nullish().describe('Accepted; there are no tool calls.'),
-    response_format: z.strictObject({ type: z.literal('text') }).nullish(),
+    tools: z.array(Tool).max(TOOLS_MAX).nullish(),
+    tool_choice: ToolChoice.nullish(),
+    parallel_tool_calls: z.boolean().nullish().describe('False: at most one call in an answer.'),
+    response_format: ResponseFormat.nullish(),
+    logprobs: z.boolean().nullish(),
+    top_logprobs: z.int().min(0).max(20).nullish(),
     safety_identifier: z.string().nullish().describe('Accepted; has no effect.'),
     prompt_cache_key: z.string().nullish().describe('Accepted; has no effect.'),
   })
@@ -60,11 +84,15 @@ export const CompletionRequest = z
   .object({
     model: Model,
     prompt: z
-      .union([z.string(), z.array(z.string()).length(1)], 'expected a string')
-      .describe('One text; an array of one string is taken too.'),
+      .union(
+        [z.string(), z.array(z.string()).min(1).max(CHOICES_MAX)],
+        'expected a string or an array of strings',
+      )
+      .describe('One text or several; each gets `n` answers.'),
     max_tokens: TokensMax.nullish().describe('16 unless given.'),
     ...generation,
-    best_of: z.literal(1, 'expected 1').nullish(),
+    logprobs: z.int().min(0).max(5).nullish(),
+    best_of: z.int().min(1).max(20).nullish().describe('Only as `n`: no answers are made that are not sent.'),
     echo: z.literal(false, 'expected false').nullish(),
   })
   .meta({ id: 'CompletionRequest' })

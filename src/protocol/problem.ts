@@ -21,9 +21,12 @@ export const problemKinds = {
   context_length_exceeded: kind(400, false, INVALID),
   unsupported_parameter: kind(400, false, INVALID),
   invalid_api_key: kind(401, false, INVALID),
+  invitation_refused: kind(401, false, INVALID),
   funds_insufficient: kind(402, false, 'insufficient_quota'),
   scope_missing: kind(403, false, 'permission_error'),
   forbidden_origin: kind(403, false, 'permission_error'),
+  forbidden_source: kind(403, false, 'permission_error'),
+  forbidden_model: kind(403, false, 'permission_error'),
   not_found: kind(404, false, INVALID),
   model_not_found: kind(404, false, INVALID),
   method_not_allowed: kind(405, false, INVALID),
@@ -31,6 +34,9 @@ export const problemKinds = {
   conflict: kind(409, false, INVALID),
   body_too_large: kind(413, false, INVALID),
   queue_full: kind(429, true, 'rate_limit_error'),
+  rate_limited: kind(429, true, 'requests'),
+  tokens_limited: kind(429, true, 'tokens'),
+  spend_limited: kind(429, false, 'insufficient_quota'),
   cancelled: kind(499, false, INVALID),
   internal: kind(500, true, 'server_error'),
   not_supported: kind(501, false, INVALID),
@@ -42,6 +48,7 @@ export const problemKinds = {
 
   network_unreachable: kind(503, true, 'server_error'),
   network_timeout: kind(504, true, 'server_error'),
+  certificate_refused: kind(502, false, 'server_error'),
   bus_timeout: kind(503, true, 'server_error'),
   epoch_stale: kind(503, true, 'server_error'),
   journal_held: kind(503, true, 'server_error'),
@@ -60,6 +67,7 @@ export const problemKinds = {
   join_refused: kind(403, false, 'permission_error'),
   model_missing: kind(500, false, 'server_error'),
   model_corrupt: kind(500, false, 'server_error'),
+  engine_missing: kind(500, false, 'server_error'),
   engine_failed: kind(502, true, 'server_error'),
 } as const satisfies Record<string, ProblemKind>
 

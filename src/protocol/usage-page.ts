@@ -14,6 +14,8 @@ const tokens = {
 export const UsageLine = z
   .object({
     requestId: Id,
+    projectId: Id,
+    keyId: Id,
     atMs: TimestampMs.describe('When the request arrived.'),
     model: z.string(),
     kind: z.enum(['chat', 'completion', 'embedding']),

@@ -20,6 +20,8 @@ export const UsageRecord = z.object({
   requestId: z.string(),
   organisationId: z.string(),
   keyId: z.string(),
+  /** Under which its key's limits are counted, where it has any. */
+  budgetId: z.string().optional(),
   /** The slice that the request was admitted on. */
   holdId: z.string(),
   model: z.string(),

@@ -17,6 +17,7 @@ import {
   startProgram,
   until,
 } from './process-group.ts'
+import { storeArguments } from './store-under-test.ts'
 
 const root = join(import.meta.dirname, '../..')
 const entry = join(root, 'bin/shoal.ts')
@@ -127,7 +128,18 @@ export const startTiny = (rig: Rig, folder: string, args: readonly string[] = []
 /** `shoal up` with these arguments on a free port, once it serves. */
 export function startNetwork(rig: Rig, folder: string, args: readonly string[]): Promise<Network> {
   const readyFile = join(mkdtempSync(rig.path('ready-')), 'ready.json')
-  const program = rig.start(['up', '--data', folder, '--port', '0', '--ready-file', readyFile, ...args])
+  const store = storeArguments(folder)
+  const program = rig.start([
+    'up',
+    '--data',
+    folder,
+    '--port',
+    '0',
+    '--ready-file',
+    readyFile,
+    ...store,
+    ...args,
+  ])
   return awaitNetwork({ program, folder, readyFile })
 }
 
@@ -145,9 +157,10 @@ export async function awaitNetwork({ program, folder, readyFile }: StartedNetwor
   }).catch((error: unknown) => {
     throw new Error(`no network: ${program.output()}`, { cause: error })
   })
-  const kept = readJson<{ operatorKey: string }>(join(folder, 'credentials.json'))
+  const kept = readJson<{ apiKey: string; operatorKey: string }>(join(folder, 'credentials.json'))
   if (kept === null) throw new Error(`${folder} has no credentials`)
-  const { apiUrl, apiKey, openaiBaseUrl } = ready
+  const { apiUrl, openaiBaseUrl } = ready
+  const apiKey = kept.apiKey
   const { operatorKey } = kept
   const clientOf = (key: string): Client => createClient(routes, { baseUrl: apiUrl, apiKey: key, fetch })
   const operator = clientOf(operatorKey)

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { EngineMessage } from '#protocol/engine-request.ts'
 import { Problem } from '#protocol/problem.ts'
-import { type ChatMessage, createChatTemplate } from './chat-template.ts'
+import { createChatTemplate } from './chat-template.ts'
 import { TINY_CHAT_TEMPLATE } from './tiny-gguf.ts'
 
-const user = (content: string): ChatMessage => ({ role: 'user', content })
-const assistant = (content: string): ChatMessage => ({ role: 'assistant', content })
-const system = (content: string): ChatMessage => ({ role: 'system', content })
+const user = (content: string): EngineMessage => ({ role: 'user', content })
+const assistant = (content: string): EngineMessage => ({ role: 'assistant', content })
+const system = (content: string): EngineMessage => ({ role: 'system', content })
 const trusted = (text: string) => ({ text, isTrusted: true })
 const plain = (text: string) => ({ text, isTrusted: false })
 

@@ -3,8 +3,13 @@
  * process, so it alone may use Node directly; everything it calls gets what it needs as arguments.
  */
 import { createHash, randomInt } from 'node:crypto'
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs'
+import { registerHooks } from 'node:module'
 import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { buildFolder } from '#host/engine-builds.ts'
+import { allFeatures } from '#protocol/engine-features.ts'
 import { Problem, toProblem } from '#protocol/problem.ts'
 import { createEmbedder } from './embedder.ts'
 import { FinalProblem } from './final-problem.ts'
@@ -37,6 +42,7 @@ function emit(event: RunEvent): void {
 
 async function load(order: LoadOrder): Promise<void> {
   const { gguf, fingerprint } = inspectFile(order.modelPath)
+  if (order.enginesFolder !== null) findBuildsIn(order.enginesFolder)
   // Only now: the library takes a third of a second to load, and a wrong path should be told at once.
   const { loadLlamaModel } = await import('./llama-model.ts')
   const loaded = await loadLlamaModel(order, gguf, { cores: availableParallelism(), platform })
@@ -48,7 +54,25 @@ async function load(order: LoadOrder): Promise<void> {
     loaded.context === null
       ? ['embedding' as const]
       : [...(canChat ? ['chat' as const] : []), 'completion' as const, 'embedding' as const]
-  send({ type: 'ready', model: { tasks, contextTokens, slots, fingerprint, threads, gpu } })
+  // A model that only embeds generates nothing.
+  const features = loaded.context === null ? [] : [...allFeatures]
+  send({ type: 'ready', model: { tasks, contextTokens, slots, fingerprint, threads, gpu, features } })
+}
+
+/** The library looks for its builds among npm's packages; one that was installed apart goes before those. */
+function findBuildsIn(enginesFolder: string): void {
+  registerHooks({
+    resolve(specifier, context, nextResolve) {
+      const build = /^@node-llama-cpp\/.+-(cuda|vulkan)(?:-ext)?$/.exec(specifier)?.[1]
+      if (build !== 'cuda' && build !== 'vulkan') return nextResolve(specifier, context)
+      const folder = buildFolder(enginesFolder, build)
+      if (!existsSync(join(folder, 'node_modules', specifier))) return nextResolve(specifier, context)
+      return nextResolve(specifier, {
+        ...context,
+        parentURL: pathToFileURL(join(folder, 'package.json')).href,
+      })
+    },
+  })
 }
 
 function inspectFile(path: string): { gguf: Gguf; fingerprint: string } {

@@ -1,20 +1,32 @@
 /** Child side: one request on one sequence, from prompt tokens to its end. */
 import type { LlamaContextSequence, SequenceEvaluateOptions, Token } from 'node-llama-cpp'
 import type { Sampling } from '#protocol/engine-request.ts'
+import { type AnswerPiece, AnswerPieces } from './answer-pieces.ts'
+import type { Constraint } from './constraint.ts'
 import type { DecodeRounds } from './decode-rounds.ts'
-import { type AssembledDelta, DeltaAssembler } from './delta-assembler.ts'
+import { DeltaAssembler } from './delta-assembler.ts'
+import { observeLogprobs, tokenBias } from './llama-internals.ts'
 import { BATCH_TOKENS } from './llama-model.ts'
 import type { TokenPieces } from './token-pieces.ts'
+import type { ToolCallReader } from './tool-call-reader.ts'
 
 export interface Generation {
   readonly sequence: LlamaContextSequence
   readonly prompt: readonly Token[]
+  /** Generated before, by another node: they stand behind the prompt and belong to the answer. */
+  readonly resumed: readonly Token[]
   /** At least 1; prompt and generated tokens together fit the context, so that nothing is ever shifted out of it. */
   readonly tokensMax: number
   readonly sampling: Sampling
   readonly seed: number
   readonly pieces: TokenPieces
   readonly trimsLeadingSpace: boolean
+  /** Stands behind what was resumed; `null` for a free answer. */
+  readonly constraint: Constraint | null
+  /** Takes calls of tools out of the text; stands behind what was resumed. `null` without tools. */
+  readonly reader: ToolCallReader | null
+  /** How many likeliest tokens are told with each; `null` for no log probabilities at all. */
+  readonly topLogprobs: number | null
 }
 
 export interface GenerationControl {
@@ -22,7 +34,7 @@ export interface GenerationControl {
   /** Resolves at once unless paused; false when the request was cancelled. */
   mayGoOn(): boolean | Promise<boolean>
   onProgress(): void
-  onDelta(delta: AssembledDelta): void
+  onDelta(delta: AnswerPiece): void
 }
 
 export interface GenerationEnd {
@@ -39,33 +51,41 @@ export async function generate(job: Generation, control: GenerationControl): Pro
     stops: job.sampling.stop,
     trimsLeadingSpace: job.trimsLeadingSpace,
   })
-  const generated: Token[] = []
+  const { pieces, reader, constraint, topLogprobs } = job
+  const answer = new AnswerPieces({ pieces, reader, hasLogprobs: topLogprobs !== null })
+  const generated: Token[] = [...job.resumed]
+  const resumedCount = job.resumed.length
+  const observer = topLogprobs === null ? null : observeLogprobs(job.sequence, topLogprobs)
   const tokens = job.sequence.evaluateWithMetadata(rest, {}, toEvaluateOptions(job, generated))
   const finish = (finishReason: 'stop' | 'length'): GenerationEnd => {
-    const last = assembler.flush()
-    if (last !== null) control.onDelta(last)
-    return { finishReason, completionTokens: generated.length }
+    for (const piece of answer.end(assembler.flush())) control.onDelta(piece)
+    return { finishReason, completionTokens: generated.length - resumedCount }
   }
   try {
     for (;;) {
       const next = await control.rounds.join(() => tokens.next())
       control.onProgress()
       if (next.done === true) return finish('stop')
-      generated.push(next.value.token)
-      const { delta, isStopped } = assembler.push(next.value.token)
-      if (delta !== null) control.onDelta(delta)
+      const { token } = next.value
+      generated.push(token)
+      constraint?.sampled(token)
+      if (observer) answer.addLogprobs(token, observer.take())
+      const { delta, isStopped } = assembler.push(token)
+      if (delta !== null) control.onDelta(answer.piece(delta))
       if (isStopped) return finish('stop')
-      if (generated.length >= job.tokensMax) return finish('length')
+      if (generated.length - resumedCount >= job.tokensMax) return finish('length')
       if (!(await control.mayGoOn())) return null
     }
   } finally {
     await tokens.return()
+    observer?.stop()
   }
 }
 
 /** Evaluates all of the prompt but its last batch, which is returned: its last token begins the generation. */
 async function evaluatePrompt(job: Generation, control: GenerationControl): Promise<Token[] | null> {
-  const { sequence, prompt } = job
+  const { sequence } = job
+  const prompt = [...job.prompt, ...job.resumed]
   // At least one token is left to evaluate, for generation starts from its result. Never shift what comes after a gap:
   // shifted state is not bit-equal to evaluated state.
   await sequence.adaptStateToTokens(prompt.slice(0, -1), false)
@@ -81,8 +101,18 @@ async function evaluatePrompt(job: Generation, control: GenerationControl): Prom
 }
 
 function toEvaluateOptions(job: Generation, generated: readonly Token[]): SequenceEvaluateOptions {
-  const { temperature, topP, frequencyPenalty, presencePenalty } = job.sampling
-  const options = { temperature, topP, topK: 0, minP: 0, seed: job.seed }
+  const { temperature, topP, frequencyPenalty, presencePenalty, logitBias } = job.sampling
+  const { constraint, sequence } = job
+  const biases = Object.entries(logitBias ?? {}).map(([id, bias]) => [Number(id) as Token, bias] as const)
+  const options = {
+    temperature,
+    topP,
+    topK: 0,
+    minP: 0,
+    seed: job.seed,
+    ...(biases.length > 0 && { tokenBias: tokenBias(sequence.model, new Map(biases)) }),
+    ...(constraint && { grammarEvaluationState: () => constraint.state() }),
+  }
   if (frequencyPenalty === 0 && presencePenalty === 0) return options
   return {
     ...options,
@@ -93,7 +123,7 @@ function toEvaluateOptions(job: Generation, generated: readonly Token[]): Sequen
       frequencyPenalty,
       presencePenalty,
       // Constant, or the sampler would be rebuilt from scratch for each token.
-      maxPunishTokens: job.tokensMax,
+      maxPunishTokens: job.resumed.length + job.tokensMax,
     },
   }
 }

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { assert as must } from '#kernel/assert.ts'
+import { allFeatures } from '#protocol/engine-features.ts'
+import type { EngineRequest } from '#protocol/engine-request.ts'
 import { readGguf } from './gguf.ts'
 import {
   chat,
@@ -32,6 +34,9 @@ test('a ready engine tells its model, what may be asked of it and how much at on
       contextTokens: 2048,
       slots: 16,
       fingerprint: '',
+      computesOn: 'cpu',
+      resumes: true,
+      features: allFeatures,
     },
   )
 })
@@ -45,6 +50,53 @@ test('a completion ends exactly at its maximum, and its deltas spell its tokens'
   assert.equal(tokenIds.length, 123)
   assert.ok(deltas.every((delta) => delta.tokenCount === delta.tokenIds.length))
   assert.equal(text, spell(tokenIds))
+})
+
+test('an answer that is resumed behind any of its tokens is the answer that was not interrupted', async () => {
+  for (const ask of [
+    (maxTokens: number) => completion('hello there', { maxTokens }),
+    (maxTokens: number) => chat([{ role: 'user', content: 'hello' }], { maxTokens }),
+    (maxTokens: number) =>
+      completion('the', { maxTokens, sampling: { frequencyPenalty: 1.5, presencePenalty: 0.5 } }),
+  ]) {
+    const whole = await finishRun(shared.engine, ask(60))
+    // Where deltas end: the gateway has no other places to go on from.
+    const ends: number[] = []
+    for (const delta of whole.deltas) ends.push((ends.at(-1) ?? 0) + delta.tokenIds.length)
+    for (const at of ends.filter((end, index) => index % 7 === 0 && end < 60)) {
+      const resumedIds = whole.tokenIds.slice(0, at)
+      const rest = await finishRun(shared.engine, { ...ask(60 - at), resumedIds } as EngineRequest)
+      assert.deepEqual([...resumedIds, ...rest.tokenIds], whole.tokenIds, `resumed at ${at}`)
+      const before = whole.deltas.slice(0, ends.indexOf(at) + 1)
+      assert.equal(before.map(({ text }) => text).join('') + rest.text, whole.text)
+      assert.deepEqual([rest.end?.completionTokens, rest.startedWith], [60 - at, whole.startedWith])
+    }
+  }
+})
+
+test('a resumed answer still ends before its stop text, and tokens of another model are refused', async () => {
+  const whole = await finishRun(shared.engine, completion('hello', { maxTokens: 40 }))
+  const stop = whole.deltas
+    .slice(20, 23)
+    .map(({ text }) => text)
+    .join('')
+  const stopped = await finishRun(
+    shared.engine,
+    completion('hello', { maxTokens: 40, sampling: { stop: [stop] } }),
+  )
+  const [first] = stopped.deltas
+  assert.ok(first)
+  const rest = await finishRun(shared.engine, {
+    ...completion('hello', { maxTokens: 40 - first.tokenIds.length, sampling: { stop: [stop] } }),
+    resumedIds: [...first.tokenIds],
+  } as EngineRequest)
+  assert.equal(first.text + rest.text, stopped.text)
+  assert.equal(rest.end?.finishReason, stopped.end?.finishReason)
+  const foreign = await finishRun(shared.engine, {
+    ...completion('hello'),
+    resumedIds: [1_000_000],
+  } as EngineRequest)
+  assert.equal(foreign.problem?.code, 'node_failed')
 })
 
 test('20 parallel streams over 16 slots all complete, with exact counts and the text that each has alone', async () => {

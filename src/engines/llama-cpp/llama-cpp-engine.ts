@@ -16,6 +16,8 @@ export interface LlamaCppOptions {
   /** The name by which the model is asked for. */
   readonly modelId: string
   readonly gpu: GpuChoice
+  /** Where the builds for GPUs are that were installed apart; without it, only those beside Shoal are found. */
+  readonly enginesFolder?: string
   /** Default: all cores but one, at most 4. More than are free makes every token slow, so this is never guessed high. */
   readonly threads?: number
   /** Requests computed at once, default 16. Fewer are reported when memory does not suffice. */
@@ -138,11 +140,12 @@ class LlamaCppEngine implements SupervisedEngine {
 
   #load(): void {
     this.#lastProblem = null
-    const { modelPath, gpu, threads, slots, contextTokensMax, queueMax } = this.#options
+    const { modelPath, gpu, enginesFolder, threads, slots, contextTokensMax, queueMax } = this.#options
     this.#send({
       type: 'load',
       modelPath,
       gpu,
+      enginesFolder: enginesFolder ?? null,
       threads: threads ?? null,
       slots: slots ?? 16,
       contextTokensMax: contextTokensMax ?? 8192,
@@ -162,9 +165,21 @@ class LlamaCppEngine implements SupervisedEngine {
   }
 
   #onReady(report: ModelReport): void {
-    const { tasks, contextTokens, slots, fingerprint, threads, gpu } = report
+    const { tasks, contextTokens, slots, fingerprint, threads, gpu, features } = report
     const { modelId } = this.#options
-    this.#models = [{ id: modelId, tasks, contextTokens, slots, fingerprint }]
+    const computesOn = gpu === false ? 'cpu' : gpu
+    this.#models = [
+      {
+        id: modelId,
+        tasks,
+        contextTokens,
+        slots,
+        fingerprint,
+        computesOn,
+        resumes: true,
+        ...(features && { features }),
+      },
+    ]
     this.#failure = null
     this.#supervisor.markServing()
     this.#ports.log.info('engine.ready', { modelId, contextTokens, slots, threads, gpu, fingerprint })
@@ -215,7 +230,8 @@ class LlamaCppEngine implements SupervisedEngine {
     const sink = this.#runs.get(event.run)
     if (sink === undefined) return
     if (event.kind === 'delta') {
-      sink.onDelta({ text: event.text, tokenIds: event.tokenIds, tokenCount: event.tokenIds.length })
+      const { text, tokenIds, detail } = event
+      sink.onDelta({ text, tokenIds, tokenCount: tokenIds.length, ...(detail && { detail }) })
     } else if (event.kind === 'started') {
       sink.onStarted(event.promptTokens)
     } else if (event.kind === 'embedding') {

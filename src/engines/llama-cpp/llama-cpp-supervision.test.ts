@@ -55,13 +55,15 @@ for (const [name, file, code, says] of unusable) {
 }
 
 for (const gpu of ['cuda', 'vulkan', 'auto'] as const) {
-  test(`gpu: '${gpu}' without its package fails with the package's name instead of using the CPU`, async (t) => {
-    const { engine, children } = await setup(t, { gpu })
-    const named =
-      gpu === 'auto' ? /linux-x64-cuda .*linux-x64-vulkan/ : new RegExp(`@node-llama-cpp/linux-x64-${gpu}`)
+  test(`gpu: '${gpu}' without its package fails with the way out instead of using the CPU`, async (t) => {
+    const { engine, children } = await setup(t, { gpu, enginesFolder: '/nonexistent' })
     await assert.rejects(
       engine.ready(),
-      (error) => error instanceof Problem && error.code === 'engine_failed' && named.test(error.message),
+      (error) =>
+        error instanceof Problem &&
+        error.code === 'engine_missing' &&
+        !error.retriable &&
+        /build does not load .*shoal doctor --for provide/.test(error.message),
     )
     assert.equal(children.length, 1)
   })

@@ -23,6 +23,8 @@ export interface LoadedModel {
   readonly slots: number
   readonly contextTokens: number
   readonly threads: number
+  /** Ids below it are tokens of this model. */
+  readonly tokenCount: number
   readonly gpu: string | false
   readonly tokenizer: PromptTokenizer<Token>
   readonly pieces: TokenPieces
@@ -37,7 +39,7 @@ export interface MachineFacts {
   readonly platform: string
 }
 
-/** Throws `Problem('engine_failed')` (no such GPU build, not enough memory) or `Problem('model_corrupt')`. */
+/** Throws `Problem('engine_missing')` (no working build), `Problem('engine_failed')` (not enough memory) or `Problem('model_corrupt')`. */
 export async function loadLlamaModel(
   order: LoadOrder,
   gguf: Gguf,
@@ -57,7 +59,9 @@ export async function loadLlamaModel(
   const { context, slots } = isEmbedder
     ? { context: null, slots: 1 }
     : await openContext(model, { ...order, threads, contextTokens })
+  const vocabulary = gguf.metadata.get('tokenizer.ggml.tokens')
   return {
+    tokenCount: Array.isArray(vocabulary) ? vocabulary.length : Number.POSITIVE_INFINITY,
     model,
     context,
     slots,
@@ -103,13 +107,12 @@ function buildMissing(gpu: GpuChoice, platform: string, cause?: unknown): Proble
   const base = `@node-llama-cpp/${platform}`
   if (gpu === false) {
     const message = `llama.cpp has no working build for ${platform}. Install ${base}, or use another engine.`
-    return new FinalProblem('engine_failed', message, { cause })
+    return new FinalProblem('engine_missing', message, { cause })
   }
-  const packages = gpu === 'auto' ? `${base}-cuda (NVIDIA) or ${base}-vulkan (others)` : `${base}-${gpu}`
   return new FinalProblem(
-    'engine_failed',
-    `llama.cpp found no working ${gpu === 'auto' ? 'GPU' : gpu} build. Install ${packages} (in a clone, first drop its ` +
-      "override in package.json) and the GPU's driver, or choose gpu: false to run on the CPU.",
+    'engine_missing',
+    `llama.cpp's ${gpu === 'auto' ? 'GPU' : gpu} build does not load on this machine. "shoal doctor --for provide" says what ` +
+      'is missing; this node does not compute on the CPU unasked: --cpu does so.',
     { cause },
   )
 }
@@ -125,7 +128,7 @@ async function openModel(llama: Llama, order: LoadOrder, errors: readonly string
   if (order.gpu !== false && model.gpuLayers === 0) {
     throw new FinalProblem(
       'engine_failed',
-      `${order.modelPath} does not fit into the GPU's free memory, not even in part. Choose a smaller model or gpu: false.`,
+      `${order.modelPath} does not fit into the GPU's free memory, not even in part. Choose a smaller model, or --cpu.`,
     )
   }
   return model

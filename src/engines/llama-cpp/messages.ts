@@ -1,4 +1,5 @@
 /** What the engine and its child process say to each other. Both ends are of the same build, so nothing here is versioned. */
+import type { DeltaDetail } from '#protocol/delta-detail.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
 import type { ProblemCode, ProblemDetails } from '#protocol/problem.ts'
 import type { EngineModel } from '../engine.ts'
@@ -10,6 +11,8 @@ export interface LoadOrder {
   readonly type: 'load'
   readonly modelPath: string
   readonly gpu: GpuChoice
+  /** Where builds for GPUs lie that npm did not put beside Shoal's other packages; `null`: nowhere. */
+  readonly enginesFolder: string | null
   /** `null` leaves one core to the rest of the machine and never takes more than four. */
   readonly threads: number | null
   /** Requests computed at once; halved when memory does not suffice. */
@@ -47,6 +50,7 @@ export type RunEvent =
       readonly run: number
       readonly text: string
       readonly tokenIds: readonly number[]
+      readonly detail?: DeltaDetail
     }
   | { readonly kind: 'embedding'; readonly run: number; readonly vectors: readonly Float32Array[] }
   | {

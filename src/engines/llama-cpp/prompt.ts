@@ -1,5 +1,6 @@
+import type { EngineMessage, EngineTool } from '#protocol/engine-request.ts'
 import { Problem } from '#protocol/problem.ts'
-import type { ChatMessage, PromptPart } from './chat-template.ts'
+import type { PromptPart } from './chat-template.ts'
 
 export interface PromptTokenizer<Token extends number> {
   /** With `readsControlTokens`, text that spells a control token becomes it. */
@@ -7,10 +8,17 @@ export interface PromptTokenizer<Token extends number> {
   /** The token that every prompt begins with, or `null`. */
   readonly firstToken: Token | null
   /** `null` for a model without a chat template. */
-  readonly renderChat: ((messages: readonly ChatMessage[]) => readonly PromptPart[]) | null
+  readonly renderChat:
+    | ((messages: readonly EngineMessage[], tools: readonly EngineTool[]) => readonly PromptPart[])
+    | null
 }
 
-export type PromptInput = { readonly messages: readonly ChatMessage[] } | { readonly prompt: string }
+export type PromptInput =
+  | {
+      readonly messages: readonly EngineMessage[]
+      readonly tools?: { list: readonly EngineTool[] } | undefined
+    }
+  | { readonly prompt: string }
 
 /**
  * The tokens of a request. A completion's prompt may spell control tokens, as everywhere: it is the caller's own.
@@ -39,20 +47,25 @@ function partsOf<Token extends number>(
       'This model has no chat template. Ask it by /v1/completions with a prompt.',
     )
   }
-  return tokenizer.renderChat(input.messages)
+  return tokenizer.renderChat(input.messages, input.tools?.list ?? [])
 }
 
-/** How many tokens may be generated; throws `Problem('context_length_exceeded')` when the prompt leaves no room for one. */
+/**
+ * How many tokens may be generated; throws `Problem('context_length_exceeded')` when the prompt leaves no room for one.
+ * `param` is where the request has its prompt.
+ */
 export function clipToContext(input: {
   promptTokens: number
   maxTokens: number
   contextTokens: number
+  param: string
 }): number {
-  const { promptTokens, maxTokens, contextTokens } = input
+  const { promptTokens, maxTokens, contextTokens, param } = input
   if (promptTokens >= contextTokens) {
     throw new Problem(
       'context_length_exceeded',
       `This model's maximum context length is ${contextTokens} tokens, but your prompt has ${promptTokens}. Shorten the prompt.`,
+      { details: { param } },
     )
   }
   return Math.min(maxTokens, contextTokens - promptTokens)

@@ -6,6 +6,7 @@ import type { Token } from 'node-llama-cpp'
 import { BoundedQueue } from '#kernel/bounded-queue.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
 import { Problem } from '#protocol/problem.ts'
+import { type AnswerParts, answerParts } from './answer-parts.ts'
 import { DecodeRounds } from './decode-rounds.ts'
 import type { Embedder } from './embedder.ts'
 import { generate } from './generate.ts'
@@ -114,14 +115,20 @@ export class Runs {
     try {
       const prompt = this.#tokenize(request)
       const promptTokens = prompt.length
+      const resumed = this.#resumedTokens(request)
       const tokensMax = clipToContext({
-        promptTokens,
+        promptTokens: promptTokens + resumed.length,
         maxTokens: request.maxTokens,
         contextTokens: this.#loaded.contextTokens,
+        param: request.kind === 'chat' ? 'messages' : 'prompt',
       })
-      slot = this.#takeSlot(prompt)
+      this.#checkBias(request)
+      // Before anything is waited for: whoever comes next sees that it is taken.
+      slot = this.#takeSlot([...prompt, ...resumed])
+      const parts = await answerParts(request, { loaded: this.#loaded, resumed })
+      if (run.isCancelled) return
       this.#ports.emit({ kind: 'started', run: run.id, promptTokens })
-      const end = await this.#generateOn(slot, run, request, prompt, tokensMax)
+      const end = await this.#generateOn(slot, run, { request, prompt, resumed, tokensMax, parts })
       if (end !== null) this.#finish(run, { kind: 'end', run: run.id, ...end, promptTokens })
     } catch (error) {
       this.#fail(run, error)
@@ -143,18 +150,57 @@ export class Runs {
     return tokenizePrompt(request, this.#loaded.tokenizer)
   }
 
-  #generateOn(slot: Slot, run: Run, request: GenerationRequest, prompt: readonly Token[], tokensMax: number) {
+  /** What another node generated already, as tokens of this model. */
+  #resumedTokens({ resumedIds = [] }: GenerationRequest): Token[] {
+    const { tokenCount } = this.#loaded
+    const strange = resumedIds.find((id) => id >= tokenCount)
+    if (strange !== undefined) {
+      throw new Problem(
+        'node_failed',
+        `Token ${strange} is none of this model's ${tokenCount}: the answer was begun by another.`,
+      )
+    }
+    return resumedIds as Token[]
+  }
+
+  #checkBias({ sampling }: GenerationRequest): void {
+    const { tokenCount } = this.#loaded
+    const strange = Object.keys(sampling.logitBias ?? {}).find((id) => Number(id) >= tokenCount)
+    if (strange === undefined) return
+    const message = `Invalid key in 'logit_bias': ${strange} is none of this model's ${tokenCount} tokens.`
+    throw new Problem('invalid_request', message, { details: { param: 'logit_bias', code: 'invalid_value' } })
+  }
+
+  #generateOn(
+    slot: Slot,
+    run: Run,
+    job: {
+      request: GenerationRequest
+      prompt: readonly Token[]
+      resumed: readonly Token[]
+      tokensMax: number
+      parts: AnswerParts
+    },
+  ) {
+    const { request, prompt, resumed, tokensMax, parts } = job
     const { pieces } = this.#loaded
-    const isFreshAnswer = request.kind === 'chat' && request.messages.at(-1)?.role !== 'assistant'
+    const hasBegun = resumed.some((token) => pieces.bytesOf(token).length > 0)
+    const isFreshAnswer =
+      !hasBegun && request.kind === 'chat' && request.messages.at(-1)?.role !== 'assistant'
+    const seed = (request.sampling.seed ?? this.#ports.randomSeed()) >>> 0
     return generate(
       {
         sequence: slot.sequence,
         prompt,
+        resumed,
         tokensMax,
         sampling: request.sampling,
-        seed: Math.min((request.sampling.seed ?? this.#ports.randomSeed()) >>> 0, RESERVED_SEED - 1),
+        // Of its own for each position that it may go on from: not the numbers that were drawn already, drawn again.
+        seed: Math.min((seed ^ resumed.length) >>> 0, RESERVED_SEED - 1),
         pieces,
         trimsLeadingSpace: isFreshAnswer && pieces.hasLeadingSpace,
+        ...parts,
+        topLogprobs: request.topLogprobs ?? null,
       },
       {
         rounds: this.#rounds,
@@ -162,8 +208,8 @@ export class Runs {
         onProgress: () => {
           this.progress++
         },
-        onDelta: ({ text, tokenIds }) => {
-          if (!run.isCancelled) this.#ports.emit({ kind: 'delta', run: run.id, text, tokenIds })
+        onDelta: (piece) => {
+          if (!run.isCancelled) this.#ports.emit({ kind: 'delta', run: run.id, ...piece })
         },
       },
     )

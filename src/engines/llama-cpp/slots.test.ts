@@ -71,11 +71,15 @@ async function setup(t: { after(run: () => Promise<void>): void }, count: number
       {
         sequence: slot.sequence,
         prompt,
+        resumed: [],
         tokensMax,
         sampling: { temperature: 0, topP: 1, stop: [], frequencyPenalty: 0, presencePenalty: 0 },
         seed: 1,
         pieces: { bytesOf: () => new Uint8Array(0), hasLeadingSpace: false },
         trimsLeadingSpace: false,
+        constraint: null,
+        reader: null,
+        topLogprobs: null,
       },
       {
         rounds: new DecodeRounds(),

@@ -2,10 +2,14 @@
  * Reads one streamed answer: chunks in, deltas out, and at the end either how it ended or why it did not. A stream that
  * stops without `[DONE]` and without a finish reason was cut, however politely: that is a failure, never an ending.
  */
+import type { DeltaDetail } from '#protocol/delta-detail.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { EngineDelta, EngineEnd } from '../engine.ts'
 import { SseParser } from './sse-parser.ts'
+import { readLogprobs, UpstreamCalls } from './upstream-detail.ts'
 import { parseJson, StreamChunk, type Usage } from './upstream-replies.ts'
+
+type StreamChoice = NonNullable<StreamChunk['choices']>[number]
 
 export interface CompletionStreamOptions {
   readonly maxTokens: number
@@ -14,6 +18,8 @@ export interface CompletionStreamOptions {
   /** Before the first delta; `null` when the upstream has not counted the prompt yet. */
   readonly onStarted: (promptTokens: number | null) => void
   readonly onDelta: (delta: EngineDelta) => void
+  /** How many likeliest tokens were asked for with each; `null` for no log probabilities. */
+  readonly topLogprobs?: number | null
 }
 
 export class CompletionStream {
@@ -24,6 +30,7 @@ export class CompletionStream {
   #finishReason: string | null = null
   #usage: Usage | null = null
   #claimed = 0
+  readonly #calls = new UpstreamCalls()
 
   constructor(options: CompletionStreamOptions) {
     this.#options = options
@@ -74,15 +81,25 @@ export class CompletionStream {
     const choice = chunk.choices?.[0]
     if (choice === undefined) return
     const text = choice.delta?.content ?? choice.text ?? ''
-    if (text !== '') this.#tell(text, 1)
+    const detail = this.#detailOf(choice)
+    // With probabilities the tokens of a chunk are known; else one is the guess.
+    if (text !== '' || detail) this.#tell(text, detail?.logprobs?.length || 1, detail)
     if (choice.finish_reason) this.#finishReason = choice.finish_reason
   }
 
+  #detailOf(choice: StreamChoice): DeltaDetail | undefined {
+    const { topLogprobs = null } = this.#options
+    const logprobs = topLogprobs === null ? [] : readLogprobs(choice.logprobs, topLogprobs)
+    const toolCalls = this.#calls.read(choice.delta?.tool_calls ?? [])
+    if (logprobs.length === 0 && toolCalls.length === 0) return undefined
+    return { ...(logprobs.length > 0 && { logprobs }), ...(toolCalls.length > 0 && { toolCalls }) }
+  }
+
   /** Tokens never exceed the maximum that was asked for: a chunk may also be the rest of a word held back before. */
-  #tell(text: string, tokens: number): void {
+  #tell(text: string, tokens: number, detail?: DeltaDetail): void {
     const tokenCount = Math.max(0, Math.min(tokens, this.#options.maxTokens - this.#claimed))
     this.#claimed += tokenCount
-    this.#options.onDelta({ text, tokenIds: [], tokenCount })
+    this.#options.onDelta({ text, tokenIds: [], tokenCount, ...(detail && { detail }) })
   }
 
   /** A chunk may hold several tokens: what the upstream counted beyond our guess of one each follows without text. */

@@ -1,3 +1,4 @@
+import { allFeatures, type EngineFeature } from '#protocol/engine-features.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { EngineModel } from '../engine.ts'
 import type { UpstreamAddress } from './openai-run.ts'
@@ -79,5 +80,13 @@ function toEngineModel(listed: ListedModel, { slots, contextTokens }: LookupOpti
     contextTokens: listed.max_model_len ?? listed.meta?.n_ctx_train ?? contextTokens,
     slots,
     fingerprint: `name:${listed.root ?? listed.id}`,
+    features: featuresOf(listed.owned_by ?? ''),
   }
 }
+
+/**
+ * Servers that take what OpenAI's API has, or refuse it: all but Ollama, which passes over what it does not know and
+ * names itself `library` in its list.
+ */
+const featuresOf = (owner: string): readonly EngineFeature[] =>
+  owner === 'library' ? ['tools', 'json_object', 'json_schema'] : allFeatures

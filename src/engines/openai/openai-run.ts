@@ -92,6 +92,7 @@ export class OpenAiRun implements EngineRun {
     return new CompletionStream({
       maxTokens,
       place: this.#options.place,
+      topLogprobs: this.#request.kind === 'embedding' ? null : (this.#request.topLogprobs ?? null),
       onStarted: (promptTokens) => this.#sink.onStarted(promptTokens ?? estimatePromptTokens(this.#request)),
       onDelta: (delta) => {
         // One piece of the body may hold many events: a sink that cancels in the middle hears no more.

@@ -7,13 +7,38 @@ const TokenCount = z.int().nonnegative()
 export const Usage = z.object({ prompt_tokens: TokenCount, completion_tokens: TokenCount.optional() })
 export type Usage = z.output<typeof Usage>
 
+const Probability = z.object({
+  token: z.string(),
+  bytes: z.array(z.int().min(0).max(255)).nullish(),
+  logprob: z.number(),
+})
+
+/** Of a chat, token by token; of a completion, each member of all tokens. */
+const Logprobs = z.object({
+  content: z.array(Probability.extend({ top_logprobs: z.array(Probability).nullish() })).nullish(),
+  tokens: z.array(z.string()).nullish(),
+  token_logprobs: z.array(z.number().nullable()).nullish(),
+  top_logprobs: z.array(z.record(z.string(), z.number()).nullable()).nullish(),
+})
+export type Logprobs = z.output<typeof Logprobs>
+
+const ToolCallChunk = z.object({
+  index: z.int().min(0).max(127).nullish(),
+  id: z.string().nullish(),
+  function: z.object({ name: z.string().nullish(), arguments: z.string().nullish() }).nullish(),
+})
+export type ToolCallChunk = z.output<typeof ToolCallChunk>
+
 /** One event of a stream of chat or text completions. */
 export const StreamChunk = z.object({
   choices: z
     .array(
       z.object({
         text: z.string().nullish(),
-        delta: z.object({ content: z.string().nullish() }).nullish(),
+        delta: z
+          .object({ content: z.string().nullish(), tool_calls: z.array(ToolCallChunk).nullish() })
+          .nullish(),
+        logprobs: Logprobs.nullish(),
         finish_reason: z.string().nullish(),
       }),
     )
@@ -33,6 +58,7 @@ export const ModelList = z.object({
     .array(
       z.object({
         id: z.string(),
+        owned_by: z.string().nullish(),
         /** Of vLLM and SGLang: the path or repository of the weights, and the context. */
         root: z.string().nullish(),
         max_model_len: z.int().positive().nullish(),

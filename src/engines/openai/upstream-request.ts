@@ -1,4 +1,4 @@
-import type { EngineRequest } from '#protocol/engine-request.ts'
+import type { EngineMessage, EngineRequest, EngineTools, OutputFormat } from '#protocol/engine-request.ts'
 
 export interface UpstreamBody {
   /** Below the base URL. */
@@ -18,18 +18,70 @@ export function toUpstreamBody(request: EngineRequest): UpstreamBody {
     ...streaming,
     ...samplingOf(request.sampling),
   }
-  if (request.kind === 'completion')
-    return { path: '/completions', body: { ...common, prompt: request.prompt } }
+  if (request.kind === 'completion') {
+    const { prompt, topLogprobs: logprobs } = request
+    return { path: '/completions', body: { ...common, prompt, ...(logprobs !== undefined && { logprobs }) } }
+  }
   // vLLM and SGLang answer the assistant's last message unless told to go on with it; llama-server goes on by itself.
-  const isContinued = request.messages.at(-1)?.role === 'assistant'
+  const last = request.messages.at(-1)
+  const isContinued = last?.role === 'assistant' && !last.toolCalls
   const continued = isContinued ? { continue_final_message: true, add_generation_prompt: false } : {}
-  return { path: '/chat/completions', body: { ...common, messages: request.messages, ...continued } }
+  const { format, tools, topLogprobs } = request
+  return {
+    path: '/chat/completions',
+    body: {
+      ...common,
+      messages: request.messages.map(toMessage),
+      ...continued,
+      ...(format && { response_format: toResponseFormat(format) }),
+      ...(tools && toToolMembers(tools)),
+      ...(topLogprobs !== undefined && { logprobs: true, top_logprobs: topLogprobs }),
+    },
+  }
 }
+
+const toMessage = ({ role, content, toolCalls, toolCallId }: EngineMessage): Record<string, unknown> => ({
+  role,
+  content,
+  ...(toolCalls && {
+    tool_calls: toolCalls.map(({ id, name, arguments: text }) => ({
+      id,
+      type: 'function',
+      function: { name, arguments: text },
+    })),
+  }),
+  ...(toolCallId !== undefined && { tool_call_id: toolCallId }),
+})
+
+const toResponseFormat = (format: OutputFormat): Record<string, unknown> =>
+  format.type === 'json_object'
+    ? { type: 'json_object' }
+    : {
+        type: 'json_schema',
+        json_schema: { name: format.name, schema: format.schema, ...(format.isStrict && { strict: true }) },
+      }
+
+const toToolMembers = ({ list, choice, mayBeParallel }: EngineTools): Record<string, unknown> => ({
+  tools: list.map(({ name, description, parameters, isStrict }) => ({
+    type: 'function',
+    function: {
+      name,
+      ...(description !== undefined && { description }),
+      ...(parameters && { parameters }),
+      ...(isStrict && { strict: true }),
+    },
+  })),
+  // What is the default is left out.
+  ...(choice !== 'auto' && {
+    tool_choice: choice === 'required' ? choice : { type: 'function', function: { name: choice.name } },
+  }),
+  ...(!mayBeParallel && { parallel_tool_calls: false }),
+})
 
 const streaming = { stream: true, stream_options: { include_usage: true } }
 
 function samplingOf(sampling: Extract<EngineRequest, { kind: 'chat' }>['sampling']): Record<string, unknown> {
-  const { temperature, topP, seed, stop, frequencyPenalty, presencePenalty } = sampling
+  const { temperature, topP, seed, stop, frequencyPenalty, presencePenalty, logitBias } = sampling
   return {
     temperature,
     top_p: topP,
@@ -37,6 +89,7 @@ function samplingOf(sampling: Extract<EngineRequest, { kind: 'chat' }>['sampling
     ...(stop.length === 0 ? {} : { stop }),
     ...(frequencyPenalty === 0 ? {} : { frequency_penalty: frequencyPenalty }),
     ...(presencePenalty === 0 ? {} : { presence_penalty: presencePenalty }),
+    ...(logitBias && { logit_bias: logitBias }),
   }
 }
 
@@ -46,7 +99,10 @@ const BYTES_PER_TOKEN = 4
 export function estimatePromptTokens(request: EngineRequest): number {
   const texts =
     request.kind === 'chat'
-      ? request.messages.map(({ content }) => content)
+      ? [
+          ...request.messages.map(({ content }) => content),
+          ...(request.tools ? [JSON.stringify(request.tools.list)] : []),
+        ]
       : request.kind === 'completion'
         ? [request.prompt]
         : request.inputs

@@ -1,0 +1,114 @@
+/** A grammar of llama.cpp (GBNF) in the making. */
+import { Problem } from '#protocol/problem.ts'
+
+/** A larger one would hold up everybody else's tokens. */
+const RULES_MAX = 20_000
+
+export class GrammarRules {
+  readonly #rules = new Map<string, string>()
+  readonly #shared = new Map<string, string>()
+  #count = 0
+
+  /** Adds a rule under a name of its own, which it returns. */
+  add(hint: string, body: string): string {
+    const name = `${hint}-${this.#count++}`
+    if (this.#rules.size >= RULES_MAX) {
+      throw new Problem(
+        'invalid_request',
+        `The schema needs more than ${RULES_MAX} rules. Make it smaller.`,
+        {
+          details: { code: 'invalid_json_schema' },
+        },
+      )
+    }
+    this.#rules.set(name, body)
+    return name
+  }
+
+  /** The one rule of that key, written when it is first needed; it may mention itself. */
+  shared(key: string, write: () => string): string {
+    const known = this.#shared.get(key)
+    if (known !== undefined) return known
+    const name = `shared-${this.#count++}`
+    this.#shared.set(key, name)
+    this.#rules.set(name, '')
+    this.#rules.set(name, write())
+    return name
+  }
+
+  /** Any JSON string. */
+  text(): string {
+    return this.shared('string', () => `"\\"" ${this.character()}* "\\""`)
+  }
+
+  /** One character of a JSON string, however it is written. */
+  character(): string {
+    return this.shared(
+      'character',
+      () => `[^"\\\\\\x7F\\x00-\\x1F] | "\\\\" (["\\\\/bfnrt] | "u" [0-9a-fA-F]{4})`,
+    )
+  }
+
+  /** Any JSON value. */
+  value(): string {
+    return this.shared('value', () => {
+      const { object, array } = { object: this.object(), array: this.shared('array', () => this.#array()) }
+      return `${object} | ${array} | ${this.text()} | ${this.number()} | "true" | "false" | "null"`
+    })
+  }
+
+  /** Any JSON object. */
+  object(): string {
+    return this.shared('object', () => {
+      const member = `${this.text()} ws ":" ws ${this.value()}`
+      return `"{" ws (${member} (ws "," ws ${member})* ws)? "}"`
+    })
+  }
+
+  #array(): string {
+    const value = this.value()
+    return `"[" ws (${value} (ws "," ws ${value})* ws)? "]"`
+  }
+
+  /** Any JSON number, of no more digits than numbers keep. */
+  number(): string {
+    return this.shared(
+      'number',
+      () => `"-"? ("0" | [1-9] [0-9]{0,15}) ("." [0-9]{1,16})? ([eE] [+-]? [0-9]{1,2})?`,
+    )
+  }
+
+  /** Any JSON string but these, written without escapes as far as they go. */
+  stringExcept(names: readonly string[]): string {
+    return names.length === 0 ? this.text() : `"\\"" ${this.#except([...new Set(names)], true)}`
+  }
+
+  /** What may follow where `rests` may not: the rest of the string with its quote. */
+  #except(rests: readonly string[], isStart: boolean): string {
+    const byFirst = new Map<string, string[]>()
+    for (const rest of rests) {
+      const [first = ''] = rest
+      byFirst.set(first, [...(byFirst.get(first) ?? []), rest.slice(first.length)])
+    }
+    const isTaken = byFirst.delete('')
+    const firsts = [...byFirst.keys()]
+    const branches = firsts.map(
+      (first) => `${literal(first)} ${this.#except(byFirst.get(first) ?? [], false)}`,
+    )
+    const others = `[^"\\\\\\x7F\\x00-\\x1F${firsts.map(inClass).join('')}] ${this.character()}* "\\""`
+    const end = isTaken && !isStart ? [] : ['"\\""']
+    return this.add('except', [...branches, others, ...end].join(' | '))
+  }
+
+  /** The grammar whose answers are `root`. */
+  write(root: string): string {
+    const lines = [...this.#rules].map(([name, body]) => `${name} ::= ${body}`)
+    return [`root ::= ${root}`, ...lines, 'ws ::= ("\\n" [ ]{0,20} | " ")?', ''].join('\n')
+  }
+}
+
+/** `text` as a literal of the grammar. */
+export const literal = (text: string): string =>
+  `"${text.replace(/[\\"]/g, '\\$&').replaceAll('\n', '\\n').replaceAll('\r', '\\r').replaceAll('\t', '\\t')}"`
+
+const inClass = (character: string): string => character.replace(/[\\\]^-]/, '\\$&')

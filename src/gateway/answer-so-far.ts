@@ -1,0 +1,80 @@
+/**
+ * What of an answer was delivered, and whom it is owed to. When a node fails in the middle, another with the same
+ * weights goes on behind the token ids that were delivered; each node is paid for the tokens that it brought, and the
+ * prompt is paid once, to the node that delivers the last of them.
+ */
+import { assert } from '#kernel/assert.ts'
+import type { NanoUsd } from '#kernel/money.ts'
+import { costOf, type TokenPrice } from '#ledger/price.ts'
+import type { EngineRequest } from '#protocol/engine-request.ts'
+import type { DataPayload } from '#protocol/frame.ts'
+import type { UsagePart } from '#protocol/usage.ts'
+import type { Offer } from './node-connection.ts'
+
+export class AnswerSoFar {
+  readonly #tokenIds: number[] = []
+  /** Of nodes that failed after they had delivered something. */
+  readonly #left: UsagePart[] = []
+  #areIdsKnown = true
+  #fingerprint: string | null = null
+  #canResume = false
+  /** How many of the tokens are of nodes that failed. */
+  #tokensLeft = 0
+
+  /** Tokens of nodes that failed. */
+  get tokensBefore(): number {
+    return this.#tokensLeft
+  }
+
+  /** Nodes that failed in the middle of it. */
+  get continuations(): number {
+    return this.#left.length
+  }
+
+  add({ tokenIds, tokenCount, idsKnown }: DataPayload, offer: Offer): void {
+    if (this.#fingerprint === null) {
+      this.#fingerprint = offer.model.fingerprint
+      this.#canResume = offer.model.resumes === true
+    }
+    this.#areIdsKnown &&= idsKnown || tokenCount === 0
+    if (this.#areIdsKnown) for (const id of tokenIds) this.#tokenIds.push(id)
+  }
+
+  /** False where only the node that began it could end it: nobody else has, or takes, the ids of its tokens. */
+  canGoOn({ kind }: EngineRequest): boolean {
+    return kind !== 'embedding' && this.#areIdsKnown && this.#canResume
+  }
+
+  /** Whether a node that offers this may deliver the rest; any may that serves the model, while nothing was delivered. */
+  fits({ model }: Offer): boolean {
+    return this.#fingerprint === null || (model.resumes === true && model.fingerprint === this.#fingerprint)
+  }
+
+  /** The node failed, and keeps what it delivered. */
+  leave(nodeId: string, completionTokens: number, { promptPerMillion, completionPerMillion }: TokenPrice): void {
+    if (completionTokens === 0) return
+    this.#tokensLeft += completionTokens
+    this.#left.push({ nodeId, promptTokens: 0, completionTokens, promptPerMillion, completionPerMillion })
+  }
+
+  /** What the next node is asked for: all of it, or the rest. */
+  rest(request: EngineRequest): EngineRequest {
+    if (request.kind === 'embedding' || this.#tokensLeft === 0) return request
+    const maxTokens = request.maxTokens - this.#tokensLeft
+    assert(maxTokens > 0, 'what is complete is not continued')
+    return { ...request, maxTokens, resumedIds: [...this.#tokenIds] }
+  }
+
+  /** What the failed nodes are owed, prompt not included. */
+  costBefore(): NanoUsd {
+    return this.#left.reduce((sum, part) => sum + costOf(part, part), 0n)
+  }
+
+  /** Whom the whole is owed to. Without `last` the prompt is owed to the node that delivered most recently. */
+  parts(promptTokens: number, last: UsagePart | null): UsagePart[] {
+    if (last) return [...this.#left, { ...last, promptTokens }]
+    return this.#left.map((part, index) =>
+      index === this.#left.length - 1 ? { ...part, promptTokens } : part,
+    )
+  }
+}

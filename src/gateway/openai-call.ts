@@ -1,0 +1,168 @@
+/** Reads the body of a generating call: what it asks of engines, at most how many tokens that takes, how it is answered. */
+import type { EngineRequest } from '#protocol/engine-request.ts'
+import {
+  chatExtras,
+  completionMaxTokens,
+  embeddingInputs,
+  engineMessages,
+  maxTokensOf,
+  promptsOf,
+  samplingOf,
+} from '#protocol/openai-ask.ts'
+import { parseChatRequest, parseCompletionRequest, parseEmbeddingRequest } from '#protocol/openai-parse.ts'
+import type { ChatCompletionRequest, CompletionRequest, EmbeddingRequest } from '#protocol/openai-request.ts'
+import { Problem } from '#protocol/problem.ts'
+import type { ReplyForm } from './openai-shapes.ts'
+
+export interface Asked {
+  /** One for each choice, at least one; their ids of requests are set by whoever admits them. */
+  readonly asks: readonly Ask[]
+  readonly form: ReplyForm
+}
+
+export interface Ask {
+  readonly engine: EngineRequest
+  readonly promptTokensMax: number
+  readonly completionTokensMax: number
+}
+
+export type CallKind = EngineRequest['kind']
+
+export interface CallBody {
+  readonly kind: CallKind
+  readonly body: Uint8Array
+  readonly requestId: string
+}
+
+/** Generated at most when the caller sets no limit: what is reserved must fit a modest balance. */
+const COMPLETION_TOKENS_DEFAULT = 4_096
+/** What a chat template may add to the messages, in tokens: its system text and each message's frame. */
+const TEMPLATE_TOKENS_MAX = 512
+const MESSAGE_TOKENS_MAX = 16
+/** Some templates write the tools indented, and each call and result between marks. */
+const TOOLS_BYTES_FACTOR = 2
+
+/** `contextTokensOf` tells the longest context that any node has for a model. */
+export function readCall(
+  { kind, body, requestId }: CallBody,
+  contextTokensOf: (model: string) => number,
+): Asked | Problem {
+  const json = decodeBody(body)
+  if (json instanceof Problem) return json
+  switch (kind) {
+    case 'chat': {
+      const parsed = parseChatRequest(json)
+      if (parsed instanceof Problem) return parsed
+      return chatAsked(parsed.ok, requestId, contextTokensOf(parsed.ok.model))
+    }
+    case 'completion': {
+      const parsed = parseCompletionRequest(json)
+      if (parsed instanceof Problem) return parsed
+      return completionAsked(parsed.ok, requestId, contextTokensOf(parsed.ok.model))
+    }
+    case 'embedding': {
+      const parsed = parseEmbeddingRequest(json)
+      if (parsed instanceof Problem) return parsed
+      return embeddingAsked(parsed.ok, requestId)
+    }
+  }
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true })
+
+/** The body as JSON, still unchecked. */
+export function decodeBody(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(decoder.decode(body))
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : 'it does not parse'
+    return new Problem('invalid_json', `The body is not valid JSON in UTF-8: ${why}.`, { cause })
+  }
+}
+
+function chatAsked(request: ChatCompletionRequest, requestId: string, contextTokens: number): Asked {
+  const { model } = request
+  const engine = {
+    kind: 'chat',
+    requestId,
+    model,
+    messages: engineMessages(request),
+    maxTokens: Math.min(maxTokensOf(request) ?? COMPLETION_TOKENS_DEFAULT, contextTokens),
+    sampling: samplingOf(request),
+    ...chatExtras(request),
+  } as const
+  const ask = chatAsk(engine, contextTokens)
+  return { asks: repeated(ask, request.n), form: replyForm('chat', model, request, request.n ?? 1) }
+}
+
+/** A chat with the most tokens that it may take. */
+export function chatAsk(engine: Extract<EngineRequest, { kind: 'chat' }>, contextTokens: number): Ask {
+  const ofMessages = engine.messages.reduce((sum, { content, toolCalls }) => {
+    const ofCalls = toolCalls ? TOOLS_BYTES_FACTOR * byteLength(JSON.stringify(toolCalls)) : 0
+    return sum + byteLength(content) + ofCalls + MESSAGE_TOKENS_MAX
+  }, 0)
+  const ofTools = engine.tools
+    ? TEMPLATE_TOKENS_MAX + TOOLS_BYTES_FACTOR * byteLength(JSON.stringify(engine.tools.list))
+    : 0
+  const promptTokensMax = Math.min(ofMessages + ofTools + TEMPLATE_TOKENS_MAX, contextTokens)
+  return { engine, promptTokensMax, completionTokensMax: engine.maxTokens }
+}
+
+function completionAsked(request: CompletionRequest, requestId: string, contextTokens: number): Asked {
+  const { model, n, logprobs } = request
+  const maxTokens = Math.min(completionMaxTokens(request), contextTokens)
+  const sampling = samplingOf(request)
+  const asks = promptsOf(request).flatMap((prompt) => {
+    const hasLogprobs = typeof logprobs === 'number' && { topLogprobs: logprobs }
+    return repeated(
+      {
+        engine: { kind: 'completion', requestId, model, prompt, maxTokens, sampling, ...hasLogprobs },
+        promptTokensMax: Math.min(byteLength(prompt) + MESSAGE_TOKENS_MAX, contextTokens),
+        completionTokensMax: maxTokens,
+      },
+      n,
+    )
+  })
+  return { asks, form: replyForm('completion', model, request, asks.length) }
+}
+
+function embeddingAsked(request: EmbeddingRequest, requestId: string): Asked {
+  const { model } = request
+  const inputs = embeddingInputs(request)
+  const promptTokensMax = inputs.reduce((sum, input) => sum + byteLength(input) + MESSAGE_TOKENS_MAX, 0)
+  return {
+    asks: [
+      { engine: { kind: 'embedding', requestId, model, inputs }, promptTokensMax, completionTokensMax: 0 },
+    ],
+    form: {
+      kind: 'embedding',
+      model,
+      isStream: false,
+      includesUsage: true,
+      isBase64: request.encoding_format === 'base64',
+    },
+  }
+}
+
+/** `n` times the same, but for the seed: equal seeds would give equal answers. */
+function repeated(ask: Ask, n: number | null | undefined): Ask[] {
+  const { engine } = ask
+  const seed = engine.kind === 'embedding' ? undefined : engine.sampling.seed
+  return Array.from({ length: n ?? 1 }, (_, index) => {
+    if (engine.kind === 'embedding' || seed === undefined || index === 0) return ask
+    return { ...ask, engine: { ...engine, sampling: { ...engine.sampling, seed: seed + index } } }
+  })
+}
+
+function replyForm(
+  kind: 'chat' | 'completion',
+  model: string,
+  request: Pick<ChatCompletionRequest, 'stream' | 'stream_options'>,
+  choices: number,
+): ReplyForm {
+  const includesUsage = request.stream_options?.include_usage === true
+  return { kind, model, isStream: request.stream === true, includesUsage, isBase64: false, choices }
+}
+
+const byteLength = (text: string): number => encoder.encode(text).length
+const encoder = new TextEncoder()

@@ -1,0 +1,33 @@
+/** What a piece of an answer carries beside its text. Crosses from the agent as JSON, just before the piece itself. */
+import { z } from 'zod'
+
+const Probability = z.object({
+  /** Its text; what is not UTF-8 by itself is shown as U+FFFD, and `bytes` has all of it. */
+  token: z.string().max(10_000),
+  /** `null` for tokens without text. */
+  bytes: z.array(z.int().min(0).max(255)).max(10_000).nullable(),
+  /** Natural logarithm; what is impossible is -9999. */
+  logprob: z.number(),
+})
+
+export const TokenLogprob = Probability.extend({
+  /** The likeliest tokens in its place, likeliest first: as many as were asked for. */
+  top: z.array(Probability).max(20),
+})
+export type TokenLogprob = z.output<typeof TokenLogprob>
+
+export const ToolCallDelta = z.object({
+  /** Which call of the answer, from 0 on. */
+  index: z.int().min(0).max(127),
+  /** Once, with the first piece of a call. */
+  name: z.string().max(200).optional(),
+  /** The next piece of the JSON of its arguments. */
+  arguments: z.string().optional(),
+})
+export type ToolCallDelta = z.output<typeof ToolCallDelta>
+
+export const DeltaDetail = z.object({
+  logprobs: z.array(TokenLogprob).optional(),
+  toolCalls: z.array(ToolCallDelta).optional(),
+})
+export type DeltaDetail = z.output<typeof DeltaDetail>

@@ -1,0 +1,55 @@
+/** Nodes that die in the middle of answers: their callers' streams go on, and say what they would have said. */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { chat, finishRun, openTinyEngine } from '#engines/llama-cpp/tiny-engine.ts'
+import { proveBooks, settle } from './books.ts'
+import { type FailoverResult, promptOf, runThroughLosses, startAgents } from './failover-load.ts'
+import { type Network, openRig, startNetwork, tinyModel } from './rig.ts'
+
+const AGENTS = 3
+const STREAMS = 60
+const TOKENS = 256
+
+const rig = openRig()
+after(() => rig.dispose())
+let network: Network
+before(async () => {
+  network = await startNetwork(rig, rig.path('data'), ['--no-agent'])
+})
+
+test('every stream finishes, with the text of the undisturbed run and exact usage, though agents and engines are killed all the while', async () => {
+  const agents = await startAgents(rig, network, AGENTS)
+  const { results, losses } = await runThroughLosses(
+    { rig, network, agents },
+    { agents: AGENTS, streams: STREAMS, parallel: 8, tokens: TOKENS, kinds: ['agent', 'engine'], pauseMs: 400 },
+  )
+  assert.ok(losses >= 2, `${losses} losses`)
+  for (const { error, prompt } of results) assert.equal(error, null, prompt)
+  assert.ok(
+    results.some(({ continuations }) => continuations > 0),
+    'some stream met a loss',
+  )
+  await proveTexts(results)
+  for (const { usage } of results) assert.equal(usage?.completion_tokens, TOKENS)
+  const lines = await settle(network, STREAMS)
+  assert.equal(lines.length, STREAMS)
+  for (const { completionTokens, outcome } of lines) assert.deepEqual([outcome, completionTokens], ['completed', TOKENS])
+  await proveBooks(network.operator, lines)
+})
+
+/** Asserts that each text is what an engine gives alone. */
+async function proveTexts(results: readonly FailoverResult[]): Promise<void> {
+  const { engine, close } = await openTinyEngine({ model: tinyModel })
+  try {
+    await engine.ready()
+    const texts = new Map<string, string>()
+    for (let index = 0; index < STREAMS; index++) {
+      const content = promptOf(index)
+      const { text } = await finishRun(engine, chat([{ role: 'user', content }], { maxTokens: TOKENS }))
+      texts.set(content, text)
+    }
+    for (const { prompt, text } of results) assert.equal(text, texts.get(prompt), prompt)
+  } finally {
+    await close()
+  }
+}
