@@ -68,13 +68,46 @@ test('all are compared at one price; what a network publishes itself stands besi
   assert.match(rowOf(rows, 'akash').cautions.join(' '), /publishes no price for this GPU/)
 })
 
-test('an emission is worth nothing that can be said until its token has a price', () => {
+test('an emission is a reward and never counted as rent, whatever its token or its renters are said to be worth', () => {
+  const change = { machine: linux, tokenUsd: { RENDER: quote }, priceUsdPerGpuHour: { render: 5 } }
+  for (const rows of [setup({ machine: linux }), setup(change)]) {
+    const render = rowOf(rows, 'render')
+    assert.deepEqual(
+      [render.status, render.medianUsd, render.price, render.atOwnPrice],
+      ['not_ranked', null, null, null],
+    )
+    assert.match(render.why.join(), /share an emission of RENDER.*never counted as rent/)
+  }
+})
+
+test('a row shows what its token did to payouts, custody, contract, lock-up and stake', () => {
+  const rows = setup({ machine: linux, tokenUsd: { RENDER: quote } })
+  const render = rowOf(rows, 'render')
+  assert.deepEqual([render.lockDays, render.token?.token, render.token?.isOwnSeries], [7, 'RENDER', false])
   assert.match(
-    rowOf(setup({ machine: linux }), 'render').why.join(),
-    /RENDER: what one is worth must be said/,
+    render.token?.text ?? '',
+    /proxy "payout tokens of GPU networks", 1\.0 a year.*20 % of a payout/,
   )
-  const { price, status } = rowOf(setup({ machine: linux, tokenUsd: { RENDER: quote } }), 'render')
-  assert.deepEqual([status, price?.usdPerGpuHour.toFixed(4)], ['ranked', ((25 * 2) / 168).toFixed(4)])
+  const cautions = render.cautions.join(' ')
+  for (const part of [
+    /Lock-up: 7 days/,
+    /Custody: Own wallet/,
+    /Contract: Emission/,
+    /Not counted: 25 RENDER/,
+  ])
+    assert.match(cautions, part)
+  assert.match(rowOf(rows, 'ionet').cautions.join(' '), /Stake at risk: it is held in IO.*14 days/)
+})
+
+test("the owner's series of a token goes before the shipped figures", () => {
+  const prices = Array.from({ length: 60 }, (_, day) => ({ atMs: day * 86_400_000, usd: day % 2 ? 2 : 1 }))
+  const tokenSeries = [{ token: 'NOS', source: 'nos.csv', prices }]
+  const known = { measured: null, nowMs: null, tokenSeries }
+  const { token, medianUsd } = rowOf(setup({ machine: linux, known }), 'nosana')
+  assert.deepEqual([token?.isOwnSeries, token?.maxDrawdown, token?.past?.count], [true, -0.5, 60])
+  assert.match(token?.text ?? '', /60 prices, nos\.csv.*\$50\.00 or less in one of twenty/)
+  const shipped = rowOf(setup({ machine: linux }), 'nosana')
+  assert.ok((medianUsd ?? 0) < (shipped.medianUsd ?? 0), 'a wilder token leaves less in the middle case')
 })
 
 test('who fears losses more ranks what pays in dollars above what pays in a floating token', () => {

@@ -19,15 +19,9 @@ import {
   outlookAtOwnPrice,
   type RentalPriceUsed,
 } from './network-outlook.ts'
-import {
-  type AtOwnPrice,
-  cautionsOf,
-  priceCautions,
-  stakeOf,
-  type TokenRisk,
-  tokenRiskOf,
-} from './network-risks.ts'
-import { type Resolution, resolveRoi } from './resolve-roi.ts'
+import { type AtOwnPrice, cautionsOf, priceCautions, stakeOf } from './network-risks.ts'
+import { type Known, type Resolution, resolveRoi } from './resolve-roi.ts'
+import { type TokenRisk, tokenRiskOf } from './token-risk.ts'
 import { usdText } from './usd-text.ts'
 
 /** How much of a bad case counts against a good middle. */
@@ -58,7 +52,13 @@ export interface NetworkAdvice {
   readonly takeShare: number | null
   readonly stability: Stability
   readonly token: TokenRisk | null
+  /** What has to be staked at least; `null` where nothing is, or its worth is not known. */
   readonly stakeUsd: number | null
+  /** From earning to having the money; `null` where it is not known. */
+  readonly lockDays: number | null
+  /** Who holds the money until then, and what may change under one's feet; `null` where it is not known. */
+  readonly custodyRisk: string | null
+  readonly contractRisk: string | null
   /** Why it is where it is. At least one. */
   readonly why: readonly string[]
   /** What to know before going there. */
@@ -109,11 +109,10 @@ function adviceOn(catalogue: Catalogue, network: GpuNetwork, machine: Machine): 
   const fit = fitOf(network, { ...machine, facts: question.machine })
   const stake = stakeOf(network, machine)
   const cautions = cautionsOf(network, machine, [...fit.open, ...stake.open])
-  const row = rowOf(catalogue, network, { stakeUsd: stake.usd, cautions })
+  const { tokenSeries = [] } = question.known
+  const row = rowOf(catalogue, network, { stakeUsd: stake.usd, cautions, tokenSeries })
   const failures = [...fit.failures, ...stake.failures]
   if (network.verified && failures.length > 0) return { ...row, status: 'excluded', why: failures }
-  const unrankable = whyUnrankable(network)
-  if (unrankable !== null) return { ...row, why: [unrankable] }
   const outlook = networkOutlook(catalogue, { network, gpu, common }, question)
   if ('why' in outlook) return { ...row, why: [outlook.why] }
   const atOwn = outlook.price.isOwn ? null : outlookAtOwnPrice(catalogue, { network, gpu }, question)
@@ -125,16 +124,14 @@ const ownOf = (outlook: Outlooking | null): AtOwnPrice | null =>
     ? { price: outlook.price, medianUsd: outlook.simulation.cash.netUsd.p50 }
     : null
 
-function whyUnrankable({ verified, terms }: GpuNetwork): string | null {
-  if (!verified) return 'No primary source was found for it: it is shown, and never ranked.'
-  if (terms.payout_tie === 'none') return `No payout in money is documented. ${terms.take_basis ?? ''}`.trim()
-  return terms.payout_tie === null ? 'How it pays is not known.' : null
-}
-
 function rowOf(
   catalogue: Catalogue,
   network: GpuNetwork,
-  { stakeUsd, cautions }: { stakeUsd: number | null; cautions: string[] },
+  {
+    stakeUsd,
+    cautions,
+    tokenSeries,
+  }: Pick<NetworkAdvice, 'stakeUsd' | 'cautions'> & Pick<Known, 'tokenSeries'>,
 ): NetworkAdvice {
   return {
     id: network.id,
@@ -149,8 +146,11 @@ function rowOf(
     atOwnPrice: null,
     takeShare: network.terms.take_share,
     stability: network.payout_stability,
-    token: tokenRiskOf(catalogue, network),
+    token: tokenRiskOf(catalogue, network, tokenSeries),
     stakeUsd,
+    lockDays: network.terms.lock_days,
+    custodyRisk: network.terms.custody_risk,
+    contractRisk: network.terms.contract_risk,
     why: [],
     cautions,
     asOf: network.as_of,

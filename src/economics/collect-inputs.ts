@@ -10,7 +10,7 @@ import {
   type Provenance,
   type Unknown,
 } from './input-lines.ts'
-import type { Measured } from './roi-input.ts'
+import type { Measured, MeasuredName } from './roi-input.ts'
 import { ageDays, STALE_DAYS } from './source-date.ts'
 
 export interface Candidate extends Provenance {
@@ -20,6 +20,8 @@ export interface Candidate extends Provenance {
 /** Where a number may be from, the best first; what is `null` or absent is passed over. */
 export interface Candidates {
   readonly given?: number | string | undefined
+  /** Out of something that the owner gave. */
+  readonly told?: Candidate | null
   readonly measured?: number | undefined
   readonly found?: Candidate | null
   readonly assumed?: Assumption
@@ -78,8 +80,11 @@ export function createCollector({ usdPer, measured, nowMs }: Context): Collector
       const value = usdOf(name, from.given)
       return value === null ? 'refused' : { value, origin: 'given', source: 'you', asOf: null }
     }
+    if (from.told) return from.told
     if (from.measured !== undefined && measured) {
-      return { value: from.measured, origin: 'measured', source: measured.source, asOf: measured.asOf }
+      const own = measuredNames[name]
+      const source = (own && measured.sources?.[own]) ?? measured.source
+      return { value: from.measured, origin: 'measured', source, asOf: measured.asOf }
     }
     return from.found ?? (from.assumed ? assumed(from.assumed) : null)
   }
@@ -104,6 +109,17 @@ export function createCollector({ usdPer, measured, nowMs }: Context): Collector
   }
 
   return { lines, unknowns, problems, notices, take, note }
+}
+
+/** The inputs that a node can measure of itself, as they are called there. */
+const measuredNames: Readonly<Partial<Record<InputName, MeasuredName>>> = {
+  loadWatts: 'loadWatts',
+  idleWatts: 'idleWatts',
+  utilisation: 'utilisation',
+  availability: 'availability',
+  price: 'pricePerGpuHour',
+  electricity: 'electricityPerKwh',
+  takeShare: 'takeShare',
 }
 
 export const assumed = ({ value, source, asOf }: Assumption): Candidate => ({

@@ -89,6 +89,25 @@ test('a place without a price for households is asked for one, and what can be s
   )
 })
 
+test('where the loss of value is not known nothing is said to cover all costs', () => {
+  const { breakEvens, verdict } = setup({ gpu: 'Tesla P40', electricityPerKwh: 0.2 })
+  assert.deepEqual([breakEvens.minimumPriceUsdPerGpuHour, breakEvens.costUsdPerGpuHour], [null, null])
+  assert.ok(
+    (breakEvens.minimumCashPriceUsdPerGpuHour ?? 0) > 0 && (breakEvens.cashCostUsdPerGpuHour ?? 0) > 0,
+  )
+  assert.doesNotMatch(verdict, /all its costs/)
+  assert.match(verdict, /covers its electricity and fixed costs from \$.*, its loss of value aside/)
+})
+
+test('on a network that pays a reward, nothing, or nobody knows how there is no forecast', () => {
+  for (const [network, why] of [
+    ['render', /no forecast on Render Network\. .*emission of RENDER.*Without --network/],
+    ['gensyn', /No payout in money is documented/],
+    ['nexus', /No primary source/],
+  ] as const)
+    assert.match(refusedMessage({ gpu: 'RTX 4090', electricityPerKwh: 0.1, network }), why)
+})
+
 test('a data centre pays the industrial price', () => {
   const { inputs } = setup({ gpu: 'H100 PCIe', country: 'AT', site: 'colocation' })
   assert.match(inputs.find(({ name }) => name === 'electricity')?.source ?? '', /large consumers in Austria/)
@@ -264,6 +283,10 @@ const verdicts: [input: RoiInput, verdict: RegExp][] = [
     /^If you own the 4 GeForce RTX 4090, run it.*buying them for \$9,880/,
   ],
   [
+    { gpu: 'RTX 4090', electricityPerKwh: 0.3393 },
+    /^If you own the GeForce RTX 4090, it pays today, but not by much: .* as rents fall 5\d % of the futures lose/,
+  ],
+  [
     { gpu: 'RTX 4090', electricityPerKwh: 0.1, fixedPerDay: 5 },
     /earns its electricity but not its fixed costs: \$2\.70 a day are missing/,
   ],
@@ -284,6 +307,11 @@ test('input from outside is checked by its schema', () => {
     assert.equal(RoiInput.safeParse(bad).success, false, JSON.stringify(bad))
   }
 })
+
+function refusedMessage(input: RoiInput): string {
+  const result = assess(catalogue, input, { paths: 0 })
+  return result.kind === 'refused' ? result.problems.map(({ message }) => message).join(' ') : 'a report'
+}
 
 function setup(input: RoiInput, options: AssessOptions = {}): RoiReport {
   const report = assess(catalogue, input, { paths: 300, ...options })

@@ -54,12 +54,14 @@ export interface BreakEvens {
   /** The rented share of all hours; above the availability it cannot be reached. `null`: more hours make it worse. */
   readonly cashUtilisationShare: number | null
   readonly fullUtilisationShare: number | null
-  /** The lowest list price that covers all costs, depreciation included where it is known. */
+  /** The lowest list price that covers all costs; `null` where the loss of value, which is one of them, is not known. */
   readonly minimumPriceUsdPerGpuHour: number | null
-  /** … that covers cash costs. */
+  /** … that covers cash costs: electricity, fixed costs and maintenance. */
   readonly minimumCashPriceUsdPerGpuHour: number | null
-  /** What a rented hour costs, whatever it sells for. */
+  /** What a rented hour costs, whatever it sells for, all costs counted; `null` as for the price that covers them. */
   readonly costUsdPerGpuHour: number | null
+  /** … cash costs counted. */
+  readonly cashCostUsdPerGpuHour: number | null
 }
 
 /** A number that is not known, or does not exist, is `null`; every other bears its unit in its name. */
@@ -108,7 +110,13 @@ export function assess(
   options: AssessOptions = {},
 ): RoiReport | RefusedInput {
   const { measured = null, nowMs = null, seed = 1, paths = PATHS, drivers = assumedDrivers } = options
-  const resolving = resolveRoi(input, catalogue, { measured, nowMs })
+  const { tokenSeries, tariff } = options
+  const resolving = resolveRoi(input, catalogue, {
+    measured,
+    nowMs,
+    ...(tokenSeries && { tokenSeries }),
+    ...(tariff && { tariff }),
+  })
   if (resolving.kind === 'refused') return resolving
   const report = reportOf(resolving.resolution, drivers, paths === 0 ? PATHS : paths)
   return paths > 0 && report.simulation ? withForecast(report, simulate(report.simulation, seed)) : report
@@ -170,9 +178,13 @@ function breakEvensOf(of: Resolution, depreciation: number | null): BreakEvens {
     fullUtilisationShare:
       withBoth && depreciation !== null ? breakEvenUtilisation(withBoth, depreciation) : null,
     minimumPriceUsdPerGpuHour:
-      withElectricity && minimumPriceUsdPerGpuHour(withElectricity, depreciation ?? 0),
+      withElectricity && depreciation !== null
+        ? minimumPriceUsdPerGpuHour(withElectricity, depreciation)
+        : null,
     minimumCashPriceUsdPerGpuHour: withElectricity && minimumPriceUsdPerGpuHour(withElectricity),
-    costUsdPerGpuHour: withElectricity && costUsdPerGpuHour(withElectricity, depreciation ?? 0),
+    costUsdPerGpuHour:
+      withElectricity && depreciation !== null ? costUsdPerGpuHour(withElectricity, depreciation) : null,
+    cashCostUsdPerGpuHour: withElectricity && costUsdPerGpuHour(withElectricity),
   }
 }
 
@@ -213,6 +225,7 @@ const verdictOfReport = (report: RoiReport): string =>
     account: report.account,
     cashBreakEvenUsdPerKwh: report.breakEvens.cashUsdPerKwh,
     minimumPriceUsdPerGpuHour: report.breakEvens.minimumPriceUsdPerGpuHour,
+    minimumCashPriceUsdPerGpuHour: report.breakEvens.minimumCashPriceUsdPerGpuHour,
     purchaseUsd: report.capital?.purchaseUsd ?? null,
     forecast: report.forecast,
     unknowns: report.unknowns,

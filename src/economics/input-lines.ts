@@ -39,7 +39,7 @@ export const inputInfo = {
   loadWattsMax: info('highest power, at the wall', 'W', '--max-watts', [1, 1_000_000]),
   idleWatts: info('power when idle, at the wall', 'W', '--idle-watts', [0, 1_000_000]),
   offWatts: info('power when parked, at the wall', 'W', '--off-watts', [0, 1_000_000]),
-  pue: info('power of the place over the machine (PUE)', 'ratio', '--pue', [1, 3]),
+  pue: info('power of place over machine (PUE)', 'ratio', '--pue', [1, 3]),
   fixedPerDay: info('fixed costs', 'USD/day', '--fixed', [0, 100_000]),
   maintenancePerDay: info('maintenance', 'USD/day', '--maintenance', [0, 100_000]),
   purchase: info('purchase price, or value today', 'USD', '--purchase', [1, 100_000_000]),

@@ -3,6 +3,7 @@ import type { Catalogue } from './catalogue.ts'
 import { assumedDrivers } from './drivers.ts'
 import type { Gpu } from './gpu-data.ts'
 import type { GpuNetwork } from './network-data.ts'
+import { whyNoForecast } from './network-payout.ts'
 import { networkPriceOf } from './network-price.ts'
 import { type Known, resolveRoi } from './resolve-roi.ts'
 import type { RoiInput } from './roi-input.ts'
@@ -41,9 +42,6 @@ export interface NetworkOutlook {
 /** Or why nothing can be said. */
 export type Outlooking = NetworkOutlook | { readonly why: string }
 
-const HOURS_PER_WEEK = 168
-const DAYS_PER_WEEK = 7
-
 /**
  * With the price that the owner knows of this network, else with `common`, the same for all: so that what differs is
  * what the networks keep and how they pay.
@@ -53,17 +51,16 @@ export function networkOutlook(
   { network, gpu, common }: { network: GpuNetwork; gpu: Gpu; common: RentalPriceUsed | null },
   question: NetworkQuestion,
 ): Outlooking {
-  const { emission, take_share, has_demand_evidence } = network.terms
+  const why = whyNoForecast(network)
+  if (why !== null) return { why }
   const said = question.priceUsdPerGpuHour[network.id]
-  if (emission !== null) return shareOfEmission(catalogue, { network, gpu }, question)
-  if (take_share === null) return { why: 'What it keeps of the rent is not known.' }
   if (said !== undefined) {
     return outlookAt(catalogue, network, {
       question,
       price: { usdPerGpuHour: said, source: 'you', isOwn: true },
     })
   }
-  if (!has_demand_evidence) {
+  if (!network.terms.has_demand_evidence) {
     return { why: 'Nothing tells what is rented there, and for how much: say a price if you know one.' }
   }
   if (common) return outlookAt(catalogue, network, { question, price: common })
@@ -80,7 +77,7 @@ export function outlookAtOwnPrice(
   { network, gpu }: { network: GpuNetwork; gpu: Gpu },
   question: NetworkQuestion,
 ): Outlooking | null {
-  const own = network.terms.take_share === null ? null : networkPriceOf(network, gpu)
+  const own = whyNoForecast(network) === null ? networkPriceOf(network, gpu) : null
   if (!own) return null
   const price = { usdPerGpuHour: own.usd, source: `${own.source}, ${own.asOf}`, isOwn: true }
   return outlookAt(catalogue, network, { question, price })
@@ -89,16 +86,11 @@ export function outlookAtOwnPrice(
 interface At {
   readonly question: NetworkQuestion
   readonly price: RentalPriceUsed
-  readonly input?: Partial<RoiInput>
 }
 
-function outlookAt(
-  catalogue: Catalogue,
-  network: GpuNetwork,
-  { question, price, input = {} }: At,
-): Outlooking {
+function outlookAt(catalogue: Catalogue, network: GpuNetwork, { question, price }: At): Outlooking {
   const { takeShare: _take, ...owner } = question.input
-  const there = { ...owner, network: network.id, pricePerGpuHour: price.usdPerGpuHour, ...input }
+  const there = { ...owner, network: network.id, pricePerGpuHour: price.usdPerGpuHour }
   const resolving = resolveRoi(there, catalogue, question.known)
   if (resolving.kind === 'refused') return { why: resolving.problems.map(({ message }) => message).join(' ') }
   const { terms, isElectricityKnown, unknowns, ratedGpuWatts, payout, months } = resolving.resolution
@@ -110,28 +102,4 @@ function outlookAt(
   // Where to run a machine does not hang on what it cost.
   const machine = { terms, ratedGpuWatts, payout, purchaseUsd: null, drivers: assumedDrivers }
   return { price, takeShare: terms.takeShare, simulation: simulate({ ...machine, months, paths }, seed) }
-}
-
-/** Nodes that share an emission: tokens for the hours of work and for being online, as if they were a price. */
-function shareOfEmission(
-  catalogue: Catalogue,
-  { network, gpu }: { network: GpuNetwork; gpu: Gpu },
-  question: NetworkQuestion,
-): Outlooking {
-  const { emission, payout_token: token } = network.terms
-  const weight = emission === null ? null : gpu[emission.weight_field]
-  const quote = token === null ? undefined : question.tokenUsd[token]
-  if (emission === null || weight === null) return { why: `It has no score for the ${gpu.name}.` }
-  if (!quote) return { why: `It pays a number of ${token}: what one is worth must be said.` }
-  const onlineUsdPerDay = (emission.availability_tokens_per_week * quote.usd) / DAYS_PER_WEEK
-  return outlookAt(catalogue, network, {
-    question,
-    price: {
-      usdPerGpuHour: (emission.job_tokens_per_full_week * weight * quote.usd) / HOURS_PER_WEEK,
-      source: `${emission.note}; ${token} at ${quote.usd} USD (${quote.source}, ${quote.asOf})`,
-      isOwn: true,
-    },
-    // Paid for the node, whatever its number of GPUs.
-    input: { takeShare: 0, extraPerGpuDay: onlineUsdPerDay / (question.input.gpuCount ?? 1) },
-  })
 }

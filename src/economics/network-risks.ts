@@ -1,26 +1,10 @@
 /** What to know of a network before a machine goes there. */
-import type { Catalogue } from './catalogue.ts'
 import type { Gpu } from './gpu-data.ts'
 import type { GpuNetwork } from './network-data.ts'
 import type { MachineFacts } from './network-fit.ts'
 import type { RentalPriceUsed, TokenQuote } from './network-outlook.ts'
-import { volatilityOf } from './payout-risk.ts'
-import { lockLossShare } from './token-payout.ts'
+import { emissionText } from './network-payout.ts'
 import { usdText } from './usd-text.ts'
-
-export interface TokenRisk {
-  readonly token: string
-  readonly volatilityPerYear: number
-  /** Between -1 and 0; `null` where its past is not known. */
-  readonly maxDrawdown: number | null
-  /** False: it has no series of its own, and that of its like stands in. */
-  readonly isOwnSeries: boolean
-  readonly source: string
-  /** From earning to being able to sell; `null` where it is not known. */
-  readonly lockDays: number | null
-  /** In one of twenty cases at least so much of a payout is gone before it can be sold. */
-  readonly lockLossShare: number
-}
 
 /** What is asked of a machine, and what is known of it. */
 export interface Asked {
@@ -52,7 +36,7 @@ export function priceCautions(own: AtOwnPrice | null, { isOwn, usdPerGpuHour }: 
 /** Conditions that are open, and what is known to go wrong there. */
 export function cautionsOf(network: GpuNetwork, { gpu, question }: Asked, open: readonly string[]): string[] {
   const { verification_mbps: asked, also } = network.filters
-  const { withheld_first_usd, payout_min_usd, custody_risk, contract_risk } = network.terms
+  const { withheld_first_usd, payout_min_usd, custody_risk, contract_risk, lock_days } = network.terms
   const neededMbps = asked && Math.min(Math.max(asked.per_gb_vram * gpu.vram_gb, asked.min), asked.max)
   const { downMbps } = question.machine
   const isSlow = neededMbps !== null && downMbps !== null && downMbps < neededMbps
@@ -64,25 +48,23 @@ export function cautionsOf(network: GpuNetwork, { gpu, question }: Asked, open: 
       ? []
       : [`The first ${usdText(withheld_first_usd)} of earnings are withheld.`]),
     ...(payout_min_usd === null ? [] : [`It pays out from ${usdText(payout_min_usd)} up.`]),
-    ...[custody_risk, contract_risk].flatMap((risk) => risk ?? []),
+    ...(lock_days === null || lock_days === 0
+      ? []
+      : [`Lock-up: ${lock_days === 1 ? 'a day' : `${lock_days} days`} from earning to having the money.`]),
+    ...stakeRisk(network),
+    ...(custody_risk === null ? [] : [`Custody: ${custody_risk}`]),
+    ...(contract_risk === null ? [] : [`Contract: ${contract_risk}`]),
+    ...[emissionText(network, gpu.render_rnp_score)].flatMap((text) => text ?? []),
     ...network.unknown.map((unknown) => `Not known: ${unknown}.`),
   ]
 }
 
-/** `null` where it pays in no token. */
-export function tokenRiskOf({ tokens }: Catalogue, { terms }: GpuNetwork): TokenRisk | null {
-  const isInTokens = terms.payout_tie === 'usd_indexed' || terms.payout_tie === 'floating'
-  if (!isInTokens || terms.payout_token === null) return null
-  const { perYear, maxDrawdown, isOwn, source } = volatilityOf(terms.payout_token, tokens)
-  return {
-    token: terms.payout_token,
-    volatilityPerYear: perYear,
-    maxDrawdown,
-    isOwnSeries: isOwn,
-    source,
-    lockDays: terms.lock_days,
-    lockLossShare: lockLossShare(perYear, terms.lock_days ?? 0),
-  }
+/** A stake is lost where it is slashed, moves with its token, and waits when it is taken back. */
+function stakeRisk({ terms: { stake } }: GpuNetwork): string[] {
+  if (!stake) return []
+  const out =
+    stake.cooldown_days === null ? '' : ` It comes back ${stake.cooldown_days} days after you ask for it.`
+  return [`Stake at risk: it is held in ${stake.token} and moves with its price.${out}`]
 }
 
 export interface StakeCheck {

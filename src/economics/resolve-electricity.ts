@@ -1,11 +1,13 @@
 import type { Candidate, Collector } from './collect-inputs.ts'
 import type { Place } from './electricity-data.ts'
 import type { Measured, RoiInput } from './roi-input.ts'
+import type { TariffMean } from './tariff-mean.ts'
 
 interface Asked {
   readonly input: RoiInput
   readonly measured: Measured | null
   readonly place: Place | null
+  readonly tariff: TariffMean | null
   /** What the source ids of the electricity file mean. */
   readonly sources: Readonly<Record<string, string>>
 }
@@ -13,13 +15,14 @@ interface Asked {
 /** USD/kWh: as said, as measured, or what the place pays; `null` where that is not known. */
 export function resolveElectricity(
   collector: Collector,
-  { input, measured, place, sources }: Asked,
+  { input, measured, place, tariff, sources }: Asked,
 ): number | null {
   const site = input.site ?? 'home'
   const price = collector.take(
     'electricity',
     {
       given: input.electricityPerKwh,
+      told: tariff && { value: tariff.usdPerKwh, origin: 'given', source: tariff.source, asOf: tariff.asOf },
       measured: measured?.electricityPerKwh,
       found: place && priceIn(place, site, sources),
     },

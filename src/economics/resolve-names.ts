@@ -5,6 +5,7 @@ import { findPlace, type PlaceMatch } from './find-place.ts'
 import type { Gpu } from './gpu-data.ts'
 import type { InputProblem } from './input-lines.ts'
 import type { GpuNetwork } from './network-data.ts'
+import { whyNoForecast } from './network-payout.ts'
 import type { RoiInput } from './roi-input.ts'
 
 export interface Names {
@@ -19,13 +20,26 @@ export function resolveNames(input: RoiInput, catalogue: Catalogue): Names | rea
   const place = input.country === undefined ? null : findPlace(input.country, catalogue.places)
   const network = catalogue.networks.find(({ id }) => id === input.network?.trim().toLowerCase()) ?? null
   const problems = [...problemOfGpu(input, gpu), ...problemOfPlace(input, place)]
-  if (input.network !== undefined && !network) {
-    const ids = catalogue.networks.map(({ id }) => id).join(', ')
-    const message = `The network "${input.network}" is not in the catalogue. Known are: ${ids}.`
-    problems.push({ name: 'network', message })
-  }
+  const wrongNetwork =
+    input.network === undefined ? null : problemOfNetwork(input.network, network, catalogue)
+  if (wrongNetwork !== null) problems.push({ name: 'network', message: wrongNetwork })
   if (problems.length > 0 || gpu.kind !== 'found') return problems
   return { gpu: gpu.gpu, place: place?.kind === 'found' ? place.place : null, network }
+}
+
+function problemOfNetwork(
+  id: string,
+  network: GpuNetwork | null,
+  { networks }: Pick<Catalogue, 'networks'>,
+): string | null {
+  if (!network) {
+    const ids = networks.map((known) => known.id).join(', ')
+    return `The network "${id}" is not in the catalogue. Known are: ${ids}.`
+  }
+  const why = whyNoForecast(network)
+  return why === null
+    ? null
+    : `There is no forecast on ${network.name}. ${why} Without --network it is one at the prices of the market; \`shoal roi compare\` shows ${network.name} beside the others.`
 }
 
 function problemOfGpu({ gpu: name }: RoiInput, match: GpuMatch): InputProblem[] {

@@ -14,12 +14,18 @@ import { resolveElectricity } from './resolve-electricity.ts'
 import { type Names, resolveNames } from './resolve-names.ts'
 import { resolvePower } from './resolve-power.ts'
 import type { Measured, RoiInput } from './roi-input.ts'
+import type { TariffMean } from './tariff-mean.ts'
 import type { Capital, Terms } from './terms.ts'
+import type { TokenSeries } from './token-past.ts'
 
 export interface Known {
   readonly measured: Measured | null
   /** Tells how old the sources are; `null`: their age is not told. */
   readonly nowMs: TimestampMs | null
+  /** Prices of tokens that the owner gave: they go before the shipped figures of the same token. */
+  readonly tokenSeries?: readonly TokenSeries[]
+  /** The price of electricity as a tariff of the owner has it in the mean; whatever the owner says goes before it. */
+  readonly tariff?: TariffMean
 }
 
 export interface Resolution extends Names {
@@ -61,8 +67,10 @@ export function resolveRoi(input: RoiInput, catalogue: Catalogue, known: Known):
     input,
     measured,
     place,
+    tariff: known.tariff ?? null,
     sources: catalogue.sources.electricity,
   })
+  notices.push(...(known.tariff?.notices ?? []))
   const power = resolvePower(collector, { gpu, gpuCount, input, measured })
   const rest = resolveRest({ input, measured, collector, ...names })
   const capital = resolveCapital(collector, { input, gpu, gpuCount, sources: catalogue.sources.gpus })
@@ -81,7 +89,7 @@ export function resolveRoi(input: RoiInput, catalogue: Catalogue, known: Known):
     ratedGpuWatts: power?.ratedGpuWatts ?? 0,
     capital,
     isResaleGiven: input.resale !== undefined,
-    payout: payoutRiskOf(network, catalogue.tokens),
+    payout: payoutRiskOf(network, catalogue.tokens, known.tokenSeries),
     taxShare,
     months,
     lines,
@@ -110,6 +118,13 @@ function resolvePrice(
     asOf: seen.asOf,
     boundWhy: 'the rental price is a list price',
   }
+  const isMarkets = network !== null && own === null && seen !== null
+  if (isMarkets && input.pricePerGpuHour === undefined && measured?.pricePerGpuHour === undefined)
+    collector.notices.push(
+      `${network.name} publishes no price for this GPU: what counts is what it rents for elsewhere.`,
+    )
+  if (network && !network.terms.has_demand_evidence)
+    collector.notices.push(`Nothing tells how much is rented on ${network.name}, and for how much.`)
   const candidates = { given: input.pricePerGpuHour, measured: measured?.pricePerGpuHour, found }
   return collector.take('price', candidates, {
     blocks: 'everything',
@@ -129,13 +144,19 @@ type Rest = Omit<
 >
 
 function resolveRest(asked: Asked): Rest {
-  const { input, network } = asked
+  const { input, network, measured } = asked
   const { take } = asked.collector
   const a = assumptions
   return {
     ...resolveHours(asked),
     takeShare:
-      take('takeShare', { given: input.takeShare, found: takeOf(network), assumed: a.takeShare }) ?? 0,
+      take('takeShare', {
+        given: input.takeShare,
+        // What this node's own network keeps says nothing of another that the owner asks about.
+        measured: network ? undefined : measured?.takeShare,
+        found: takeOf(network),
+        assumed: a.takeShare,
+      }) ?? 0,
     payoutFeeShare: take('payoutFeeShare', { given: input.payoutFeeShare, assumed: a.payoutFeeShare }) ?? 0,
     fxHaircutShare: take('fxHaircutShare', { given: input.fxHaircutShare, assumed: a.fxHaircutShare }) ?? 0,
     gasUsdPerDay: take('gasPerDay', { given: input.gasPerDay, assumed: a.gasPerDay }) ?? 0,

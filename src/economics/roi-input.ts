@@ -50,6 +50,15 @@ export const RoiInput = z.strictObject({
 })
 export type RoiInput = z.output<typeof RoiInput>
 
+export type MeasuredName =
+  | 'loadWatts'
+  | 'idleWatts'
+  | 'utilisation'
+  | 'availability'
+  | 'pricePerGpuHour'
+  | 'electricityPerKwh'
+  | 'takeShare'
+
 /** What this node measured of itself: used before any assumption, after whatever the owner says. */
 export interface Measured {
   readonly loadWatts?: number
@@ -58,8 +67,11 @@ export interface Measured {
   readonly availability?: number
   readonly pricePerGpuHour?: number
   readonly electricityPerKwh?: number
+  readonly takeShare?: number
   /** `node, 14 days to 2026-11-22`. */
   readonly source: string
+  /** What a single figure rests on, and since when, where that is known more exactly than `source`. */
+  readonly sources?: Readonly<Partial<Record<MeasuredName, string>>>
   /** ISO date of the last day that is in it. */
   readonly asOf: string
 }

@@ -37,7 +37,7 @@ export const leverage = {
   },
   resale: {
     label: 'resale value',
-    unit: 'share of the purchase price',
+    unit: 'share of the price',
     change: ofCapital((capital, value) => ({ ...capital, resaleUsd: value * capital.purchaseUsd })),
   },
   life: {

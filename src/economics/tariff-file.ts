@@ -5,7 +5,7 @@ import { Problem } from '#protocol/problem.ts'
 import { parsePriceFeed } from './price-feed.ts'
 import { describeGaps, gapsOf, orderSlots } from './price-slots.ts'
 import type { Tariff } from './tariff.ts'
-import { uncoveredTimes } from './time-of-use.ts'
+import { type TimeOfUse, uncoveredTimes } from './time-of-use.ts'
 
 const dayNames = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const
 const ClockTime = z
@@ -22,11 +22,15 @@ const Instant = z.iso.datetime({ offset: true }).transform((text) => Date.parse(
 const Flat = Money.extend({ kind: z.literal('flat'), per_kwh: z.number() })
 const TimeOfUseFile = Money.extend({
   kind: z.literal('time_of_use'),
-  /** Minutes that local time is ahead of UTC; a list where it changes. */
-  utc_offset_minutes: z.union([
-    z.int().min(-840).max(840),
-    z.array(z.object({ from: Instant, minutes: z.int().min(-840).max(840) })).min(1),
-  ]),
+  /** Whose clocks the periods are by: `Europe/Berlin`. Its summer time is known. */
+  time_zone: z.string().max(64).optional(),
+  /** Instead of it: minutes that local time is ahead of UTC; a list where it changes. */
+  utc_offset_minutes: z
+    .union([
+      z.int().min(-840).max(840),
+      z.array(z.object({ from: Instant, minutes: z.int().min(-840).max(840) })).min(1),
+    ])
+    .optional(),
   periods: z.array(
     z.object({ days: z.array(z.enum(dayNames)).min(1), from: ClockTime, to: ClockTime, per_kwh: z.number() }),
   ),
@@ -52,21 +56,28 @@ export interface ReadTariff {
 /** Beyond it, no price per kilowatt-hour is one. Wholesale feeds have a wider limit of their own. */
 const USD_PER_KWH_MAX = 3
 
+/** The offsets of a time zone over the years that matter, in order of time; `null` for a name that is none. */
+export type ZoneOffsets = (timeZone: string) => TimeOfUse['offsets'] | null
+
+export interface TariffOptions {
+  /** The system's time zones; without them a tariff has to say its offsets itself. */
+  readonly offsetsOf?: ZoneOffsets | undefined
+  /** The time zone of a tariff by the time of use that does not say its own. */
+  readonly timeZone?: string | null | undefined
+}
+
 /** Throws `Problem('config_invalid')` that names the field, what it has and what is expected. */
-export function parseTariff(json: unknown): ReadTariff {
+export function parseTariff(json: unknown, options: TariffOptions = {}): ReadTariff {
   const result = TariffFile.safeParse(json)
   if (!result.success) throw new Problem('config_invalid', describeIssue(result.error, 'the tariff'))
   const file = result.data
   if (file.kind === 'hourly') return readHourly(file)
   const toUsd = converterOf(file)
   if (file.kind === 'flat') return { tariff: { kind: 'flat', usdPerKwh: toUsd(file.per_kwh) }, notices: [] }
-  const offsets =
-    typeof file.utc_offset_minutes === 'number'
-      ? [{ fromAtMs: 0, minutes: file.utc_offset_minutes }]
-      : file.utc_offset_minutes.map(({ from, minutes }) => ({ fromAtMs: from, minutes }))
+  const offsets = offsetsIn(file, options)
   const tariff: Tariff = {
     kind: 'time_of_use',
-    offsets: offsets.sort((a, b) => a.fromAtMs - b.fromAtMs),
+    offsets,
     periods: file.periods.map(({ days, from, to, per_kwh }) => ({
       days: days.map((day) => dayNames.indexOf(day) + 1),
       fromMinute: from,
@@ -81,6 +92,38 @@ export function parseTariff(json: unknown): ReadTariff {
     notices: uncovered.length > 0 ? [`The tariff has no price for ${uncovered.join(', ')}.`] : [],
   }
 }
+
+function offsetsIn(
+  { time_zone, utc_offset_minutes: minutes }: z.output<typeof TimeOfUseFile>,
+  { offsetsOf, timeZone }: TariffOptions,
+): TimeOfUse['offsets'] {
+  const zone = time_zone ?? timeZone ?? null
+  if (time_zone !== undefined && timeZone != null && time_zone !== timeZone)
+    throw refused(`The tariff is by the clocks of ${time_zone}, and --time-zone says ${timeZone}. Give one.`)
+  if (zone !== null && minutes !== undefined)
+    throw refused(
+      `The tariff says both a time zone (${zone}) and utc_offset_minutes. Leave the minutes out: the zone knows its summer time.`,
+    )
+  if (zone !== null) return zoneOffsets(zone, offsetsOf)
+  if (minutes === undefined)
+    throw refused(
+      'The tariff does not say by whose clocks its periods are: add "time_zone": "Europe/Berlin" to it, or give --time-zone.',
+    )
+  if (typeof minutes === 'number') return [{ fromAtMs: 0, minutes }]
+  return minutes
+    .map(({ from, minutes: ahead }) => ({ fromAtMs: from, minutes: ahead }))
+    .sort((a, b) => a.fromAtMs - b.fromAtMs)
+}
+
+function zoneOffsets(zone: string, offsetsOf: ZoneOffsets | undefined): TimeOfUse['offsets'] {
+  if (!offsetsOf)
+    throw refused(`Time zones are not known here: write utc_offset_minutes in place of ${zone}.`)
+  const offsets = offsetsOf(zone)
+  if (offsets) return offsets
+  throw refused(`"${zone}" is no time zone. Expected a name such as Europe/Berlin or America/New_York.`)
+}
+
+const refused = (message: string): Problem => new Problem('config_invalid', message)
 
 function readHourly(file: z.output<typeof Hourly>): ReadTariff {
   const feed = parsePriceFeed(file.feed, {

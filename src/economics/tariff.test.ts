@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { nodeTimeZones } from '#host/node/node-time-zones.ts'
 import { HOUR_MS, MINUTE_MS } from '#kernel/time.ts'
 import { describeGaps, gapsOf, orderSlots, type PriceSlot } from './price-slots.ts'
 import { priceAt, type Tariff } from './tariff.ts'
@@ -110,6 +111,41 @@ test('a time of use follows local time, over midnight and through the change of 
   }
 })
 
+test('by the clocks of a place, days of 23 and 25 hours have their own hours', () => {
+  const { tariff } = parseTariff(ofBerlin, { offsetsOf })
+  const minutesAt = (usdPerKwh: number, day: string, next: string): number => {
+    let minutes = 0
+    for (let atMs = Date.parse(day); atMs < Date.parse(next); atMs += MINUTE_MS) {
+      const price = priceAt(tariff, atMs)
+      if (price.kind === 'known' && price.usdPerKwh === usdPerKwh) minutes++
+    }
+    return minutes / 60
+  }
+  const days = [
+    ['2026-03-27T23:00Z', '2026-03-28T23:00Z', 16, 8],
+    ['2026-03-28T23:00Z', '2026-03-29T22:00Z', 16, 7],
+    ['2026-10-24T22:00Z', '2026-10-25T23:00Z', 16, 9],
+  ] as const
+  for (const [day, next, dear, cheap] of days)
+    assert.deepEqual([minutesAt(0.34, day, next), minutesAt(0.24, day, next)], [dear, cheap], day)
+})
+
+test('a zone may be said beside the tariff, but not two of them', () => {
+  const { time_zone: _zone, ...bare } = ofBerlin
+  const at = Date.parse('2026-07-01T04:30Z')
+  const beside = parseTariff(bare, { offsetsOf, timeZone: 'Europe/Berlin' })
+  assert.deepEqual(priceAt(beside.tariff, at), priceAt(parseTariff(ofBerlin, { offsetsOf }).tariff, at))
+  const refused: [file: unknown, timeZone: string | null, message: RegExp][] = [
+    [ofBerlin, 'Europe/Paris', /clocks of Europe\/Berlin, and --time-zone says Europe\/Paris/],
+    [{ ...ofBerlin, utc_offset_minutes: 60 }, null, /both a time zone .* and utc_offset_minutes/],
+    [bare, null, /by whose clocks.*--time-zone/],
+    [bare, 'Europe/Berln', /"Europe\/Berln" is no time zone/],
+  ]
+  for (const [file, timeZone, message] of refused)
+    assert.throws(() => parseTariff(file, { offsetsOf, timeZone }), { code: 'config_invalid', message })
+  assert.throws(() => parseTariff(ofBerlin), { message: /Time zones are not known here/ })
+})
+
 test('a price of a time of use holds until the time that it names', () => {
   const { tariff } = parseTariff(nights)
   fc.assert(
@@ -173,6 +209,23 @@ for (const [file, message] of refused) {
     assert.throws(() => parseTariff(file), { code: 'config_invalid', message })
   })
 }
+
+const ofBerlin = {
+  kind: 'time_of_use',
+  currency: 'USD',
+  time_zone: 'Europe/Berlin',
+  periods: [
+    {
+      days: ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'],
+      from: '06:00',
+      to: '22:00',
+      per_kwh: 0.34,
+    },
+  ],
+  otherwise: 0.24,
+}
+const offsetsOf = (zone: string) =>
+  nodeTimeZones.offsets(zone, { fromMs: Date.UTC(2026, 0, 1), toMs: Date.UTC(2027, 0, 1) })
 
 /** Dear by day on weekdays, cheap at night, something between on weekends. */
 const nights = {

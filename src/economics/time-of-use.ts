@@ -42,14 +42,17 @@ export function timeOfUseAt(tariff: TimeOfUse, atMs: TimestampMs): TariffPrice {
 export function uncoveredTimes(tariff: TimeOfUse): string[] {
   if (tariff.otherwiseUsdPerKwh !== null) return []
   const edges = [0, ...edgesOf(tariff)]
-  return DAYS.flatMap((_, index) =>
-    edges.slice(1).flatMap((to, at) => {
+  return DAYS.flatMap((_, index) => {
+    const gaps: { from: number; to: number }[] = []
+    for (const [at, to] of edges.slice(1).entries()) {
       const from = edges[at] ?? 0
-      return priceOfMinute(tariff, index + 1, from) === null
-        ? [`${nameOf(index + 1, from)}-${clock(to)}`]
-        : []
-    }),
-  )
+      if (priceOfMinute(tariff, index + 1, from) !== null) continue
+      const before = gaps.at(-1)
+      if (before?.to === from) before.to = to
+      else gaps.push({ from, to })
+    }
+    return gaps.map(({ from, to }) => `${nameOf(index + 1, from)}-${clock(to)}`)
+  })
 }
 
 function priceOfMinute(tariff: TimeOfUse, day: number, minute: number): number | null {

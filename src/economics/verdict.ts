@@ -9,7 +9,9 @@ export interface VerdictOf {
   readonly gpuCount: number
   readonly account: DailyAccount | null
   readonly cashBreakEvenUsdPerKwh: number | null
+  /** The lowest price that covers all costs, the loss of value among them; `null` where that is not known. */
   readonly minimumPriceUsdPerGpuHour: number | null
+  readonly minimumCashPriceUsdPerGpuHour: number | null
   readonly purchaseUsd: number | null
   readonly forecast: Simulation | null
   readonly unknowns: readonly Unknown[]
@@ -33,15 +35,26 @@ function unsaid(of: VerdictOf): string {
     .map(({ label, flag }) => `${label} (${flag})`)
   const needed = `Whether ${machine(of)} pays cannot be said before you tell the ${asked.join(' and the ')}`
   const { cashBreakEvenUsdPerKwh: kwh, minimumPriceUsdPerGpuHour: price } = of
+  const { minimumCashPriceUsdPerGpuHour: cashPrice } = of
   if (kwh !== null && kwh > 0) return `${needed}; running it pays below ${usdText(kwh)}/kWh`
   if (kwh !== null) return `${needed}; it would lose even with free electricity`
   if (price !== null) return `${needed}; it covers all its costs from ${usdText(price)} a GPU-hour up`
+  if (cashPrice !== null)
+    return `${needed}; it covers its electricity and fixed costs from ${usdText(cashPrice)} a GPU-hour up, its loss of value aside`
   return needed
 }
+
+/** From here on "run it" would promise too much. */
+const RISKY = 0.35
 
 function ofOwner(of: VerdictOf, account: DailyAccount): string {
   const { cashUsdPerDay: cash, revenueUsdPerDay: revenue, electricityUsdPerDay: electricity } = account
   const line = of.cashBreakEvenUsdPerKwh
+  const lossShare = of.forecast?.cash.lossShare ?? 0
+  if (cash > 0 && lossShare >= RISKY) {
+    const months = of.forecast?.months
+    return `If you own ${machine(of)}, it pays today, but not by much: about ${usdText(cash)} a day is left after electricity and fixed costs, and as rents fall ${Math.round(lossShare * 100)} % of the futures lose money within ${months} months`
+  }
   if (cash > 0) {
     const until = line === null ? '' : `, and it pays up to ${usdText(line)}/kWh`
     return `If you own ${machine(of)}, run it: about ${usdText(cash)} a day is left after electricity and fixed costs${until}`

@@ -1,0 +1,127 @@
+/** A network to be fuzzed, every surface of it, and what it looks like from outside meanwhile. */
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { nodeCrypto } from '#host/node/node-crypto.ts'
+import { enrolmentText } from '#protocol/enrolment.ts'
+import { secretOf } from '#protocol/join-token.ts'
+import { groupMembers } from '../e2e/process-group.ts'
+import { type Network, type Rig, startTiny } from '../e2e/rig.ts'
+import { routeMakers, type Tenant } from '../e2e/route-inputs.ts'
+import { openTenant, readOperations } from '../e2e/tenants.ts'
+import { type GoodCall, headerSurface, jsonSurface, multipartSurface } from './http-surfaces.ts'
+import { linkSurface, type OwnNode } from './link-surface.ts'
+import { recordSurface } from './record-surface.ts'
+import type { Surface } from './surface.ts'
+import { tokenSurface } from './token-surface.ts'
+
+export interface FuzzedNetwork {
+  readonly network: Network
+  readonly port: number
+  /** In the order in which they are run. */
+  readonly surfaces: readonly Surface[]
+  /** Memory of the coordinator's process. */
+  residentMib(): number
+  /** Lines of the log that tell of a bug. */
+  bugs(): string[]
+}
+
+export const surfaceNames = [
+  'http-json',
+  'headers',
+  'multipart',
+  'websocket',
+  'tokens',
+  'journal-records',
+] as const
+
+const IN_FLIGHT = 4
+const BUGS = /process\.fatal|api\.broken|handler_failed|unhandled/i
+
+export async function startFuzzed(rig: Rig): Promise<FuzzedNetwork> {
+  const folder = rig.path('fuzzed')
+  const network = await startTiny(rig, folder)
+  const port = Number(new URL(network.ready.apiUrl).port)
+  const tenant = await openTenant(network, 'Fuzz')
+  const calls = await goodCalls(network, tenant)
+  const { token } = await network.operator.createEnrolmentToken({ body: {} })
+  const invitation = await network.operator.inviteMember({
+    body: { name: 'n', email: 'a@b', scopes: ['viewer'] },
+  })
+  const secrets = { key: network.operatorKey, joinToken: token, invitation: invitation.invitation }
+  const ids = placeholders(tenant)
+  const target = { port, secrets: { ...ids, KEY: network.operatorKey }, calls: withPlaceholders(calls, ids) }
+  const pid = coordinatorOf(network)
+  return {
+    network,
+    port,
+    surfaces: [
+      jsonSurface(target),
+      headerSurface(target),
+      multipartSurface(target),
+      linkSurface(port, await enrolNodes(network, IN_FLIGHT)),
+      tokenSurface(port, secrets),
+      await recordSurface(),
+    ],
+    residentMib() {
+      const kib = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+      return Number(kib) / 1024
+    },
+    bugs() {
+      const log = join(folder, 'network.log')
+      const lines = [existsSync(log) ? readFileSync(log, 'utf8') : '', network.program.output()].join('\n')
+      const dead = coordinatorOf(network) === pid ? [] : ['the coordinator was started again']
+      return [...lines.split('\n').filter((line) => BUGS.test(line)), ...dead]
+    },
+  }
+}
+
+function coordinatorOf({ program }: Network): number {
+  const found = groupMembers(program.pid).find(({ title }) => title.startsWith('shoal coordinator'))
+  if (!found) throw new Error(`no coordinator runs: ${program.output()}`)
+  return found.pid
+}
+
+/** Every operation but those that would end the network, on the tenant's own objects. */
+async function goodCalls(network: Network, tenant: Tenant): Promise<GoodCall[]> {
+  const calls: GoodCall[] = []
+  for (const { operationId, method, path } of await readOperations(network)) {
+    if (operationId === 'takeOver') continue
+    const input = await (routeMakers[operationId]?.own(tenant, network.operator) ?? {})
+    calls.push({ method, path, input })
+  }
+  return calls
+}
+
+/** A name for each id of the tenant, as long as the id: a call keeps its length when they are filled in. */
+function placeholders(tenant: Tenant): Record<string, string> {
+  const { organisationId, memberId, serviceAccountId, projectId, keyId, nodeId, payoutId } = tenant
+  const ids = { organisationId, memberId, serviceAccountId, projectId, keyId, nodeId, payoutId }
+  return Object.fromEntries(Object.entries(ids).map(([name, id]) => [name.padEnd(id.length - 2, '-'), id]))
+}
+
+/** So that an input means the same on every network. */
+function withPlaceholders(calls: readonly GoodCall[], ids: Readonly<Record<string, string>>): GoodCall[] {
+  let text = JSON.stringify(calls)
+  for (const [name, id] of Object.entries(ids)) text = text.replaceAll(id, `@${name}@`)
+  return JSON.parse(text) as GoodCall[]
+}
+
+async function enrolNodes({ operator }: Network, count: number): Promise<OwnNode[]> {
+  const nodes: OwnNode[] = []
+  for (let index = 0; index < count; index++) {
+    const { token } = await operator.createEnrolmentToken({ body: {} })
+    const keys = nodeCrypto.keyPair(createHash('sha256').update(token).digest())
+    const facts = {
+      token: secretOf(token),
+      publicKey: keys.publicKeyHex,
+      name: `fuzz-${index}`,
+      askPerGpuHour: 1n,
+    }
+    const text = new TextEncoder().encode(enrolmentText(facts))
+    const signature = Buffer.from(nodeCrypto.sign(keys.privateKeyHex, text)).toString('hex')
+    const { nodeId } = await operator.enrolNode({ body: { ...facts, signature } })
+    nodes.push({ nodeId, keys })
+  }
+  return nodes
+}

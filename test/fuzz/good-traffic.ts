@@ -1,0 +1,92 @@
+/**
+ * What a well-behaved client feels: a call of `/api/health` and a small chat every 20 ms, timed in a thread of its own,
+ * so that whatever else this process does is not in the figures.
+ */
+import { Agent, request } from 'node:http'
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
+
+export interface Latencies {
+  readonly count: number
+  readonly failed: number
+  readonly p50Ms: number
+  readonly p99Ms: number
+}
+export interface GoodTraffic {
+  /** Of health calls and chats since the last time. */
+  take(): Promise<{ health: Latencies; chat: Latencies }>
+  end(): Promise<void>
+}
+interface Place {
+  readonly port: number
+  readonly key: string
+  readonly model: string
+}
+
+const EVERY_MS = 20
+/** Under way at once; one more is left out rather than queued. */
+const UNDER_WAY_MAX = 16
+
+export function startGoodTraffic(place: Place): GoodTraffic {
+  const worker = new Worker(new URL(import.meta.url), { workerData: place })
+  return {
+    take: () =>
+      new Promise((resolve, reject) => {
+        worker.once('message', resolve)
+        worker.once('error', reject)
+        worker.postMessage('take')
+      }),
+    async end() {
+      await worker.terminate()
+    },
+  }
+}
+
+function run({ port, key, model }: Place): void {
+  const agent = new Agent({ keepAlive: true, maxSockets: UNDER_WAY_MAX })
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
+  const chat = JSON.stringify({ model, messages: [{ role: 'user', content: 'hi' }], max_tokens: 1 })
+  const seen = { health: newSamples(), chat: newSamples() }
+  const send = (samples: Samples, path: string, body: string | null): void => {
+    if (samples.underWay >= UNDER_WAY_MAX) return
+    samples.underWay++
+    const startedMs = performance.now()
+    const method = body === null ? 'GET' : 'POST'
+    const settle = (isGood: boolean): void => {
+      samples.underWay--
+      if (isGood) samples.ms.push(performance.now() - startedMs)
+      else samples.failed++
+    }
+    const sent = request({ agent, port, host: '127.0.0.1', path, method, headers }, (response) => {
+      response.resume()
+      response.once('end', () => settle(response.statusCode === 200))
+    })
+    sent.once('error', () => settle(false))
+    sent.end(body ?? undefined)
+  }
+  setInterval(() => {
+    send(seen.health, '/api/health', null)
+    send(seen.chat, '/v1/chat/completions', chat)
+  }, EVERY_MS)
+  parentPort?.on('message', () =>
+    parentPort?.postMessage({ health: takeFrom(seen.health), chat: takeFrom(seen.chat) }),
+  )
+}
+
+interface Samples {
+  ms: number[]
+  failed: number
+  underWay: number
+}
+const newSamples = (): Samples => ({ ms: [], failed: 0, underWay: 0 })
+
+function takeFrom(samples: Samples): Latencies {
+  const sorted = samples.ms.toSorted((a, b) => a - b)
+  const at = (share: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
+  const taken = { count: sorted.length, failed: samples.failed, p50Ms: at(0.5), p99Ms: at(0.99) }
+  samples.ms = []
+  samples.failed = 0
+  return taken
+}
+
+if (!isMainThread) run(workerData as Place)

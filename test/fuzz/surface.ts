@@ -1,0 +1,22 @@
+/** One way into a network, and what to send there. */
+import type { Random } from '#kernel/random.ts'
+
+/** What became of one input. A complaint is a failure, and says what was wrong. */
+export type Verdict = 'refused' | 'accepted' | 'held' | { readonly complaint: string }
+
+export interface Surface {
+  readonly name: string
+  /** The next input, as bytes that say everything but the secrets of the network, for which `@KEY@` and the like stand. */
+  next(random: Random): Buffer
+  attempt(input: Buffer): Promise<Verdict> | Verdict
+  dispose?(): void
+}
+
+export const complain = (complaint: string): Verdict => ({ complaint })
+
+/** `input` with the secrets filled in. */
+export function filled(input: Buffer, secrets: Readonly<Record<string, string>>): Buffer {
+  let text = input.toString('latin1')
+  for (const [name, secret] of Object.entries(secrets)) text = text.replaceAll(`@${name}@`, secret)
+  return Buffer.from(text, 'latin1')
+}
