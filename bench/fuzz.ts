@@ -5,7 +5,7 @@
  *     node bench/fuzz.ts --surface NAME --input BASE64       one input again
  *
  * Prints the seed, and the first input that failed in base64. Ends with 1 when one failed, the log tells of a bug, or the
- * coordinator died. Takes count / per-second seconds a surface at best; `npm run bench` alone sends 2,000.
+ * coordinator died. Takes count / per-second seconds a surface at best.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -110,5 +110,7 @@ function describe({ run, calm, busy, residentBeforeMib, residentAfterMib, bugs }
   ]
 }
 
-const failureOf = ({ firstFailure }: SurfaceRun): string[] =>
-  firstFailure ? [`  FIRST FAILURE: ${firstFailure.complaint}`, `  input: ${firstFailure.inputBase64}`] : []
+function failureOf({ firstFailure }: SurfaceRun): string[] {
+  if (!firstFailure) return []
+  return [`  FIRST FAILURE: ${firstFailure.complaint}`, `  input: ${firstFailure.inputBase64}`]
+}

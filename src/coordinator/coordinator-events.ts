@@ -4,6 +4,7 @@ import { AuditEvent } from '#audit/audit-events.ts'
 import { FleetEvent } from '#fleet/fleet-events.ts'
 import { LedgerEvent } from '#ledger/ledger-events.ts'
 import { OrganisationEvent } from '#organisations/organisation-events.ts'
+import { describeIssue } from '#protocol/describe-issue.ts'
 import { NanoUsd } from '#protocol/money.ts'
 import { Problem } from '#protocol/problem.ts'
 import { UsageRecord } from '#protocol/usage.ts'
@@ -67,6 +68,27 @@ export function readRecord(text: string): JournalRecord {
     return (form ? form.fromWire(event) : event) as CoordinatorEvent
   })
   return { version: 1, atMs: wire.atMs, events }
+}
+
+/**
+ * Reads an entry for whose text nobody vouches: of an imported file, or of a journal that is looked at. Throws
+ * `Problem('journal_newer')` as `readRecord` does, and `Problem('journal_corrupt')` for all else that is no record.
+ */
+export function checkRecord(text: string): JournalRecord {
+  try {
+    const checked = JournalRecord.safeParse(JSON.parse(text))
+    if (!checked.success) {
+      readRecord(text) // What is newer is said to be newer.
+      throw new Error(describeIssue(checked.error, 'the entry'))
+    }
+    return readRecord(text)
+  } catch (error) {
+    if (error instanceof Problem) throw error
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new Problem('journal_corrupt', `An entry of the journal cannot be read (${reason}).`, {
+      cause: error,
+    })
+  }
 }
 
 const unknownHere = (what: string): Problem =>

@@ -179,6 +179,9 @@ test('models are listed with what their nodes ask and do together', async () => 
     completionPerMillionMin: 1_000_000_000n,
     completionPerMillionMax: 2_000_000_000n,
     decodeTokensPerSecond: 150,
+    decodeTokensPerSecondSingle: 50,
+    features: [],
+    resumes: false,
   })
   assert.deepEqual([gateway.contextTokens('model'), gateway.contextTokens('other')], [8_192, null])
 })

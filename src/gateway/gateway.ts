@@ -4,6 +4,7 @@
  */
 import type { Host, Link, LinkHandlers } from '#host/host.ts'
 import type { NanoUsd } from '#kernel/money.ts'
+import type { EngineRequest } from '#protocol/engine-request.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { Scope } from '#protocol/scope.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
@@ -220,7 +221,7 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
       authenticate({ apiKey, directory, hash: (key) => hex(crypto.hmacSha256(keySecret, key)) }),
     limitHeaders: ({ limited }) => (limited ? budgets.headers(limited) : {}),
     admit(request, sink, caller) {
-      const refusal = refuse(request.engine.model) ?? featureMissing(request.engine, offersOf(request.engine.model))
+      const refusal = refuse(request.engine.model) ?? unfit(request.engine, nodes)
       if (refusal) return refusal
       const limited = caller?.limited
       const tokensMax = request.promptTokensMax + request.completionTokensMax
@@ -240,14 +241,7 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     },
     acceptLink: nodes.accept,
     models: () => liveModels(nodes),
-    contextTokens(model) {
-      let longest: number | null = null
-      for (const node of nodes.ready()) {
-        const offer = node.offers.get(model)
-        if (offer) longest = Math.max(longest ?? 0, offer.model.contextTokens)
-      }
-      return longest
-    },
+    contextTokens: (model) => longestContext(offersOf(model, nodes)),
     requestsOpen: () => runs.size,
     onReady(run) {
       if (directory.isLoaded()) run()
@@ -260,10 +254,6 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
       nodes.close()
       await spool.close()
     },
-  }
-
-  function offersOf(model: string): Offer[] {
-    return [...nodes.ready()].flatMap((node) => node.offers.get(model) ?? [])
   }
 
   function refuse(model: string): Problem | null {
@@ -336,6 +326,15 @@ const notReserved = (): Problem =>
     'unavailable',
     'The coordinator did not answer in time to reserve the cost of this request. Try again later.',
   )
+
+const offersOf = (model: string, nodes: NodeLinks): Offer[] =>
+  [...nodes.ready()].flatMap((node) => node.offers.get(model) ?? [])
+
+const unfit = (request: EngineRequest, nodes: NodeLinks): Problem | null =>
+  featureMissing(request, offersOf(request.model, nodes))
+
+const longestContext = (offers: readonly Offer[]): number | null =>
+  offers.length === 0 ? null : Math.max(...offers.map(({ model }) => model.contextTokens))
 
 function liveModels(nodes: NodeLinks): Map<string, LiveModel> {
   const models = new Map<string, LiveModel>()

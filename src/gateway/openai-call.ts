@@ -12,12 +12,21 @@ import {
 import { parseChatRequest, parseCompletionRequest, parseEmbeddingRequest } from '#protocol/openai-parse.ts'
 import type { ChatCompletionRequest, CompletionRequest, EmbeddingRequest } from '#protocol/openai-request.ts'
 import { Problem } from '#protocol/problem.ts'
+import {
+  parseResponseRequest,
+  type ResponseAsk,
+  responseExtras,
+  responseMessages,
+} from '#protocol/responses-parse.ts'
+import type { ResponseRequest } from '#protocol/responses-request.ts'
 import type { ReplyForm } from './openai-shapes.ts'
 
 export interface Asked {
   /** One for each choice, at least one; their ids of requests are set by whoever admits them. */
   readonly asks: readonly Ask[]
   readonly form: ReplyForm
+  /** Of the Responses API, which says in its reply what was asked. */
+  readonly response?: ResponseRequest
 }
 
 export interface Ask {
@@ -26,7 +35,7 @@ export interface Ask {
   readonly completionTokensMax: number
 }
 
-export type CallKind = EngineRequest['kind']
+export type CallKind = EngineRequest['kind'] | 'response'
 
 export interface CallBody {
   readonly kind: CallKind
@@ -59,6 +68,11 @@ export function readCall(
       const parsed = parseCompletionRequest(json)
       if (parsed instanceof Problem) return parsed
       return completionAsked(parsed.ok, requestId, contextTokensOf(parsed.ok.model))
+    }
+    case 'response': {
+      const parsed = parseResponseRequest(json)
+      if (parsed instanceof Problem) return parsed
+      return responseAsked(parsed.ok, requestId, contextTokensOf(parsed.ok.request.model))
     }
     case 'embedding': {
       const parsed = parseEmbeddingRequest(json)
@@ -95,8 +109,26 @@ function chatAsked(request: ChatCompletionRequest, requestId: string, contextTok
   return { asks: repeated(ask, request.n), form: replyForm('chat', model, request, request.n ?? 1) }
 }
 
+function responseAsked(ask: ResponseAsk, requestId: string, contextTokens: number): Asked {
+  const { request } = ask
+  const { model } = request
+  const engine = {
+    kind: 'chat',
+    requestId,
+    model,
+    messages: responseMessages(ask),
+    maxTokens: Math.min(request.max_output_tokens ?? COMPLETION_TOKENS_DEFAULT, contextTokens),
+    ...responseExtras(ask),
+  } as const
+  return {
+    asks: [chatAsk(engine, contextTokens)],
+    form: replyForm('chat', model, { stream: request.stream }, 1),
+    response: request,
+  }
+}
+
 /** A chat with the most tokens that it may take. */
-export function chatAsk(engine: Extract<EngineRequest, { kind: 'chat' }>, contextTokens: number): Ask {
+function chatAsk(engine: Extract<EngineRequest, { kind: 'chat' }>, contextTokens: number): Ask {
   const ofMessages = engine.messages.reduce((sum, { content, toolCalls }) => {
     const ofCalls = toolCalls ? TOOLS_BYTES_FACTOR * byteLength(JSON.stringify(toolCalls)) : 0
     return sum + byteLength(content) + ofCalls + MESSAGE_TOKENS_MAX

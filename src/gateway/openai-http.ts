@@ -13,6 +13,7 @@ import { writeReply } from './openai-reply-writer.ts'
 import type { Brake, Reply } from './openai-shapes.ts'
 import { joinRuns, type ReplyWriter } from './reply-choices.ts'
 import type { RequestRun } from './request-run.ts'
+import { writeResponse } from './responses-writer.ts'
 
 export interface OpenAiHttpParts {
   readonly gateway: Gateway
@@ -64,6 +65,7 @@ const generatingPaths: Readonly<Record<string, CallKind>> = {
   '/v1/chat/completions': 'chat',
   '/v1/completions': 'completion',
   '/v1/embeddings': 'embedding',
+  '/v1/responses': 'response',
 }
 
 interface Call {
@@ -98,7 +100,7 @@ function generate(parts: OpenAiHttpParts, call: Call): void {
     resume: () => runs.forEach((run) => void run.resume()),
   }
   const reply: Reply = { exchange, requestId, form: asked.form, createdAtMs: clock.nowMs(), headers }
-  const writer = writeReply(reply, brake)
+  const writer = asked.response ? writeResponse(reply, asked.response, brake) : writeReply(reply, brake)
   // Before anything is admitted: a client that left already must not leave a run behind.
   let hasLeft = false
   exchange.onClose((finished) => {

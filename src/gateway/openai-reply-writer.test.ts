@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Exchange } from '#host/host.ts'
 import {
   ChatCompletion,
   ChatCompletionChunk,
@@ -13,6 +12,7 @@ import { writeReply } from './openai-reply-writer.ts'
 import type { ReplyForm } from './openai-shapes.ts'
 import { joinRuns } from './reply-choices.ts'
 import type { RunResult } from './request-run.ts'
+import { RecordedExchange } from './test-recorded-exchange.ts'
 
 const result: RunResult = {
   nodeId: 'node_1',
@@ -210,6 +210,111 @@ test('a reader that is given up sees a broken connection, not an end', () => {
   }
 })
 
+test('answers of one request are one reply, each by its index, with the sum of their usage', () => {
+  for (const isStream of [false, true]) {
+    const { sinks, answer, stream } = setup({ kind: 'chat', choices: 2, isStream, includesUsage: true })
+    const [first, second] = sinks
+    first?.onText('a')
+    second?.onText('b')
+    second?.onFinish({ ...result, nodeId: 'node_2', finishReason: 'length', firstTokenMs: 30 })
+    first?.onText('c')
+    first?.onFinish(result)
+    if (!isStream) {
+      const { choices, usage: sum, x_shoal } = strict(ChatCompletion, answer().body)
+      assert.deepEqual(
+        choices.map(({ index, message, finish_reason }) => [index, message.content, finish_reason]),
+        [
+          [0, 'ac', 'stop'],
+          [1, 'b', 'length'],
+        ],
+      )
+      assert.deepEqual(sum, { prompt_tokens: 40, completion_tokens: 6, total_tokens: 46 })
+      assert.deepEqual([x_shoal?.cost_nano_usd, x_shoal?.first_token_ms], ['24690', 30])
+      continue
+    }
+    const chunks = stream()
+      .events.slice(0, -1)
+      .map((data) => strict(ChatCompletionChunk, data))
+    const told = chunks.flatMap(({ choices }) =>
+      choices.map(
+        ({ index, delta, finish_reason }) => `${index}${delta.content ?? ''}${finish_reason ?? ''}`,
+      ),
+    )
+    assert.deepEqual(told, ['0', '1', '0a', '1b', '1length', '0c', '0stop'])
+    assert.equal(chunks.at(-1)?.usage?.total_tokens, 46)
+    assert.equal(chunks.filter(({ x_shoal }) => x_shoal).length, 2)
+  }
+})
+
+test('one answer that fails ends the reply of all, once, and the others are given up', () => {
+  const { sinks, givenUp, stream } = setup({ kind: 'chat', choices: 2, isStream: true })
+  sinks[0]?.onText('a')
+  sinks[1]?.onProblem(failure)
+  sinks[0]?.onText('b')
+  sinks[0]?.onProblem(failure)
+  const { events, state } = stream()
+  assert.deepEqual([givenUp, state], [['node_failed'], 'ended'])
+  assert.equal(events.filter((data) => data.includes('"error"')).length, 1)
+  assert.equal(
+    events.some((data) => data.includes('"b"')),
+    false,
+  )
+})
+
+test('calls of tools and log probabilities are OpenAI’s, whole and streamed', () => {
+  const logprobs = [
+    { token: 'a', bytes: [97], logprob: -0.5, top: [{ token: 'a', bytes: [97], logprob: -0.5 }] },
+  ]
+  for (const isStream of [false, true]) {
+    const { sink, answer, stream } = setup({ kind: 'chat', isStream })
+    sink.onText('a', { logprobs })
+    sink.onText('', { toolCalls: [{ index: 0, name: 'f', arguments: '' }] })
+    sink.onText('', {
+      toolCalls: [
+        { index: 0, arguments: '{}' },
+        { index: 1, name: 'g', arguments: '[' },
+      ],
+    })
+    sink.onText('', { toolCalls: [{ index: 1, arguments: ']' }] })
+    sink.onFinish(result)
+    const content = [
+      { token: 'a', bytes: [97], logprob: -0.5, top_logprobs: [{ token: 'a', bytes: [97], logprob: -0.5 }] },
+    ]
+    if (!isStream) {
+      const [choice] = strict(ChatCompletion, answer().body).choices
+      assert.deepEqual(choice?.logprobs, { content, refusal: null })
+      assert.equal(choice.finish_reason, 'tool_calls')
+      assert.deepEqual(choice.message.tool_calls, [
+        { id: 'call_abc000', type: 'function', function: { name: 'f', arguments: '{}' } },
+        { id: 'call_abc001', type: 'function', function: { name: 'g', arguments: '[]' } },
+      ])
+      continue
+    }
+    const chunks = stream()
+      .events.slice(1, -1)
+      .map((data) => strict(ChatCompletionChunk, data).choices[0])
+    assert.deepEqual(chunks[0]?.logprobs, { content, refusal: null })
+    assert.deepEqual(
+      chunks.slice(1, -1).map((choice) => choice?.delta),
+      [
+        {
+          tool_calls: [
+            { index: 0, id: 'call_abc000', type: 'function', function: { name: 'f', arguments: '' } },
+          ],
+        },
+        {
+          tool_calls: [
+            { index: 0, function: { arguments: '{}' } },
+            { index: 1, id: 'call_abc001', type: 'function', function: { name: 'g', arguments: '[' } },
+          ],
+        },
+        { tool_calls: [{ index: 1, function: { arguments: ']' } }] },
+      ],
+    )
+    assert.equal(chunks.at(-1)?.finish_reason, 'tool_calls')
+  }
+})
+
 /** The text as `schema` reads it, which must be all of it. */
 function strict<T>(schema: { parse(value: unknown): T }, text: string): T {
   const json: unknown = JSON.parse(text)
@@ -222,51 +327,6 @@ function floats(embedding: string | number[]): number[] {
   if (typeof embedding !== 'string') return embedding
   const bytes = Buffer.from(embedding, 'base64')
   return Array.from({ length: bytes.length / 4 }, (_, index) => bytes.readFloatLE(index * 4))
-}
-
-/** An exchange that keeps what is written to it. */
-class RecordedExchange implements Exchange {
-  readonly method = 'POST'
-  readonly target = '/v1/chat/completions'
-  readonly headers = {}
-  isFull = false
-  state: 'open' | 'ended' | 'aborted' = 'open'
-  status = 0
-  sentHeaders: Record<string, string> = {}
-  text = ''
-  #onDrain: () => void = () => {}
-
-  readBody(): void {
-    assert.fail('the body was read before')
-  }
-  respond(status: number, headers: Record<string, string>, body: Uint8Array | string): void {
-    this.start(status, headers)
-    this.write(body)
-    this.end()
-  }
-  start(status: number, headers: Record<string, string>): void {
-    assert.equal(this.status, 0, 'an answer begins once')
-    this.status = status
-    this.sentHeaders = headers
-  }
-  write(chunk: Uint8Array | string): boolean {
-    assert.ok(this.status > 0 && this.state === 'open', 'text goes between start and end')
-    this.text += chunk
-    return !this.isFull
-  }
-  end(): void {
-    this.state = 'ended'
-  }
-  abort(): void {
-    this.state = 'aborted'
-  }
-  onDrain(run: () => void): void {
-    this.#onDrain = run
-  }
-  onClose(): void {}
-  drain(): void {
-    this.#onDrain()
-  }
 }
 
 function setup(part: Partial<ReplyForm> & Pick<ReplyForm, 'kind'>) {

@@ -134,7 +134,8 @@ export class RequestRun {
   accepts(offer: Offer): boolean {
     const { engine } = this.request
     const { tasks, features } = offer.model
-    if (this.failedOffers.has(offer) || !tasks.includes(engine.kind) || !hasFeatures(engine, features)) return false
+    if (this.failedOffers.has(offer) || !tasks.includes(engine.kind) || !hasFeatures(engine, features))
+      return false
     return this.#answer.fits(offer)
   }
 

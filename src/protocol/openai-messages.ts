@@ -16,6 +16,8 @@ const unservedInMessage = {
   audio: isNothing,
   function_call: isNothing,
   name: isNothing,
+  // The stock client's reading of the content, which it sends back beside it.
+  parsed: () => true,
   refusal: isNothing,
 } satisfies UnservedParameters
 

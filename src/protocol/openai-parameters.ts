@@ -27,6 +27,8 @@ export const isEmpty = (value: unknown): boolean =>
 export interface RequestKind<Schema extends z.ZodObject> {
   readonly schema: Schema
   readonly unserved: UnservedParameters
+  /** Where it stands in the request; the whole of it unless given. */
+  readonly at?: readonly PropertyKey[]
   /** Refuses what is known but not served deeper inside, before types are looked at. */
   screen?(json: Readonly<Record<string, unknown>>): Problem | null
   /** Refuses members that do not go together. */
@@ -37,21 +39,23 @@ export function parseRequest<Schema extends z.ZodObject>(
   json: unknown,
   kind: RequestKind<Schema>,
 ): ParsedRequest<z.output<Schema>> {
-  const { schema, unserved } = kind
+  const { schema, unserved, at = [] } = kind
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
-    return refuse('invalid_request', `The body must be a JSON object, but is ${nameType(json)}.`, {
-      param: null,
+    const where = formatPath(at)
+    const subject = where === '' ? 'The body' : `'${where}'`
+    return refuse('invalid_request', `${subject} must be a JSON object, but is ${nameType(json)}.`, {
+      param: where === '' ? null : where,
       code: 'invalid_type',
     })
   }
-  const names = screenNames(json, Object.keys(schema.shape), unserved)
+  const names = screenNames(json, Object.keys(schema.shape), unserved, at)
   const problem = names ?? kind.screen?.(json as Record<string, unknown>)
   if (problem) return problem
   const parsed = schema.safeParse(json)
   if (parsed.success) return kind.check(parsed.data) ?? { ok: parsed.data }
   const issue = parsed.error.issues[0]
   return issue
-    ? describe(issue, json)
+    ? describe(issue, json, at)
     : refuse('invalid_request', 'The request is not valid.', { param: null })
 }
 
@@ -100,9 +104,9 @@ export const refuse = (
   details: { param: string | null; code?: string },
 ): Problem => new Problem(code, message, { details: { code: 'invalid_value', ...details } })
 
-function describe(issue: z.core.$ZodIssue, json: object): Problem {
-  if (issue.code === 'unrecognized_keys') return unknownNames(issue.keys, issue.path)
-  const path = formatPath(issue.path)
+function describe(issue: z.core.$ZodIssue, json: object, at: readonly PropertyKey[]): Problem {
+  if (issue.code === 'unrecognized_keys') return unknownNames(issue.keys, [...at, ...issue.path])
+  const path = formatPath([...at, ...issue.path])
   const found = valueAt(json, issue.path)
   const isOfNoKind = issue.code === 'invalid_type' || issue.code === 'invalid_union'
   if (found === undefined && isOfNoKind) {

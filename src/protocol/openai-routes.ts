@@ -9,6 +9,8 @@ import {
   ModelList,
 } from './openai-reply.ts'
 import { ChatCompletionRequest, CompletionRequest, EmbeddingRequest } from './openai-request.ts'
+import { ResponseEvent, ResponseReply } from './responses-reply.ts'
+import { ResponseRequest } from './responses-request.ts'
 import type { Scope } from './scope.ts'
 
 export interface OpenAiRoute {
@@ -53,6 +55,17 @@ export const openAiRoutes = {
     reply: ChatCompletion,
     chunk: ChatCompletionChunk,
     example: { model: MODEL_EXAMPLE, messages: [{ role: 'user', content: 'What is Shoal?' }], stream: true },
+  },
+  createResponse: {
+    method: 'POST',
+    path: '/v1/responses',
+    scope: 'developer',
+    summary: 'Answers as the Responses API does, whole or as a stream.',
+    description: 'Stateless: nothing is stored, and the whole conversation is sent each time.',
+    body: ResponseRequest,
+    reply: ResponseReply,
+    chunk: ResponseEvent,
+    example: { model: MODEL_EXAMPLE, input: 'What is Shoal?' },
   },
   createCompletion: {
     method: 'POST',

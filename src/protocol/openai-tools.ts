@@ -51,6 +51,7 @@ export const ToolCall = z.strictObject({
   function: z.strictObject({
     name: z.string().min(1).max(200),
     arguments: z.string().describe('JSON, as the model wrote it.'),
+    parsed_arguments: z.unknown().optional().describe("The stock client's reading of it; has no effect."),
   }),
   /** Of a stream's deltas, which some clients send back with the rest. */
   index: z.int().optional(),

@@ -117,7 +117,7 @@ const harms: readonly [what: string, harm: (lines: string[]) => string[], says: 
   ['an entry too many', (lines) => [...lines, '{"sequence":99,"epoch":1,"payload":""}'], /is missing: 99/],
   [
     'a changed entry',
-    (lines) => lines.with(3, (lines[3] ?? '').replace('org', 'orq')),
+    (lines) => lines.with(3, (lines[3] ?? '').replace('org-', 'orz-')),
     /its checksum is not/,
   ],
   [

@@ -1,6 +1,6 @@
 /** What a stored journal comes to: every entry verified and read, and the state that a coordinator would start with. */
 import { createHash } from 'node:crypto'
-import { readRecord } from '#coordinator/coordinator-events.ts'
+import { checkRecord } from '#coordinator/coordinator-events.ts'
 import { checkState, emptyState, evolve, formatState } from '#coordinator/coordinator-state.ts'
 import type { JournalEntry } from '#host/host.ts'
 import { type Progress, stepsOf } from '#host/node/journal-archive.ts'
@@ -51,12 +51,13 @@ export async function replayJournal(journal: StoredJournal, onProgress: Progress
   return { entries, events, epochs, stateDigest }
 }
 
-function recordOf(entry: JournalEntry, label: string) {
+/** The entry as a record, checked against its schema. Throws `Problem('journal_corrupt' | 'journal_newer')`. */
+export function recordOf(entry: Pick<JournalEntry, 'sequence' | 'payload'>, label: string) {
   try {
-    return readRecord(entry.payload)
+    return checkRecord(entry.payload)
   } catch (error) {
-    if (error instanceof Problem) throw error
-    throw damaged(label, entry, `cannot be read (${messageOf(error)})`, error)
+    if (error instanceof Problem && error.code !== 'journal_corrupt') throw error
+    throw damaged(label, entry, `cannot be read (${causeOf(error)})`, error)
   }
 }
 
@@ -69,6 +70,9 @@ function apply(work: () => void, entry: Pick<JournalEntry, 'sequence'>, label: s
     throw damaged(label, entry, `contradicts what was before (${messageOf(error)})`, error)
   }
 }
+
+const causeOf = (error: unknown): string =>
+  messageOf(error instanceof Problem ? (error.cause ?? error) : error)
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 

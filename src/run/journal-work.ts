@@ -12,7 +12,7 @@ import { createPostgresSink, openPostgresStoredJournal } from '#host/node/postgr
 import { createSqliteSink, openSqliteStoredJournal } from '#host/node/sqlite-stored-journal.ts'
 import type { JournalEnds, JournalSink, StoredJournal } from '#host/node/stored-journal.ts'
 import { Problem } from '#protocol/problem.ts'
-import { replayJournal } from './journal-replay.ts'
+import { recordOf, replayJournal } from './journal-replay.ts'
 
 export interface JournalOptions extends GlobalOptions {
   readonly database?: string
@@ -74,6 +74,7 @@ async function importFile(
     const sink = await createSink(context, options, ends)
     try {
       for await (const entries of steps) {
+        for (const entry of entries) recordOf(entry, file)
         await sink.add(entries)
         onProgress((entries.at(-1)?.sequence ?? 0) - ends.firstSequence + 1)
       }

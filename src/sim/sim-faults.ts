@@ -32,7 +32,8 @@ export function startFaults(world: SimWorld, random: Random): SimFaults {
     heal() {
       isHealed = true
       const { bus, gateways, agents } = world
-      Object.assign(bus.faults, { lossPer10k: 0, duplicatePer10k: 0 })
+      const delayMsMax = Math.min(bus.faults.delayMsMax, HEALTHY_DELAY_MS_MAX)
+      Object.assign(bus.faults, { lossPer10k: 0, duplicatePer10k: 0, delayMsMax })
       bus.faults.cutOff.clear()
       healDisks(world)
       world.coordinatorProcess.wake()
@@ -46,6 +47,9 @@ export function startFaults(world: SimWorld, random: Random): SimFaults {
     },
   }
 }
+
+/** Of a message on a healed bus. */
+const HEALTHY_DELAY_MS_MAX = 100
 
 const pick = <T>(items: readonly T[], random: Random): T => items[random.int(items.length)] as T
 
@@ -82,8 +86,9 @@ const faults: Record<FaultKind, (strike: Strike) => void> = {
     const slot = pick(world.agents, random)
     if (!slot.process.isAlive) return
     world.killAgent(slot)
-    if (random.chance(1, 4)) slot.gateway = pick(world.gateways, random)
-    world.scheduler.after(200 + random.int(60_000), () => {
+    if (random.chance(1, 2)) slot.gateway = pick(world.gateways, random)
+    const awayMsMax = random.chance(1, 2) ? 3_000 : 60_000
+    world.scheduler.after(200 + random.int(awayMsMax), () => {
       if (!slot.process.isAlive) world.startAgent(slot)
     })
   },

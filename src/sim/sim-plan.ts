@@ -68,7 +68,7 @@ export function drawPlan(random: Random): SimPlan {
     askFactor: random.chance(1, 2) ? 1 : 1_000 + random.int(20_000),
     loadMs: 15 * MINUTE_MS,
     latencyMsMax: 2 + random.int(80),
-    busDelayMsMax: 2 + random.int(120),
+    busDelayMsMax: 2 + random.int(random.chance(1, 4) ? 2_000 : 120),
     busLossPer10k: random.chance(1, 3) ? 0 : random.int(500),
     busDuplicatePer10k: random.chance(1, 3) ? 0 : random.int(500),
     skewMsMax: random.chance(1, 2) ? 0 : random.int((random.chance(1, 4) ? 120 : 10) * MINUTE_MS),

@@ -119,7 +119,7 @@ function ask(gateway: Gateway, requestId: string, part: Partial<RunRequest>): Te
   let problem: Problem | null = null
   const sink: RunSink = {
     onNode: (nodeId) => void heard.push(`node ${nodeId}`),
-    onText: (text) => void heard.push(`text ${text}`),
+    onText: (text, detail) => void heard.push(`text ${text}${detail ? ` ${JSON.stringify(detail)}` : ''}`),
     onEmbedding: (vectors) => void heard.push(`embedding ${JSON.stringify(vectors)}`),
     onFinish(found) {
       result = found

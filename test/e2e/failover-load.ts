@@ -109,7 +109,9 @@ async function lose({
     return
   }
   if (kind === 'engine') {
-    const engine = members.find(({ pid, parent }) => parent === agent.program.pid && pid !== agent.program.pid)
+    const engine = members.find(
+      ({ pid, parent }) => parent === agent.program.pid && pid !== agent.program.pid,
+    )
     if (engine) process.kill(engine.pid, 'SIGKILL')
     return
   }

@@ -29,12 +29,13 @@ const UNDER_WAY_MAX = 16
 export function startGoodTraffic(place: Place): GoodTraffic {
   const worker = new Worker(new URL(import.meta.url), { workerData: place })
   return {
-    take: () =>
-      new Promise((resolve, reject) => {
-        worker.once('message', resolve)
-        worker.once('error', reject)
-        worker.postMessage('take')
-      }),
+    take() {
+      const { promise, resolve, reject } = Promise.withResolvers<Awaited<ReturnType<GoodTraffic['take']>>>()
+      worker.once('message', resolve)
+      worker.once('error', reject)
+      worker.postMessage('take')
+      return promise.finally(() => worker.off('error', reject))
+    },
     async end() {
       await worker.terminate()
     },

@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { CoordinatorEvent, readRecord } from '#coordinator/coordinator-events.ts'
+import { checkRecord, JournalRecord } from '#coordinator/coordinator-events.ts'
 import { journalledHistory } from '#coordinator/read-models/journalled-history.ts'
 import { busyTurns } from '#coordinator/read-models/test-turns.ts'
 import { readArchive, writeArchive } from '#host/node/journal-archive.ts'
@@ -103,11 +103,8 @@ export async function recordSurface(): Promise<Surface> {
       return 'refused' // A store keeps text; it says itself that this is none.
     }
     try {
-      const record = readRecord(text)
-      for (const event of record.events) {
-        const { success, error } = CoordinatorEvent.safeEncode(event)
-        if (!success) return complain(`read as an event, but it is none: ${error.issues[0]?.message}`)
-      }
+      // What was read is written again as a record that is read again.
+      JournalRecord.encode(checkRecord(text))
       return 'accepted'
     } catch (error) {
       return refusal(error)

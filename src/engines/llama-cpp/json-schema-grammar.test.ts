@@ -4,7 +4,8 @@ import { after, test } from 'node:test'
 import { getLlama, LlamaLogLevel } from 'node-llama-cpp'
 import { Problem } from '#protocol/problem.ts'
 import { GrammarRules } from './grammar-rules.ts'
-import { type Schema, schemaRule } from './json-schema-grammar.ts'
+import { schemaRule } from './json-schema-grammar.ts'
+import type { Schema } from './schema-place.ts'
 
 const llama = await getLlama({
   gpu: false,

@@ -3,23 +3,10 @@
  * open (no `additionalProperties`), the grammar has only those that it names, which is narrower and still valid. What no
  * such grammar can express is refused by its path, never left out.
  */
-import { Problem } from '#protocol/problem.ts'
-import { type GrammarRules, literal } from './grammar-rules.ts'
+import { literal } from './grammar-rules.ts'
 import { numberRule } from './number-grammar.ts'
 import { resolveSchema } from './resolve-schema.ts'
-
-export type Schema = Readonly<Record<string, unknown>>
-
-export interface SchemaPlace {
-  readonly rules: GrammarRules
-  /** Where `$ref` begins. */
-  readonly root: Schema
-  /** Of the value that is written now, as the caller knows it: `response_format.json_schema.schema.properties.age`. */
-  readonly path: string
-  /** Tells the references of this schema from those of another in the same grammar. */
-  readonly scope?: string
-  readonly depth?: number
-}
+import { inexpressible, isSchema, type Schema, type SchemaPlace } from './schema-place.ts'
 
 const DEPTH_MAX = 100
 /** Longer repetitions blow up the grammar. */
@@ -108,11 +95,6 @@ function refuseKeyword(key: string, value: unknown, path: string): void {
     throw inexpressible(`${path}.${key}`, 'cannot be expressed as a grammar on this model')
   }
 }
-
-export const inexpressible = (path: string, why: string): Problem =>
-  new Problem('invalid_request', `Invalid schema: '${path}' ${why}.`, {
-    details: { param: path, code: 'invalid_json_schema' },
-  })
 
 const allTypes = ['object', 'array', 'string', 'number', 'boolean', 'null']
 
@@ -278,6 +260,3 @@ function alternatives(rules: readonly string[]): string {
   const distinct = [...new Set(rules)]
   return distinct.length === 1 ? (distinct[0] ?? '') : `(${distinct.join(' | ')})`
 }
-
-export const isSchema = (value: unknown): value is Schema =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -1,6 +1,6 @@
 /** Numbers within bounds, as a grammar. */
 import { type GrammarRules, literal } from './grammar-rules.ts'
-import { inexpressible, type Schema } from './json-schema-grammar.ts'
+import { inexpressible, type Schema } from './schema-place.ts'
 
 interface NumberPlace {
   readonly rules: GrammarRules

@@ -1,5 +1,5 @@
 /** References and conjunctions of a JSON schema, taken out of the way. */
-import { inexpressible, isSchema, type Schema, type SchemaPlace } from './json-schema-grammar.ts'
+import { inexpressible, isSchema, type Schema, type SchemaPlace } from './schema-place.ts'
 
 const REFERENCES_MAX = 50
 

@@ -12,7 +12,7 @@ const ARCHIVE_VERSION = 1
 const ENTRIES_PER_STEP = 1_000
 
 const sequence = z.int().min(0)
-const Header = z.object({
+const Header = z.strictObject({
   format: z.literal('shoal-journal'),
   version: z.int(),
   id: z.string().min(16),
@@ -21,6 +21,8 @@ const Header = z.object({
   lastSequence: sequence,
   anchor: z.string(),
   checksum: z.string(),
+  /** Of all that the header says of the journal. Absent in exports of the first release. */
+  headerChecksum: z.string().optional(),
 })
 const Entry = z.object({ sequence, epoch: sequence, payload: z.string() })
 
@@ -34,7 +36,9 @@ export async function writeArchive(
   onProgress: Progress,
 ): Promise<void> {
   const { ends } = journal
-  await write(`${JSON.stringify({ format: 'shoal-journal', version: ARCHIVE_VERSION, ...ends })}\n`)
+  await write(
+    `${JSON.stringify({ format: 'shoal-journal', version: ARCHIVE_VERSION, ...ends, headerChecksum: checksumOf(ends) })}\n`,
+  )
   for await (const entries of stepsOf(journal)) {
     await write(entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''))
     onProgress((entries.at(-1)?.sequence ?? 0) - ends.firstSequence + 1)
@@ -64,15 +68,21 @@ export async function readArchive(lines: AsyncIterable<string>): Promise<Archive
   const first = await iterator.next()
   const header = Header.safeParse(first.done ? null : parsed(first.value))
   if (!header.success) throw damaged('it does not begin with the header of an exported journal')
-  const { format: _, version, ...ends } = header.data
+  const { format: _, version, headerChecksum, ...ends } = header.data
   if (version > ARCHIVE_VERSION) {
     throw new Problem(
       'journal_newer',
       `The file was exported by a newer Shoal, in version ${version}; this one reads up to ${ARCHIVE_VERSION}. Update Shoal.`,
     )
   }
+  const isOfId = ends.firstSequence !== 1 || ends.anchor === chain('', 0, 0, ends.id)
+  if (!isOfId || (headerChecksum !== undefined && headerChecksum !== checksumOf(ends)))
+    throw damaged('its checksum is not that of its header')
   return { ends, steps: verifiedSteps(ends, { [Symbol.asyncIterator]: () => iterator }) }
 }
+
+const checksumOf = ({ id, epoch, firstSequence, lastSequence, anchor, checksum }: JournalEnds): string =>
+  chain(anchor, lastSequence, epoch, `${id}:${firstSequence}:${checksum}`)
 
 async function* verifiedSteps(ends: JournalEnds, lines: AsyncIterable<string>) {
   let { anchor: previous, firstSequence: next } = ends
