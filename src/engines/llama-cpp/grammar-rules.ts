@@ -1,26 +1,27 @@
 /** A grammar of llama.cpp (GBNF) in the making. */
 import { Problem } from '#protocol/problem.ts'
 
-/** A larger one would hold up everybody else's tokens. */
+/** A larger grammar would hold up everybody else's tokens: these take llama.cpp about a tenth of a second to read. */
 const RULES_MAX = 20_000
+const REPETITIONS_MAX = 50_000
 
 export class GrammarRules {
   readonly #rules = new Map<string, string>()
   readonly #shared = new Map<string, string>()
   #count = 0
+  #repetitions = 0
+
+  /** Accounts for a repetition, which llama.cpp writes out. */
+  repeats(times: number): void {
+    this.#repetitions += times
+    if (this.#repetitions > REPETITIONS_MAX)
+      throw tooLarge(`more than ${REPETITIONS_MAX} repetitions of lengths and counts`)
+  }
 
   /** Adds a rule under a name of its own, which it returns. */
   add(hint: string, body: string): string {
     const name = `${hint}-${this.#count++}`
-    if (this.#rules.size >= RULES_MAX) {
-      throw new Problem(
-        'invalid_request',
-        `The schema needs more than ${RULES_MAX} rules. Make it smaller.`,
-        {
-          details: { code: 'invalid_json_schema' },
-        },
-      )
-    }
+    if (this.#rules.size >= RULES_MAX) throw tooLarge(`more than ${RULES_MAX} rules`)
     this.#rules.set(name, body)
     return name
   }
@@ -106,6 +107,11 @@ export class GrammarRules {
     return [`root ::= ${root}`, ...lines, 'ws ::= ("\\n" [ ]{0,20} | " ")?', ''].join('\n')
   }
 }
+
+const tooLarge = (what: string): Problem =>
+  new Problem('invalid_request', `The schema needs ${what}. Make it smaller.`, {
+    details: { code: 'invalid_json_schema' },
+  })
 
 /** `text` as a literal of the grammar. */
 export const literal = (text: string): string =>

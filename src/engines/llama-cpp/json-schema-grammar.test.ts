@@ -194,6 +194,19 @@ for (const [schema, param] of refused) {
   })
 }
 
+test('a schema whose grammar would hold up all other answers is refused', () => {
+  const members = (count: number, schema: Schema) =>
+    Object.fromEntries(Array.from({ length: count }, (_, index) => [`p${index}`, schema]))
+  const names = Object.keys(members(100, {}))
+  for (const schema of [
+    { type: 'object', properties: members(201, { type: 'boolean' }) },
+    { type: 'object', properties: members(100, { type: 'string', maxLength: 999 }), required: names },
+    { type: 'array', items: members(5_000, {}), prefixItems: Array(21_000).fill({ type: 'null' }) },
+  ]) {
+    assert.throws(() => ruleOf(schema), Problem)
+  }
+})
+
 test('a schema that is nothing but itself ends as a problem, not as an endless search', () => {
   for (const schema of [
     { anyOf: [{ $ref: '#' }], type: 'object', properties: { a: {} } },

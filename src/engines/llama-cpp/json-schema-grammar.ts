@@ -11,6 +11,8 @@ import { inexpressible, isSchema, type Schema, type SchemaPlace } from './schema
 const DEPTH_MAX = 100
 /** Longer repetitions blow up the grammar. */
 const REPETITIONS_MAX = 1_000
+/** With each of them the places multiply at which an answer may be. */
+const OPTIONAL_MEMBERS_MAX = 200
 
 /** An expression of GBNF for values of `schema`. Throws `Problem('invalid_request')` with the path in `details.param`. */
 export function schemaRule(given: unknown, outer: SchemaPlace): string {
@@ -161,6 +163,10 @@ function objectRule(schema: Schema, place: SchemaPlace): string {
       `${literal(JSON.stringify(member.name))} ws ":" ws ${schemaRule(member.value, { ...place, path: member.path })}`,
     ),
   }))
+  if (members.filter(({ isRequired }) => !isRequired).length > OPTIONAL_MEMBERS_MAX) {
+    const why = `has more than ${OPTIONAL_MEMBERS_MAX} members that may be missing, the most on this model`
+    throw inexpressible(`${path}.properties`, why)
+  }
   const other = isOpen
     ? rules.add(
         'other',
@@ -169,7 +175,7 @@ function objectRule(schema: Schema, place: SchemaPlace): string {
     : null
   if (members.length === 0) {
     if (!other) return '"{" ws "}"'
-    return `"{" ws ${listOf(other, boundsOf(schema, ['minProperties', 'maxProperties'], path))} "}"`
+    return `"{" ws ${listOf(other, boundsOf(schema, ['minProperties', 'maxProperties'], place))} "}"`
   }
   let rest = other ? rules.add('more', `(ws "," ws ${other})*`) : ''
   // From the end: what may follow a member, and what may begin the object when nothing was said yet.
@@ -186,7 +192,7 @@ function arrayRule(schema: Schema, place: SchemaPlace): string {
   const { rules, path } = place
   const item = (value: unknown, at: string): string =>
     rules.add('item', schemaRule(value, { ...place, path: `${path}.${at}` }))
-  const bounds = boundsOf(schema, ['minItems', 'maxItems'], path)
+  const bounds = boundsOf(schema, ['minItems', 'maxItems'], place)
   const prefix = schema['prefixItems']
   if (!Array.isArray(prefix)) return `"[" ws ${listOf(item(schema['items'], 'items'), bounds)} "]"`
   const first = prefix.map((value, index) => item(value, `prefixItems[${index}]`))
@@ -204,7 +210,8 @@ function listOf(item: string, { min, max }: { min: number; max: number | null })
   return min > 0 ? `${item} ${more} ws` : `(${item} ${more} ws)?`
 }
 
-function stringRule(schema: Schema, { rules, path }: SchemaPlace): string {
+function stringRule(schema: Schema, place: SchemaPlace): string {
+  const { rules, path } = place
   const { format } = schema
   if (format !== undefined && !(typeof format === 'string' && format in formats)) {
     throw inexpressible(
@@ -212,7 +219,7 @@ function stringRule(schema: Schema, { rules, path }: SchemaPlace): string {
       `is '${String(format)}', which cannot be expressed as a grammar on this model`,
     )
   }
-  const { min, max } = boundsOf(schema, ['minLength', 'maxLength'], path)
+  const { min, max } = boundsOf(schema, ['minLength', 'maxLength'], place)
   if (typeof format === 'string') {
     if (min > 0 || max !== null) throw inexpressible(`${path}.format`, 'cannot stand beside a length')
     return rules.shared(`format ${format}`, () => formats[format] ?? '')
@@ -238,7 +245,7 @@ const formats: Readonly<Record<string, string>> = {
   email: quoted(`[a-zA-Z0-9_+-]{1,64} ("." [a-zA-Z0-9_+-]{1,32}){0,3} "@" ${LABEL} ("." ${LABEL}){1,4}`),
 }
 
-function boundsOf(schema: Schema, [low, high]: readonly [string, string], path: string) {
+function boundsOf(schema: Schema, [low, high]: readonly [string, string], { rules, path }: SchemaPlace) {
   const read = (key: string): number | null => {
     const value = schema[key]
     if (value === undefined) return null
@@ -253,6 +260,7 @@ function boundsOf(schema: Schema, [low, high]: readonly [string, string], path: 
   const max = read(high)
   if (max !== null && max < min)
     throw inexpressible(`${path}.${high}`, `is less than ${low}: no value can meet it`)
+  rules.repeats(Math.max(min, max ?? 0))
   return { min, max }
 }
 

@@ -132,7 +132,10 @@ test('what a grammar cannot hold is refused with its path, and the engine serves
     ['invalid_request', 'response_format.json_schema.schema.properties.id.pattern'],
   )
   const endless = await run(ask({ format: schemaFormat({ anyOf: [{ $ref: '#' }] }) }))
-  assert.equal(endless.problem?.code, 'invalid_request')
+  assert.deepEqual(
+    [endless.problem?.code, endless.problem?.details['param']],
+    ['invalid_request', 'response_format'],
+  )
   const strict = await run(
     ask({ tools: tools('auto', { list: [{ name: 'a', isStrict: true, parameters: { not: {} } }] }) }),
   )
