@@ -31,6 +31,10 @@ interface OpenStream {
   isPaused: boolean
 }
 
+/** What `StreamProblem` takes: a caller's own names may be in both. */
+const MESSAGE_LENGTH_MAX = 2_000
+const PARAM_LENGTH_MAX = 200
+
 export function createAgentStreams(engine: Engine, link: Link): AgentStreams {
   const streams = new Map<number, OpenStream>()
   let idleListener: (() => void) | null = null
@@ -41,9 +45,14 @@ export function createAgentStreams(engine: Engine, link: Link): AgentStreams {
   }
 
   function fail(stream: number, problem: Problem): void {
-    const param = problem.details['param']
-    const { code, message } = problem
-    const payload = typeof param === 'string' ? { code, message, param } : { code, message }
+    const { code, message, details } = problem
+    const { param, code: reason } = details
+    const payload = {
+      code,
+      message: message.slice(0, MESSAGE_LENGTH_MAX),
+      ...(typeof param === 'string' && { param: param.slice(0, PARAM_LENGTH_MAX) }),
+      ...(typeof reason === 'string' && { reason }),
+    }
     link.send(encodeJsonFrame(FrameType.problem, stream, payload))
     end(stream)
   }

@@ -51,7 +51,11 @@ export class AnswerSoFar {
   }
 
   /** The node failed, and keeps what it delivered. */
-  leave(nodeId: string, completionTokens: number, { promptPerMillion, completionPerMillion }: TokenPrice): void {
+  leave(
+    nodeId: string,
+    completionTokens: number,
+    { promptPerMillion, completionPerMillion }: TokenPrice,
+  ): void {
     if (completionTokens === 0) return
     this.#tokensLeft += completionTokens
     this.#left.push({ nodeId, promptTokens: 0, completionTokens, promptPerMillion, completionPerMillion })

@@ -109,9 +109,10 @@ test('when only the end was missing the answer is complete', async () => {
   await run(100)
   assert.equal(call.heard.at(-1), 'finish length')
   assert.equal(second.requests().length, 0)
-  assert.deepEqual(outcomes[0]?.parts.map(({ promptTokens, completionTokens }) => [promptTokens, completionTokens]), [
-    [20, 50],
-  ])
+  assert.deepEqual(
+    outcomes[0]?.parts.map(({ promptTokens, completionTokens }) => [promptTokens, completionTokens]),
+    [[20, 50]],
+  )
 })
 
 test('a caller that leaves while nobody goes on pays for what it got, the prompt once', async () => {

@@ -224,7 +224,9 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
 }
 
 function readProblem(payload: Uint8Array): Problem {
-  const { code, message, param } = StreamProblem.parse(decodeJson(payload))
+  const { code, message, param, reason } = StreamProblem.parse(decodeJson(payload))
   const known = Object.hasOwn(problemKinds, code) ? (code as ProblemCode) : 'node_failed'
-  return new Problem(known, message, param === undefined ? {} : { details: { param } })
+  return new Problem(known, message, {
+    details: { ...(param !== undefined && { param }), ...(reason !== undefined && { code: reason }) },
+  })
 }

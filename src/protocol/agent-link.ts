@@ -89,5 +89,10 @@ export const StreamProblem = z.object({
   code: z.string().max(64),
   message: z.string().max(2_000),
   param: z.string().max(200).optional(),
+  /** What exactly of the request is at fault, as OpenAI's API calls it. */
+  reason: z
+    .string()
+    .regex(/^[a-z_]{1,64}$/)
+    .optional(),
 })
 export const EmbeddingVectors = z.object({ vectors: z.array(z.array(z.number())) })

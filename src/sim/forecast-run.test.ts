@@ -8,8 +8,8 @@ import { runForecast } from './forecast-run.ts'
 import { MEDIAN_MAX, scoreOf } from './forecast-score.ts'
 
 /** Of the month with 50 nodes that `node bench/forecast.ts` runs, as much as a test has time for. */
-const week = { ...monthPlan, nodes: 12, gateways: 1, days: 11, forecastDay: 7 }
-const moment = { ...monthPlan, nodes: 5, gateways: 1, days: 2, forecastDay: 1 }
+const week = { ...monthPlan, nodes: 12, gateways: 1, requestsPerNodeHour: 3, days: 10, forecastDay: 7 }
+const moment = { ...monthPlan, nodes: 4, gateways: 1, days: 1.2, forecastDay: 1 }
 
 describe('a network of mixed fleets', () => {
   test('on day 7 nodes forecast what the ledger pays them afterwards, within 15 % in the median', async () => {
@@ -18,7 +18,7 @@ describe('a network of mixed fleets', () => {
     assert.equal(nodes + withoutRecord, week.nodes)
     assert.ok(withoutRecord <= 2, `${withoutRecord} nodes have no record`)
     assert.ok(median <= MEDIAN_MAX, `the median error is ${median}`)
-    assert.ok(bills > 7_000 && (statuses[200] ?? 0) <= bills, 'it is paid for by requests')
+    assert.ok(bills > 5_000 && (statuses[200] ?? 0) <= bills, 'it is paid for by requests')
   })
 
   test('the same seed is the same run', async () => {

@@ -274,6 +274,17 @@ test('bad input is named by its field in both APIs', async () => {
       'invalid_function_parameters',
     ],
   ]
+  const name = 'x'.repeat(5_000)
+  const long = { type: 'object', properties: { [name]: { type: 'string', pattern: '^a$' } } }
+  const format = { type: 'json_schema' as const, json_schema: { name: 'x', schema: long, strict: true } }
+  const path = `response_format.json_schema.schema.properties.${name}`.slice(0, 200)
+  // Names of any length are the caller's, and cost the node that refuses them nothing.
+  refused.push([
+    () => openai.chat.completions.create({ ...call, response_format: format }),
+    400,
+    path,
+    'invalid_json_schema',
+  ])
   for (const [answer, status, param, code] of refused) {
     await assert.rejects(answer(), (error) => {
       assert(error instanceof APIError, String(error))

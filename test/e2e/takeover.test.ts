@@ -32,11 +32,11 @@ test('a leader that is killed, or stopped and woken up too late, loses no acknow
   const accountId = await founderAccount(network)
   const before = await balanceOf(network, accountId)
   const commands = startCommands(network.operator, accountId, 100)
-  const streams = startStreams(network, 8, 200)
+  const streams = startStreams(network, 4, 1_000)
   const leaders = new Set<string>()
   for (let round = 0; round < 4; round++) {
     await commands.firstAfter(performance.now())
-    await until('streams under way', () => streams.live() >= 8)
+    await until('streams under way', () => streams.live() >= 2)
     const leader = await outgrown.leader()
     leaders.add(leader.name)
     const worker = await leader.worker()

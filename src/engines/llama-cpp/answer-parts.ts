@@ -38,7 +38,7 @@ export async function answerParts(
     tools.list.map(({ name }) => name),
     tools.mayBeParallel ? undefined : 1,
   )
-  if (resumed.length < 0) reader.push(decode(resumed.map((token) => pieces.bytesOf(token))))
+  reader.push(decode(resumed.map((token) => pieces.bytesOf(token))))
   return { constraint, reader }
 }
 

@@ -91,10 +91,11 @@ test('law: with stops the text ends right before the first of them, and never sh
       const { deltas, isStopped, used } = run(pieces, stops)
       const whole = decode(pieces.slice(0, used))
       const found = stops.map((stop) => whole.indexOf(stop)).filter((at) => at >= 0)
-      assert.equal(isStopped, found.length > 0)
+      // A stop text that only the end completes, with half a character behind it, ends the text all the same.
+      assert.ok(!isStopped || found.length > 0)
       assert.equal(
         deltas.map(({ text }) => text).join(''),
-        isStopped ? whole.slice(0, Math.min(...found)) : whole,
+        found.length > 0 ? whole.slice(0, Math.min(...found)) : whole,
       )
       assert.equal(deltas.flatMap(({ tokenIds }) => tokenIds).length, used)
     }),

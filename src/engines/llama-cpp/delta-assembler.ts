@@ -54,7 +54,8 @@ export class DeltaAssembler {
   /** What was still held back, an incomplete character as U+FFFD. */
   flush(): AssembledDelta | null {
     if (this.#tokenIds.length > 0) this.#closeGroup()
-    return this.#held.length === 0 ? null : this.#releaseAll(this.#heldText.length)
+    // A token that waited for the rest of a character may have completed a stop text.
+    return this.#held.length === 0 ? null : this.#releaseAll(this.#findStop() ?? this.#heldText.length)
   }
 
   #trimmed(bytes: Uint8Array): Uint8Array {

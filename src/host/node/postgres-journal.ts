@@ -31,7 +31,7 @@ export interface PostgresJournalsOptions {
   readonly limits?: PostgresLimits
 }
 
-export const LEASE_MS = 2_000
+export const LEASE_MS = 3_000
 /** How many of the newest entries are verified when a journal opens; reading verifies the others. */
 const TAIL_COUNT = 1_000
 /** A statement under way may hold the head this long before its session is ended. */
