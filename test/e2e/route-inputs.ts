@@ -110,6 +110,7 @@ export const routeMakers: Readonly<Record<string, RouteMaker>> = {
   listModels: plain(),
   getModel: plain({ params: { model: 'tiny' } }),
   createChatCompletion: plain({ body: chat }),
+  createResponse: plain({ body: { model: 'tiny', input: 'hi', max_output_tokens: 16 } }),
   createCompletion: plain({ body: { model: 'tiny', prompt: 'hi', max_tokens: 1 } }),
   // Refused for its content, after it was let in: this model makes no vectors.
   createEmbedding: plain({ body: { model: 'tiny', input: [] }, status: 400 }),
