@@ -40,6 +40,12 @@ interface Round {
   readonly streamsUnderWay: number
 }
 
+const names: Record<Kind, string> = {
+  process: 'kill -9 of its process',
+  machine: 'kill -9 of all it runs, spare too',
+  stop: 'SIGSTOP, woken after the takeover',
+}
+
 /** Long enough that every kill meets each stream in its middle. */
 const STREAM_TOKENS = 1_500
 
@@ -76,12 +82,6 @@ if (import.meta.main) {
     `  ${acknowledged} commands acknowledged and each found once, ${streams} streams all finished, and each billed once;`,
     '  no entry of an older epoch follows one of a newer; the ledger sums to zero.',
   ])
-}
-
-const names: Record<Kind, string> = {
-  process: 'kill -9 of its process',
-  machine: 'kill -9 of all it runs, spare too',
-  stop: 'SIGSTOP, woken after the takeover',
 }
 
 async function measure(options: Options) {
@@ -153,5 +153,6 @@ function spread(values: readonly number[]): Spread {
   return { count: sorted.length, p50: at(0.5), p95: at(0.95), max: at(1) }
 }
 
-const describe = ({ count, p50, p95, max }: Spread): string =>
-  `${String(count).padStart(3)} ×  p50 ${p50} ms, p95 ${p95} ms, at most ${max} ms`
+function describe({ count, p50, p95, max }: Spread): string {
+  return `${String(count).padStart(3)} ×  p50 ${p50} ms, p95 ${p95} ms, at most ${max} ms`
+}

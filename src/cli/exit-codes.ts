@@ -52,6 +52,7 @@ export const exitCodeOf = {
   spend_limited: unpaid,
   not_found: notFound,
   model_not_found: notFound,
+  no_matching_node: notFound,
   model_missing: notFound,
   cancelled: interrupted,
 
@@ -64,6 +65,8 @@ export const exitCodeOf = {
   rate_limited: retriable,
   tokens_limited: retriable,
   node_failed: retriable,
+  overloaded: retriable,
+  model_loading: retriable,
   no_node_available: retriable,
   unavailable: retriable,
   node_timeout: retriable,

@@ -12,6 +12,7 @@ export function nodeFields(node: Node, nowMs: number): Field[] {
     ['organisation', node.organisationId],
     ['state', stateText(node, nowMs)],
     ...(node.bannedReason === null ? [] : [['banned', node.bannedReason] as const]),
+    ['class', node.nodeClass],
     ['enrolled', `${formatTime(node.enrolledAtMs)} UTC`],
     ['ask per GPU-hour', formatMoney(node.askPerGpuHour)],
     ['public key', node.publicKey],

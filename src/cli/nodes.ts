@@ -1,7 +1,8 @@
-import { Command, Option } from 'commander'
+import { Argument, Command, Option } from 'commander'
 import type { Client } from '#protocol/client.ts'
 import { ENROLMENT_TOKEN_TTL_MS_DEFAULT } from '#protocol/enrolment.ts'
 import type { Node } from '#protocol/node.ts'
+import { NodeClass } from '#protocol/node-class.ts'
 import type { PageQuery } from '#protocol/page.ts'
 import { routes } from '#protocol/routes.ts'
 import { duration } from './arguments.ts'
@@ -37,6 +38,7 @@ export const nodesCommand = (context: CliContext): Command =>
       change: (client, nodeId) => client.unbanNode({ params: { nodeId } }),
       done: (node) => `${node.name} may come back.`,
     }),
+    classCommand(context),
     tokenCommand(context),
   ])
 
@@ -101,6 +103,20 @@ const banCommand = (context: CliContext): Command =>
         const node = await session.operator.banNode({ params: { nodeId }, body: { reason } })
         show(session, routes.banNode.reply, node, () =>
           printable(`${node.name} is banned: ${node.bannedReason}`),
+        )
+      }),
+    )
+
+const classCommand = (context: CliContext): Command =>
+  new Command('class')
+    .description('say how far a node is trusted (operators only); callers may ask for a class at least')
+    .argument('<node-id>', NODE_ARGUMENT)
+    .addArgument(new Argument('<class>', 'its class from now on').choices(NodeClass.options))
+    .action((nodeId: string, nodeClass: NodeClass, _options: unknown, command: Command) =>
+      runSession(context, command, async (session) => {
+        const node = await session.operator.classNode({ params: { nodeId }, body: { nodeClass } })
+        show(session, routes.classNode.reply, node, () =>
+          printable(`${node.name} is of class ${node.nodeClass} now.`),
         )
       }),
     )

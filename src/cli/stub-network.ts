@@ -119,6 +119,7 @@ export function createStubNetwork(): StubNetwork {
     undrainNode: ({ params }) => change(params.nodeId, { isDrained: false }),
     banNode: ({ params, body }) => change(params.nodeId, { bannedReason: body.reason }),
     unbanNode: ({ params }) => change(params.nodeId, { bannedReason: null }),
+    classNode: ({ params, body }) => change(params.nodeId, body),
     listUsage({ query }) {
       const lines = stubUsage.filter(({ model }) => query?.model === undefined || query.model === model)
       return { ...paginate(lines, query, ({ requestId }) => requestId), totals: totalsOf(lines), ...fresh }
@@ -216,6 +217,7 @@ const stubNodes = (): Node[] => {
     lossReason: null,
     isDrained: false,
     bannedReason: null,
+    nodeClass: 'community',
     askPerGpuHour: 100_000_000n,
     models: [
       { model: 'guide', tokensPerSecond: 1550.4, promptPerMillion: 1_000n, completionPerMillion: 17_922n },

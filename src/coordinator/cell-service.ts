@@ -22,6 +22,7 @@ import { applyUsage, budgetUses } from './apply-usage.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { Feed } from './feed.ts'
 import type { Gateways } from './gateways.ts'
+import type { ModelFleet } from './model-fleet.ts'
 import { renewSlices, returnSlices, SLICE_TTL_MS, takeSlice } from './take-slice.ts'
 import type { Turn } from './turn.ts'
 
@@ -32,12 +33,13 @@ export interface CellServiceParts {
   readonly coordinator: Coordinator
   readonly gateways: Gateways
   readonly feed: Feed
+  readonly models: ModelFleet
   readonly feeBps: number
 }
 
 /** Serves the cell's gateways until `close`. Messages that do not parse are logged and left unanswered. */
 export function serveCell(parts: CellServiceParts): Subscription {
-  const { bus, clock, log, coordinator, gateways, feed, feeBps } = parts
+  const { bus, clock, log, coordinator, gateways, feed, models, feeBps } = parts
   const open: Subscription[] = []
 
   function serve<In, Out>(
@@ -62,9 +64,16 @@ export function serveCell(parts: CellServiceParts): Subscription {
   }
 
   const { epoch } = coordinator.journal
-  serve(subjects.follow, { input: Follow, output: FollowReplySchema }, (_turn, input): FollowReply => {
+  serve(subjects.follow, { input: Follow, output: FollowReplySchema }, (turn, input): FollowReply => {
     const wantsPresence = gateways.heard(input.gatewayId, clock.elapsedMs())
-    return { ...feed.since(input), wantsPresence, gateways: gateways.count(clock.elapsedMs()) }
+    models.heard(turn, input)
+    const loading = models.cold(turn.nowMs)
+    return {
+      ...feed.since(input),
+      wantsPresence,
+      gateways: gateways.count(clock.elapsedMs()),
+      ...(loading.length > 0 && { loading }),
+    }
   })
   serve(subjects.presence, { input: PresenceReport, output: PresenceReply }, (turn, input) =>
     gateways.report(turn, input, epoch),

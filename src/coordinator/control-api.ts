@@ -15,6 +15,7 @@ import { economicsHandlers } from './handlers/economics-handlers.ts'
 import { type HandlerParts, hashSecret, newId } from './handlers/handler-parts.ts'
 import { keyHandlers } from './handlers/key-handlers.ts'
 import { memberHandlers } from './handlers/member-handlers.ts'
+import { modelHandlers } from './handlers/model-handlers.ts'
 import { networkHandlers } from './handlers/network-handlers.ts'
 import { nodeHandlers } from './handlers/node-handlers.ts'
 import { organisationHandlers } from './handlers/organisation-handlers.ts'
@@ -62,6 +63,7 @@ export function createControlApi(given: HandlerParts, options: ControlApiOptions
     ...payoutHandlers(parts),
     ...accountHandlers(parts),
     ...nodeHandlers(parts),
+    ...modelHandlers(parts),
     ...economicsHandlers(options.economics),
   }
   return createControlServer(routes, handlers, {

@@ -13,6 +13,9 @@ test('a host name that is not ours is refused, whatever it points at', () => {
     ['localhost.:80', true],
     ['[::1]:7420', true],
     ['gpu.example:7420', true],
+    ['a.pool.example', true],
+    ['a.b.pool.example', false],
+    ['pool.example', false],
     ['evil.example:7420', false],
     ['127.0.0.1.evil.example', false],
     ['', false],
@@ -55,7 +58,7 @@ function isRefused(asked: Asked, options: { hostnames?: string[] } = {}): boolea
   const { host = '127.0.0.1:7420', method = 'GET', headers = {} } = asked
   const request = new Request(OURS, { method, headers: { ...headers, host } })
   try {
-    guardRequest(request, { hostnames: ['gpu.example'], origins: ['https://console.example'], ...options })
+    guardRequest(request, { hostnames: ['gpu.example', '*.pool.example'], origins: ['https://console.example'], ...options })
     return false
   } catch (error) {
     assert.ok(error instanceof Problem && error.code === 'forbidden_origin')

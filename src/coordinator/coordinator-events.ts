@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { AuditEvent } from '#audit/audit-events.ts'
 import { FleetEvent } from '#fleet/fleet-events.ts'
 import { LedgerEvent } from '#ledger/ledger-events.ts'
+import { ModelEvent } from '#models/model-events.ts'
 import { OrganisationEvent } from '#organisations/organisation-events.ts'
 import { describeIssue } from '#protocol/describe-issue.ts'
 import { NanoUsd } from '#protocol/money.ts'
@@ -33,6 +34,7 @@ export const CoordinatorEvent = z.discriminatedUnion('type', [
   FleetEvent,
   OrganisationEvent,
   AuditEvent,
+  ModelEvent,
   UsageEvent,
 ])
 export type CoordinatorEvent = z.output<typeof CoordinatorEvent>

@@ -4,9 +4,11 @@ import { serveCell } from './cell-service.ts'
 import { type Coordinator, type CoordinatorOptions, openCoordinator } from './coordinator.ts'
 import { createFeed } from './feed.ts'
 import { createGateways, forgetTransfers, keepHouse } from './gateways.ts'
+import { createModelFleet, type ModelFleet } from './model-fleet.ts'
 
 export interface CoordinatorService {
   readonly coordinator: Coordinator
+  readonly models: ModelFleet
   close(): Promise<void>
 }
 
@@ -42,12 +44,16 @@ export function serveCoordinator(
   const startedMs = clock.elapsedMs()
   const gateways = createGateways(startedMs)
   const feed = createFeed(coordinator, options.apiUrl)
-  const service = serveCell({ bus, clock, log, coordinator, gateways, feed, feeBps: options.feeBps })
+  const models = createModelFleet(coordinator.state)
+  const { feeBps } = options
+  const service = serveCell({ bus, clock, log, coordinator, gateways, feed, models, feeBps })
+  const announce = () =>
+    bus.publish(subjects.changed, `${coordinator.sequence()} ${coordinator.journal.epoch}`)
   let announced = 0
   coordinator.onDurable(() => {
     if (feed.newest() === announced) return
     announced = feed.newest()
-    bus.publish(subjects.changed, String(announced))
+    announce()
   })
 
   let isClosed = false
@@ -58,6 +64,7 @@ export function serveCoordinator(
     coordinator.execute(
       (turn) => {
         gateways.giveUpSilent(turn, elapsedMs)
+        models.step(turn)
         keepHouse(turn, { mayExpireHolds: elapsedMs - startedMs >= HOLDS_SAFE_MS })
         if (ticks++ % FORGET_EVERY_TICKS === 0) forgetTransfers(turn)
       },
@@ -66,10 +73,11 @@ export function serveCoordinator(
     clock.after(TICK_MS, tick)
   }
   clock.after(TICK_MS, tick)
-  bus.publish(subjects.changed, String(coordinator.sequence()))
+  announce()
 
   return {
     coordinator,
+    models,
     async close() {
       isClosed = true
       service.close()

@@ -5,6 +5,8 @@ import { unreachable } from '#kernel/assert.ts'
 import { fromCanonical, toCanonical } from '#kernel/canonical.ts'
 import { evolveLedger } from '#ledger/evolve-ledger.ts'
 import { checkLedger, emptyLedger, type Ledger } from '#ledger/ledger.ts'
+import { evolveModels } from '#models/evolve-models.ts'
+import { checkModels, emptyModels, type Models } from '#models/models.ts'
 import { countUse, evolveOrganisations } from '#organisations/evolve-organisations.ts'
 import { checkOrganisations, emptyOrganisations, type Organisations } from '#organisations/organisations.ts'
 import type { CoordinatorEvent, UsageEvent } from './coordinator-events.ts'
@@ -15,6 +17,7 @@ export interface CoordinatorState {
   readonly fleet: Fleet
   readonly organisations: Organisations
   readonly audit: Audit
+  readonly models: Models
 }
 
 export const emptyState = (): CoordinatorState => ({
@@ -22,9 +25,10 @@ export const emptyState = (): CoordinatorState => ({
   fleet: emptyFleet(),
   organisations: emptyOrganisations(),
   audit: emptyAudit(),
+  models: emptyModels(),
 })
 
-type Domain = 'ledger' | 'fleet' | 'organisation' | 'audit' | 'usage'
+type Domain = 'ledger' | 'fleet' | 'organisation' | 'audit' | 'model' | 'usage'
 
 /** Applies one event to the domain that its type names. */
 export function evolve(state: CoordinatorState, event: CoordinatorEvent): void {
@@ -41,6 +45,9 @@ export function evolve(state: CoordinatorState, event: CoordinatorEvent): void {
       break
     case 'audit':
       evolveAudit(state.audit, event as Parameters<typeof evolveAudit>[1])
+      break
+    case 'model':
+      evolveModels(state.models, event as Parameters<typeof evolveModels>[1])
       break
     case 'usage':
       evolveUsage(state, event as UsageEvent)
@@ -64,6 +71,7 @@ export function checkState(state: CoordinatorState): void {
   checkFleet(state.fleet)
   checkOrganisations(state.organisations)
   checkAudit(state.audit)
+  checkModels(state.models)
 }
 
 /** The state as one text: equal states, and only they, give equal texts. */

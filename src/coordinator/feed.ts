@@ -3,11 +3,12 @@ import type { FollowedKey, FollowedNode, FollowReply } from '#protocol/cell.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { CoordinatorEvent } from './coordinator-events.ts'
 import type { CoordinatorState } from './coordinator-state.ts'
+import { followedModels, wantedModels } from './model-orders.ts'
 
 export interface Feed {
   /** Sequence of the newest change that readers should fetch. */
   newest(): number
-  /** Nodes and keys that changed after `version` of this `epoch`; all of them for another epoch's reader. */
+  /** Nodes, keys and models that changed after `version` of this `epoch`; all of them for another epoch's reader. */
   since(reader: { epoch: number; version: number }): Omit<FollowReply, 'wantsPresence' | 'gateways'>
 }
 
@@ -17,6 +18,8 @@ export function createFeed(coordinator: Coordinator, apiUrl?: string): Feed {
   const changedNodes = new Map<string, number>()
   const changedKeys = new Map<string, number>()
   let newest = coordinator.sequence()
+  /** Of the catalogue's last change. */
+  let catalogued = newest
 
   coordinator.onEvent((event, sequence) => {
     const nodeId = changedNode(event)
@@ -24,6 +27,10 @@ export function createFeed(coordinator: Coordinator, apiUrl?: string): Feed {
     if (nodeId) {
       changedNodes.delete(nodeId)
       changedNodes.set(nodeId, sequence)
+      newest = sequence
+    }
+    if (changesCatalogue(event)) {
+      catalogued = sequence
       newest = sequence
     }
     const keyId = changedKey(event)
@@ -49,6 +56,7 @@ export function createFeed(coordinator: Coordinator, apiUrl?: string): Feed {
         isComplete,
         nodes: [...nodeIds].flatMap((id) => followedNode(state, id)),
         keys: [...keyIds].flatMap((id) => followedKey(state, id)),
+        ...((isComplete || version < catalogued) && { models: followedModels(state.models) }),
         ...(apiUrl === undefined ? {} : { apiUrl }),
       }
     },
@@ -69,11 +77,17 @@ function changedNode(event: CoordinatorEvent): string | null {
     case 'fleet.node_undrained':
     case 'fleet.node_banned':
     case 'fleet.node_unbanned':
+    case 'fleet.node_classed':
+    case 'model.placed':
+    case 'model.evicted':
       return event.nodeId
     default:
       return null
   }
 }
+
+const changesCatalogue = ({ type }: CoordinatorEvent): boolean =>
+  type === 'model.added' || type === 'model.changed' || type === 'model.removed'
 
 /** The key whose followed fields `event` changes. */
 function changedKey(event: CoordinatorEvent): string | null {
@@ -95,9 +109,11 @@ function changedKey(event: CoordinatorEvent): string | null {
 function followedNode(state: CoordinatorState, id: string): FollowedNode[] {
   const node = state.fleet.nodes.get(id)
   if (!node) return []
-  const { organisationId, publicKey, session, isDrained, bannedReason, capability } = node
+  const { organisationId, publicKey, session, isDrained, bannedReason, capability, nodeClass } = node
   const models = capability?.models.map((model) => model.id) ?? []
-  return [{ id, organisationId, publicKey, session, isDrained, isBanned: bannedReason !== null, models }]
+  const isBanned = bannedReason !== null
+  const told = { id, organisationId, publicKey, session, isDrained, isBanned, models, nodeClass }
+  return [{ ...told, ...(capability?.hosting && { wanted: wantedModels(state.models, id) }) }]
 }
 
 function followedKey(state: CoordinatorState, id: string): FollowedKey[] {

@@ -3,6 +3,7 @@ import { decideFleet, type FleetCommand, type FleetRefusal } from '#fleet/decide
 import type { TimestampMs } from '#kernel/time.ts'
 import { decideLedger, type LedgerCommand } from '#ledger/decide-ledger.ts'
 import type { LedgerRefusal } from '#ledger/ledger-refusal.ts'
+import { decideModels, type ModelCommand, type ModelRefusal } from '#models/decide-models.ts'
 import { decideOrganisations, type OrganisationCommand } from '#organisations/decide-organisations.ts'
 import type { OrganisationRefusal } from '#organisations/organisation-refusal.ts'
 import type { CoordinatorEvent, UsageEvent } from './coordinator-events.ts'
@@ -21,6 +22,7 @@ export interface Turn {
   ledger(command: LedgerCommand): LedgerRefusal | null
   fleet(command: FleetCommand): FleetRefusal | null
   organisations(command: OrganisationCommand): OrganisationRefusal | null
+  models(command: ModelCommand): ModelRefusal | null
   /** Adds a line to an organisation's audit log. */
   audit(command: AuditCommand): void
   recordUsage(event: UsageEvent): void
@@ -44,6 +46,7 @@ export function startTurn(state: CoordinatorState, nowMs: TimestampMs, events: C
     fleet: (command) => accept<FleetRefusal>(decideFleet(state.fleet, command)),
     organisations: (command) =>
       accept<OrganisationRefusal>(decideOrganisations(state.organisations, command)),
+    models: (command) => accept<ModelRefusal>(decideModels(state.models, command)),
     audit: (command) => void accept(decideAudit(state.audit, command)),
     recordUsage(event) {
       evolve(state, event)

@@ -3,6 +3,7 @@ import { toCanonical } from '#kernel/canonical.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import type { TimestampMs } from '#kernel/time.ts'
 import type { Capability } from '#protocol/capability.ts'
+import type { NodeClass } from '#protocol/node-class.ts'
 import { type Fleet, type Node, SUSPECT_GRACE_MS } from './fleet.ts'
 import type { FleetEvent, LossReason } from './fleet-events.ts'
 
@@ -24,6 +25,7 @@ export type FleetCommand =
   | { kind: 'undrain'; nodeId: string; nowMs: TimestampMs }
   | { kind: 'ban'; nodeId: string; reason: string; nowMs: TimestampMs }
   | { kind: 'unban'; nodeId: string; nowMs: TimestampMs }
+  | { kind: 'class'; nodeId: string; nodeClass: NodeClass; nowMs: TimestampMs }
 
 export interface EnrolCommand {
   kind: 'enrol'
@@ -56,6 +58,7 @@ export type FleetRefusal =
   | 'session_stale'
   | 'presence_unchanged'
   | 'grace_not_over'
+  | 'attestation_missing'
 
 /** The events that `command` causes (none when it asks for what already is), or why it is refused. */
 export function decideFleet(fleet: Fleet, command: FleetCommand): FleetRefusal | FleetEvent[] {
@@ -138,6 +141,12 @@ function decideNode(fleet: Fleet, command: NodeCommand): FleetRefusal | FleetEve
         : []
     case 'unban':
       return node.bannedReason === null ? [] : [{ type: 'fleet.node_unbanned', nodeId, atMs }]
+    case 'class': {
+      const { nodeClass } = command
+      // Only a proof of the hardware's maker gives this class, and none is verified yet.
+      if (nodeClass === 'attested') return 'attestation_missing'
+      return node.nodeClass === nodeClass ? [] : [{ type: 'fleet.node_classed', nodeId, nodeClass, atMs }]
+    }
     default:
       return unreachable(command)
   }

@@ -50,6 +50,9 @@ export function evolveFleet(fleet: Fleet, event: FleetEvent): void {
     case 'fleet.node_unbanned':
       nodeOf(fleet, event.nodeId).bannedReason = null
       break
+    case 'fleet.node_classed':
+      nodeOf(fleet, event.nodeId).nodeClass = event.nodeClass
+      break
     default:
       unreachable(event)
   }
@@ -72,6 +75,7 @@ function evolveEnrolled(fleet: Fleet, event: FleetEvent & { type: 'fleet.node_en
     lossReason: null,
     isDrained: false,
     bannedReason: null,
+    nodeClass: 'community',
     askPerGpuHour,
     capability: null,
   })

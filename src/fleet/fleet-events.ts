@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Capability } from '#protocol/capability.ts'
 import { NanoUsd } from '#protocol/money.ts'
+import { NodeClass } from '#protocol/node-class.ts'
 
 /** Why a node that was reachable no longer is. */
 export const LossReason = z.enum(['left', 'link_closed', 'silent', 'gateway_lost'])
@@ -45,5 +46,11 @@ export const FleetEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('fleet.node_undrained'), nodeId: z.string(), atMs: z.int() }),
   z.object({ type: z.literal('fleet.node_banned'), nodeId: z.string(), reason: z.string(), atMs: z.int() }),
   z.object({ type: z.literal('fleet.node_unbanned'), nodeId: z.string(), atMs: z.int() }),
+  z.object({
+    type: z.literal('fleet.node_classed'),
+    nodeId: z.string(),
+    nodeClass: NodeClass,
+    atMs: z.int(),
+  }),
 ])
 export type FleetEvent = z.output<typeof FleetEvent>

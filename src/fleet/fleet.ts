@@ -14,6 +14,7 @@ import { assert } from '#kernel/assert.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import type { TimestampMs } from '#kernel/time.ts'
 import type { Capability } from '#protocol/capability.ts'
+import type { NodeClass } from '#protocol/node-class.ts'
 import type { LossReason } from './fleet-events.ts'
 
 export interface Fleet {
@@ -38,6 +39,7 @@ export interface Node {
   lossReason: LossReason | null
   isDrained: boolean
   bannedReason: string | null
+  nodeClass: NodeClass
   askPerGpuHour: NanoUsd
   capability: Capability | null
 }

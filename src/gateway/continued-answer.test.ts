@@ -1,11 +1,16 @@
 /** Nodes that fail in the middle of an answer, and others that go on with it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Turn } from '#coordinator/turn.ts'
+import type { NanoUsd } from '#kernel/money.ts'
+import { consumerAccount, EXTERNAL_TEST } from '#ledger/ledger.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
 import { FrameType } from '#protocol/frame.ts'
 import type { ScriptedAgent } from '#sim/scripted-agent.ts'
 import { createTestNetwork } from '#sim/test-network.ts'
-import { FIRST_TOKEN_WAIT_MS, QUEUE_WAIT_MS, STALL_MS } from './gateway.ts'
+import { PAYER } from '#sim/test-world.ts'
+import { QUEUE_WAIT_MS } from './admission.ts'
+import { FIRST_TOKEN_WAIT_MS, STALL_MS } from './dispatcher.ts'
 
 /** Nano-USD per token at the scripted nodes. */
 const PROMPT = 100n
@@ -164,12 +169,63 @@ test('a node that falls silent with nobody to go on is waited for longer', async
   assert.ok(STALL_MS < FIRST_TOKEN_WAIT_MS)
 })
 
+test('a dearer node goes on when the balance covers the whole, though not beside what was reserved before', async () => {
+  const { call, first, second, run, money } = await begun({ others: [dearer], balance: DEARER_COST_MAX })
+  first.delta(1, 'Hel', 2)
+  first.fail(1, 'engine_failed')
+  await run(100)
+  second.delta(1, 'lo', 3)
+  second.end(1, { promptTokens: 20, completionTokens: 3 })
+  await run(100)
+  assert.equal(call.heard.at(-1), 'finish stop')
+  const { cost } = call.result()
+  assert.equal(cost, 2n * COMPLETION + 20n * PROMPT + 3n * 2n * COMPLETION)
+  await run(60_000)
+  assert.deepEqual(money(), { available: DEARER_COST_MAX - cost, held: 0n })
+})
+
+test('a dearer node that the balance does not cover is not asked, and the answer that breaks off costs nothing', async () => {
+  const balance = DEARER_COST_MAX - 1n
+  const { call, first, second, run, money } = await begun({ others: [dearer], balance })
+  first.delta(1, 'Hel', 2)
+  first.fail(1, 'engine_failed')
+  await run(100)
+  assert.deepEqual([call.heard.at(-1), second.requests()], ['problem funds_insufficient', []])
+  await run(60_000)
+  assert.deepEqual(money(), { available: balance, held: 0n })
+})
+
+test('a caller that leaves while a dearer node is being paid for pays from what was reserved before', async () => {
+  const { call, first, second, run, outcomes, take, service } = await begun({
+    others: [dearer],
+    balance: COST_MAX,
+  })
+  const captures: unknown[] = []
+  service.coordinator.onEvent((event) => {
+    if (event.type === 'ledger.captured') captures.push([event.fromHold, event.fromAvailable])
+  })
+  take((turn) => deposit(turn, DEARER_COST_MAX))
+  first.delta(1, 'Hel', 2)
+  first.fail(1, 'engine_failed')
+  while (call.run().state !== 'reserving') await run(1)
+  call.run().cancel()
+  await run(5_000)
+  assert.deepEqual([outcomes[0]?.outcome, second.requests()], ['cancelled', []])
+  assert.deepEqual(captures, [[2n * COMPLETION, 0n]])
+})
+
 const { started } = FrameType
+/** The most that a request can cost at the first node. */
+const COST_MAX = 100n * PROMPT + 50n * COMPLETION
+/** Half as fast at the same ask: its tokens cost twice as much. */
+const dearer = { ...model, decodeTokensPerSecond: 50 }
+/** The most that it can cost when it goes on there after two tokens. */
+const DEARER_COST_MAX = 2n * COMPLETION + 100n * PROMPT + 48n * 2n * COMPLETION
 
 /** A request whose first node is `first`: it was alone when the request came. */
-async function begun({ others = [model] }: { others?: readonly object[] } = {}) {
+async function begun({ others = [model], balance }: { others?: readonly object[]; balance?: NanoUsd } = {}) {
   const ids = ['a', 'b', 'c']
-  const network = await createTestNetwork({ nodes: ids })
+  const network = await createTestNetwork({ nodes: ids, ...(balance === undefined ? {} : { balance }) })
   const first = await network.connect('a', [model])
   const call = network.ask()
   await network.run(100)
@@ -178,6 +234,13 @@ async function begun({ others = [model] }: { others?: readonly object[] } = {}) 
   const [second = first, third] = rest
   assert.equal(first.requests().length, 1)
   return { ...network, call, first, second, third }
+}
+
+function deposit(turn: Turn, amount: NanoUsd): void {
+  const { nowMs } = turn
+  const accounts = { debitAccountId: EXTERNAL_TEST, creditAccountId: consumerAccount(PAYER) }
+  const transfer = { transferId: 'more', ...accounts, amount, memo: 'deposit', createdAtMs: nowMs, nowMs }
+  assert.equal(turn.ledger({ kind: 'transfer', ...transfer }), null)
 }
 
 function only(agent: ScriptedAgent): { stream: number; request: Extract<EngineRequest, { kind: 'chat' }> } {

@@ -14,26 +14,31 @@ export interface Follower {
 
 /** Keeps `directory` up to date: every second, and at once when the coordinator says that something changed. */
 export function startFollower(
-  parts: { bus: Bus; clock: Clock; log: Log; directory: Directory; gatewayId: string },
+  parts: { bus: Bus; clock: Clock; log: Log; directory: Directory; gatewayId: string; news?: () => Pick<Follow, 'demand' | 'hosted'> },
   onReply: (reply: FollowReply) => void,
 ): Follower {
   const { bus, clock, log, directory, gatewayId } = parts
-  let isFetching = false
+  /** The fetch under way; 0 without one. What an abandoned one brings is not looked at. */
+  let fetching = 0
+  let fetches = 0
+  /** Of the coordinators that were heard. */
+  let newestEpoch = 0
   let isPoked = false
   let isClosed = false
 
   function fetch(): void {
     if (isClosed) return
-    if (isFetching) {
+    if (fetching !== 0) {
       isPoked = true
       return
     }
-    isFetching = true
+    const number = ++fetches
+    fetching = number
     const askedMs = clock.elapsedMs()
-    const input = { gatewayId, epoch: directory.epoch(), version: directory.version() }
+    const input = { gatewayId, epoch: directory.epoch(), version: directory.version(), ...parts.news?.() }
     callCell({ bus, log }, followCall, input, (reply) => {
-      isFetching = false
-      if (isClosed) return
+      if (isClosed || fetching !== number) return
+      fetching = 0
       if (reply) {
         directory.apply(reply, askedMs)
         onReply(reply)
@@ -50,7 +55,13 @@ export function startFollower(
     fetch()
     clock.after(FOLLOW_EVERY_MS, tick)
   }
-  const subscription = bus.subscribe(subjects.changed, fetch)
+  const subscription = bus.subscribe(subjects.changed, (news) => {
+    // Whoever led before may be frozen, and would keep us waiting for the rest of the time-out.
+    const epoch = Math.max(epochOf(news), newestEpoch, directory.epoch())
+    if (epoch > Math.max(newestEpoch, directory.epoch())) fetching = 0
+    newestEpoch = epoch
+    fetch()
+  })
   tick()
   return {
     poke: fetch,
@@ -60,3 +71,6 @@ export function startFollower(
     },
   }
 }
+
+/** 0 where the coordinator does not say its epoch, as those of the first release. */
+const epochOf = (news: string): number => Number(/ (\d+)$/.exec(news)?.[1] ?? 0)

@@ -3,23 +3,27 @@
  * node, meters it. No call to the coordinator is on a request's path.
  */
 import type { Host, Link, LinkHandlers } from '#host/host.ts'
-import type { NanoUsd } from '#kernel/money.ts'
-import type { EngineRequest } from '#protocol/engine-request.ts'
+import type { FollowedKey } from '#protocol/cell.ts'
+import { featuresNeeded } from '#protocol/engine-features.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { Scope } from '#protocol/scope.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
+import { createDispatcher, type Dispatcher } from './dispatcher.ts'
 import { createDirectory, type Directory } from './directory.ts'
 import { featureMissing } from './engine-fit.ts'
 import { startFollower } from './follower.ts'
+import { createHostingDesk } from './hosting-desk.ts'
 import { createKeyBudgets, type LimitedKey } from './key-budgets.ts'
 import type { NetworkIdentity } from './network-prover.ts'
-import type { NodeConnection, Offer } from './node-connection.ts'
+import { type LiveModel, liveModels } from './live-models.ts'
 import { createNodeLinks, type NodeLinks } from './node-links.ts'
-import { RequestQueue } from './request-queue.ts'
-import { RequestRun, type RunHost, type RunRequest, type RunSink } from './request-run.ts'
-import { chooseNode } from './router.ts'
+import { noMatch } from './preferences.ts'
+import type { RequestRun, RunHost } from './request-run.ts'
+import type { RunRequest, RunSink } from './run-request.ts'
+import { type GatewayTelemetry, noTelemetry } from './telemetry.ts'
+import { QUEUE_WAIT_MS } from './admission.ts'
 import { createSlices } from './slices.ts'
-import { openUsageSpool } from './usage-spool.ts'
+import { openUsageSpool, type UsageSpool } from './usage-spool.ts'
 
 export interface GatewayOptions {
   readonly gatewayId: string
@@ -32,6 +36,8 @@ export interface GatewayOptions {
   readonly onFatal: (problem: Problem) => void
   /** Told of each request's one outcome. */
   readonly onOutcome?: (record: UsageRecord) => void
+  /** Told of all that happens to requests. */
+  readonly telemetry?: GatewayTelemetry
 }
 
 export interface Caller {
@@ -50,6 +56,12 @@ export interface Gateway {
   authenticate(apiKey: string | null): Caller | Problem
   /** Takes the request in, or says why not. From here on it ends in exactly one outcome. */
   admit(request: RunRequest, sink: RunSink, caller?: Caller): RequestRun | Problem
+  /** Who holds the key with this id, as `authenticate`; `null` when it is good for nothing any more. */
+  callerOf(keyId: string): Caller | null
+  /** How many requests of batches may be given to nodes now; none while anybody else waits for a node. */
+  batchRoom(model: string): number
+  /** What became durable with the readings of batches, and nobody has released. */
+  readonly kept: Pick<UsageSpool, 'kept' | 'release'>
   /** `x-ratelimit-*` of the caller's key, as they stand now. */
   limitHeaders(caller: Caller): Record<string, string>
   acceptLink(link: Link): LinkHandlers
@@ -58,39 +70,14 @@ export interface Gateway {
   /** The longest context that a live node has for `model`; null while none serves it. */
   contextTokens(model: string): number | null
   requestsOpen(): number
+  /** Those that have not ended. */
+  requests(): Iterable<RequestRun>
+  /** Meter readings that are not in the ledger yet. */
+  spoolLag(): number
   /** Runs once the directory was first loaded. */
   onReady(run: () => void): void
   close(): Promise<void>
 }
-
-export interface LiveModel {
-  readonly id: string
-  readonly contextTokens: number
-  readonly nodes: number
-  readonly slots: number
-  readonly tasks: readonly string[]
-  readonly promptPerMillionMin: NanoUsd
-  readonly promptPerMillionMax: NanoUsd
-  readonly completionPerMillionMin: NanoUsd
-  readonly completionPerMillionMax: NanoUsd
-  readonly decodeTokensPerSecond: number
-  /** Of the quickest node, one request alone. */
-  readonly decodeTokensPerSecondSingle: number
-  /** What at least one of its nodes can do beyond plain text. */
-  readonly features: readonly string[]
-  /** An answer goes on when its node fails, on another with the same weights: some of its nodes take one over. */
-  readonly resumes: boolean
-}
-
-/** How long a request waits for a node or for money before it is refused. */
-export const QUEUE_WAIT_MS = 30_000
-/** Silence of an engine that counts as its failure: before the first token, and after it. */
-export const FIRST_TOKEN_WAIT_MS = 60_000
-export const STALL_MS = 20_000
-/** A caller that reads nothing for this long loses its answer: it must not hold a slot for ever. */
-export const SLOW_READER_MS = 60_000
-const QUEUE_MAX = 1_024
-const SWEEP_MS = 250
 
 export async function openGateway(host: Host, options: GatewayOptions): Promise<Gateway> {
   const { bus, clock, crypto, log, random, secrets } = host
@@ -103,13 +90,11 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     onSettled: budgets.settled,
   })
   const slices = createSlices(host, { gatewayId, acknowledgedSequence: () => spool.acknowledged() })
-  const queue = new RequestQueue<RequestRun>(QUEUE_MAX)
-  const runs = new Set<RequestRun>()
+  const telemetry = options.telemetry ?? noTelemetry
   const readyListeners: (() => void)[] = []
   let isClosed = false
-  let isPumping = false
-  let isPumpDue = false
 
+  const hosting = createHostingDesk(clock, directory)
   const nodes = createNodeLinks(
     { bus, clock, crypto, log, secrets, directory },
     {
@@ -117,101 +102,40 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
       incarnation: journal.epoch,
       ...(options.heartbeatMs === undefined ? {} : { heartbeatMs: options.heartbeatMs }),
       ...(options.network === undefined ? {} : { network: options.network }),
-      onAvailable: () => pump(),
+      hosting,
+      onAvailable: () => dispatcher.pump(),
       onUnknownNode: () => follower.poke(),
     },
   )
-  const follower = startFollower({ bus, clock, log, directory, gatewayId }, (reply) => {
+  const news = () => hosting.news(nodes.all(), [...dispatcher.runs()].map(demandOf))
+  const follower = startFollower({ bus, clock, log, directory, gatewayId, news }, (reply) => {
     budgets.tell(reply.keys.flatMap(({ budgetId, use }) => (budgetId && use ? [{ budgetId, ...use }] : [])))
     budgets.followed(reply.gateways ?? 1)
     for (const run of readyListeners.splice(0)) run()
     if (reply.wantsPresence) nodes.reportAll()
     // Nearly every reply says that nothing changed.
-    if (reply.isComplete || reply.nodes.length > 0) nodes.recheck()
-    else pump()
+    if (reply.isComplete || reply.nodes.length > 0 || reply.models) nodes.recheck()
+    else dispatcher.pump()
   })
 
-  /** Gives waiting requests to free nodes, oldest first, as long as any fits. What frees a slot meanwhile runs it again. */
-  function pump(): void {
-    isPumpDue = true
-    if (isPumping || isClosed) return
-    isPumping = true
-    while (isPumpDue) {
-      isPumpDue = false
-      for (const run of queue.candidates()) {
-        const choice = choose(run)
-        if (!choice) continue
-        queue.remove(run)
-        run.assign(choice.node, choice.offer)
-      }
+  const { reserve, settle } = slices
+  const meter: RunHost['meter'] = (record, done, kept) => {
+    const metered = (sequence: number): void => {
+      done(sequence)
+      options.onOutcome?.(record)
+      telemetry.onOutcome(record)
     }
-    isPumping = false
+    spool.append(record, metered, kept)
   }
-
-  function choose(run: RequestRun): { node: NodeConnection; offer: Offer } | null {
-    const { engine } = run.request
-    const candidates = []
-    for (const node of nodes.ready()) {
-      const offer = node.offers.get(engine.model)
-      if (!offer || !run.accepts(offer)) continue
-      const { slots, decodeTokensPerSecond } = offer.model
-      const outstanding = node.outstanding()
-      candidates.push({ nodeId: node.nodeId, outstanding, slots, decodeTokensPerSecond, node, offer })
-    }
-    return chooseNode(candidates, random)
-  }
-
-  const runHost: RunHost = {
-    nowMs: () => clock.nowMs(),
-    elapsedMs: () => clock.elapsedMs(),
-    reserve: slices.reserve,
-    settle: slices.settle,
-    meter(record, done) {
-      spool.append(record, (sequence) => {
-        done(sequence)
-        options.onOutcome?.(record)
-      })
-    },
-    onFreed(run) {
-      // A caller may leave while its request still waits for a node.
-      queue.remove(run)
-      pump()
-    },
-    onOver: (run) => void runs.delete(run),
-    requeue(run) {
-      queue.putBack(run)
-      pump()
-    },
-  }
-
-  /** With another node at hand a silent one is left soon; alone it is waited for. */
-  function silenceMsMax(run: RequestRun): number {
-    if (!run.pace.hasData) return FIRST_TOKEN_WAIT_MS
-    const canMove = [...nodes.ready()].some((node) => {
-      const offer = node.offers.get(run.request.engine.model)
-      return node.nodeId !== run.nodeId && offer !== undefined && run.accepts(offer)
-    })
-    return canMove ? Math.min(run.pace.stallMs(), STALL_MS) : STALL_MS
-  }
-
-  function sweep(): void {
-    if (isClosed) return
-    const nowMs = clock.elapsedMs()
-    for (const run of runs) {
-      const silenceMs = nowMs - run.pace.movedMs
-      const isWaiting = run.state === 'waiting' || run.state === 'reserving'
-      if (isWaiting && nowMs - run.waitingSinceMs > QUEUE_WAIT_MS) {
-        queue.remove(run)
-        run.fail(run.state === 'waiting' ? noNodeInTime(run, nodes) : notReserved())
-      } else if (run.state === 'running' && run.isPaused) {
-        if (silenceMs > SLOW_READER_MS) run.cutReader()
-      } else if (run.state === 'running') {
-        if (silenceMs > run.pace.stallMs() && silenceMs > silenceMsMax(run)) run.stall(silenceMs)
-      }
-    }
-    clock.after(SWEEP_MS, sweep)
-  }
-  clock.after(SWEEP_MS, sweep)
+  const dispatcher: Dispatcher = createDispatcher({
+    clock,
+    random,
+    nodes,
+    directory,
+    telemetry,
+    money: { reserve, settle, meter },
+  })
+  const { tableOf } = dispatcher
 
   return {
     gatewayId,
@@ -219,41 +143,48 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     nodes,
     authenticate: (apiKey) =>
       authenticate({ apiKey, directory, hash: (key) => hex(crypto.hmacSha256(keySecret, key)) }),
+    callerOf(keyId) {
+      const key = directory.keyById(keyId)
+      return key ? callerWith(key) : null
+    },
+    batchRoom: dispatcher.batchRoom,
+    kept: spool,
     limitHeaders: ({ limited }) => (limited ? budgets.headers(limited) : {}),
     admit(request, sink, caller) {
-      const refusal = refuse(request.engine.model) ?? unfit(request.engine, nodes)
-      if (refusal) return refusal
+      const refusal = refuse(request.engine.model) ?? unfit(request)
+      if (refusal) return refused(request, refusal)
       const limited = caller?.limited
       const tokensMax = request.promptTokensMax + request.completionTokensMax
       const budget = limited ? budgets.admit(limited, tokensMax) : null
-      if (budget instanceof Problem) return budget
-      const run = new RequestRun(runHost, { ...request, ...(budget && { budget }) }, sink)
-      if (!queue.push(run)) {
-        budget?.release()
-        return new Problem(
-          'queue_full',
-          `All nodes are busy and ${QUEUE_MAX} requests wait. Try again in a few seconds.`,
-        )
-      }
-      runs.add(run)
-      pump()
-      return run
+      if (budget instanceof Problem) return refused(request, budget)
+      const admitted = dispatcher.admit({ ...request, ...(budget && { budget }) }, sink)
+      if (!(admitted instanceof Problem)) return admitted
+      budget?.release()
+      return refused(request, admitted)
     },
+    requests: dispatcher.runs,
+    spoolLag: () => spool.newest() - spool.acknowledged(),
     acceptLink: nodes.accept,
-    models: () => liveModels(nodes),
-    contextTokens: (model) => longestContext(offersOf(model, nodes)),
-    requestsOpen: () => runs.size,
+    models: () => liveModels(nodes.ready()),
+    contextTokens: (model) => tableOf(model)?.contextTokensMax ?? null,
+    requestsOpen: dispatcher.open,
     onReady(run) {
       if (directory.isLoaded()) run()
       else readyListeners.push(run)
     },
     async close() {
       isClosed = true
+      dispatcher.close()
       follower.close()
       slices.close()
       nodes.close()
       await spool.close()
     },
+  }
+
+  function refused({ requestId, organisationId, engine: { model } }: RunRequest, problem: Problem): Problem {
+    telemetry.onRefused({ requestId, model, organisationId, code: problem.code })
+    return problem
   }
 
   function refuse(model: string): Problem | null {
@@ -264,15 +195,31 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
         'The coordinator has been away for too long to meter more work. Try again later.',
       )
     }
-    const isHere = [...nodes.ready()].some((node) => node.hasOffered(model))
-    if (isHere || directory.knowsModel(model)) return null
-    const known = [...liveModels(nodes).keys()].slice(0, 10)
+    const isServed = tableOf(model) !== null
+    const cold = hosting.ask(model, { isServed, waitMs: QUEUE_WAIT_MS })
+    if (cold !== 'not_ours') return cold
+    if (isServed || [...nodes.ready()].some((node) => node.hasOffered(model)) || directory.knowsModel(model)) return null
+    const known = [...liveModels(nodes.ready()).keys()].slice(0, 10)
     const choice = known.length > 0 ? `It serves: ${known.join(', ')}.` : 'No node serves any model yet.'
     return new Problem('model_not_found', `No node of this network serves the model '${model}'. ${choice}`, {
       details: { param: 'model' },
     })
   }
+
+  /** Why none of the nodes that are here can serve it, or may: a wait would not help. */
+  function unfit({ engine, preferences }: RunRequest): Problem | null {
+    const table = tableOf(engine.model)
+    if (!table || (!preferences && featuresNeeded(engine).length === 0)) return null
+    const missing = featureMissing(engine, table.seats.map(({ offer }) => offer))
+    if (missing || !preferences) return missing
+    return noMatch(engine.model, preferences, table.seats.map(({ facts, offer }) => ({ node: facts, offer })))
+  }
 }
+
+const demandOf = ({ request, state }: RequestRun) => ({
+  model: request.engine.model,
+  isWaiting: state === 'waiting' || state === 'reserving',
+})
 
 function authenticate(parts: {
   apiKey: string | null
@@ -297,74 +244,12 @@ function authenticate(parts: {
       `The API key${hint} is unknown, expired or revoked. Make one with "shoal keys create".`,
     )
   }
+  return callerWith(key)
+}
+
+function callerWith(key: FollowedKey): Caller {
   const { id: keyId, organisationId, scopes, limits, budgetId = keyId } = key
   return { keyId, organisationId, scopes, ...(limits && { limited: { budgetId, limits } }) }
 }
 
-function noNodeInTime(run: RequestRun, nodes: NodeLinks): Problem {
-  const { model } = run.request.engine
-  if (run.isContinuing) {
-    return new Problem(
-      'node_failed',
-      `The node failed while it answered, and no other node with the same weights of '${model}' was free within ${QUEUE_WAIT_MS / 1_000} s to go on. Try again.`,
-    )
-  }
-  const serving = [...nodes.ready()].filter((node) => node.offers.has(model)).length
-  const failed = run.failedOffers.size
-  const why =
-    serving === 0
-      ? 'none is connected'
-      : `${serving} ${serving === 1 ? 'is' : 'are'} connected${failed > 0 ? `, ${failed} failed this request` : ''}, and no slot came free`
-  return new Problem(
-    'no_node_available',
-    `No node could take '${model}' within ${QUEUE_WAIT_MS / 1_000} s: ${why}. Try again later, or add a node with "shoal provide".`,
-  )
-}
-
-const notReserved = (): Problem =>
-  new Problem(
-    'unavailable',
-    'The coordinator did not answer in time to reserve the cost of this request. Try again later.',
-  )
-
-const offersOf = (model: string, nodes: NodeLinks): Offer[] =>
-  [...nodes.ready()].flatMap((node) => node.offers.get(model) ?? [])
-
-const unfit = (request: EngineRequest, nodes: NodeLinks): Problem | null =>
-  featureMissing(request, offersOf(request.model, nodes))
-
-const longestContext = (offers: readonly Offer[]): number | null =>
-  offers.length === 0 ? null : Math.max(...offers.map(({ model }) => model.contextTokens))
-
-function liveModels(nodes: NodeLinks): Map<string, LiveModel> {
-  const models = new Map<string, LiveModel>()
-  for (const node of nodes.ready()) {
-    for (const [id, { model, price }] of node.offers) {
-      const seen = models.get(id)
-      const { promptPerMillion, completionPerMillion } = price
-      models.set(id, {
-        id,
-        contextTokens: Math.max(seen?.contextTokens ?? 0, model.contextTokens),
-        nodes: (seen?.nodes ?? 0) + 1,
-        slots: (seen?.slots ?? 0) + model.slots,
-        tasks: [...new Set([...(seen?.tasks ?? []), ...model.tasks])],
-        promptPerMillionMin: least(seen?.promptPerMillionMin, promptPerMillion),
-        promptPerMillionMax: most(seen?.promptPerMillionMax, promptPerMillion),
-        completionPerMillionMin: least(seen?.completionPerMillionMin, completionPerMillion),
-        completionPerMillionMax: most(seen?.completionPerMillionMax, completionPerMillion),
-        decodeTokensPerSecond: (seen?.decodeTokensPerSecond ?? 0) + model.decodeTokensPerSecond,
-        decodeTokensPerSecondSingle: Math.max(
-          seen?.decodeTokensPerSecondSingle ?? 0,
-          model.decodeTokensPerSecondSingle,
-        ),
-        features: [...new Set([...(seen?.features ?? []), ...(model.features ?? [])])],
-        resumes: (seen?.resumes ?? false) || model.resumes === true,
-      })
-    }
-  }
-  return models
-}
-
-const least = (a: NanoUsd | undefined, b: NanoUsd): NanoUsd => (a === undefined || b < a ? b : a)
-const most = (a: NanoUsd | undefined, b: NanoUsd): NanoUsd => (a === undefined || b > a ? b : a)
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')

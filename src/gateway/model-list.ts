@@ -1,7 +1,7 @@
 /** `GET /v1/models`: OpenAI's list, and beside it what this network's models cost, hold and do. */
 import type { TimestampMs } from '#kernel/time.ts'
 import type { Model } from '#protocol/openai-reply.ts'
-import type { LiveModel } from './gateway.ts'
+import type { LiveModel } from './live-models.ts'
 
 /** Models by id, those of `allowed` alone if it is given. */
 export function listedModels(

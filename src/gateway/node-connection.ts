@@ -21,7 +21,10 @@ import {
   FrameType,
   isHeartbeat,
 } from '#protocol/frame.ts'
+import { type HostedModel, HostedModels } from '#protocol/model-catalogue.ts'
+import type { Region } from '#protocol/node-class.ts'
 import { Problem, type ProblemCode, problemKinds } from '#protocol/problem.ts'
+import { batchOffers } from './batches/batch-offers.ts'
 
 /** What a node's stream tells. After `onEnd` or `onProblem` nothing more comes. */
 export interface StreamSink {
@@ -46,11 +49,23 @@ export interface Offer {
 export interface NodeConnection {
   readonly nodeId: string
   readonly session: number
+  /** Of the agent protocol, as agreed on. */
+  readonly protocol: number
   status: 'online' | 'suspect'
   /** The agent said that it takes no new work. */
   isDraining: boolean
   lastHeardMs: number
   offers: ReadonlyMap<string, Offer>
+  /** The same at its price for work of batches; empty where it takes none. */
+  batchOffers: ReadonlyMap<string, Offer>
+  /** As its owner states it; `null` when unsaid. */
+  region: Region | null
+  keepsNoPrompts: boolean
+  /** What it said last of models that the network placed on it. */
+  hosted: readonly HostedModel[]
+  /** Looks again at which of its offers may be used, and at what price. */
+  reoffer(): void
+  send(message: Uint8Array): void
   /** It offered the model since it connected, though perhaps not at this moment: its engine may be starting again. */
   hasOffered(model: string): boolean
   outstanding(): number
@@ -69,6 +84,10 @@ export interface NodeConnectionParts {
   readonly link: Link
   readonly nodeId: string
   readonly session: number
+  /** Of the agent protocol, as agreed on; the first unless given. */
+  readonly protocol?: number
+  /** At what price its offer of a model may be used; null when it may not. As asked unless given. */
+  readonly quote?: (model: string, asked: TokenPrice) => TokenPrice | null
   readonly onReport: (report: NodeReport) => void
   /** A slot or a model came free, or the node takes work again. */
   readonly onAvailable: () => void
@@ -92,6 +111,7 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
   let streamNext = 1
   /** Belongs to the data frame that comes next. */
   let pendingDetail: { stream: number; detail: DeltaDetail; detailBytes: number } | null = null
+  let reported: NodeReport | null = null
   let isClosed = false
 
   function finish(stream: number): StreamSink | undefined {
@@ -114,6 +134,9 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
         return
       case FrameType.capability:
         return takeReport(NodeReport.parse(decodeJson(frame.payload)))
+      case FrameType.hostedModels:
+        connection.hosted = HostedModels.parse(decodeJson(frame.payload)).models
+        return
       case FrameType.drain:
         connection.isDraining = true
         return
@@ -158,14 +181,27 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
     }
   }
 
+  function offersIn({ capability, askPerGpuHour }: NodeReport): Map<string, Offer> {
+    const offers = new Map<string, Offer>()
+    for (const model of capability.models) {
+      const asked = tokenPrice(capability, model, askPerGpuHour)
+      const price = parts.quote ? parts.quote(model.id, asked) : asked
+      if (price) offers.set(model.id, { model, price })
+    }
+    return offers
+  }
+
+  function setOffers(offers: ReadonlyMap<string, Offer>, { capability }: NodeReport): void {
+    connection.offers = offers
+    connection.batchOffers = batchOffers(offers, capability.batchDiscountBps ?? null)
+  }
+
   function takeReport(report: NodeReport): void {
-    const { capability, askPerGpuHour } = report
-    connection.offers = new Map(
-      capability.models.map((model) => [
-        model.id,
-        { model, price: tokenPrice(capability, model, askPerGpuHour) },
-      ]),
-    )
+    const { capability } = report
+    connection.region = capability.region ?? null
+    connection.keepsNoPrompts = capability.keepsNoPrompts === true
+    reported = report
+    setOffers(offersIn(report), report)
     // Names beyond this many are a node's nonsense.
     if (offered.size < NAMES_MAX) for (const model of connection.offers.keys()) offered.add(model)
     parts.onReport(report)
@@ -179,6 +215,19 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
     isDraining: false,
     lastHeardMs: clock.elapsedMs(),
     offers: new Map(),
+    batchOffers: new Map(),
+    region: null,
+    keepsNoPrompts: false,
+    protocol: parts.protocol ?? 1,
+    hosted: [],
+    reoffer() {
+      if (!reported || !parts.quote) return
+      const offers = offersIn(reported)
+      if (!areSame(offers, connection.offers)) setOffers(offers, reported)
+    },
+    send(message) {
+      if (!isClosed) link.send(message)
+    },
     hasOffered: (model) => offered.has(model),
     outstanding: () => streams.size,
     open(request, sink) {
@@ -222,6 +271,16 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
   }
   return connection
 }
+
+const areSame = (a: ReadonlyMap<string, Offer>, b: ReadonlyMap<string, Offer>): boolean =>
+  a.size === b.size &&
+  [...a].every(([id, { price }]) => {
+    const other = b.get(id)?.price
+    return (
+      other?.promptPerMillion === price.promptPerMillion &&
+      other.completionPerMillion === price.completionPerMillion
+    )
+  })
 
 function readProblem(payload: Uint8Array): Problem {
   const { code, message, param, reason } = StreamProblem.parse(decodeJson(payload))

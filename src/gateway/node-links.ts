@@ -15,6 +15,7 @@ import { type NodePresence, ReportNode, subjects } from '#protocol/cell.ts'
 import { decodeFrames, decodeJson, encodeJsonFrame, FrameType } from '#protocol/frame.ts'
 import { jsonWriter } from '#protocol/wire-form.ts'
 import type { Directory } from './directory.ts'
+import type { HostingDesk } from './hosting-desk.ts'
 import { createNetworkProver, type NetworkIdentity } from './network-prover.ts'
 import { createNodeConnection, type NodeConnection } from './node-connection.ts'
 import { createPresenceReporter } from './presence-reporter.ts'
@@ -23,6 +24,10 @@ import { type HelloJudge, refuseHello } from './refuse-hello.ts'
 export interface NodeLinks {
   /** Handlers for a new agent link; the challenge is on its way. */
   accept(link: Link): LinkHandlers
+  /** Grows whenever somebody came, went or offers something else. */
+  version(): number
+  /** All connections. */
+  all(): Iterable<NodeConnection>
   /** Connections that may get new work, in a stable order. */
   ready(): Iterable<NodeConnection>
   count(): { online: number; suspect: number }
@@ -43,6 +48,8 @@ export interface NodeLinksOptions {
   readonly network?: NetworkIdentity
   /** Versions of the agent protocol; this release's own unless told otherwise. */
   readonly versions?: VersionRange
+  /** Knows which models nodes are to serve; without it none is told. */
+  readonly hosting?: HostingDesk
   /** Some node may take work that it could not before. */
   readonly onAvailable: () => void
   /** An agent named a node that the directory does not know yet. */
@@ -70,6 +77,7 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
     sessionHere: (nodeId) => connections.get(nodeId)?.session ?? 0,
     onUnknownNode: options.onUnknownNode,
   }
+  let version = 0
   let isClosed = false
 
   const reporter = createPresenceReporter(parts, {
@@ -87,6 +95,7 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
   function remove(connection: NodeConnection, reason: 'left' | 'link_closed' | 'silent'): void {
     if (connections.get(connection.nodeId) !== connection) return
     connections.delete(connection.nodeId)
+    version++
     const { nodeId, session } = connection
     log.info('node.gone', { nodeId, session, reason })
     reporter.tell({ nodeId, session, status: reason === 'left' ? 'gone' : 'suspect', reason })
@@ -126,19 +135,24 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
       link,
       nodeId,
       session,
+      protocol: hello.protocol,
+      quote: (model, asked) => (options.hosting ? options.hosting.quote(nodeId, model, asked) : asked),
       onReport: (report) => forward(nodeId, report),
       onAvailable: options.onAvailable,
       onMalformed: () => drop(connection, 'malformed frame', 1002),
     })
     connections.set(nodeId, connection)
+    version++
     log.info('node.admitted', { nodeId, session, agentVersion: hello.agentVersion })
     reporter.tell(presenceOf(connection))
     const proof = prover.prove({ hello, challenge, verdict: 'admit' })
     link.send(encodeJsonFrame(FrameType.admit, 0, { gatewayId, proof } satisfies Admit))
+    options.hosting?.tell(connection)
     return connection
   }
 
   function forward(nodeId: string, report: NodeReport): void {
+    version++
     bus.publish(subjects.report, writeReport({ nodeId, ...report }))
   }
 
@@ -194,6 +208,8 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
   clock.after(sweepMs, sweep)
   return {
     accept,
+    version: () => version,
+    all: () => connections.values(),
     *ready() {
       for (const connection of connections.values()) {
         if (connection.status !== 'online' || connection.isDraining) continue
@@ -210,7 +226,10 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
     recheck() {
       for (const connection of connections.values()) {
         if (directory.node(connection.nodeId)?.isBanned) drop(connection, 'the node is banned')
+        connection.reoffer()
+        options.hosting?.tell(connection)
       }
+      version++
       options.onAvailable()
     },
     close() {

@@ -12,6 +12,7 @@ import {
 import { parseChatRequest, parseCompletionRequest, parseEmbeddingRequest } from '#protocol/openai-parse.ts'
 import type { ChatCompletionRequest, CompletionRequest, EmbeddingRequest } from '#protocol/openai-request.ts'
 import { Problem } from '#protocol/problem.ts'
+import type { ProviderPreferences } from '#protocol/provider-preferences.ts'
 import {
   parseResponseRequest,
   type ResponseAsk,
@@ -20,6 +21,7 @@ import {
 } from '#protocol/responses-parse.ts'
 import type { ResponseRequest } from '#protocol/responses-request.ts'
 import type { ReplyForm } from './openai-shapes.ts'
+import { type Preferences, readPreferences } from './preferences.ts'
 
 export interface Asked {
   /** One for each choice, at least one; their ids of requests are set by whoever admits them. */
@@ -27,6 +29,8 @@ export interface Asked {
   readonly form: ReplyForm
   /** Of the Responses API, which says in its reply what was asked. */
   readonly response?: ResponseRequest
+  /** Which nodes will do, and what comes first. */
+  readonly preferences?: Preferences
 }
 
 export interface Ask {
@@ -106,7 +110,8 @@ function chatAsked(request: ChatCompletionRequest, requestId: string, contextTok
     ...chatExtras(request),
   } as const
   const ask = chatAsk(engine, contextTokens)
-  return { asks: repeated(ask, request.n), form: replyForm('chat', model, request, request.n ?? 1) }
+  const form = replyForm('chat', model, request, request.n ?? 1)
+  return { asks: repeated(ask, request.n), form, ...preferencesOf(request) }
 }
 
 function responseAsked(ask: ResponseAsk, requestId: string, contextTokens: number): Asked {
@@ -124,6 +129,7 @@ function responseAsked(ask: ResponseAsk, requestId: string, contextTokens: numbe
     asks: [chatAsk(engine, contextTokens)],
     form: replyForm('chat', model, { stream: request.stream }, 1),
     response: request,
+    ...preferencesOf(request),
   }
 }
 
@@ -155,7 +161,7 @@ function completionAsked(request: CompletionRequest, requestId: string, contextT
       n,
     )
   })
-  return { asks, form: replyForm('completion', model, request, asks.length) }
+  return { asks, form: replyForm('completion', model, request, asks.length), ...preferencesOf(request) }
 }
 
 function embeddingAsked(request: EmbeddingRequest, requestId: string): Asked {
@@ -173,7 +179,13 @@ function embeddingAsked(request: EmbeddingRequest, requestId: string): Asked {
       includesUsage: true,
       isBase64: request.encoding_format === 'base64',
     },
+    ...preferencesOf(request),
   }
+}
+
+const preferencesOf = (request: { provider?: ProviderPreferences | null | undefined }) => {
+  const preferences = readPreferences(request.provider)
+  return preferences && { preferences }
 }
 
 /** `n` times the same, but for the seed: equal seeds would give equal answers. */

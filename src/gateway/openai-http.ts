@@ -4,10 +4,14 @@ import { formatId, ID_BYTES } from '#kernel/id.ts'
 import { allows } from '#organisations/organisations.ts'
 import { isInRanges } from '#protocol/network-range.ts'
 import { Problem, toProblem } from '#protocol/problem.ts'
+import { formatTraceparent, parseTraceparent } from '#protocol/trace-context.ts'
+import type { CallWatch } from './call-watch.ts'
+import type { BatchApi } from './batches/batch-api.ts'
+import { answerPreflight, isPreflight, shareWith } from './cross-origin.ts'
 import type { Caller, Gateway } from './gateway.ts'
 import type { IdempotentReplies } from './idempotent-replies.ts'
 import { listedModels } from './model-list.ts'
-import { type Ask, type CallKind, readCall } from './openai-call.ts'
+import { type Asked, type CallKind, readCall } from './openai-call.ts'
 import { respondProblem } from './openai-problem.ts'
 import { writeReply } from './openai-reply-writer.ts'
 import type { Brake, Reply } from './openai-shapes.ts'
@@ -20,24 +24,38 @@ export interface OpenAiHttpParts {
   readonly clock: Clock
   readonly log: Log
   readonly secrets: Secrets
+  /**
+   * Whether a call may come from where its headers say: null, why not, or the origin of a page elsewhere that may read
+   * the answer. Left out where no browser comes.
+   */
+  judgeCall?(headers: Exchange['headers']): Problem | string | null
+  /** Files and batches, where they are kept; null until they are open. */
+  batches?(): BatchApi | null
   /** Without it an `Idempotency-Key` is refused rather than passed over. */
   readonly replies?: IdempotentReplies
+  readonly watch?: CallWatch | undefined
 }
 
 const BODY_BYTES_MAX = 4 * 1024 * 1024
 
 /** Serves one exchange whose path begins with `/v1/`. */
-export function serveOpenAi(parts: OpenAiHttpParts, exchange: Exchange): void {
+export function serveOpenAi(parts: OpenAiHttpParts, asked: Exchange): void {
+  const judged = parts.judgeCall?.(asked.headers) ?? null
+  if (typeof judged === 'string' && isPreflight(asked)) return answerPreflight(asked, judged)
+  const shared = typeof judged === 'string' ? shareWith(asked, judged) : asked
   const startedMs = parts.clock.elapsedMs()
   const requestId = formatId('req', parts.secrets.randomBytes(ID_BYTES))
+  const exchange = parts.watch?.onCall(requestId, shared) ?? shared
   const path = exchange.target.split('?', 1)[0] ?? ''
   const timing = (): Record<string, string> => ({
     'openai-processing-ms': String(Math.round(parts.clock.elapsedMs() - startedMs)),
   })
   const refuse = (problem: Problem): void => respondProblem(exchange, requestId, problem, timing())
 
+  if (judged instanceof Problem) return refuse(judged)
   const caller = parts.gateway.authenticate(bearerOf(exchange))
   if (caller instanceof Problem) return refuse(caller)
+  parts.watch?.onCaller(requestId, caller)
   const { networks } = caller.limited?.limits ?? {}
   if (networks && !isInRanges(exchange.clientAddress ?? '', networks)) return refuse(sourceForbidden())
   const kind = Object.hasOwn(generatingPaths, path) ? generatingPaths[path] : undefined
@@ -58,6 +76,7 @@ export function serveOpenAi(parts: OpenAiHttpParts, exchange: Exchange): void {
     if (!allows(caller.scopes, 'viewer')) return refuse(scopeMissing('viewer'))
     return listModels(parts, { exchange, requestId, path, caller, timing })
   }
+  if (parts.batches?.()?.serve({ exchange, requestId, caller, path, timing })) return
   refuse(new Problem('not_found', `There is no ${exchange.method} ${path}. See /docs for what there is.`))
 }
 
@@ -107,7 +126,9 @@ function generate(parts: OpenAiHttpParts, call: Call): void {
     hasLeft = !finished
     if (hasLeft) for (const run of runs) run.cancel()
   })
-  admitAll(parts, { caller, requestId, asks: asked.asks, writer, runs })
+  const trace = parseTraceparent(call.exchange.headers['traceparent'])
+  const traceparent = trace ? formatTraceparent(trace) : undefined
+  admitAll(parts, { caller, requestId, asked, writer, runs, traceparent })
   if (hasLeft) for (const run of runs) run.cancel()
 }
 
@@ -122,16 +143,18 @@ function claim({ replies }: OpenAiHttpParts, call: Call, isStream: boolean): Exc
 }
 
 function admitAll(
-  { gateway, secrets }: OpenAiHttpParts,
+  { gateway, secrets, watch }: OpenAiHttpParts,
   call: {
     caller: Caller
     requestId: string
-    asks: readonly Ask[]
+    asked: Asked
     writer: ReplyWriter
     runs: RequestRun[]
+    traceparent: string | undefined
   },
 ): void {
-  const { caller, asks, writer, runs } = call
+  const { caller, asked, writer, runs, traceparent } = call
+  const { asks, preferences } = asked
   const { keyId, organisationId } = caller
   const sinks = joinRuns(asks.length, writer, (problem) => {
     for (const run of runs) run.fail(problem)
@@ -141,14 +164,17 @@ function admitAll(
     if (!sink) continue
     // Each run is metered under an id of its own.
     const requestId = index === 0 ? call.requestId : formatId('req', secrets.randomBytes(ID_BYTES))
+    const request = { ...engine, requestId, ...(traceparent && { traceparent }) }
+    watch?.onRequest(call.requestId, request)
     const admitted = gateway.admit(
       {
         requestId,
         keyId,
         organisationId,
-        engine: { ...engine, requestId },
+        engine: request,
         promptTokensMax,
         completionTokensMax,
+        ...(preferences && { preferences }),
       },
       sink,
       caller,

@@ -11,7 +11,7 @@ import { Problem } from '#protocol/problem.ts'
 import { writeReply } from './openai-reply-writer.ts'
 import type { ReplyForm } from './openai-shapes.ts'
 import { joinRuns } from './reply-choices.ts'
-import type { RunResult } from './request-run.ts'
+import type { RunResult } from './run-request.ts'
 import { RecordedExchange } from './test-recorded-exchange.ts'
 
 const result: RunResult = {

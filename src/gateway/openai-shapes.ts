@@ -3,7 +3,7 @@ import type { Exchange } from '#host/host.ts'
 import type { TimestampMs } from '#kernel/time.ts'
 import type { DeltaDetail, TokenLogprob } from '#protocol/delta-detail.ts'
 import type { ReplyTotal } from './reply-choices.ts'
-import type { RunResult } from './request-run.ts'
+import type { RunResult } from './run-request.ts'
 
 export interface ReplyForm {
   readonly kind: 'chat' | 'completion' | 'embedding'

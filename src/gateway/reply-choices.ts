@@ -4,7 +4,7 @@
  */
 import type { DeltaDetail } from '#protocol/delta-detail.ts'
 import type { Problem } from '#protocol/problem.ts'
-import type { RunResult, RunSink } from './request-run.ts'
+import type { RunResult, RunSink } from './run-request.ts'
 
 /** Writes a reply in some API's shape. After `finish`, `problem` or `cut` nothing more comes. */
 export interface ReplyWriter {

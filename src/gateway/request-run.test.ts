@@ -5,7 +5,8 @@ import type { EngineRequest } from '#protocol/engine-request.ts'
 import { FrameType } from '#protocol/frame.ts'
 import type { ScriptedAgent } from '#sim/scripted-agent.ts'
 import { createTestNetwork } from '#sim/test-network.ts'
-import { FIRST_TOKEN_WAIT_MS, QUEUE_WAIT_MS, STALL_MS } from './gateway.ts'
+import { QUEUE_WAIT_MS } from './admission.ts'
+import { FIRST_TOKEN_WAIT_MS, STALL_MS } from './dispatcher.ts'
 
 /** Nano-USD per token at the scripted nodes. */
 const PROMPT = 100n

@@ -5,77 +5,43 @@
  *      ↑         │
  *      └─────────┘  its node failed: another one begins, or goes on behind what was delivered
  *
- * *Waiting* is for a node with a free slot and for money to be reserved. *Settling* is for the meter reading to be
- * durable; only then does the caller see the end. A client that leaves cancels the engine at once and pays for what
- * was delivered. A request that fails costs its caller nothing.
+ * *Waiting* is for a node with a free slot and for money to be reserved. While it is *running* and nothing has come yet,
+ * a second node may race the first: the first content decides, and the other is stopped. *Settling* is for the meter
+ * reading to be durable; only then does the caller see the end. A client that leaves cancels the engine at once and pays
+ * for what was delivered. A request that fails costs its caller nothing.
  */
 import { assert } from '#kernel/assert.ts'
-import { formatUsd, type NanoUsd } from '#kernel/money.ts'
+import type { NanoUsd } from '#kernel/money.ts'
 import type { TimestampMs } from '#kernel/time.ts'
 import { costOf } from '#ledger/price.ts'
 import type { StreamEnd } from '#protocol/agent-link.ts'
-import type { DeltaDetail } from '#protocol/delta-detail.ts'
-import { hasFeatures } from '#protocol/engine-features.ts'
-import type { EngineRequest } from '#protocol/engine-request.ts'
 import type { DataPayload } from '#protocol/frame.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { RequestOutcome, UsagePart, UsageRecord } from '#protocol/usage.ts'
+import { QUEUE_WAIT_MS, type Queued, waitMsOf } from './admission.ts'
 import { AnswerSoFar } from './answer-so-far.ts'
-import type { RequestBudget } from './key-budgets.ts'
-import type { NodeConnection, NodeStream, Offer } from './node-connection.ts'
-import type { Reservation } from './slices.ts'
+import { Attempt, type AttemptOwner, hasContent, type Place } from './attempt.ts'
+import type { Offer } from './node-connection.ts'
+import { type MoneyHost, RunMoney } from './run-money.ts'
+import { recordOf } from './run-record.ts'
+import { RunNeeds } from './run-needs.ts'
+import type { RunRequest, RunResult, RunSink } from './run-request.ts'
+import { RunTelling } from './run-telling.ts'
 import { StreamPace } from './stream-pace.ts'
-
-/** What the caller's side of a request hears. After `onFinish` or `onProblem` nothing more comes. */
-export interface RunSink {
-  /** The node that answers, before its first text. */
-  onNode(nodeId: string): void
-  /** The next piece: text, and with what else the same tokens are; the text may then be empty. */
-  onText(text: string, detail?: DeltaDetail): void
-  onEmbedding(vectors: readonly (readonly number[])[]): void
-  onFinish(result: RunResult): void
-  onProblem(problem: Problem): void
-  /** The reader was given up: its connection must not look finished. */
-  onCut(): void
-}
-
-export interface RunResult {
-  readonly nodeId: string
-  readonly finishReason: 'stop' | 'length'
-  readonly promptTokens: number
-  readonly completionTokens: number
-  /** How often a node failed in the middle of it and another went on. */
-  readonly continuations: number
-  readonly cost: NanoUsd
-  readonly firstTokenMs: number | null
-  readonly totalMs: number
-}
-
-export interface RunRequest {
-  readonly requestId: string
-  readonly organisationId: string
-  readonly keyId: string
-  /** What its key's limits leave to it; absent for a key without. */
-  readonly budget?: Pick<RequestBudget, 'budgetId' | 'reserve' | 'release'>
-  readonly engine: EngineRequest
-  /** Never less than what the prompt can turn out to have. */
-  readonly promptTokensMax: number
-  readonly completionTokensMax: number
-}
+import type { GatewayTelemetry, RequestPriority } from './telemetry.ts'
 
 /** What a run needs of its gateway. */
-export interface RunHost {
+export interface RunHost extends MoneyHost {
+  readonly telemetry: GatewayTelemetry
   nowMs(): TimestampMs
   elapsedMs(): number
-  reserve(
-    organisationId: string,
-    amount: NanoUsd,
-    done: (result: Reservation | 'funds_insufficient' | 'unavailable') => void,
-  ): void
-  settle(reservation: Reservation, cost: NanoUsd, sequence: number): void
-  meter(record: UsageRecord, done: (sequence: number) => void): void
+  meter(record: UsageRecord, done: (sequence: number) => void, kept?: string): void
+  /** A node was asked. */
+  onAsked(run: RequestRun): void
   /** The run left its node, or was over: its slot is free. */
   onFreed(run: RequestRun): void
+  /** A second node was stopped: its slot is free. */
+  onLoserStopped(run: RequestRun): void
   onOver(run: RequestRun, outcome: RequestOutcome): void
   /** Puts the run back in front of the queue. */
   requeue(run: RequestRun): void
@@ -84,40 +50,45 @@ export interface RunHost {
 /** Nodes in a row that may fail without a single token; and in all, so that nothing goes round for ever. */
 const ATTEMPTS_MAX = 4
 const CONTINUATIONS_MAX = 16
-/** Text bytes taken from the agent before they are credited again. */
-const CREDIT_STEP_BYTES = 64 * 1024
 
-export class RequestRun {
+export class RequestRun implements Queued {
   readonly request: RunRequest
   readonly startedMs: number
   /** Those that this request was failed on. A node that reports again, as after a restart of its engine, makes new ones. */
   readonly failedOffers = new Set<Offer>()
   readonly pace: StreamPace
+  readonly needs: RunNeeds
+  readonly ticket: number
   /** Since when it waits for a node, or for one to go on. */
   waitingSinceMs: number
   readonly #answer = new AnswerSoFar()
-  #host: RunHost
-  #sink: RunSink
-  #startedAtMs: TimestampMs
+  readonly #host: RunHost
+  readonly #sink: RunSink
+  readonly #money: RunMoney
+  readonly #telling: RunTelling
+  readonly #startedAtMs: TimestampMs
   #state: 'waiting' | 'reserving' | 'running' | 'settling' | 'over' = 'waiting'
-  #node: NodeConnection | null = null
-  #offer: Offer | null = null
-  #stream: NodeStream | null = null
-  #reservation: Reservation | null = null
+  /** The node that works on it, or did last. */
+  #attempt: Attempt | null = null
+  /** A second one, until one of both delivers. */
+  #rival: Attempt | null = null
   #isCancelled = false
+  /** Of the prompt, as the last node that failed counted it. */
   #promptTokens = 0
-  #completionTokens = 0
   #firstTokenMs: number | null = null
-  #uncredited = 0
   #isPaused = false
   #attempts = 0
 
-  constructor(host: RunHost, request: RunRequest, sink: RunSink) {
+  constructor(host: RunHost, request: RunRequest, sink: RunSink, ticket = 0) {
     this.#host = host
     this.request = request
     this.#sink = sink
+    this.ticket = ticket
     this.startedMs = host.elapsedMs()
     this.pace = new StreamPace(this.startedMs)
+    this.needs = new RunNeeds(request)
+    this.#money = new RunMoney(host, request.organisationId)
+    this.#telling = new RunTelling(host.telemetry, { requestId: request.requestId, model: request.engine.model })
     this.waitingSinceMs = this.startedMs
     this.#startedAtMs = host.nowMs()
   }
@@ -130,13 +101,35 @@ export class RequestRun {
     return this.#firstTokenMs !== null
   }
 
+  get model(): string {
+    return this.request.engine.model
+  }
+
+  get organisationId(): string {
+    return this.request.organisationId
+  }
+
+  get priority(): RequestPriority {
+    return this.request.batch ? 'bulk' : (this.request.priority ?? 'default')
+  }
+
+  /** Tokens that it is expected to take. */
+  get work(): number {
+    return this.needs.promptTokens + this.needs.completionTokens
+  }
+
+  get waitMsMax(): number {
+    return this.request.batch ? QUEUE_WAIT_MS : waitMsOf[this.priority]
+  }
+
   /** Whether a node with this offer may take it, or take it over. */
   accepts(offer: Offer): boolean {
-    const { engine } = this.request
-    const { tasks, features } = offer.model
-    if (this.failedOffers.has(offer) || !tasks.includes(engine.kind) || !hasFeatures(engine, features))
-      return false
-    return this.#answer.fits(offer)
+    return !this.failedOffers.has(offer) && this.needs.fits(offer) && this.#answer.fits(offer)
+  }
+
+  /** Any node of the model with room will do. */
+  get isPlain(): boolean {
+    return this.failedOffers.size === 0 && !this.isContinuing && this.needs.isPlain
   }
 
   /** It was begun by a node that failed, and waits for one to go on. */
@@ -145,85 +138,118 @@ export class RequestRun {
   }
 
   get nodeId(): string | null {
-    return this.#node?.nodeId ?? null
+    return this.#attempt?.node.nodeId ?? null
   }
 
-  /** Sends the request to `node`, once its maximal cost there is reserved. */
-  assign(node: NodeConnection, offer: Offer): void {
-    assert(this.#state === 'waiting', 'only a waiting request is assigned')
-    const { organisationId, promptTokensMax, completionTokensMax } = this.request
+  /** Whether a second node could still race the first. */
+  get mayRace(): boolean {
+    return this.#state === 'running' && !this.hasFirstToken && !this.#rival && this.needs.mayRace && !this.isContinuing
+  }
+
+  /** What it can cost at most with a node of this offer. */
+  #costMax({ price }: Offer): NanoUsd {
+    const { promptTokensMax, completionTokensMax } = this.request
     const completionTokens = completionTokensMax - this.#answer.tokensBefore
-    const amount =
-      this.#answer.costBefore() + costOf({ promptTokens: promptTokensMax, completionTokens }, offer.price)
+    return this.#answer.costBefore() + costOf({ promptTokens: promptTokensMax, completionTokens }, price)
+  }
+
+  /** What is reserved is enough for this offer, too. */
+  covers(offer: Offer): boolean {
+    return this.#money.covers(this.#costMax(offer))
+  }
+
+  /** Sends the request to `place`, once its maximal cost there is reserved. */
+  assign(place: Place): void {
+    assert(this.#state === 'waiting', 'only a waiting request is assigned')
+    const amount = this.#costMax(place.offer)
     const limited = this.request.budget?.reserve(amount)
     if (limited) return this.fail(limited)
-    const isCovered = amount === 0n || (this.#reservation && this.#reservation.amount >= amount)
-    if (isCovered) return this.#send(node, offer)
-    this.#release(0n, 0)
+    if (this.#money.covers(amount)) return this.#send(place)
     this.#state = 'reserving'
     let isAtOnce = true
-    this.#host.reserve(organisationId, amount, (result) => {
-      this.#reserved(result, amount)
-      // A reservation that is there at once is for this very node; a later one has to look for a node again.
-      if (!isAtOnce && this.#state === 'waiting') this.#host.requeue(this)
+    this.#money.reserve(amount, {
+      isWanted: () => this.#stateNow() === 'reserving',
+      done: (refusal) => {
+        this.#state = 'waiting'
+        if (refusal) return this.fail(refusal)
+        // A reservation that is there at once is for this very node; a later one has to look for a node again.
+        if (!isAtOnce) this.#host.requeue(this)
+      },
     })
     isAtOnce = false
-    if (this.#reservation && this.#stateNow() === 'waiting') this.#send(node, offer)
-  }
-
-  #reserved(result: Reservation | 'funds_insufficient' | 'unavailable', amount: NanoUsd): void {
-    if (this.#stateNow() !== 'reserving') {
-      if (typeof result !== 'string') this.#host.settle(result, 0n, 0)
-      return
-    }
-    this.#state = 'waiting'
-    if (result === 'funds_insufficient') return this.fail(fundsInsufficient(amount))
-    if (typeof result !== 'string') this.#reservation = result
+    if (this.#money.covers(amount) && this.#stateNow() === 'waiting') this.#send(place)
   }
 
   /** TypeScript narrows `#state` across calls that change it; this reads it anew. */
-  #stateNow(): RequestRun['state'] {
-    return this.#state
-  }
+  #stateNow = (): RequestRun['state'] => this.#state
 
-  #send(node: NodeConnection, offer: Offer): void {
+  #send(place: Place): void {
     this.#state = 'running'
-    this.#node = node
-    this.#offer = offer
     this.#attempts++
-    this.#promptTokens = 0
-    this.#completionTokens = 0
-    this.#uncredited = 0
     this.pace.begin(this.#host.elapsedMs())
-    this.#stream = node.open(this.#answer.rest(this.request.engine), {
-      onStarted: (promptTokens) => {
-        this.pace.move(this.#host.elapsedMs())
-        this.#promptTokens = Math.min(promptTokens, this.request.promptTokensMax)
-      },
-      onData: (data) => this.#onData(data),
-      onEmbedding: (vectors) => this.#sink.onEmbedding(vectors),
-      onEnd: (end) => this.#onEnd(end),
-      onProblem: (problem, isNodeFault) => this.#onNodeProblem(problem, isNodeFault),
-    })
-    this.#sink.onNode(node.nodeId)
+    this.#attempt = this.#open(place, false)
+    this.#telling.asked(this.#attempt, this.#host.elapsedMs() - this.waitingSinceMs)
+    this.#sink.onNode(place.node.nodeId)
+    this.#host.onAsked(this)
   }
 
-  #onData(data: DataPayload): void {
+  /** Lets a second node race the first; its cost is covered by what is reserved. */
+  race(place: Place): void {
+    assert(this.mayRace && this.covers(place.offer), 'a race is possible and paid for')
+    this.#rival = this.#open(place, true)
+    this.#telling.hedge(this.#rival, 'started')
+  }
+
+  #open(place: Place, isHedge: boolean): Attempt {
+    const { engine, promptTokensMax } = this.request
+    const request = this.#telling.traced(this.#answer.rest(engine), place.node, isHedge)
+    return new Attempt(this.#owner, place, { request, promptTokensMax, isHedge })
+  }
+
+  readonly #owner: AttemptOwner = {
+    elapsedMs: () => this.#host.elapsedMs(),
+    onStarted: () => this.pace.move(this.#host.elapsedMs()),
+    onData: (attempt, data) => this.#onData(attempt, data),
+    onEmbedding: (vectors) => this.#sink.onEmbedding(vectors),
+    onEnd: (attempt, end) => this.#onEnd(attempt, end),
+    onProblem: (attempt, problem, isNodeFault) => this.#onNodeProblem(attempt, problem, isNodeFault),
+    onVerdict: (attempt, verdict) => this.#telling.verdict(attempt, verdict),
+  }
+
+  #onData(attempt: Attempt, data: DataPayload): void {
     const nowMs = this.#host.elapsedMs()
-    const offer = this.#offer
-    assert(offer, 'data comes from a node')
+    if (this.#rival) {
+      if (!hasContent(data)) return this.pace.move(nowMs)
+      this.#win(attempt)
+    }
+    this.#telling.token(attempt, data.tokenCount, this.pace.hasData ? nowMs - this.pace.movedMs : 0)
     this.pace.deliver(nowMs)
-    this.#firstTokenMs ??= nowMs - this.startedMs
-    const tokens = this.#completionTokens + data.tokenCount
+    if (this.#firstTokenMs === null) {
+      this.#firstTokenMs = nowMs - this.startedMs
+      this.#telling.firstToken(attempt, this.#firstTokenMs, nowMs)
+    }
+    const tokens = attempt.completionTokens + data.tokenCount
     if (tokens + this.#answer.tokensBefore > this.request.completionTokensMax) {
       return this.#abandon(new Problem('node_failed', 'The node sent more tokens than it was asked for.'))
     }
-    this.#completionTokens = tokens
+    attempt.completionTokens = tokens
     this.#attempts = 1
-    this.#answer.add(data, offer)
-    this.#uncredited += data.text.length + (data.detailBytes ?? 0)
+    this.#answer.add(data, attempt.offer)
+    this.needs.prompt.add(data.text)
     if (data.text.length > 0 || data.detail) this.#sink.onText(data.text, data.detail)
-    this.#creditWhenDue()
+    if (!this.#isPaused) attempt.creditWhenDue()
+  }
+
+  /** One of two has delivered: it is the one, and the other is stopped. */
+  #win(winner: Attempt): void {
+    const loser = winner === this.#attempt ? this.#rival : this.#attempt
+    assert(loser, 'a race has two')
+    loser.stop('left')
+    this.#attempt = winner
+    this.#rival = null
+    this.#telling.hedge(winner, winner.isHedge ? 'won' : 'lost')
+    if (winner.isHedge) this.#sink.onNode(winner.node.nodeId)
+    this.#host.onLoserStopped(this)
   }
 
   /** The reader is slow: the engine gets no more credit until `resume`. */
@@ -241,46 +267,38 @@ export class RequestRun {
   resume(): void {
     this.#isPaused = false
     this.pace.move(this.#host.elapsedMs())
-    this.#creditWhenDue()
+    this.#attempt?.creditWhenDue()
   }
 
   get isPaused(): boolean {
     return this.#isPaused
   }
 
-  #creditWhenDue(): void {
-    if (this.#isPaused || this.#uncredited < CREDIT_STEP_BYTES || !this.#stream) return
-    this.#stream.credit(this.#uncredited)
-    this.#uncredited = 0
-  }
-
-  #onEnd(end: StreamEnd): void {
+  #onEnd(attempt: Attempt, end: StreamEnd): void {
+    if (this.#rival) this.#win(attempt)
     // The gateway's own count is the meter; a node that claims otherwise is paid the smaller of the two.
-    this.#completionTokens = Math.min(this.#completionTokens, end.completionTokens)
-    this.#promptTokens = Math.min(end.promptTokens, this.request.promptTokensMax)
-    this.#stream = null
-    this.#settle('completed', (cost, nodeId, totalMs) => {
-      this.#sink.onFinish({
-        nodeId,
-        finishReason: end.finishReason,
-        promptTokens: this.#promptTokens,
-        completionTokens: this.#answer.tokensBefore + this.#completionTokens,
-        continuations: this.#answer.continuations,
-        cost,
-        firstTokenMs: this.#firstTokenMs,
-        totalMs,
-      })
+    attempt.completionTokens = Math.min(attempt.completionTokens, end.completionTokens)
+    attempt.promptTokens = Math.min(end.promptTokens, this.request.promptTokensMax)
+    attempt.complete()
+    attempt.placement.answered(this.needs.prompt, this.request.engine.kind)
+    const resultOf: ResultOf = (cost, nodeId, totalMs) => ({
+      nodeId,
+      finishReason: end.finishReason,
+      promptTokens: attempt.promptTokens,
+      completionTokens: this.#answer.tokensBefore + attempt.completionTokens,
+      continuations: this.#answer.continuations,
+      cost,
+      firstTokenMs: this.#firstTokenMs,
+      totalMs,
     })
+    this.#settle('completed', (...known) => this.#sink.onFinish(resultOf(...known)), resultOf)
   }
 
-  #onNodeProblem(problem: Problem, isNodeFault: boolean): void {
-    this.#stream = null
-    const node = this.#node
-    assert(node, 'a problem comes from a node')
-    const offer = this.#offer
-    assert(offer, 'a problem comes from a node')
+  #onNodeProblem(attempt: Attempt, problem: Problem, isNodeFault: boolean): void {
     if (!isNodeFault) return this.fail(problem)
+    const { offer, completionTokens, promptTokens } = attempt
     this.failedOffers.add(offer)
+    if (this.#rival) return this.#goOnAlone(attempt)
     if (!this.#mayGoOn()) {
       return this.fail(
         new Problem('node_failed', `The node failed while it answered: ${problem.message}`, {
@@ -288,19 +306,29 @@ export class RequestRun {
         }),
       )
     }
-    if (this.#isComplete()) {
-      const { kind } = this.request.engine
-      assert(kind !== 'embedding', 'an embedding has no tokens')
-      const completionTokens = this.#completionTokens
-      return this.#onEnd({ finishReason: 'length', promptTokens: this.#promptTokens, completionTokens })
+    if (this.#isComplete(attempt)) {
+      return this.#onEnd(attempt, { finishReason: 'length', promptTokens, completionTokens })
     }
-    this.#answer.leave(node.nodeId, this.#completionTokens, offer.price)
-    this.#completionTokens = 0
-    this.#node = null
+    this.#telling.failover(attempt, problem, this.hasFirstToken)
+    this.#answer.leave(attempt.node.nodeId, completionTokens, offer.price)
+    this.#promptTokens = promptTokens
+    this.#attempt = null
     this.#state = 'waiting'
     this.waitingSinceMs = this.#host.elapsedMs()
     this.#host.onFreed(this)
     this.#host.requeue(this)
+  }
+
+  /** One of two has failed before either delivered. */
+  #goOnAlone(failed: Attempt): void {
+    const other = failed === this.#attempt ? this.#rival : this.#attempt
+    assert(other, 'a race has two')
+    this.#attempt = other
+    this.#rival = null
+    this.pace.begin(this.#host.elapsedMs())
+    if (failed.isHedge) this.#telling.hedge(failed, 'failed')
+    else this.#sink.onNode(other.node.nodeId)
+    this.#host.onLoserStopped(this)
   }
 
   #mayGoOn(): boolean {
@@ -309,16 +337,18 @@ export class RequestRun {
   }
 
   /** All that was asked for was delivered, and only the node's word for it is missing. */
-  #isComplete(): boolean {
+  #isComplete({ completionTokens }: Attempt): boolean {
     const { engine } = this.request
-    const delivered = this.#answer.tokensBefore + this.#completionTokens
+    const delivered = this.#answer.tokensBefore + completionTokens
     return engine.kind !== 'embedding' && delivered >= engine.maxTokens
   }
 
   /** Gives up on the node, because of what it did or did not do. */
   #abandon(problem: Problem): void {
-    this.#stream?.cancel()
-    this.#onNodeProblem(problem, true)
+    const attempt = this.#attempt
+    assert(attempt, 'there is a node to give up on')
+    attempt.stop('failed')
+    this.#onNodeProblem(attempt, problem, true)
   }
 
   /** The engine has not moved for too long. */
@@ -331,68 +361,73 @@ export class RequestRun {
   cancel(): void {
     if (this.#isCancelled || this.#state === 'settling' || this.#state === 'over') return
     this.#isCancelled = true
-    this.#stream?.cancel()
-    this.#stream = null
     this.#settle('cancelled', () => {})
   }
 
   /** Ends the request with `problem`. It costs nothing. */
   fail(problem: Problem): void {
     if (this.#state === 'settling' || this.#state === 'over') return
-    this.#stream?.cancel()
-    this.#stream = null
+    this.#telling.failed(problem)
     this.#settle('failed', () => this.#sink.onProblem(problem))
   }
 
-  #settle(outcome: RequestOutcome, then: (cost: NanoUsd, nodeId: string, totalMs: number) => void): void {
+  #settle(outcome: RequestOutcome, then: (...known: Known) => void, resultOf?: ResultOf): void {
+    this.#rival?.stop('left')
+    this.#rival = null
+    this.#attempt?.stop('left')
     const totalMs = this.#host.elapsedMs() - this.startedMs
-    const nodeId = this.#node?.nodeId ?? ''
+    const nodeId = this.nodeId ?? ''
     const parts = outcome === 'failed' ? [] : this.#parts()
     const cost = parts.reduce((sum, part) => sum + costOf(part, part), 0n)
     this.#state = 'settling'
     this.#host.onFreed(this)
-    const { requestId, organisationId, keyId, engine, budget } = this.request
-    const record: UsageRecord = {
-      requestId,
-      organisationId,
-      keyId,
-      ...(budget && { budgetId: budget.budgetId }),
-      holdId: this.#reservation?.holdId ?? '',
-      model: engine.model,
-      kind: engine.kind,
+    const record = recordOf(this.request, {
+      holdId: this.#money.holdId,
       outcome,
       parts,
       startedAtMs: this.#startedAtMs,
-      firstTokenMs: this.#firstTokenMs === null ? null : Math.round(this.#firstTokenMs),
-      totalMs: Math.round(totalMs),
-    }
-    this.#host.meter(record, (sequence) => {
-      this.#release(cost, sequence)
+      firstTokenMs: this.#firstTokenMs,
+      totalMs,
+    })
+    const kept = resultOf && this.request.batch?.keep(resultOf(cost, nodeId, totalMs))
+    const done = (sequence: number): void => {
+      this.#money.release(cost, sequence)
       // The reading waits for the ledger by now, and counts there.
-      budget?.release()
+      this.request.budget?.release()
       this.#state = 'over'
       then(cost, nodeId, totalMs)
       this.#host.onOver(this, outcome)
-    })
+    }
+    this.#host.meter(record, done, kept)
   }
 
   /** Whom the request is owed to. */
   #parts(): UsagePart[] {
-    const [node, offer] = [this.#node, this.#offer]
-    if (!node || !offer) return this.#answer.parts(this.#promptTokens, null)
-    const { promptPerMillion, completionPerMillion } = offer.price
-    const last = { nodeId: node.nodeId, promptTokens: 0, completionTokens: this.#completionTokens }
-    return this.#answer.parts(this.#promptTokens, { ...last, promptPerMillion, completionPerMillion })
+    const attempt = this.#attempt
+    if (!attempt) return this.#answer.parts(this.#promptTokens, null)
+    const { promptPerMillion, completionPerMillion } = attempt.offer.price
+    const { nodeId } = attempt.node
+    const last = { nodeId, promptTokens: 0, completionTokens: attempt.completionTokens }
+    return this.#answer.parts(attempt.promptTokens, { ...last, promptPerMillion, completionPerMillion })
   }
 
-  #release(cost: NanoUsd, sequence: number): void {
-    if (this.#reservation) this.#host.settle(this.#reservation, cost, sequence)
-    this.#reservation = null
+  /** Tokens of its answer so far. */
+  get delivered(): number {
+    return this.#answer.tokensBefore + (this.#attempt?.completionTokens ?? 0)
+  }
+
+  /** From its arrival; null while nothing was delivered. */
+  get firstTokenMs(): number | null {
+    return this.#firstTokenMs
+  }
+
+  /** Tokens that it took, prompts that were read in vain among them or not. */
+  get workDone(): number {
+    const { tokensBefore } = this.#answer
+    return (this.#attempt?.promptTokens ?? 0) + tokensBefore + (this.#attempt?.completionTokens ?? 0)
   }
 }
 
-const fundsInsufficient = (amount: NanoUsd): Problem =>
-  new Problem(
-    'funds_insufficient',
-    `This request may cost up to $${formatUsd(amount)}, which the account cannot cover. Deposit more, or lower max_tokens.`,
-  )
+/** Known when a request is over. */
+type Known = [cost: NanoUsd, nodeId: string, totalMs: number]
+type ResultOf = (...known: Known) => RunResult

@@ -4,9 +4,10 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { openCoordinatorService } from '#coordinator/coordinator-service.ts'
 import { SLICE_TTL_MS } from '#coordinator/take-slice.ts'
+import type { Turn } from '#coordinator/turn.ts'
 import type { BusCall } from '#host/host.ts'
 import { createRandom } from '#kernel/random.ts'
-import { consumerAccount } from '#ledger/ledger.ts'
+import { consumerAccount, EXTERNAL_TEST } from '#ledger/ledger.ts'
 import { subjects, TakeSlice } from '#protocol/cell.ts'
 import type { Problem } from '#protocol/problem.ts'
 import { createTestWorld, foundCell, PAYER } from '#sim/test-world.ts'
@@ -107,6 +108,30 @@ test('a balance that does not cover the need is told so, and a smaller need is s
   const small = reserve(1_000n)
   await run(100)
   assert.deepEqual([large.result(), small.result()], ['funds_insufficient', 'reserved'])
+})
+
+test('a reservation that takes the place of another may use its money, and lends only what that lacks', async () => {
+  for (const balance of [1_000n, 600n]) {
+    const { reserve, slices, run, lent, service } = await setup({ balance })
+    const old = reserve(600n)
+    await run(100)
+    if (balance === 600n)
+      service.coordinator.execute(
+        (turn) => turn.ledger(depositOf(400n, turn)),
+        () => {},
+      )
+    const settleOld = (result: ReserveResult): void => {
+      if (typeof result !== 'string') slices.settle(old.reservation(), 0n, 0)
+    }
+    const tooMuch = reserve(1_001n, settleOld, old.reservation())
+    await run(100)
+    const fresh = reserve(1_000n, settleOld, old.reservation())
+    await run(100)
+    assert.deepEqual([tooMuch.result(), fresh.result(), lent()], ['funds_insufficient', 'reserved', 1_000n])
+    const another = reserve(1n)
+    await run(100)
+    assert.equal(another.result(), 'funds_insufficient')
+  }
 })
 
 test('a balance that cannot raise a slice leaves the slice as it was', async () => {
@@ -291,6 +316,17 @@ test('a request that costs more than it reserved is a bug', async () => {
   assert.throws(() => slices.settle(first.reservation(), 101n, 1), { name: 'AssertionError' })
 })
 
+const depositOf = (amount: bigint, { nowMs }: Turn) => ({
+  kind: 'transfer' as const,
+  transferId: 'more',
+  debitAccountId: EXTERNAL_TEST,
+  creditAccountId: consumerAccount(PAYER),
+  amount,
+  memo: 'deposit',
+  createdAtMs: nowMs,
+  nowMs,
+})
+
 /** The slices of gateway `g`, and the cell that lends them. */
 async function setup({ balance = 10n ** 9n, seed = 1 } = {}) {
   const world = createTestWorld(seed)
@@ -338,13 +374,18 @@ async function setup({ balance = 10n ** 9n, seed = 1 } = {}) {
     /** What the ledger holds of the payer's money, and in how many holds. */
     lent: () => ledger.accounts.get(consumerAccount(PAYER))?.held ?? 0n,
     open: () => ledger.holds.size,
-    reserve(amount: bigint, onDone: (result: ReserveResult) => void = () => {}) {
+    reserve(
+      amount: bigint,
+      onDone: (result: ReserveResult) => void = () => {},
+      instead: Reservation | null = null,
+    ) {
       let result: ReserveResult | 'open' = 'open'
-      slices.reserve(PAYER, amount, (found) => {
+      const done = (found: ReserveResult): void => {
         assert.equal(result, 'open', 'a reservation is answered once')
         result = found
         onDone(found)
-      })
+      }
+      slices.reserve(PAYER, amount, done, instead)
       return {
         result: () => (typeof result === 'string' ? result : 'reserved'),
         reservation(): Reservation {

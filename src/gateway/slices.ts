@@ -20,8 +20,15 @@ export interface Slices {
   /**
    * Reserves `amount`, at once when the slice has it, else after the coordinator lent more. `done` runs exactly
    * once: with a reservation, or with why there is none (`unavailable`: the coordinator could not be asked, try again).
+   * The new one may use the money of `instead`, which stays reserved until then: when there is a result with a
+   * reservation, `done` must settle `instead` at nothing before it returns.
    */
-  reserve(organisationId: string, amount: NanoUsd, done: (result: ReserveResult) => void): void
+  reserve(
+    organisationId: string,
+    amount: NanoUsd,
+    done: (result: ReserveResult) => void,
+    instead?: Reservation | null,
+  ): void
   /** Ends a reservation at its real cost, metered by the spool record `sequence` (0 when nothing was owed). */
   settle(reservation: Reservation, cost: NanoUsd, sequence: number): void
   close(): void
@@ -46,8 +53,11 @@ interface Slice {
   paceSinceMs: number
 }
 
-interface Waiter {
+interface Need {
   readonly amount: NanoUsd
+  readonly instead: Reservation | null
+}
+interface Waiter extends Need {
   readonly done: (result: ReserveResult) => void
 }
 
@@ -83,7 +93,6 @@ export function createSlices(
   const leaving = new Map<string, Slice>()
   let isClosed = false
 
-  const leftOf = (slice: Slice): NanoUsd => slice.lent - slice.reserved - slice.spent
   const isUsable = (slice: Slice): boolean => clock.elapsedMs() < slice.expiresAtMs - STOP_BEFORE_EXPIRY_MS
 
   function purseOf(organisationId: string): Purse {
@@ -95,11 +104,12 @@ export function createSlices(
     return purse
   }
 
-  const hasLeft = (slice: Slice | null, amount: NanoUsd): slice is Slice =>
-    slice !== null && isUsable(slice) && leftOf(slice) >= amount
+  const hasLeft = (slice: Slice | null, need: Need): slice is Slice =>
+    slice !== null && isUsable(slice) && leftOf(slice, need) >= need.amount
 
-  function tryReserve(slice: Slice | null, amount: NanoUsd): Reservation | null {
-    if (!hasLeft(slice, amount)) return null
+  function tryReserve(slice: Slice | null, need: Need): Reservation | null {
+    if (!hasLeft(slice, need)) return null
+    const { amount } = need
     slice.reserved += amount
     slice.usedAtMs = clock.elapsedMs()
     return { holdId: slice.holdId, organisationId: slice.organisationId, amount }
@@ -135,7 +145,7 @@ export function createSlices(
     if (!purse.slice) purse.draft ??= { slice: newSlice(organisationId), askedAtMs: clock.elapsedMs() }
     const slice = purse.slice ?? purse.draft?.slice
     assert(slice, 'there is a slice or a draft of one')
-    const used = slice.reserved + slice.spent
+    const used = slice.reserved + slice.spent - givenUp(waiter, slice)
     const needed = used + waiter.amount
     const wanted = maximum(needed, used + maximum(LOAN_MIN, maximum(slice.pace * 2n, waiter.amount * 4n)))
     purse.isAsking = true
@@ -154,7 +164,7 @@ export function createSlices(
         if (reply) purse.draft = null
         // Another request may have settled for less meanwhile: then there is enough without a loan.
         const first = purse.waiters[0]
-        if (first && !hasLeft(purse.slice, first.amount)) {
+        if (first && !hasLeft(purse.slice, first)) {
           purse.waiters.shift()
           first.done(reply ? 'funds_insufficient' : 'unavailable')
         }
@@ -165,7 +175,7 @@ export function createSlices(
 
   function serveWaiters(organisationId: string, purse: Purse): void {
     for (let waiter = purse.waiters[0]; waiter; waiter = purse.waiters[0]) {
-      const reservation = tryReserve(purse.slice, waiter.amount)
+      const reservation = tryReserve(purse.slice, waiter)
       if (!reservation) return ask(organisationId, purse)
       purse.waiters.shift()
       waiter.done(reservation)
@@ -227,11 +237,12 @@ export function createSlices(
 
   clock.after(TICK_MS, tick)
   return {
-    reserve(organisationId, amount, done) {
+    reserve(organisationId, amount, done, instead = null) {
       const purse = purseOf(organisationId)
-      const reservation = purse.waiters.length === 0 ? tryReserve(purse.slice, amount) : null
+      const waiter = { amount, instead, done }
+      const reservation = purse.waiters.length === 0 ? tryReserve(purse.slice, waiter) : null
       if (reservation) return done(reservation)
-      purse.waiters.push({ amount, done })
+      purse.waiters.push(waiter)
       ask(organisationId, purse)
     },
     settle(reservation, cost, sequence) {
@@ -252,6 +263,12 @@ export function createSlices(
     },
   }
 }
+
+const givenUp = ({ instead }: Need, { holdId }: Slice): NanoUsd =>
+  instead?.holdId === holdId ? instead.amount : 0n
+
+const leftOf = (slice: Slice, need: Need): NanoUsd =>
+  slice.lent - slice.reserved - slice.spent + givenUp(need, slice)
 
 /** The slice was lent, or lent on, when the gateway asked at `askedAtMs`. */
 function live(slice: Slice, askedAtMs: number, ttlMs: number): void {

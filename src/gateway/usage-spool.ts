@@ -2,6 +2,7 @@
  * The gateway's meter readings on their way to the ledger. A record is durable here before its caller sees the end
  * of the answer; batches go to the coordinator one after the other, by sequence, until it has them for good.
  */
+import { z } from 'zod'
 import type { Bus, Clock, Journal, Log, Secrets } from '#host/host.ts'
 import { assert } from '#kernel/assert.ts'
 import { type BudgetUse, subjects, UsageBatch, UsageReply } from '#protocol/cell.ts'
@@ -19,8 +20,15 @@ const usageCall = cellCall(subjects.usage, UsageBatch, UsageReply)
 const format = jsonWriter(UsageRecord)
 
 export interface UsageSpool {
-  /** Makes `record` durable, then runs `done`. A failing disk is fatal for the gateway. */
-  append(record: UsageRecord, done: (sequence: number) => void): void
+  /**
+   * Makes `record` durable, then runs `done`. A failing disk is fatal for the gateway. What is `kept` becomes durable
+   * with it, in one entry, and stays until it is released.
+   */
+  append(record: UsageRecord, done: (sequence: number) => void, kept?: string): void
+  /** What earlier runs kept and nobody has released, by the ids of its requests, oldest first. */
+  kept(): ReadonlyMap<string, string>
+  /** What was kept with the reading of this request is safe elsewhere, or of no use. */
+  release(requestId: string): void
   /** Every record up to this sequence is in the ledger. */
   acknowledged(): number
   /** Sequence of the newest record taken in. */
@@ -35,6 +43,12 @@ export interface SpoolListener {
   onSettled?(records: readonly UsageRecord[], uses: readonly BudgetUse[]): void
 }
 
+const Kept = z.object({ kept: z.string().optional() })
+
+/** As one more member of the record, which those who know nothing of it pass over. */
+const withKept = (text: string, kept: string | undefined): string =>
+  kept === undefined ? text : `${text.slice(0, -1)},"kept":${JSON.stringify(kept)}}`
+
 interface Waiting {
   readonly sequence: number
   readonly record: UsageRecord
@@ -48,10 +62,19 @@ export async function openUsageSpool(
 ): Promise<UsageSpool> {
   const { journal, bus, clock, log } = parts
   const waiting: Waiting[] = []
+  const found = new Map<string, string>()
+  /** Entries that stay, by request, oldest first. */
+  const held = new Map<string, number>()
   for (let next = 1; ; ) {
     const entries = await journal.read(next, BATCH_RECORDS_MAX)
     for (const { sequence, payload } of entries) {
-      waiting.push({ sequence, record: UsageRecord.parse(JSON.parse(payload)) })
+      const wire: unknown = JSON.parse(payload)
+      const record = UsageRecord.parse(wire)
+      waiting.push({ sequence, record })
+      const { kept } = Kept.parse(wire)
+      if (kept === undefined) continue
+      found.set(record.requestId, kept)
+      held.set(record.requestId, sequence)
     }
     const last = entries.at(-1)
     if (!last) break
@@ -114,8 +137,13 @@ export async function openUsageSpool(
       uses,
     )
     acknowledged = expected - 1
-    journal.trim(acknowledged)
+    trim()
     return true
+  }
+
+  function trim(): void {
+    const [oldest = Number.POSITIVE_INFINITY] = held.values()
+    journal.trim(Math.min(acknowledged, oldest - 1))
   }
 
   for (const { record } of waiting) listener.onWaiting?.(record)
@@ -123,8 +151,8 @@ export async function openUsageSpool(
   send()
 
   return {
-    append(record, done) {
-      journal.append([format(record)], (problem) => {
+    append(record, done, kept) {
+      journal.append([withKept(format(record), kept)], (problem) => {
         if (problem) return onFatal(problem)
         waiting.push({ sequence, record })
         listener.onWaiting?.(record)
@@ -132,6 +160,12 @@ export async function openUsageSpool(
         send()
       })
       const sequence = journal.lastSequence
+      if (kept !== undefined) held.set(record.requestId, sequence)
+    },
+    kept: () => found,
+    release(requestId) {
+      found.delete(requestId)
+      if (held.delete(requestId)) trim()
     },
     acknowledged: () => acknowledged,
     newest: () => journal.lastSequence,

@@ -120,8 +120,19 @@ export interface LinkHandlers {
 
 export interface ServerHandlers {
   onExchange(exchange: Exchange): void
-  /** Called for each upgrade. Return the handlers to accept it on this path, or `null` to answer 404. */
-  onLink(path: string, link: Link): LinkHandlers | null
+  /** Called for each upgrade. Return the handlers to accept it on this path, or `null` to answer 404; throw a `Problem` to answer that. */
+  onLink(path: string, link: Link, headers: Readonly<Record<string, string>>): LinkHandlers | null
+}
+
+/** Takes a body as it comes. Nothing is called any more once the client left, or the exchange is answered. */
+export interface BodyReader {
+  /** False asks for no more until `resume`. */
+  onChunk(chunk: Uint8Array): boolean
+  /** Once: after the last chunk, or with what is wrong. */
+  onEnd(problem: Problem | null): void
+}
+export interface BodyFlow {
+  resume(): void
 }
 
 /** One HTTP request and its answer. All callbacks stop after `onClose`. */
@@ -135,6 +146,11 @@ export interface Exchange {
   readonly clientAddress?: string | undefined
   /** Reads the whole body once. `done` gets `Problem('body_too_large')` beyond `bytesMax`, and nothing if the client leaves. */
   readBody(bytesMax: number, done: (problem: Problem | null, body: Uint8Array) => void): void
+  /**
+   * Reads the body piece by piece instead, once. Beyond `bytesMax` it ends with `Problem('body_too_large')`. Left out
+   * where bodies come whole.
+   */
+  streamBody?(bytesMax: number, reader: BodyReader): BodyFlow
   /** The whole answer at once. */
   respond(status: number, headers: Record<string, string>, body: Uint8Array | string): void
   /** Starts a streamed answer. */

@@ -3,6 +3,8 @@
  * A node's claims are hostile input, so everything is bounded and nothing unknown passes.
  */
 import { z } from 'zod'
+import { ModelName, WANTED_MODELS_MAX } from './model-catalogue.ts'
+import { Region } from './node-class.ts'
 
 const COUNT_MAX = 64
 /** Far above any machine, far below where sums of integers lose exactness. */
@@ -80,6 +82,25 @@ export const ModelCapability = z
   .meta({ id: 'ModelCapability' })
 export type ModelCapability = z.output<typeof ModelCapability>
 
+/** What the node gives to models that the network places on it. */
+export const HostingCapability = z
+  .object({
+    memoryMib: Mib.describe('For weights and contexts, of the GPUs or of the machine.'),
+    cacheMib: Mib.describe('For files on its disk.'),
+    accepts: z.array(ModelName).max(COUNT_MAX).nullable().describe('`null`: whatever is placed on it.'),
+    cached: z
+      .array(z.string().max(64))
+      .max(WANTED_MODELS_MAX)
+      .describe('Files that it has already, by their keys.'),
+    bytesPerSecond: z
+      .number()
+      .min(0)
+      .max(1e15)
+      .describe('Bytes of weights that it goes through in a second of decoding.'),
+  })
+  .meta({ id: 'HostingCapability' })
+export type HostingCapability = z.output<typeof HostingCapability>
+
 export const Capability = z
   .object({
     agentVersion: Text,
@@ -107,6 +128,26 @@ export const Capability = z
       .array(Text)
       .max(COUNT_MAX)
       .describe('What the agent found wrong while it measured, for the owner.'),
+    region: Region.nullish().describe(
+      'Where it stands, as its owner states it; absent or `null` when unsaid.',
+    ),
+    keepsNoPrompts: z
+      .boolean()
+      .optional()
+      .describe(
+        'Its engines keep nothing of what they are asked: the built-in one, or another of which its owner says so.',
+      ),
+    hosting: HostingCapability.nullish().describe(
+      'What it gives to models that the network places; absent or `null` where its owner alone chooses.',
+    ),
+    batchDiscountBps: z
+      .int()
+      .min(0)
+      .max(10_000)
+      .nullish()
+      .describe(
+        'What its owner takes off the ask for work of batches, in hundredths of a percent; absent or `null`: it takes none of it.',
+      ),
     parkedReason: Text.nullish().describe(
       'Why the node takes no new work by its own choice; absent or `null` while it takes some.',
     ),

@@ -2,7 +2,9 @@
 import { z } from 'zod'
 import { Capability } from './capability.ts'
 import { KeyLimits, KeyUse } from './key-limits.ts'
+import { ColdModel, FollowedModel, HostedModel, ModelDemand, WantedModel } from './model-catalogue.ts'
 import { NanoUsd } from './money.ts'
+import { NodeClass } from './node-class.ts'
 import { Scope } from './scope.ts'
 import { UsageRecord } from './usage.ts'
 
@@ -19,7 +21,16 @@ export const subjects = {
 } as const
 
 /** A gateway asks for what changed since `version`; `epoch` 0 asks for everything. Doubles as its sign of life. */
-export const Follow = z.object({ gatewayId: z.string(), epoch: z.int(), version: z.int() })
+export const Follow = z.object({
+  gatewayId: z.string(),
+  epoch: z.int(),
+  version: z.int(),
+  /** Of the models in the catalogue that somebody asks for. */
+  demand: z.array(ModelDemand).optional(),
+  /** How far its nodes are with the models that were placed on them: of those that told anything. */
+  hosted: z.array(z.object({ nodeId: z.string(), models: z.array(HostedModel) })).optional(),
+})
+export type Follow = z.output<typeof Follow>
 export const FollowedNode = z.object({
   id: z.string(),
   organisationId: z.string(),
@@ -29,6 +40,10 @@ export const FollowedNode = z.object({
   isBanned: z.boolean(),
   /** Models that it served when it last reported, here now or not. */
   models: z.array(z.string()),
+  /** Absent from coordinators of the first release: community. */
+  nodeClass: NodeClass.optional(),
+  /** What it is to serve by the network's choice; absent where nothing was ever placed on it. */
+  wanted: z.array(WantedModel).optional(),
 })
 export type FollowedNode = z.output<typeof FollowedNode>
 export const FollowedKey = z.object({
@@ -59,6 +74,10 @@ export const FollowReply = z.object({
   nowMs: z.int().optional(),
   /** How many gateways the coordinator hears: each allows its share of what is left of a key's limits. */
   gateways: z.int().optional(),
+  /** The whole catalogue of models, when it is not as the reader knows it. */
+  models: z.array(FollowedModel).optional(),
+  /** Models of the catalogue that no node serves now. */
+  loading: z.array(ColdModel).optional(),
   /** Where the coordinator's own API is, when it has a listener of its own. */
   apiUrl: z.string().optional(),
 })

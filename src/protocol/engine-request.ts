@@ -22,6 +22,9 @@ const resumedIds = z.array(z.int().nonnegative()).optional()
 /** With each token its log probability, and those of this many likeliest ones. Needs the feature `logprobs`. */
 const topLogprobs = z.int().min(0).max(20).optional()
 
+/** Of the trace that the request belongs to, as W3C has it. Whoever works on the request puts its own span in its place. */
+const traceparent = z.string().max(128).optional()
+
 const JsonSchema = z.record(z.string(), z.unknown())
 
 /** What the whole answer is to be. Needs the feature `json_object` or `json_schema`. */
@@ -78,6 +81,7 @@ export const EngineRequest = z.discriminatedUnion('kind', [
     tools: EngineTools.optional(),
     topLogprobs,
     resumedIds,
+    traceparent,
   }),
   z.object({
     kind: z.literal('completion'),
@@ -88,12 +92,14 @@ export const EngineRequest = z.discriminatedUnion('kind', [
     sampling: Sampling,
     topLogprobs,
     resumedIds,
+    traceparent,
   }),
   z.object({
     kind: z.literal('embedding'),
     requestId: z.string(),
     model: z.string(),
     inputs: z.array(z.string()),
+    traceparent,
   }),
 ])
 export type EngineRequest = z.output<typeof EngineRequest>

@@ -29,6 +29,10 @@ export const FrameType = {
   credit: 17,
   /** JSON, just before the data frame that it belongs to. Only on streams whose request asked for what it carries. */
   detail: 18,
+  /** From the gateway, stream 0: all models that the node is to serve by the network's choice. Since version 3. */
+  wantedModels: 19,
+  /** From the agent, stream 0: how far it is with them. Since version 3. */
+  hostedModels: 20,
 } as const
 export type FrameType = (typeof FrameType)[keyof typeof FrameType]
 

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { Capability } from './capability.ts'
 import { Id, Line, TimestampMs } from './field.ts'
 import { NanoUsd } from './money.ts'
+import { NodeClass } from './node-class.ts'
 import { pageOf } from './page.ts'
 
 export const Presence = z.enum(['online', 'suspect', 'absent']).meta({
@@ -36,6 +37,7 @@ export const Node = z
       .describe('Why it is not online; `null` while it is, and before it ever was.'),
     isDrained: z.boolean(),
     bannedReason: z.string().nullable(),
+    nodeClass: NodeClass,
     askPerGpuHour: NanoUsd,
     models: z.array(NodeModel),
     capability: Capability.nullable().describe('As measured on the node; `null` before its first report.'),
@@ -47,3 +49,6 @@ export const NodePage = z.object(pageOf(Node)).meta({ id: 'NodePage' })
 
 export const BanNode = z.strictObject({ reason: Line.min(1) }).meta({ id: 'BanNode' })
 export type BanNode = z.output<typeof BanNode>
+
+export const ClassNode = z.strictObject({ nodeClass: NodeClass }).meta({ id: 'ClassNode' })
+export type ClassNode = z.output<typeof ClassNode>

@@ -1,6 +1,7 @@
 /** Requests as OpenAI's API has them, as far as this network serves them. `openai-parse.ts` reads them. */
 import { z } from 'zod'
 import { ResponseFormat, TOOLS_MAX, Tool, ToolCall, ToolChoice } from './openai-tools.ts'
+import { ProviderPreferences } from './provider-preferences.ts'
 
 const Model = z.string().min(1).max(200).describe('An id that `GET /v1/models` lists.')
 const TokensMax = z.int().positive().max(10_000_000)
@@ -33,6 +34,7 @@ const generation = {
     .nullish()
     .describe('By token id of this very model.'),
   user: z.string().nullish().describe('Accepted; has no effect.'),
+  provider: ProviderPreferences.nullish(),
 }
 
 const TextPart = z.object({ type: z.literal('text'), text: z.string() })
@@ -108,6 +110,7 @@ export const EmbeddingRequest = z
       'expected a string or an array of 1 to 2048 strings, none of them empty',
     ),
     encoding_format: z.enum(['float', 'base64']).nullish(),
+    provider: ProviderPreferences.nullish(),
     user: z.string().nullish().describe('Accepted; has no effect.'),
   })
   .meta({ id: 'EmbeddingRequest' })

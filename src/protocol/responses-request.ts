@@ -1,6 +1,7 @@
 /** Requests to the Responses API, as far as this network serves them: without state, in text. `responses-parse.ts` reads them. */
 import { z } from 'zod'
 import { FunctionDefinition, TOOLS_MAX } from './openai-tools.ts'
+import { ProviderPreferences } from './provider-preferences.ts'
 
 const TextPart = z.object({ type: z.enum(['input_text', 'output_text']), text: z.string() })
 const RefusalPart = z.object({ type: z.literal('refusal'), refusal: z.string() })
@@ -89,6 +90,7 @@ export const ResponseRequest = z
     include: z.array(z.literal('message.output_text.logprobs')).nullish(),
     top_logprobs: z.int().min(0).max(20).nullish(),
     truncation: z.literal('disabled').nullish(),
+    provider: ProviderPreferences.nullish(),
     metadata: z.record(z.string(), z.string()).nullish().describe('Given back; has no other effect.'),
     service_tier: z.string().nullish().describe('Accepted; there is one tier.'),
     user: z.string().nullish().describe('Accepted; has no effect.'),

@@ -3,10 +3,11 @@ import { z } from 'zod'
 import { economicsRoutes } from './economics-routes.ts'
 import { CreateEnrolmentToken, EnrolmentToken, EnrolNode } from './enrolment.ts'
 import { Id } from './field.ts'
+import { modelRoutes } from './model-routes.ts'
 import { moneyRoutes } from './money-routes.ts'
 import { NetworkProof, NetworkProofParams } from './network-key.ts'
 import { Health, NetworkStatus, ReadModelRebuild } from './network-status.ts'
-import { BanNode, Node, NodePage } from './node.ts'
+import { BanNode, ClassNode, Node, NodePage } from './node.ts'
 import { organisationRoutes } from './organisation-routes.ts'
 import { pageQuery } from './page.ts'
 import type { Routes } from './route.ts'
@@ -143,6 +144,16 @@ const fleet = {
     params: NodeParams,
     reply: Node,
   },
+  classNode: {
+    method: 'POST',
+    path: '/api/nodes/:nodeId/class',
+    scope: 'operator',
+    summary: 'Says how far a node is trusted: callers may ask for a class at least.',
+    params: NodeParams,
+    body: ClassNode,
+    example: { nodeClass: 'vetted' },
+    reply: Node,
+  },
 } as const satisfies Routes
 
 const usage = {
@@ -174,6 +185,7 @@ export const routes = {
   ...organisationRoutes,
   ...moneyRoutes,
   ...fleet,
+  ...modelRoutes,
   ...usage,
   ...economicsRoutes,
 }

@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { NanoUsd } from '#protocol/money.ts'
+import { Region } from '#protocol/node-class.ts'
 import { EnergyConfig } from './energy-config.ts'
+import { HostingConfig } from './hosting-config.ts'
 
 /** How one agent runs: the node's folder, the network it joins, what it serves and what it asks. */
 export const AgentConfig = z.object({
@@ -13,7 +15,11 @@ export const AgentConfig = z.object({
   allowsUnproven: z.boolean(),
   name: z.string().min(1).max(100),
   askPerGpuHour: NanoUsd,
+  /** Where the machine stands, as its owner states it. */
+  region: Region.nullable(),
   engine: z.discriminatedUnion('kind', [
+    /** It serves what the network places on it alone. */
+    z.object({ kind: z.literal('none') }),
     z.object({
       kind: z.literal('llama-cpp'),
       /** A path, `hf:owner/repo/file.gguf` or an address. */
@@ -29,9 +35,13 @@ export const AgentConfig = z.object({
       kind: z.literal('openai'),
       baseUrl: z.url(),
       apiKey: z.string().nullable(),
+      /** Its owner says that it keeps no prompts. */
+      keepsNoPrompts: z.boolean(),
       slots: z.int().positive().nullable(),
     }),
   ]),
+  /** Null: the network places nothing on it. */
+  hosting: HostingConfig.nullable(),
   energy: EnergyConfig,
   logLevel: z.enum(['info', 'warn', 'error']),
 })

@@ -7,6 +7,7 @@ import { type Coordinator, type CoordinatorOptions, openCoordinator } from '#coo
 import { type CoordinatorService, serveCoordinator } from '#coordinator/coordinator-service.ts'
 import { type Standby, standBy } from '#coordinator/standby.ts'
 import { createStandbyApi } from '#coordinator/standby-api.ts'
+import type { Batches } from '#gateway/batches/batches.ts'
 import { type Gateway, openGateway } from '#gateway/gateway.ts'
 import type { NetworkIdentity } from '#gateway/network-prover.ts'
 import type { Host, Journal, SharedJournals } from '#host/host.ts'
@@ -17,6 +18,7 @@ import { Problem } from '#protocol/problem.ts'
 import type { CellConfig } from './cell-config.ts'
 import { type CoordinatorHalf, openCoordinatorHalf } from './coordinator-half.ts'
 import type { Front } from './front.ts'
+import { serveBatches } from './serve-batches.ts'
 import { leaderProxy } from './leader-proxy.ts'
 import { keepNetworkKey } from './network-key.ts'
 import { createReach } from './reach.ts'
@@ -69,6 +71,7 @@ const STANDBY_TOLD_AFTER_MS = 1_000
 /** What of a cell is open in this process, closed in this order. */
 interface Opened {
   front?: Front
+  batches?: Batches
   gateway?: Gateway
   half?: CoordinatorHalf
   service?: CoordinatorService
@@ -87,6 +90,7 @@ export function openCell(parts: CellParts, config: CellConfig): Cell {
       if (!opened.service) await opened.standby?.close()
       else await ready.catch(() => undefined)
       await opened.front?.close(graceMs)
+      await opened.batches?.close()
       await opened.gateway?.close()
       opened.half?.stop()
       // Gives the lease back: whoever stands by leads from now on.
@@ -112,8 +116,10 @@ async function openWhole(parts: CellParts, config: CellConfig, opened: Opened): 
   await new Promise<void>((resolve) => gateway.onReady(resolve))
   const front = await reach.open(gateway)
   opened.front = front
+  opened.batches = await serveBatches(parts, config, { gateway, front })
   const live = { processId: parts.processId, requestsOpen: gateway.requestsOpen }
-  const known = { coordinator, keySecret, networkKeys, reach, front, live }
+  const { models } = opened.service
+  const known = { coordinator, models, keySecret, networkKeys, reach, front, live }
   const half = await openCoordinatorHalf(parts, known, config)
   opened.half = half
   front.serveApi(async (request) => half.api.fetch(request))
@@ -144,7 +150,8 @@ async function openCoordinatorAlone(
   opened.service = serveCoordinator(host, coordinator, { feeBps: config.feeBps, apiUrl: ownUrl })
   const keySecret = keepSecret(host)
   const networkKeys = keepNetworkKey(host, coordinator.sequence() === 0)
-  const known = { coordinator, keySecret, networkKeys, reach, front, live: null }
+  const { models } = opened.service
+  const known = { coordinator, models, keySecret, networkKeys, reach, front, live: null }
   const half = await openCoordinatorHalf(parts, known, config)
   opened.half = half
   front.serveApi(async (request) => half.api.fetch(request))
@@ -159,6 +166,7 @@ async function openGatewayAlone(parts: CellParts, config: CellConfig, opened: Op
   opened.gateway = gateway
   const front = await reach.open(gateway)
   opened.front = front
+  opened.batches = await serveBatches(parts, config, { gateway, front })
   const { leaderUrl } = gateway.directory
   front.serveApi(leaderProxy({ network: host.network, leaderUrl, guard: reach.names() }))
   return readyAt(front, null)

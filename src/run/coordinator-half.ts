@@ -2,6 +2,7 @@
 import { createControlApi } from '#coordinator/control-api.ts'
 import type { ControlServer } from '#coordinator/control-server.ts'
 import type { Coordinator } from '#coordinator/coordinator.ts'
+import type { ModelFleet } from '#coordinator/model-fleet.ts'
 import { foundNetwork } from '#coordinator/found-network.ts'
 import { actAsNetwork } from '#coordinator/handlers/act.ts'
 import { execute, type HandlerParts, hashSecret, newId } from '#coordinator/handlers/handler-parts.ts'
@@ -31,6 +32,7 @@ export interface CoordinatorHalf {
 
 export interface CoordinatorHalfOptions {
   readonly coordinator: Coordinator
+  readonly models: ModelFleet
   /** The network's secret, under which API keys are hashed. */
   readonly keySecret: string
   /** The network's own key, by which agents know it. */
@@ -58,6 +60,7 @@ export async function openCoordinatorHalf(
   coordinator.onDurable((sequence) => projector.notify(sequence))
   const handlerParts: HandlerParts = {
     coordinator,
+    models: options.models,
     clock,
     crypto,
     secrets,

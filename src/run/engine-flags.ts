@@ -2,6 +2,7 @@
 import { join, resolve } from 'node:path'
 import { InvalidArgumentError, Option } from 'commander'
 import { defaultModelId, parseModelSource } from '#engines/model-source.ts'
+import { Region } from '#protocol/node-class.ts'
 import type { AgentConfig } from './agent-config.ts'
 
 export interface EngineFlags {
@@ -14,6 +15,8 @@ export interface EngineFlags {
   readonly slots?: number
   readonly upstream?: string
   readonly upstreamKey?: string
+  readonly upstreamKeepsNothing?: boolean
+  readonly region?: Region
 }
 
 const GUIDE = 'models/guide/guide.gguf'
@@ -44,6 +47,13 @@ export function engineOptions(rootFolder: string): Option[] {
       'serve what an OpenAI-compatible server here serves (vLLM, Ollama, …), up to its /v1',
     ).argParser(parseUpstream),
     new Option('--upstream-key <key>', 'the API key of that server'),
+    new Option(
+      '--upstream-keeps-nothing',
+      'state that it keeps no prompts: callers may ask for such nodes alone',
+    ),
+    new Option('--region <region>', 'where this machine stands, for callers who ask: de, us-east').argParser(
+      parseRegion,
+    ),
   ]
 }
 
@@ -54,6 +64,12 @@ function parseCount(text: string): number {
   return count
 }
 
+function parseRegion(text: string): Region {
+  const parsed = Region.safeParse(text)
+  if (parsed.success) return parsed.data
+  throw new InvalidArgumentError('Expected a country in two letters, and maybe a part of it: de, us-east.')
+}
+
 function parseUpstream(text: string): string {
   if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text
   throw new InvalidArgumentError('Expected an address such as http://127.0.0.1:8000/v1.')
@@ -62,7 +78,14 @@ function parseUpstream(text: string): string {
 export function engineOf(flags: EngineFlags): AgentConfig['engine'] {
   const slots = flags.slots ?? null
   if (flags.upstream !== undefined) {
-    return { kind: 'openai', baseUrl: flags.upstream, apiKey: flags.upstreamKey ?? null, slots }
+    const keepsNoPrompts = flags.upstreamKeepsNothing === true
+    return {
+      kind: 'openai',
+      baseUrl: flags.upstream,
+      apiKey: flags.upstreamKey ?? null,
+      keepsNoPrompts,
+      slots,
+    }
   }
   const source = parseModelSource(flags.model)
   const isGuide = source.kind === 'file' && flags.model.endsWith(GUIDE)

@@ -1,10 +1,12 @@
 /** Where a process of the network is reached: its public door, and where needed a plain one for this machine. */
+import type { BatchApi } from '#gateway/batches/batch-api.ts'
 import type { Gateway } from '#gateway/gateway.ts'
 import { createIdempotentReplies } from '#gateway/idempotent-replies.ts'
 import { serveOpenAi } from '#gateway/openai-http.ts'
 import { type FetchHandler, serveFetch } from '#host/exchange-fetch.ts'
 import type { CertificateFacts, Exchange, Host, ServerHandlers } from '#host/host.ts'
-import { isLoopback, isWildcard, type ListenConfig, LOOPBACK, urlOf } from './listen-config.ts'
+import { createFrontGuard, type FrontGuard } from './front-guard.ts'
+import { isLoopback, isWildcard, type ListenConfig, LOOPBACK, namesOf, urlOf } from './listen-config.ts'
 
 export interface Front {
   /** For the programs of this machine. */
@@ -19,20 +21,36 @@ export interface Front {
   certificates(): readonly CertificateFacts[]
   /** From now on what is not for the gateway is answered by `fetch`; before, connections are cut. */
   serveApi(fetch: FetchHandler): void
+  /** From now on files and batches are served. */
+  serveBatches(api: BatchApi): void
   close(graceMs: number): Promise<void>
 }
 
 const CONTROL_BODY_BYTES_MAX = 1024 * 1024
 
-export async function openFront(host: Host, listen: ListenConfig, gateway: Gateway | null): Promise<Front> {
-  const { network } = host
-  const { hostname, port: wantedPort, tls, proxies } = listen
-  const door = createDoor(host, gateway)
+export interface Behind {
+  /** Null where none is in this process. */
+  readonly gateway: Gateway | null
+  /** Whose word counts for where a client is, as in `ListenAddress`; null: nobody's. */
+  readonly proxies: readonly string[] | null
+}
+
+export async function openFront(
+  host: Host,
+  listen: ListenConfig,
+  { gateway, proxies }: Behind,
+): Promise<Front> {
+  const { clock, network } = host
+  const { hostname, port: wantedPort, pageOrigins, tls } = listen
+  let certificates = (): readonly CertificateFacts[] => []
+  const names = () => namesOf(listen, certificates()[0] ?? null)
+  const door = createDoor(host, gateway, createFrontGuard(clock, { names, pageOrigins }))
   const scheme = tls ? 'https' : 'http'
   const main = await network.listen(
     { hostname, port: wantedPort, ...(tls ? { tls } : {}), ...(proxies ? { proxies } : {}) },
     door.handlers,
   )
+  certificates = () => main.certificates?.() ?? []
   const isForThisMachine = tls === null && (isLoopback(hostname) || isWildcard(hostname))
   const local = isForThisMachine
     ? null
@@ -41,7 +59,6 @@ export async function openFront(host: Host, listen: ListenConfig, gateway: Gatew
   const near = isWildcard(hostname) ? LOOPBACK : hostname
   const ownUrl = urlOf(scheme, near, port)
   const url = local ? urlOf('http', LOOPBACK, local.port) : ownUrl
-  const certificates = (): readonly CertificateFacts[] => main.certificates?.() ?? []
   door.origin = url
   return {
     url,
@@ -49,9 +66,12 @@ export async function openFront(host: Host, listen: ListenConfig, gateway: Gatew
     ownUrl,
     port,
     localPort: local?.port ?? 0,
-    certificates,
+    certificates: () => certificates(),
     serveApi(fetch) {
       door.api = fetch
+    },
+    serveBatches(api) {
+      door.batches = api
     },
     async close(graceMs) {
       await Promise.all([main.close(graceMs), local?.close(graceMs)])
@@ -62,12 +82,14 @@ export async function openFront(host: Host, listen: ListenConfig, gateway: Gatew
 interface Door {
   origin: string
   api: FetchHandler | null
+  batches: BatchApi | null
   readonly handlers: ServerHandlers
 }
 
-function createDoor({ clock, crypto, log, secrets }: Host, gateway: Gateway | null): Door {
+function createDoor(host: Host, gateway: Gateway | null, guard: FrontGuard): Door {
+  const { clock, crypto, log, secrets } = host
   const replies = createIdempotentReplies({ clock, crypto })
-  const openAi = gateway && { gateway, clock, log, secrets, replies }
+  const openAi = gateway && { gateway, clock, log, secrets, replies, judgeCall: guard.judgeCall, batches: () => door.batches }
   function onExchange(exchange: Exchange): void {
     if (openAi && exchange.target.startsWith('/v1/')) return serveOpenAi(openAi, exchange)
     if (door.api === null) return exchange.abort()
@@ -77,9 +99,14 @@ function createDoor({ clock, crypto, log, secrets }: Host, gateway: Gateway | nu
   const door: Door = {
     origin: 'http://localhost',
     api: null,
+    batches: null,
     handlers: {
       onExchange,
-      onLink: (path, link) => (gateway && path === '/agent' ? gateway.acceptLink(link) : null),
+      onLink(path, link, headers) {
+        const refused = guard.refuseLink(headers)
+        if (refused) throw refused
+        return gateway && path === '/agent' ? gateway.acceptLink(link) : null
+      },
     },
   }
   return door

@@ -3,9 +3,10 @@
  * A call that met no leader, or one that stopped meanwhile, ends with `unavailable` and may simply be repeated: every
  * command has an id of its own.
  */
-import { type GuardOptions, guardRequest } from '#coordinator/control-guard.ts'
+import { guardRequest } from '#coordinator/control-guard.ts'
 import { type FetchHandler, SOURCE_HEADER } from '#host/exchange-fetch.ts'
 import type { Network } from '#host/host.ts'
+import type { GuardOptions } from '#host/page-guard.ts'
 import { Problem, toProblem } from '#protocol/problem.ts'
 
 export interface LeaderProxyParts {

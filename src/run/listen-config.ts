@@ -2,6 +2,7 @@
 import { networkInterfaces } from 'node:os'
 import { z } from 'zod'
 import type { CertificateFacts } from '#host/host.ts'
+import { goesBy } from '#host/page-guard.ts'
 
 const Port = z.int().min(0).max(65_535)
 
@@ -16,6 +17,10 @@ export const ListenConfig = z.object({
   proxies: z.array(z.string()).nullable(),
   /** What agents and clients elsewhere are given: scheme, host and port. */
   publicUrl: z.string().nullable(),
+  /** Further names by which others come, without a port; `*.example` for one label. */
+  hostnames: z.array(z.string()),
+  /** Origins of pages elsewhere that may call `/v1`; `*`: any. */
+  pageOrigins: z.array(z.string()),
   /** Authorities whose certificates are believed besides those that this machine knows. */
   caFile: z.string().nullable(),
 })
@@ -31,6 +36,8 @@ export const listenLocally = (port: number): ListenConfig => ({
   tls: null,
   proxies: null,
   publicUrl: null,
+  hostnames: [],
+  pageOrigins: [],
   caFile: null,
 })
 
@@ -45,7 +52,7 @@ export function urlOf(scheme: 'http' | 'https', host: string, port: number): str
 
 /** The names that a network goes by: others that point here are somebody else's. */
 export interface NetworkNames {
-  /** Without a port, in lower case; `*`: any, for the proxy in front knows. */
+  /** Without a port, in lower case; `*.example` for one label; `*`: any, for the proxy in front knows. */
   readonly hostnames: readonly string[]
   /** Whose pages may change things. */
   readonly origins: readonly string[]
@@ -53,18 +60,18 @@ export interface NetworkNames {
 }
 
 export function namesOf(
-  { hostname, tls, proxies, publicUrl }: ListenConfig,
+  { hostname, hostnames: further, tls, proxies, publicUrl }: ListenConfig,
   certificate: Pick<CertificateFacts, 'names'> | null,
 ): NetworkNames {
   const own = isWildcard(hostname) ? ownAddresses() : [hostname]
   const certified = tls && publicUrl === null ? (certificate?.names ?? []) : []
   const published = publicUrl === null ? [] : [new URL(publicUrl).hostname]
   const isAnybodys = proxies !== null && publicUrl === null
-  const hostnames = [...own, ...certified, ...published, ...(isAnybodys ? ['*'] : [])].map(asHost)
+  const hostnames = [...own, ...certified, ...published, ...further, ...(isAnybodys ? ['*'] : [])].map(asHost)
   return {
     hostnames,
     origins: publicUrl === null ? [] : [publicUrl],
-    goesBy: (host) => isAnybodys || isLoopback(host) || hostnames.includes(asHost(host)),
+    goesBy: (host) => isLoopback(host) || goesBy(asHost(host), hostnames),
   }
 }
 

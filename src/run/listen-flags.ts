@@ -16,6 +16,8 @@ export interface ListenFlags {
   readonly tlsKey?: string
   readonly behindProxy?: true
   readonly trustedProxy?: readonly string[]
+  readonly alsoHost?: readonly string[]
+  readonly allowOrigin?: readonly string[]
   readonly ca?: string
 }
 
@@ -31,6 +33,11 @@ export const withListenFlags = (command: Command): Command =>
     .option('--tls-key <file>', 'the private key of that certificate, in PEM form')
     .option('--behind-proxy', 'a proxy in front ends TLS; only it, and this machine, may come')
     .option('--trusted-proxy <address...>', 'addresses or ranges of proxies on other machines')
+    .option('--also-host <name...>', 'further host names by which it is called; *.net.example for one label')
+    .option(
+      '--allow-origin <origin...>',
+      'pages elsewhere that may call /v1 from a browser: https://app.example, or * for all',
+    )
 
 /** Throws `Problem('config_invalid')` for what cannot work or would let others read along. */
 export function listenOf(flags: ListenFlags, nowMs: TimestampMs): ListenConfig {
@@ -53,7 +60,9 @@ export function listenOf(flags: ListenFlags, nowMs: TimestampMs): ListenConfig {
     )
   }
   const caFile = flags.ca === undefined ? null : resolve(flags.ca)
-  return { ...listenLocally(port), hostname, tls, proxies, publicUrl, caFile }
+  const hostnames = (flags.alsoHost ?? []).map(hostNameOf)
+  const pageOrigins = (flags.allowOrigin ?? []).map(originOf)
+  return { ...listenLocally(port), hostname, tls, proxies, publicUrl, hostnames, pageOrigins, caFile }
 }
 
 /** `HOST`, `HOST:PORT`, `[::1]:PORT` or a bare IPv6 address. */
@@ -108,6 +117,24 @@ function publicUrlOf(text: string): string {
     )
   }
   return url.origin
+}
+
+function hostNameOf(name: string): string {
+  if (/^(\*\.)?[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/i.test(name) || /^\[[0-9a-f:.]+\]$/i.test(name))
+    return name.toLowerCase()
+  throw unfit(`--also-host ${JSON.stringify(name)} is no host name without a port, such as net.example.`)
+}
+
+/** As browsers write it: what is no web page, such as an extension, has an origin too. */
+function originOf(text: string): string {
+  const [, scheme, host] = /^([a-z][a-z0-9+.-]*):\/\/([^/?#\s]+)$/i.exec(text) ?? []
+  if (text === '*' || text === 'null') return text
+  if (scheme === undefined || host === undefined) {
+    throw unfit(
+      `--allow-origin ${JSON.stringify(text)} is no origin, such as https://app.example: scheme, host and port, without a path.`,
+    )
+  }
+  return /^https?$/i.test(scheme) ? new URL(text).origin : text
 }
 
 const unfit = (message: string): Problem => new Problem('config_invalid', message)

@@ -81,6 +81,7 @@ async function runProvide(context: CliContext, options: ProvideOptions): Promise
         allowsUnproven: options.allowUnproven === true,
         name: options.name,
         askPerGpuHour: firstAsk(options),
+        region: options.region ?? null,
         engine: await settleEngine(context, engineOf(options), enginesOf(context, options)),
         energy: energyOf(options, null),
         logLevel: options.logLevel,

@@ -23,7 +23,7 @@ export function createReach(host: Host, listen: ListenConfig): Reach {
   return {
     async open(gateway, { believesForwarders = false } = {}) {
       const proxies = listen.proxies ?? (believesForwarders ? [] : null)
-      front = await openFront(host, { ...listen, proxies }, gateway)
+      front = await openFront(host, listen, { gateway, proxies })
       return front
     },
     names,

@@ -4,8 +4,11 @@ import { type Agent, startAgent } from '#agent/agent.ts'
 import { enrol, type Identity } from '#agent/enrol.ts'
 import { measureMachine } from '#agent/measure-machine.ts'
 import { measureRoundTrip } from '#agent/measure-round-trip.ts'
+import { bothEngines } from '#agent/hosting/both-engines.ts'
+import type { ModelHost } from '#agent/hosting/model-host.ts'
 import type { ParkVerdict } from '#agent/park.ts'
 import type { Engine, SupervisedEngine } from '#engines/engine.ts'
+import { idleEngine } from '#engines/idle-engine.ts'
 import { createLlamaCppEngine } from '#engines/llama-cpp/llama-cpp-engine.ts'
 import { type ModelSpeed, measureModel } from '#engines/measure.ts'
 import { acquireModel, type DownloadProgress, parseModelSource } from '#engines/model-source.ts'
@@ -21,6 +24,7 @@ import { Capability } from '#protocol/capability.ts'
 import type { Problem } from '#protocol/problem.ts'
 import { VERSION } from '#protocol/version.ts'
 import type { AgentConfig } from './agent-config.ts'
+import { openHosting } from './open-hosting.ts'
 import { type AgentEnergy, openAgentEnergy } from './agent-energy.ts'
 
 export interface RunAgentHooks {
@@ -109,8 +113,17 @@ async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartPart
   const roundTripMs = await measureRoundTrip(config.apiUrl, { fetch, clock })
   const network = roundTripMs === null ? null : { roundTripMs }
   const computesOn = Capability.shape.computesOn.parse(engine.models()[0]?.computesOn)
-  const capability: Capability = { ...machine, engines: [config.engine.kind], computesOn, network }
-  const speedOf = (modelId: string): ModelSpeed => speeds.get(modelId) ?? UNMEASURED
+  const capability: Capability = {
+    ...machine,
+    engines: [config.engine.kind],
+    computesOn,
+    network,
+    ...placeOf(config),
+  }
+  const hosting = config.hosting && openHosting(config.hosting, { host, machine, folder: config.folder })
+  const speedOf = (modelId: string): ModelSpeed =>
+    speeds.get(modelId) ?? hosting?.speedOf(modelId) ?? UNMEASURED
+  const served = hosting ? bothEngines(engine, hosting.engine) : engine
   const metered = energy.meter(engine, speedOf)
   const { verdict } = energy
   const agent = connect({ config, host, engine: metered, identity, capability, speedOf, verdict, hooks })
@@ -226,3 +239,9 @@ async function openEngine(
     { children: nodeChildren, clock, log },
   )
 }
+
+/** What its owner states of the machine. */
+const placeOf = ({ engine, region }: AgentConfig): Pick<Capability, 'region' | 'keepsNoPrompts'> => ({
+  ...(region && { region }),
+  keepsNoPrompts: engine.kind === 'llama-cpp' || engine.keepsNoPrompts,
+})

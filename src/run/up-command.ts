@@ -109,6 +109,7 @@ async function runUp(context: CliContext, options: UpOptions): Promise<void> {
               folder: agentFolder,
               name: hostname() || 'local',
               askPerGpuHour: firstAsk(options),
+              region: options.region ?? null,
               engine,
               energy,
               logLevel,

@@ -44,10 +44,13 @@ export class JournalRules {
     switch (event.type) {
       case 'ledger.hold_opened': {
         const { holdId, accountId, ownerId, amount, expiresAtMs } = event
-        assert(!this.#holds.has(holdId) && !this.#gone.has(holdId), `hold ${holdId} is opened twice`)
+        // A gateway that never heard that it has a slice may ask for the same once it expired; one that it gave back never.
+        const isKnown = this.#holds.has(holdId) || this.#gone.get(holdId) === 'released'
+        assert(!isKnown, `hold ${holdId} is opened twice`)
         // Money on its way out ends by a decision, not by time.
         if (ownerId !== 'payout' && ownerId !== 'holdback') this.#checkLife(holdId, expiresAtMs)
         this.#holds.set(holdId, { accountId, left: amount, expiresAtMs })
+        this.#gone.delete(holdId)
         break
       }
       case 'ledger.hold_raised':

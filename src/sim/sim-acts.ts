@@ -1,4 +1,5 @@
 /** How owners and operators of the simulation get something done: again and again until it is acknowledged. */
+import type { CoordinatorState } from '#coordinator/coordinator-state.ts'
 import type { Turn } from '#coordinator/turn.ts'
 import { assert } from '#kernel/assert.ts'
 import { sha256Hex } from './sim-host.ts'
@@ -7,8 +8,14 @@ import type { SimWorld } from './sim-world.ts'
 const RETRY_MS = 2_000
 
 export interface SimActs {
-  /** Does `useCase` until it is acknowledged. It must say `null` also when it happened before. */
-  insist(useCase: (turn: Turn) => string | null, then: (sequence: number) => void): void
+  /**
+   * Does `useCase` until it is acknowledged. It must say `null` also when it happened before. `then` learns the state of
+   * the coordinator that acknowledged it: another may be starting by then.
+   */
+  insist(
+    useCase: (turn: Turn) => string | null,
+    then: (sequence: number, state: CoordinatorState) => void,
+  ): void
   /** Does `run` some time later, which counts as open until then. */
   later(delayMs: number, run: () => void): void
   /** Acts that are not acknowledged, or still to come. */
@@ -32,7 +39,7 @@ export function createSimActs(world: SimWorld): SimActs {
             assert(refusal === null, `an act of the simulation is refused: ${refusal}`)
             isDone = true
             open--
-            then(coordinator.sequence())
+            then(coordinator.sequence(), coordinator.state)
           })
         }
         scheduler.after(RETRY_MS, attempt)

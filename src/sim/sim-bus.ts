@@ -14,6 +14,9 @@ export interface BusFaults {
   readonly cutOff: Set<string>
 }
 
+/** Some second copies are later than any first one: newer messages have overtaken them. */
+const LATE_COPY_MS_MAX = 10_000
+
 type Answer = (message: string, reply: (message: string) => void) => void
 
 export class SimBus {
@@ -89,7 +92,9 @@ export class SimBus {
     if (this.#random.chance(faults.lossPer10k, 10_000)) return
     const copies = this.#random.chance(faults.duplicatePer10k, 10_000) ? 2 : 1
     for (let copy = 0; copy < copies; copy++) {
-      this.#scheduler.after(1 + this.#random.int(faults.delayMsMax), deliver, to)
+      const isLate = copy > 0 && this.#random.chance(1, 4)
+      const delayMsMax = isLate ? LATE_COPY_MS_MAX : faults.delayMsMax
+      this.#scheduler.after(1 + this.#random.int(delayMsMax), deliver, to)
     }
   }
 }

@@ -1,7 +1,7 @@
 import type { Random } from '#kernel/random.ts'
 import { diskFaults, healDisks, type Strike } from './sim-disk-faults.ts'
 import { type FaultKind, faultKinds } from './sim-plan.ts'
-import type { SimWorld } from './sim-world.ts'
+import type { AgentSlot, SimWorld } from './sim-world.ts'
 
 export interface SimFaults {
   /** How often each kind struck. */
@@ -51,6 +51,26 @@ export function startFaults(world: SimWorld, random: Random): SimFaults {
 /** Of a message on a healed bus. */
 const HEALTHY_DELAY_MS_MAX = 100
 
+/** Of an agent that crashes again as soon as it is back. */
+const CRASHES_MORE_MAX = 5
+
+/** Any of `items`, on average a third. */
+const some = <T>(items: readonly T[], random: Random): T[] => items.filter(() => random.chance(1, 3))
+
+function crash({ world, random, isHealed }: Strike, slot: AgentSlot, more: number): void {
+  if (!slot.process.isAlive) return
+  world.killAgent(slot)
+  if (random.chance(1, 2)) slot.gateway = pick(world.gateways, random)
+  const awayMsMax = more > 0 || random.chance(1, 2) ? 3_000 : 60_000
+  world.scheduler.after(200 + random.int(awayMsMax), () => {
+    if (!slot.process.isAlive) world.startAgent(slot)
+    if (more === 0) return
+    world.scheduler.after(100 + random.int(4_000), () => {
+      if (!isHealed()) crash({ world, random, isHealed, struck: () => {} }, slot, more - 1)
+    })
+  })
+}
+
 const pick = <T>(items: readonly T[], random: Random): T => items[random.int(items.length)] as T
 
 const faults: Record<FaultKind, (strike: Strike) => void> = {
@@ -81,24 +101,24 @@ const faults: Record<FaultKind, (strike: Strike) => void> = {
       if (!slot.process.isAlive) world.startGateway(slot)
     })
   },
-  agent_crash({ world, random, struck }) {
-    struck()
-    const slot = pick(world.agents, random)
-    if (!slot.process.isAlive) return
-    world.killAgent(slot)
-    if (random.chance(1, 2)) slot.gateway = pick(world.gateways, random)
-    const awayMsMax = random.chance(1, 2) ? 3_000 : 60_000
-    world.scheduler.after(200 + random.int(awayMsMax), () => {
-      if (!slot.process.isAlive) world.startAgent(slot)
-    })
+  /** Now and then several at once, each again and again, at this gateway and at that. */
+  agent_crash(strike) {
+    strike.struck()
+    const { world, random } = strike
+    const isStorm = random.chance(1, 4)
+    for (const slot of isStorm ? some(world.agents, random) : [pick(world.agents, random)])
+      crash(strike, slot, isStorm ? random.int(CRASHES_MORE_MAX) : 0)
   },
+  /** Now and then several at once, each for a time of its own. */
   agent_stop({ world, random, struck }) {
     struck()
-    const { process } = pick(world.agents, random)
-    process.stop()
-    // As often as not just long enough to be suspected, and not to be given up.
-    const stopMs = random.chance(1, 2) ? 4_000 + random.int(5_000) : 500 + random.int(40_000)
-    world.scheduler.after(stopMs, () => process.wake())
+    const slots = random.chance(1, 4) ? some(world.agents, random) : [pick(world.agents, random)]
+    for (const { process } of slots) {
+      process.stop()
+      // As often as not just long enough to be suspected, and not to be given up.
+      const stopMs = random.chance(1, 2) ? 4_000 + random.int(5_000) : 500 + random.int(40_000)
+      world.scheduler.after(stopMs, () => process.wake())
+    }
   },
   engine_crash({ world, random, struck }) {
     struck()

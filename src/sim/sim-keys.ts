@@ -3,7 +3,7 @@ import type { Random } from '#kernel/random.ts'
 import type { KeyLimits } from '#protocol/key-limits.ts'
 import { noteAct as note, type SimActs } from './sim-acts.ts'
 import { simCrypto } from './sim-host.ts'
-import { KEY_SECRET, type SimWorld } from './sim-world.ts'
+import { KEY_SECRET } from './sim-world.ts'
 
 const TOKENS_PER_DAY = 3_000
 const REQUESTS_PER_MINUTE = 4
@@ -17,6 +17,8 @@ export interface SimKey {
   madeIn: number | null
   /** In which journal entry it was revoked, as acknowledged. */
   endedIn: number | null
+  /** Its end was asked for, so it may have come, long before that is acknowledged. */
+  isEnding: boolean
   /** By cell time. */
   expiresAtMs: number | null
   /** In which journal entry it was given that end, at the latest. */
@@ -32,10 +34,10 @@ export interface SimKeys {
 }
 
 export function createSimKeys(
-  parts: { world: SimWorld; random: Random; acts: SimActs },
+  parts: { random: Random; acts: SimActs },
   organisationOf: (client: number) => string,
 ): SimKeys {
-  const { world, random } = parts
+  const { random } = parts
   const { insist } = parts.acts
   const keys: SimKey[] = []
   let counter = 0
@@ -52,6 +54,7 @@ export function createSimKeys(
       hash,
       madeIn: null,
       endedIn: null,
+      isEnding: false,
       expiresAtMs: null,
       expiryIn: null,
     }
@@ -80,16 +83,17 @@ export function createSimKeys(
         })
         return refusal ?? note(turn, organisationId, 'createKey')
       },
-      (sequence) => {
+      (sequence, { organisations }) => {
         key.madeIn = sequence
         key.expiryIn = sequence
-        key.expiresAtMs = world.coordinator?.state.organisations.keys.get(key.keyId)?.expiresAtMs ?? null
+        key.expiresAtMs = organisations.keys.get(key.keyId)?.expiresAtMs ?? null
         keys.push(key)
       },
     )
   }
 
   function rotate(key: SimKey): void {
+    key.isEnding = true
     const next = draw(key.client, key.limits)
     const overlapMs = random.chance(1, 3) ? 0 : random.int(60_000)
     const organisationId = organisationOf(key.client)
@@ -104,11 +108,11 @@ export function createSimKeys(
         if (refusal === 'key_revoked' || refusal === 'key_expired' || refusal === 'key_rotated') return null
         return refusal ?? note(turn, organisationId, 'rotateKey')
       },
-      (sequence) => {
-        const { keys: stored } = world.coordinator?.state.organisations ?? {}
-        key.expiresAtMs = stored?.get(key.keyId)?.expiresAtMs ?? key.expiresAtMs
+      (sequence, { organisations }) => {
+        const { keys: stored } = organisations
+        key.expiresAtMs = stored.get(key.keyId)?.expiresAtMs ?? key.expiresAtMs
         key.expiryIn = sequence
-        if (!stored?.has(next.keyId)) return
+        if (!stored.has(next.keyId)) return
         if (overlapMs === 0) key.endedIn = sequence
         next.madeIn = sequence
         next.expiryIn = sequence
@@ -119,6 +123,7 @@ export function createSimKeys(
   }
 
   function revoke(key: SimKey): void {
+    key.isEnding = true
     const organisationId = organisationOf(key.client)
     insist(
       (turn) => {

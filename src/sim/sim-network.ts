@@ -128,7 +128,7 @@ class Wire {
 
   open(near: End, far: End, server: ServerHandlers, path: string): void {
     this.#far = far
-    far.handlers = server.onLink(path, this.attach(far))
+    far.handlers = server.onLink(path, this.attach(far), {})
     if (!far.handlers) return this.#close(far, 1006, 'not found')
     near.process.enter(() => {
       if (!near.isClosed) near.handlers?.onOpen?.()

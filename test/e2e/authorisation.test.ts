@@ -3,6 +3,7 @@
  * every scope, with no key and with keys that have ended, and pointed at another organisation's objects.
  */
 import assert from 'node:assert/strict'
+import { request } from 'node:http'
 import { after, before, test } from 'node:test'
 import { allows } from '#organisations/organisations.ts'
 import { Scope } from '#protocol/scope.ts'
@@ -10,6 +11,8 @@ import { until } from './process-group.ts'
 import { type Network, openRig, startTiny } from './rig.ts'
 import { type RouteInput, type RouteMaker, routeMakers, type Tenant } from './route-inputs.ts'
 import { bearer, callRoute, type Operation, openTenant, readOperations } from './tenants.ts'
+
+const APP = 'https://app.example'
 
 const rig = openRig()
 let network: Network
@@ -19,7 +22,7 @@ let bob: Tenant
 let ended: Readonly<Record<'unknown' | 'expired' | 'revoked', string>>
 
 before(async () => {
-  network = await startTiny(rig, rig.path('network'))
+  network = await startTiny(rig, rig.path('network'), ['--allow-origin', APP, '--also-host', 'gpu.example'])
   operations = await readOperations(network)
   ;[ada, bob] = [await openTenant(network, 'Ada'), await openTenant(network, 'Bob')]
   ended = await endedKeys()
@@ -168,14 +171,57 @@ test('a foreign page and a foreign host name change nothing, though they have a 
     { 'sec-fetch-site': 'cross-site' },
   ]
   for (const operation of operations) {
-    if (operation.method === 'GET' || operation.path.startsWith('/v1/')) continue
+    const isOpenAi = operation.path.startsWith('/v1/')
+    if (operation.method === 'GET' && !isOpenAi) continue
     const input = await ownInput(operation)
     for (const headers of strangers) {
       const answer = await callRoute(network, operation, input, { ...bearer(ada.keys.operator), ...headers })
       assert.equal(answer.status, 403, `${operation.operationId}: ${answer.text}`)
       assert.equal(codeOf(answer.json), 'forbidden_origin', operation.operationId)
+      const { error } = answer.json as { error?: { type: string } }
+      assert.equal(error?.type, isOpenAi ? 'permission_error' : undefined, operation.operationId)
     }
   }
+})
+
+test('an agent comes by a name of the network, and is no page', async () => {
+  const rows: [Record<string, string>, number][] = [
+    [{}, 101],
+    [{ host: 'gpu.example' }, 101],
+    [{ host: 'evil.example' }, 403],
+    [{ origin: 'http://evil.example' }, 403],
+    [{ origin: APP }, 403],
+    [{ 'sec-fetch-site': 'cross-site' }, 403],
+  ]
+  for (const [headers, status] of rows)
+    assert.equal(await upgrade(headers), status, JSON.stringify(headers))
+})
+
+test('a page that was let in asks first, calls /v1 and may read the answer', async () => {
+  const url = `${network.ready.openaiBaseUrl}/chat/completions`
+  const asked = {
+    origin: APP,
+    'access-control-request-method': 'POST',
+    'access-control-request-headers': 'authorization,content-type,x-stainless-os',
+  }
+  const preflight = await fetch(url, { method: 'OPTIONS', headers: asked })
+  assert.equal(preflight.status, 204)
+  assert.equal(preflight.headers.get('access-control-allow-origin'), APP)
+  assert.equal(preflight.headers.get('access-control-allow-methods'), 'GET, POST')
+  assert.equal(
+    preflight.headers.get('access-control-allow-headers'),
+    asked['access-control-request-headers'],
+  )
+  const stranger = await fetch(url, { method: 'OPTIONS', headers: { ...asked, origin: 'https://evil.example' } })
+  assert.deepEqual([stranger.status, stranger.headers.get('access-control-allow-origin')], [403, null])
+  const body = JSON.stringify({ model: 'tiny', messages: [{ role: 'user', content: 'hi' }], max_tokens: 2 })
+  const headers = { ...bearer(network.ready.apiKey), origin: APP, 'content-type': 'application/json' }
+  const answer = await fetch(url, { method: 'POST', headers, body })
+  assert.deepEqual([answer.status, answer.headers.get('access-control-allow-origin')], [200, APP])
+  const { usage } = (await answer.json()) as { usage: { completion_tokens: number } }
+  assert.equal(usage.completion_tokens, 2)
+  const refused = await fetch(url, { method: 'POST', headers: { ...headers, ...bearer('no') }, body })
+  assert.deepEqual([refused.status, refused.headers.get('access-control-allow-origin')], [401, APP])
 })
 
 test('every act is in the log of the organisation that it was on, and the log is whole', async () => {
@@ -257,4 +303,27 @@ async function endedKeys() {
   })
   const unknown = `sk-shoal-${'0'.repeat(48)}`
   return { unknown, expired: expired.key, revoked: revoked.key }
+}
+
+/** The status with which the network answers an agent's handshake. */
+function upgrade(headers: Readonly<Record<string, string>>): Promise<number | undefined> {
+  const { promise, resolve, reject } = Promise.withResolvers<number | undefined>()
+  const handshake = {
+    connection: 'upgrade',
+    upgrade: 'websocket',
+    'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+    'sec-websocket-version': '13',
+  }
+  const asked = request(`${network.ready.apiUrl}/agent`, { headers: { ...handshake, ...headers }, agent: false })
+  asked.once('upgrade', (answer, socket) => {
+    socket.destroy()
+    resolve(answer.statusCode)
+  })
+  asked.once('response', (answer) => {
+    answer.resume()
+    resolve(answer.statusCode)
+  })
+  asked.once('error', reject)
+  asked.end()
+  return promise
 }

@@ -1,47 +1,27 @@
 /** Vercel's `ai` and LangChain against a real network, unchanged: streaming and not, with tools and a JSON schema. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
+import { HumanMessage, ToolMessage } from '@langchain/core/messages'
+import { tool as langchainTool } from '@langchain/core/tools'
+import { ChatOpenAI } from '@langchain/openai'
+import { dynamicTool, generateText, Output, streamText, type ToolSet } from 'ai'
 import { z } from 'zod'
-import { load, packagesMissing } from './client-packages.ts'
 import { type Network, openRig, startTiny } from './rig.ts'
-
-const vercel = ['ai', '@ai-sdk/openai-compatible'] as const
-const langchain = ['@langchain/openai', '@langchain/core/tools'] as const
-const noVercel = packagesMissing(...vercel)
-const noLangchain = packagesMissing(...langchain)
 
 const rig = openRig()
 after(() => rig.dispose())
 let network: Network | null = null
 before(async () => {
-  if (!noVercel || !noLangchain) network = await startTiny(rig, rig.path('data'))
+  network = await startTiny(rig, rig.path('data'))
 })
-const there = (): Network => network ?? assert.fail('the network is started when a client is there')
+const there = (): Network => network ?? assert.fail('the network is started')
 
 const verdict = z.object({ answer: z.enum(['yes', 'no']), level: z.int().min(1).max(5) })
 const weather = z.object({ city: z.enum(['Oslo', 'Rome']) })
 const prompt = 'What is Shoal?'
 
-/** What is used of them, as they document it. */
-interface Ai {
-  generateText(options: object): Promise<{
-    text: string
-    usage: { outputTokens?: number }
-    toolCalls: { toolName: string; input: unknown }[]
-    finishReason: string
-    output: unknown
-  }>
-  streamText(options: object): { textStream: AsyncIterable<string>; finishReason: PromiseLike<string> }
-  tool(definition: object): unknown
-  readonly Output: { object(options: object): unknown }
-}
-interface AiProvider {
-  createOpenAICompatible(options: object): (model: string) => unknown
-}
-
-async function vercelSetup() {
-  const ai = await load<Ai>('ai')
-  const { createOpenAICompatible } = await load<AiProvider>('@ai-sdk/openai-compatible')
+function vercelSetup() {
   const { ready } = there()
   const provider = createOpenAICompatible({
     name: 'shoal',
@@ -49,52 +29,39 @@ async function vercelSetup() {
     apiKey: ready.apiKey,
     supportsStructuredOutputs: true,
   })
-  return {
-    ai,
-    base: { model: provider('tiny'), prompt, temperature: 0, maxOutputTokens: 200, maxRetries: 0 },
-  }
+  return { model: provider('tiny'), prompt, temperature: 0, maxOutputTokens: 200, maxRetries: 0 }
 }
 
-test("Vercel's ai answers whole and streamed", { skip: noVercel }, async () => {
-  const { ai, base } = await vercelSetup()
-  const whole = await ai.generateText({ ...base, maxOutputTokens: 20 })
+test("Vercel's ai answers whole and streamed", async () => {
+  const base = vercelSetup()
+  const whole = await generateText({ ...base, maxOutputTokens: 20 })
   assert.deepEqual([whole.finishReason, whole.usage.outputTokens], ['length', 20])
-  const stream = ai.streamText({ ...base, maxOutputTokens: 20 })
+  const stream = streamText({ ...base, maxOutputTokens: 20 })
   let text = ''
   for await (const piece of stream.textStream) text += piece
   assert.deepEqual([text, await stream.finishReason], [whole.text, 'length'])
 })
 
-test("Vercel's ai has an object by its schema and a call of a tool", { skip: noVercel }, async () => {
-  const { ai, base } = await vercelSetup()
-  const { output } = await ai.generateText({ ...base, output: ai.Output.object({ schema: verdict }) })
+test("Vercel's ai has an object by its schema and a call of a tool", async () => {
+  const base = vercelSetup()
+  const { output } = await generateText({ ...base, output: Output.object({ schema: verdict }) })
   verdict.parse(output)
-  const tools = { weather: ai.tool({ description: 'Tells the weather.', inputSchema: weather }) }
-  const called = await ai.generateText({ ...base, tools, toolChoice: 'required' })
+  const tools: ToolSet = {
+    weather: dynamicTool({
+      description: 'Tells the weather.',
+      inputSchema: weather,
+      execute: async () => 'sunny',
+    }),
+  }
+  const called = await generateText({ ...base, tools, toolChoice: 'required' })
   assert.equal(called.toolCalls[0]?.toolName, 'weather')
   weather.parse(called.toolCalls[0]?.input)
 })
 
-interface ChatMessage {
-  readonly content: string
-  readonly usage_metadata?: { output_tokens: number }
-  readonly tool_calls?: { name: string; args: unknown; id?: string }[]
-}
-interface ChatModel {
-  invoke(input: unknown): Promise<ChatMessage>
-  stream(input: unknown): Promise<AsyncIterable<ChatMessage>>
-  bindTools(tools: unknown[], options: object): ChatModel
-  withStructuredOutput(schema: unknown, options: object): { invoke(input: unknown): Promise<unknown> }
-}
-interface LangchainOpenAi {
-  readonly ChatOpenAI: new (options: object) => ChatModel
-}
-interface LangchainTools {
-  tool(run: () => string, options: object): unknown
-}
+const outputTokens = ({ usage_metadata }: { usage_metadata?: unknown }): number =>
+  z.object({ output_tokens: z.int() }).parse(usage_metadata).output_tokens
 
-async function langchainSetup(maxTokens: number) {
-  const { ChatOpenAI } = await load<LangchainOpenAi>('@langchain/openai')
+function langchainSetup(maxTokens: number) {
   const { ready } = there()
   return new ChatOpenAI({
     model: 'tiny',
@@ -106,36 +73,31 @@ async function langchainSetup(maxTokens: number) {
   })
 }
 
-test('LangChain answers whole and streamed', { skip: noLangchain }, async () => {
-  const model = await langchainSetup(20)
+test('LangChain answers whole and streamed', async () => {
+  const model = langchainSetup(20)
   const whole = await model.invoke(prompt)
-  assert.equal(whole.usage_metadata?.output_tokens, 20)
+  assert.equal(outputTokens(whole), 20)
   let text = ''
-  for await (const piece of await model.stream(prompt)) text += piece.content
-  assert.equal(text, whole.content)
+  for await (const piece of await model.stream(prompt)) text += piece.text
+  assert.equal(text, whole.text)
 })
 
-test('LangChain has an object by its schema, calls a tool and sends its result back', {
-  skip: noLangchain,
-}, async () => {
-  const model = await langchainSetup(200)
+test('LangChain has an object by its schema, calls a tool and sends its result back', async () => {
+  const model = langchainSetup(200)
   const structured = model.withStructuredOutput(verdict, {
     name: 'verdict',
     method: 'jsonSchema',
     strict: true,
   })
   verdict.parse(await structured.invoke(prompt))
-  const { tool } = await load<LangchainTools>('@langchain/core/tools')
-  const tools = [tool(() => 'sunny', { name: 'weather', description: 'Tells the weather.', schema: weather })]
+  const definition = { name: 'weather', description: 'Tells the weather.', schema: weather }
+  const tools = [langchainTool(() => 'sunny', definition)]
   const bound = model.bindTools(tools, { tool_choice: 'required', parallel_tool_calls: false })
   const called = await bound.invoke(prompt)
   const [made] = called.tool_calls ?? []
   assert.equal(made?.name, 'weather')
   weather.parse(made?.args)
-  const { ToolMessage, HumanMessage } =
-    await load<Record<string, new (input: unknown) => unknown>>('@langchain/core/messages')
-  assert.ok(ToolMessage && HumanMessage)
-  const result = new ToolMessage({ content: 'sunny', tool_call_id: made?.id, name: 'weather' })
-  const next = await (await langchainSetup(8)).invoke([new HumanMessage(prompt), called, result])
-  assert.equal(next.usage_metadata?.output_tokens, 8)
+  const result = new ToolMessage({ content: 'sunny', tool_call_id: made?.id ?? '', name: 'weather' })
+  const next = await langchainSetup(8).invoke([new HumanMessage(prompt), called, result])
+  assert.equal(outputTokens(next), 8)
 })

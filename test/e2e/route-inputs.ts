@@ -223,6 +223,7 @@ export const routeMakers: Readonly<Record<string, RouteMaker>> = {
   undrainNode: byPath('nodeId'),
   banNode: byPath('nodeId', { body: { reason: 'r' } }),
   unbanNode: byPath('nodeId'),
+  classNode: byPath('nodeId', { body: { nodeClass: 'vetted' } }),
 
   listUsage: { own: () => ({}), pointers: { ...onlyQuery('organisationId'), ...onlyQuery('projectId') } },
   summariseUsage: {

@@ -227,6 +227,7 @@ const trouble: Step = (turn, nowMs) => {
   done(turn.fleet({ kind: 'undrain', ...at }))
   done(turn.fleet({ kind: 'ban', ...at, reason: 'wrong answers' }))
   done(turn.fleet({ kind: 'unban', ...at }))
+  done(turn.fleet({ kind: 'class', ...at, nodeClass: 'vetted' }))
   done(turn.fleet({ kind: 'suspect', ...at, session: 1, reason: 'silent' }))
 }
 

@@ -273,7 +273,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'begin-again-instead-of-going-on',
     file: 'gateway/request-run.ts',
-    edits: [['node.open(this.#answer.rest(this.request.engine), {', 'node.open(this.request.engine, {']],
+    edits: [['request: this.#answer.rest(engine), promptTokensMax', 'request: engine, promptTokensMax']],
     breaks: 'the caller reads the beginning of its answer twice',
     world: small({ engine_crash: 5_000 }),
     found: /no token is lost, repeated or foreign|a finished answer is whole|usage counts/,

@@ -4,9 +4,11 @@ import { importsOf } from './source-text.ts'
 const foundations = ['kernel', 'protocol'] as const
 const pureDomains = [
   'organisations',
+  'batch',
   'audit',
   'ledger',
   'fleet',
+  'models',
   'work',
   'market',
   'verify',
@@ -21,9 +23,11 @@ export const ladder: Readonly<Record<string, readonly string[]>> = {
   kernel: [],
   protocol: ['kernel'],
   organisations: foundations,
+  batch: foundations,
   audit: foundations,
   ledger: foundations,
   fleet: foundations,
+  models: foundations,
   work: foundations,
   market: foundations,
   verify: foundations,

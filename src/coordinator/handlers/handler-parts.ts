@@ -7,6 +7,7 @@ import { PAGE_LIMIT_DEFAULT, type PageQuery } from '#protocol/page.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { Caller } from '#protocol/route.ts'
 import type { Coordinator } from '../coordinator.ts'
+import type { ModelFleet } from '../model-fleet.ts'
 import type { PayoutMethod } from '../payout-method.ts'
 import type { Projector } from '../read-models/projector.ts'
 import type { ReadModelQueries } from '../read-models/queries.ts'
@@ -40,6 +41,8 @@ export interface HandlerParts {
   readonly payoutMethods?: readonly PayoutMethod[]
   /** Bounds the refused acts in the audit log. */
   readonly refusals?: Refusals
+  /** The coordinator's own; one without news of the gateways unless given. */
+  readonly models?: ModelFleet
   /** The gateway in this process, if there is one: what it serves right now. */
   readonly live: LiveNetwork | null
 }

@@ -66,6 +66,7 @@ function node(id: string, { models = ['guide'], ask = 20_000_000n }: Shape = {})
     lossReason: null,
     isDrained: false,
     bannedReason: null,
+    nodeClass: 'community',
     askPerGpuHour: ask,
     capability: {
       agentVersion: 'test',

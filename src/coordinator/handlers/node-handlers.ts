@@ -31,6 +31,7 @@ type Names =
   | 'undrainNode'
   | 'banNode'
   | 'unbanNode'
+  | 'classNode'
 
 export function nodeHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>, Names> {
   const { fleet } = parts.coordinator.state
@@ -51,6 +52,7 @@ export function nodeHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>,
       const node = visible(nodeId, caller)
       doing.organisationId = node.organisationId
       const refusal = turn.fleet(command({ nodeId, nowMs: turn.nowMs }))
+      if (refusal === 'attestation_missing') throw notAttested()
       if (refusal) throw new Problem('conflict', `The fleet refused it: ${refusal.replaceAll('_', ' ')}.`)
       return toNode(node)
     })
@@ -122,8 +124,20 @@ export function nodeHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>,
       })),
     unbanNode: ({ params }, caller, context) =>
       change({ caller, context, ...params }, (node) => ({ kind: 'unban', ...node })),
+    classNode: ({ params, body: { nodeClass } }, caller, context) =>
+      change({ caller, context, ...params, details: { nodeClass } }, (node) => ({
+        kind: 'class',
+        nodeClass,
+        ...node,
+      })),
   }
 }
+
+const notAttested = (): Problem =>
+  new Problem(
+    'not_supported',
+    "No node can be 'attested' yet: that class is given by a proof of the hardware's maker alone, and none is verified here. Use 'vetted' or 'community'.",
+  )
 
 function refusedEnrolment(refusal: string): Problem {
   const why =
@@ -147,6 +161,7 @@ function toNode(node: FleetNode): Node {
     lossReason,
     isDrained,
     bannedReason,
+    nodeClass,
   } = rest
   const models = (capability?.models ?? []).map((model) => ({
     model: model.id,
@@ -164,6 +179,7 @@ function toNode(node: FleetNode): Node {
     lossReason,
     isDrained,
     bannedReason,
+    nodeClass,
     askPerGpuHour,
     models,
     capability,

@@ -58,7 +58,12 @@ export async function loadLlamaModel(
   const isEmbedder = isEmbeddingOnly(gguf)
   const { context, slots } = isEmbedder
     ? { context: null, slots: 1 }
-    : await openContext(model, { ...order, threads, contextTokens })
+    : await openContext(model, {
+        ...order,
+        threads,
+        contextTokens,
+        isRepeatable: llama.gpu === false && scoresFit(gguf, contextTokens),
+      })
   const vocabulary = gguf.metadata.get('tokenizer.ggml.tokens')
   return {
     tokenCount: Array.isArray(vocabulary) ? vocabulary.length : Number.POSITIVE_INFINITY,
@@ -148,11 +153,27 @@ const memoryShort = (modelPath: string, cause: unknown): Problem =>
     { cause },
   )
 
+/** What llama.cpp may hold of one batch's attention scores. */
+const SCORE_BYTES_MAX = 512 * 2 ** 20
+
+/**
+ * Whether attention may be computed in full instead of by the fused kernel, which needs no room for the scores. On the
+ * CPU the fused one adds in half precision, and differently for a prompt than for one token: an answer that goes on
+ * behind given ids then departs from what it would have said in one stream of eight (256 tokens of random weights),
+ * without it in none of a hundred.
+ */
+function scoresFit({ metadata }: Gguf, contextTokens: number): boolean {
+  const heads = numberOf(metadata, `${stringOf(metadata, 'general.architecture')}.attention.head_count`)
+  return heads !== undefined && BATCH_TOKENS * contextTokens * heads * 4 <= SCORE_BYTES_MAX
+}
+
 interface ContextPlan {
   readonly modelPath: string
   readonly slots: number
   readonly contextTokens: number
   readonly threads: number
+  /** The same tokens give the same logits, whatever shares their batch, but for the last bits. */
+  readonly isRepeatable: boolean
 }
 
 /** One context for all slots, so that they decode in common batches. Fewer slots rather than none when memory is short. */
@@ -168,6 +189,7 @@ async function openContext(
         // A batch of somebody's prompt and the next token of everybody else fit together.
         batchSize: BATCH_TOKENS + slots,
         threads: plan.threads,
+        flashAttention: plan.isRepeatable ? false : 'auto',
         failedCreationRemedy: false,
       })
       return { context, slots }

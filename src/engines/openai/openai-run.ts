@@ -1,5 +1,6 @@
 import type { EngineRequest } from '#protocol/engine-request.ts'
 import { Problem } from '#protocol/problem.ts'
+import { formatTraceparent, parseTraceparent } from '#protocol/trace-context.ts'
 import type { EngineRun, EngineSink } from '../engine.ts'
 import { CompletionStream } from './completion-stream.ts'
 import type { UpstreamExchange, UpstreamHttp } from './upstream-http.ts'
@@ -51,6 +52,7 @@ export class OpenAiRun implements EngineRun {
         path: address.basePath + path,
         headers: {
           ...address.headers,
+          ...traceOf(this.#request),
           'content-type': 'application/json',
           accept: 'text/event-stream, application/json',
         },
@@ -155,6 +157,12 @@ export class OpenAiRun implements EngineRun {
     this.#options.onOver(problem)
     tell()
   }
+}
+
+/** Whatever a gateway said of a trace, as a header that W3C would have. */
+function traceOf({ traceparent }: EngineRequest): Record<string, string> {
+  const trace = parseTraceparent(traceparent)
+  return trace ? { traceparent: formatTraceparent(trace) } : {}
 }
 
 function toEngineFailure(problem: Problem): Problem {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Clock, Exchange } from '#host/host.ts'
+import type { BodyFlow, BodyReader, Clock, Exchange } from '#host/host.ts'
 import { respondProblem } from '#host/respond-problem.ts'
 import { assert } from '#kernel/assert.ts'
 import type { Problem } from '#protocol/problem.ts'
@@ -81,6 +81,23 @@ export class HttpExchange implements Exchange {
   readBody(bytesMax: number, done: BodyDone): void {
     this.#body.read(bytesMax, (problem, body) => {
       if (!this.#isOver) this.#run(() => done(problem, body))
+    })
+  }
+
+  streamBody(bytesMax: number, { onChunk, onEnd }: BodyReader): BodyFlow {
+    return this.#body.stream(bytesMax, {
+      onChunk: (chunk) => {
+        let takesMore = true
+        if (!this.#isOver) {
+          this.#run(() => {
+            takesMore = onChunk(chunk)
+          })
+        }
+        return takesMore
+      },
+      onEnd: (problem) => {
+        if (!this.#isOver) this.#run(() => onEnd(problem))
+      },
     })
   }
 

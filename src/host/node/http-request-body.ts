@@ -4,6 +4,7 @@
  * answer. So a small rest is thrown away, and with a large one the answer goes first and the connection after it.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { BodyFlow, BodyReader } from '#host/host.ts'
 import { assert } from '#kernel/assert.ts'
 import { Problem } from '#protocol/problem.ts'
 
@@ -43,6 +44,40 @@ export class HttpRequestBody {
       this.#release()
       this.#collect(bytesMax, done)
     }
+  }
+
+  /** As `read`, but hands over each piece as it comes. */
+  stream(bytesMax: number, reader: BodyReader): BodyFlow {
+    assert(this.#state === 'unread', 'the body of an exchange is read once, before its answer')
+    this.#state = 'reading'
+    const request = this.#request
+    const announced = this.#announcedBytes
+    if (announced === 0 || (announced !== null && announced > bytesMax)) {
+      process.nextTick(() => this.#end(reader, announced === 0 ? null : tooLarge(bytesMax, announced)))
+      return { resume() {} }
+    }
+    this.#release()
+    let bytes = 0
+    request.on('data', (chunk: Uint8Array) => {
+      if (this.#state !== 'reading') return
+      bytes += chunk.length
+      if (bytes > bytesMax) {
+        request.pause()
+        this.#end(reader, tooLarge(bytesMax, null))
+      } else if (!reader.onChunk(chunk) && this.#state === 'reading') request.pause()
+    })
+    request.on('end', () => this.#end(reader, null))
+    return {
+      resume: () => {
+        if (this.#state === 'reading') request.resume()
+      },
+    }
+  }
+
+  #end(reader: BodyReader, problem: Problem | null): void {
+    if (this.#state !== 'reading') return
+    this.#state = 'read'
+    reader.onEnd(problem)
   }
 
   /** Drops what is not read. True when so much is left that the connection has to close after the answer. */

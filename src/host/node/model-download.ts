@@ -12,13 +12,18 @@ import { Problem } from '#protocol/problem.ts'
 import { toDiskProblem } from './disk-problem.ts'
 import { makeFolder, syncFolderAsync } from './durable-file.ts'
 import { type FolderLock, takeLock } from './folder-lock.ts'
-import { fetchRest, type Part, type Progress } from './model-fetch.ts'
+import { fetchNetwork } from './fetch-client.ts'
+import { fetchRest, type Part, type Progress, type Rest } from './model-fetch.ts'
 
 interface Download {
   readonly url: URL
   readonly path: string
   readonly sha256: string | null
   readonly token?: string
+  /** Told the size before the first byte, null where the server does not say; what it rejects with ends the download. */
+  readonly onTotal?: (totalBytes: number | null) => Promise<void>
+  /** A file that is larger is given up. */
+  readonly bytesMax?: number
 }
 interface Watch {
   onProgress(progress: Progress): void
@@ -28,7 +33,7 @@ interface Watch {
 const RETRIES_MAX = 5
 
 /** The real downloads, over HTTP. A line that fails is tried again after `retryMs`, twice as long each time. */
-export function createModelDownloads({ retryMs = 1_000 } = {}) {
+export function createModelDownloads({ retryMs = 1_000, fetch = fetchNetwork } = {}) {
   return {
     /** See the port: resolves once the whole, checked file is at `path`. */
     async downloadModel(download: Download, watch: Watch): Promise<void> {
@@ -37,7 +42,7 @@ export function createModelDownloads({ retryMs = 1_000 } = {}) {
       const part: Part = { path: `${path}.part`, notesPath: `${path}.part.json` }
       const lock = lockPart(path)
       try {
-        const sha256 = await fetchAll(download, part, watch, retryMs)
+        const sha256 = await fetchAll({ ...download, fetch }, part, watch, retryMs)
         if (sha256 !== null) await checkSha256(part, sha256, download)
         await syncFile(part.path)
         await rename(part.path, path)
@@ -66,7 +71,7 @@ function lockPart(path: string): FolderLock {
 
 /** Goes on after failures of the line, as long as it brings something now and then. Resolves to the checksum to expect. */
 async function fetchAll(
-  download: Download,
+  download: Rest,
   part: Part,
   watch: Watch,
   retryMs: number,

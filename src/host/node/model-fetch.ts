@@ -3,7 +3,6 @@ import { type FileHandle, open, readFile, rm, stat, statfs, writeFile } from 'no
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { Problem } from '#protocol/problem.ts'
-import { fetchNetwork } from './fetch-client.ts'
 
 export interface Part {
   readonly path: string
@@ -14,10 +13,13 @@ export interface Progress {
   readonly totalBytes: number | null
   readonly bytesPerSecond: number
 }
-interface Rest {
+export interface Rest {
   readonly url: URL
   readonly sha256: string | null
   readonly token?: string
+  readonly onTotal?: (totalBytes: number | null) => Promise<void>
+  readonly bytesMax?: number
+  readonly fetch: (request: Request) => Promise<Response>
 }
 interface Watch {
   onProgress(progress: Progress): void
@@ -84,15 +86,20 @@ async function receive(
     totalBytes,
   }
   const notes = start === 0 ? fresh : (attempt.notes ?? fresh)
+  await rest.onTotal?.(totalBytes)
+  checkSize(rest, totalBytes ?? 0)
   await checkSpace(part.path, totalBytes === null ? 0 : totalBytes - start)
   // Before the first byte, so that a part never stands beside the notes of another file.
   const file = await open(part.path, start === 0 ? 'w' : 'r+')
   try {
     await writeFile(part.notesPath, JSON.stringify(notes))
     const meter = createMeter(watch, start, totalBytes)
+    let appended = start
     const received = await append(file, response, start, (bytes) => {
       silence.touch()
       meter(bytes)
+      appended += bytes
+      checkSize(rest, appended)
     })
     if (totalBytes !== null && received !== totalBytes) throw cutShort(rest.url, received, totalBytes)
     return expectedSha256(rest, notes)
@@ -151,7 +158,7 @@ async function request(rest: Rest, range: Record<string, string>, signal: AbortS
     const authorization: Record<string, string> =
       rest.token !== undefined && url.host === rest.url.host ? { authorization: `Bearer ${rest.token}` } : {}
     const headers = { ...range, ...authorization, 'accept-encoding': 'identity' }
-    const response = await fetchNetwork(new Request(url, { headers, redirect: 'manual', signal }))
+    const response = await rest.fetch(new Request(url, { headers, redirect: 'manual', signal }))
     linkedSha256 ??= /^"?([0-9a-f]{64})"?$/.exec(response.headers.get('x-linked-etag') ?? '')?.[1] ?? null
     const location = response.headers.get('location')
     if (response.status < 300 || response.status >= 400 || location === null)
@@ -188,6 +195,11 @@ async function readNotes(part: Part, url: URL): Promise<Notes | null> {
     // Torn by a crash: the download starts over.
     return null
   }
+}
+
+function checkSize({ url, bytesMax = Number.POSITIVE_INFINITY }: Rest, bytes: number): void {
+  if (bytes <= bytesMax) return
+  throw new Problem('disk_full', `${url.host}${url.pathname} is larger than the ${bytesMax} bytes that are there for it.`)
 }
 
 async function checkSpace(path: string, neededBytes: number): Promise<void> {

@@ -251,8 +251,8 @@ async function setup(onLink: ServerHandlers['onLink'], limits: Partial<LinkLimit
     { hostname: '127.0.0.1', port: 0 },
     {
       onExchange: (exchange) => exchange.start(200, {}),
-      onLink(path, link) {
-        const handlers = onLink(path, link)
+      onLink(path, link, headers) {
+        const handlers = onLink(path, link, headers)
         return handlers && { ...handlers, onClose: (code, reason) => end.resolve([code, reason]) }
       },
     },

@@ -1,0 +1,192 @@
+/** Begins lines of batches while nodes have room for them, and tries again those that nothing came of. */
+import { takesLines } from '#batch/batch.ts'
+import { type BatchLine, readLine } from '#batch/batch-input.ts'
+import { type CutLine, LineSplitter } from '#batch/line-splitter.ts'
+import { chunksOf } from '#host/blob-store.ts'
+import { assert } from '#kernel/assert.ts'
+import { Problem } from '#protocol/problem.ts'
+import type { Caller } from '../gateway.ts'
+import type { ActiveBatch, Retry } from './active-batch.ts'
+import { openFile } from './batch-files.ts'
+import type { RunnerParts } from './batch-runner.ts'
+import { failedOutcome, isAnswered, type LineOrder, runLine } from './line-run.ts'
+
+/** With more results in memory, or more lines to be tried again, nothing new is begun of a batch. */
+const RESULTS_MAX = 2_048
+const RETRIES_MAX = 256
+/** Nodes that may fail on a line before it counts as one that no node survives. */
+const FAILURES_MAX = 5
+const RETRY_MS = 1_000
+const RETRY_MS_MAX = 60_000
+/** Before what an account could not pay is tried again. */
+const UNPAID_MS = 15_000
+const NO_ROOM = 'a node that takes work of batches and has a slot free'
+
+type PumpParts = Pick<RunnerParts, 'gateway' | 'clock' | 'secrets' | 'limits' | 'store'>
+
+export class LinePump {
+  readonly #parts: PumpParts
+  readonly #batches: () => Iterable<ActiveBatch>
+  #isRunning = false
+  #isDue = false
+  #isClosed = false
+
+  constructor(parts: PumpParts, batches: () => Iterable<ActiveBatch>) {
+    this.#parts = parts
+    this.#batches = batches
+  }
+
+  close(): void {
+    this.#isClosed = true
+  }
+
+  /** Begins what may be begun now. What ends meanwhile runs it again. */
+  run(): void {
+    this.#isDue = true
+    if (this.#isRunning) return
+    this.#isRunning = true
+    while (this.#isDue && !this.#isClosed) {
+      this.#isDue = false
+      for (let next = this.#neediest(); next && !this.#isClosed; next = this.#neediest()) this.#beginLine(next)
+    }
+    this.#isRunning = false
+  }
+
+  /** The batch to begin a line of: of the organisation that has least under way, and of its batches the oldest. */
+  #neediest(): ActiveBatch | null {
+    const inFlight = new Map<string, number>()
+    let total = 0
+    for (const { batch, running } of this.#batches()) {
+      inFlight.set(batch.organisationId, (inFlight.get(batch.organisationId) ?? 0) + running.size)
+      total += running.size
+    }
+    if (total >= this.#parts.limits.inFlightMax) return null
+    const of = ({ batch }: ActiveBatch): number => inFlight.get(batch.organisationId) ?? 0
+    let found: ActiveBatch | null = null
+    for (const active of this.#batches()) {
+      if ((!found || of(active) < of(found)) && this.#mayBegin(active)) found = active
+    }
+    return found
+  }
+
+  #mayBegin(active: ActiveBatch): boolean {
+    const { batch, source, results, retries, running } = active
+    const { clock, gateway } = this.#parts
+    if (!takesLines(batch) || !source || batch.model === null) return false
+    if (results.length > RESULTS_MAX || clock.elapsedMs() < active.pausedUntilMs) return false
+    const hasNew = retries.length < RETRIES_MAX && source.hasLine
+    if (!hasNew && !this.#dueRetry(active)) return false
+    const hasRoom = gateway.batchRoom(batch.model) > 0
+    if (hasRoom) active.waitingFor = null
+    else if (running.size === 0) active.waitingFor = NO_ROOM
+    return hasRoom
+  }
+
+  #dueRetry({ retries }: ActiveBatch): Retry | null {
+    const nowMs = this.#parts.clock.elapsedMs()
+    return retries.find(({ notBeforeMs }) => notBeforeMs <= nowMs) ?? null
+  }
+
+  #beginLine(active: ActiveBatch): void {
+    const retry = this.#dueRetry(active)
+    if (retry) {
+      active.retries.splice(active.retries.indexOf(retry), 1)
+      return this.#begin(active, retry)
+    }
+    const batchLine = nextLine(active, active.source?.next() ?? null)
+    if (batchLine) this.#begin(active, { batchLine, notBeforeMs: 0, failures: 0 })
+  }
+
+  #begin(active: ActiveBatch, { batchLine, failures }: Retry): void {
+    const { batch } = active
+    const { line } = batchLine
+    const { gateway, clock } = this.#parts
+    const caller = gateway.callerOf(batch.keyId)
+    const kept = active.keptOf(line)
+    if (!caller) return this.#giveUp(active, batchLine, keyGone())
+    let isOver = false
+    const run = runLine(
+      this.#parts,
+      { batch, batchLine, caller, kept },
+      {
+        onDone: (outcome) => {
+          isOver = true
+          active.running.delete(line)
+          active.addResult(outcome, clock.elapsedMs())
+          this.run()
+        },
+        onProblem: (problem, answers) => {
+          isOver = true
+          active.running.delete(line)
+          for (const { meteredId, answer } of answers.values()) active.keep(meteredId, answer)
+          this.#again(active, { batchLine, failures, problem })
+          this.run()
+        },
+      },
+    )
+    if (!isOver) active.running.set(line, run)
+  }
+
+  #again(
+    active: ActiveBatch,
+    { batchLine, problem, ...tried }: { batchLine: BatchLine; failures: number; problem: Problem },
+  ): void {
+    const nowMs = this.#parts.clock.elapsedMs()
+    // Of the key, the account or the fleet: the same would become of every other line.
+    const isOfAll = [402, 429, 503].includes(problem.status)
+    const failures = tried.failures + (isOfAll ? 0 : 1)
+    if (failures >= FAILURES_MAX) return this.#giveUp(active, batchLine, problem)
+    const askedMs = Number(problem.details['retryAfterMs'] ?? 0)
+    const leastMs = problem.status === 402 ? UNPAID_MS : RETRY_MS * 2 ** failures
+    const waitMs = Math.min(Math.max(askedMs, leastMs), RETRY_MS_MAX)
+    if (isOfAll) {
+      active.pausedUntilMs = nowMs + waitMs
+      active.waitingFor = problem.message
+    }
+    active.retries.push({ batchLine, failures, notBeforeMs: nowMs + waitMs })
+  }
+
+  #giveUp(active: ActiveBatch, batchLine: BatchLine, problem: Problem): void {
+    const requestIds = [...active.keptOf(batchLine.line).values()].map(({ meteredId }) => meteredId)
+    active.addResult(failedOutcome(batchLine, problem, requestIds), this.#parts.clock.elapsedMs())
+  }
+}
+
+/** The line, unless it is blank, has its result, or is under way. */
+function nextLine(active: ActiveBatch, cut: CutLine | null): BatchLine | null {
+  if (!cut || active.hasResult(cut.line) || active.isUnderWay(cut.line)) return null
+  const batchLine = readLine(cut, active.batch.endpoint)
+  assert(batchLine === null || !('code' in batchLine), 'the lines of an accepted batch are right')
+  return batchLine
+}
+
+/** Of a batch as this process found it: lines that were paid for get their results, without any node. */
+export async function deliverKept(parts: PumpParts, active: ActiveBatch): Promise<void> {
+  const { batch } = active
+  const { clock, limits, store } = parts
+  const splitter = new LineSplitter(limits.lineBytesMax)
+  const deliver = (cuts: readonly CutLine[]): void => {
+    for (const cut of cuts) {
+      const kept = active.keptOf(cut.line)
+      const batchLine = kept.size === 0 ? null : nextLine(active, cut)
+      if (!batchLine) continue
+      const order: LineOrder = { batch, batchLine, caller: nobody(batch.keyId, batch.organisationId), kept }
+      if (!isAnswered(order)) continue
+      runLine(parts, order, {
+        onDone: (outcome) => active.addResult(outcome, clock.elapsedMs()),
+        onProblem: (problem) => assert(false, `what is answered needs nothing more: ${problem.message}`),
+      })
+    }
+  }
+  for await (const chunk of chunksOf(await openFile(store, batch.inputFileId))) deliver(splitter.push(chunk))
+  deliver(splitter.end())
+}
+
+/** Whose key it was does not matter any more: it was let in, and paid. */
+const nobody = (keyId: string, organisationId: string): Caller => ({ keyId, organisationId, scopes: [] })
+
+const keyGone = (): Problem =>
+  new Problem(
+    'invalid_api_key',
+    'The key that made this batch was revoked or has expired: nothing more is done in its name.',
+  )

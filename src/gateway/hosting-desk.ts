@@ -1,0 +1,102 @@
+/**
+ * The gateway's part in models that the network places: tells nodes what they are to serve, hears how far they are,
+ * counts who asks for what, and knows what a node may be paid for a model of the catalogue.
+ */
+import type { Clock } from '#host/host.ts'
+import type { TokenPrice } from '#ledger/price.ts'
+import { PROTOCOL_WITH_HOSTING } from '#protocol/agent-version.ts'
+import type { Follow } from '#protocol/cell.ts'
+import { encodeJsonFrame, FrameType } from '#protocol/frame.ts'
+import type { HostedModel, WantedModels } from '#protocol/model-catalogue.ts'
+import { isClassEnough } from '#protocol/node-class.ts'
+import type { Problem } from '#protocol/problem.ts'
+import { coldModelAnswer } from './cold-model.ts'
+import type { Directory } from './directory.ts'
+
+/** What the desk needs to know of a connected node. */
+export interface HostingNode {
+  readonly nodeId: string
+  /** Of the agent protocol, as agreed on for this connection. */
+  readonly protocol: number
+  /** What the node said last of the models that were placed on it. */
+  readonly hosted: readonly HostedModel[]
+  send(message: Uint8Array): void
+}
+
+export interface HostingDesk {
+  /** Tells `node` what it is to serve, unless it knows. */
+  tell(node: HostingNode): void
+  /** At what price a node's offer of `model` may be used: null when it may not. */
+  quote(nodeId: string, model: string, asked: TokenPrice): TokenPrice | null
+  /**
+   * Counts a request. `not_ours` when the catalogue does not have the model; else null, when it may be taken in, or why
+   * not. `isServed`: a node offers it now.
+   */
+  ask(model: string, situation: { readonly isServed: boolean; readonly waitMs: number }): Problem | null | 'not_ours'
+  /** What the next call to the coordinator carries. */
+  news(
+    nodes: Iterable<HostingNode>,
+    open: Iterable<{ readonly model: string; readonly isWaiting: boolean }>,
+  ): Pick<Follow, 'demand' | 'hosted'>
+}
+
+type HostingDirectory = Pick<Directory, 'catalogued' | 'cold' | 'epoch' | 'node' | 'version'>
+
+export function createHostingDesk(
+  { elapsedMs }: Pick<Clock, 'elapsedMs'>,
+  directory: HostingDirectory,
+): HostingDesk {
+  /** What each connection was told last. */
+  const told = new WeakMap<HostingNode, string>()
+  const requests = new Map<string, number>()
+
+  return {
+    tell(node) {
+      const wanted = directory.node(node.nodeId)?.wanted
+      if (!wanted || node.protocol < PROTOCOL_WITH_HOSTING) return
+      const text = JSON.stringify(wanted)
+      if (told.get(node) === text) return
+      told.set(node, text)
+      const order: WantedModels = { epoch: directory.epoch(), version: directory.version(), models: wanted }
+      node.send(encodeJsonFrame(FrameType.wantedModels, 0, order))
+    },
+    quote(nodeId, model, asked) {
+      const entry = directory.catalogued(model)
+      if (!entry) return asked
+      const { minClass, priceMax, price, isUpstream } = entry
+      if (!isClassEnough(directory.node(nodeId)?.nodeClass ?? 'community', minClass)) return null
+      // What another server computes has no hour of a GPU behind it: the operator set its price.
+      if (isUpstream && price && directory.node(nodeId)?.wanted?.some((wanted) => wanted.model === model))
+        return { ...asked, promptPerMillion: price.input, completionPerMillion: price.output }
+      const isTooDear =
+        priceMax !== null &&
+        (asked.promptPerMillion > priceMax.input || asked.completionPerMillion > priceMax.output)
+      return isTooDear ? null : asked
+    },
+    ask(model, { isServed, waitMs }) {
+      if (!directory.catalogued(model)) return 'not_ours'
+      requests.set(model, (requests.get(model) ?? 0) + 1)
+      if (isServed) return null
+      const { cold, toldAtMs } = directory.cold(model)
+      return coldModelAnswer({ model, cold, toldMsAgo: elapsedMs() - toldAtMs, waitMs })
+    },
+    news(nodes, open) {
+      const hosted = [...nodes].flatMap(({ nodeId, hosted: models }) =>
+        models.length > 0 ? [{ nodeId, models: [...models] }] : [],
+      )
+      const now = new Map<string, { running: number; queued: number }>()
+      for (const { model, isWaiting } of open) {
+        const count = now.get(model) ?? { running: 0, queued: 0 }
+        count[isWaiting ? 'queued' : 'running']++
+        now.set(model, count)
+      }
+      for (const model of requests.keys()) if (!directory.catalogued(model)) requests.delete(model)
+      const demand = [...requests].map(([model, count]) => ({
+        model,
+        requests: count,
+        ...(now.get(model) ?? { running: 0, queued: 0 }),
+      }))
+      return { ...(demand.length > 0 && { demand }), ...(hosted.length > 0 && { hosted }) }
+    },
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * One request on one node, as routing sees it: from when the node is asked until it is through with it. What the node
+ * is expected to do weighs on it meanwhile; what it did, and how fast, is learned from.
+ */
+import { expectedMs, type SeatAsk, serviceMs } from './choose-seat.ts'
+import type { ModelSeats } from './model-seats.ts'
+import { answerMark, type PrefixCuts } from './prefix-cuts.ts'
+import type { Seat, SeatNode } from './seat.ts'
+
+/** How it ended for the node. `left`: the caller went away, was wrong, or another node was quicker. */
+export type PlacementEnd = 'completed' | 'failed' | 'full' | 'left'
+
+/** What the end of a request meant for the node. */
+export type Verdict = { kind: 'out'; reason: 'failures' | 'slow'; forMs: number } | { kind: 'in' } | null
+
+/** A node is slow when its first tokens take so many times longer than is ordinary, by its own promise and by time. */
+const SLOW_FACTOR = 4
+const SLOW_FIRST_TOKEN_FACTOR = 3
+const SLOW_SAMPLES_MIN = 8
+const PEERS_MIN = 3
+
+export class Placement<N extends SeatNode = SeatNode> {
+  readonly seat: Seat<N>
+  readonly startedMs: number
+  readonly #table: ModelSeats<N>
+  readonly #prompt: PrefixCuts
+  readonly #coldTokens: number
+  readonly #expectedMs: number
+  readonly #promisedMs: number
+  readonly #prefillMs: number
+  readonly #isAlone: boolean
+  #serviceMs: number
+  #decodeMs: number
+  #firstMs: number | null = null
+  #isOver = false
+
+  constructor(
+    table: ModelSeats<N>,
+    { seat, warmTokens }: { seat: Seat<N>; warmTokens: number },
+    ask: SeatAsk<N>,
+    nowMs: number,
+  ) {
+    const { machine, speed } = seat
+    this.seat = seat
+    this.startedMs = nowMs
+    this.#table = table
+    this.#prompt = ask.prompt
+    this.#coldTokens = Math.max(1, ask.promptTokens - warmTokens)
+    this.#expectedMs = expectedMs(seat, ask.promptTokens, warmTokens)
+    this.#promisedMs = machine.prefillMs + speed.promisedMs(this.#coldTokens)
+    this.#prefillMs = speed.prefillMs(this.#coldTokens)
+    this.#decodeMs = speed.decodeMs(ask.completionTokens)
+    this.#serviceMs = serviceMs(seat, { coldTokens: this.#coldTokens, completionTokens: ask.completionTokens })
+    this.#isAlone = machine.prompts === 0
+    machine.prompts++
+    machine.prefillMs += this.#prefillMs
+    machine.decodeMs += this.#decodeMs
+    seat.busy++
+    if (seat.isListed) table.busy++
+    this.#addLoad(this.#serviceMs, nowMs)
+    seat.health.taken()
+    // From now on: its next turn may come before this answer has ended.
+    table.prefixes.serve(seat, ask.prompt)
+  }
+
+  get hasBegun(): boolean {
+    return this.#firstMs !== null
+  }
+
+  /** Since the node was asked. */
+  get firstTokenMs(): number | null {
+    return this.#firstMs === null ? null : this.#firstMs - this.startedMs
+  }
+
+  /** The first token came. */
+  begin(nowMs: number): Verdict {
+    if (this.#firstMs !== null) return null
+    this.#firstMs = nowMs
+    this.#promptRead()
+    const { speed, health } = this.seat
+    const tookMs = nowMs - this.startedMs
+    const foreseen = { expectedMs: this.#expectedMs, promisedMs: this.#promisedMs }
+    speed.firstToken({ tookMs, ...foreseen, tokens: this.#coldTokens, isAlone: this.#isAlone }, nowMs)
+    this.#table.times.add(tookMs, this.#prompt.tokensTotal)
+    if (!health.isIn || !this.#isSlow(nowMs) || !this.#table.mayPutOut()) return null
+    return this.#putOut('slow', nowMs)
+  }
+
+  /** So many tokens less are still to come. */
+  progress(tokens: number): void {
+    const doneMs = Math.min(this.#decodeMs, this.seat.speed.decodeMs(tokens))
+    this.#decodeMs -= doneMs
+    this.seat.machine.decodeMs -= doneMs
+  }
+
+  /** The node is through with it, having generated `tokens`. What follows of it for the node. */
+  end(how: PlacementEnd, tokens: number, nowMs: number): Verdict {
+    if (this.#isOver) return null
+    this.#isOver = true
+    const { seat } = this
+    const { speed, machine, health } = seat
+    if (this.#firstMs === null) this.#promptRead()
+    machine.decodeMs = Math.max(0, machine.decodeMs - this.#decodeMs)
+    const busy = Math.max(1, seat.node.outstanding())
+    seat.busy--
+    if (seat.isListed) this.#table.busy--
+    if (how === 'completed') {
+      if (this.#firstMs !== null) speed.decoded(tokens - 1, nowMs - this.#firstMs, busy)
+      this.#table.ended(tokens, nowMs - this.startedMs)
+    }
+    const spentMs = serviceMs(seat, { coldTokens: how === 'full' ? 0 : this.#coldTokens, completionTokens: tokens })
+    this.#addLoad(spentMs - this.#serviceMs, nowMs)
+    if (how === 'full') seat.saidFull(nowMs)
+    if (how === 'failed' && health.failed(nowMs) && (!health.isIn || this.#table.mayPutOut())) {
+      return this.#putOut('failures', nowMs)
+    }
+    if (how === 'completed' || (how === 'left' && this.#firstMs !== null)) {
+      return health.succeeded(nowMs) ? this.#comeIn() : null
+    }
+    if (how !== 'failed') health.untried()
+    return null
+  }
+
+  /** The node has this answer in its cache, too: the next turn of the conversation begins with it. */
+  answered(answer: PrefixCuts, kind: Parameters<typeof answerMark>[0]): void {
+    answer.end(answerMark(kind))
+    this.#table.prefixes.serve(this.seat, answer)
+  }
+
+  #promptRead(): void {
+    const { machine } = this.seat
+    machine.prompts--
+    machine.prefillMs = machine.prompts === 0 ? 0 : Math.max(0, machine.prefillMs - this.#prefillMs)
+  }
+
+  #addLoad(ms: number, nowMs: number): void {
+    this.seat.load.add(ms, nowMs)
+    if (this.seat.isListed) this.#table.load.add(ms, nowMs)
+  }
+
+  #isSlow(nowMs: number): boolean {
+    const { speed } = this.seat
+    if (speed.samples < SLOW_SAMPLES_MIN) return false
+    const { slowness, firstTokenMs, known } = this.#table.medians(nowMs)
+    return (
+      known > PEERS_MIN &&
+      speed.slowness > SLOW_FACTOR * Math.max(1, slowness) &&
+      speed.firstTokenMs > SLOW_FIRST_TOKEN_FACTOR * firstTokenMs
+    )
+  }
+
+  #putOut(reason: 'failures' | 'slow', nowMs: number): Verdict {
+    const { health, speed } = this.seat
+    if (health.isIn && this.seat.isListed) this.#table.out++
+    // It is judged anew by what it does when it is back.
+    if (reason === 'slow') speed.forget()
+    return { kind: 'out', reason, forMs: health.putOut(nowMs) }
+  }
+
+  #comeIn(): Verdict {
+    if (this.seat.isListed) this.#table.out--
+    return { kind: 'in' }
+  }
+}

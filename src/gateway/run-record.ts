@@ -1,0 +1,21 @@
+import type { UsageRecord } from '#protocol/usage.ts'
+import type { RunRequest } from './run-request.ts'
+
+/** The meter reading of a request that is over. */
+export const recordOf = (
+  { requestId, organisationId, keyId, engine, budget }: RunRequest,
+  told: Pick<UsageRecord, 'holdId' | 'outcome' | 'parts' | 'startedAtMs' | 'firstTokenMs' | 'totalMs'>,
+): UsageRecord => ({
+  requestId,
+  organisationId,
+  keyId,
+  ...(budget && { budgetId: budget.budgetId }),
+  holdId: told.holdId,
+  model: engine.model,
+  kind: engine.kind,
+  outcome: told.outcome,
+  parts: told.parts,
+  startedAtMs: told.startedAtMs,
+  firstTokenMs: told.firstTokenMs === null ? null : Math.round(told.firstTokenMs),
+  totalMs: Math.round(told.totalMs),
+})
