@@ -50,25 +50,15 @@ static uint32_t get32(const char *at) {
   return (uint32_t)b[0] << 24 | b[1] << 16 | b[2] << 8 | b[3];
 }
 
-static void add_frame(agent *a, int type, uint32_t id, const char *payload, int length) {
-  if (a->out_length + FRAME_HEAD + length > OUT_MAX) {
+/* One WebSocket message, masked as a client's must be. */
+static void add_message(agent *a, int opcode, const char *bytes, int length) {
+  static const unsigned char mask[4] = {0x37, 0xfa, 0x21, 0x3d};
+  int head = 2;
+  if (a->out_length + length + 16 > OUT_MAX) {
     fprintf(stderr, "an agent has more to say than fits\n");
     exit(1);
   }
-  char *at = a->out + a->out_length;
-  at[0] = type;
-  at[1] = at[2] = at[3] = 0;
-  put32(at + 4, id);
-  put32(at + 8, length);
-  memcpy(at + FRAME_HEAD, payload, length);
-  a->out_length += FRAME_HEAD + length;
-}
-
-/* One WebSocket message, masked as a client's must be. */
-static void send_message(agent *a, int opcode, char *bytes, int length) {
-  static char wire[OUT_MAX + 16];
-  static const unsigned char mask[4] = {0x37, 0xfa, 0x21, 0x3d};
-  int head = 2;
+  char *wire = a->out + a->out_length;
   wire[0] = 0x80 | opcode;
   if (length < 126) wire[1] = 0x80 | length;
   else if (length < 65536) {
@@ -85,12 +75,22 @@ static void send_message(agent *a, int opcode, char *bytes, int length) {
   memcpy(wire + head, mask, 4);
   head += 4;
   for (int i = 0; i < length; i++) wire[head + i] = bytes[i] ^ mask[i & 3];
-  if (!write_all(a->fd, wire, head + length)) die("an agent's connection");
+  a->out_length += head + length;
+}
+
+static void add_frame(agent *a, int type, uint32_t id, const char *payload, int length) {
+  static char frame[1 << 16];
+  frame[0] = type;
+  frame[1] = frame[2] = frame[3] = 0;
+  put32(frame + 4, id);
+  put32(frame + 8, length);
+  memcpy(frame + FRAME_HEAD, payload, length);
+  add_message(a, 2, frame, FRAME_HEAD + length);
 }
 
 static void flush_frames(agent *a) {
   if (a->out_length == 0) return;
-  send_message(a, 2, a->out, a->out_length);
+  if (!write_all(a->fd, a->out, a->out_length)) die("an agent's connection");
   a->out_length = 0;
 }
 
@@ -180,7 +180,7 @@ static void take_frame(agent *a, int type, uint32_t id, const char *payload, int
 }
 
 static void take_message(agent *a, int opcode, char *bytes, long length, long now) {
-  if (opcode == 9) return send_message(a, 10, bytes, length);
+  if (opcode == 9) return add_message(a, 10, bytes, length);
   if (opcode == 8) {
     fprintf(stderr, "the gateway closed an agent: %.*s\n", (int)(length > 2 ? length - 2 : 0), bytes + 2);
     exit(1);

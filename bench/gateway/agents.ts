@@ -1,5 +1,6 @@
 /** Synthetic agents that are nodes like any other: enrolled with keys of their own, admitted by the real handshake. */
 import type { ChildProcess } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -16,7 +17,6 @@ import { enrolmentText } from '#protocol/enrolment.ts'
 import { FrameType } from '#protocol/frame.ts'
 import { parseJoinToken } from '#protocol/join-token.ts'
 import { jsonWriter } from '#protocol/wire-form.ts'
-import { randomBytes } from 'node:crypto'
 import { end, LOAD_CORE, startOn } from './cores.ts'
 
 const ASK_PER_GPU_HOUR = 50_000_000n
@@ -50,9 +50,16 @@ export async function enrolAgents(client: Client, count: number): Promise<AgentI
     const keys = nodeCrypto.keyPair(randomBytes(32))
     const { token } = await client.createEnrolmentToken({ body: {} })
     const { secret } = parseJoinToken(token)
-    const asked = { token: secret, publicKey: keys.publicKeyHex, name: `bench ${index}`, askPerGpuHour: ASK_PER_GPU_HOUR }
+    const asked = {
+      token: secret,
+      publicKey: keys.publicKeyHex,
+      name: `bench ${index}`,
+      askPerGpuHour: ASK_PER_GPU_HOUR,
+    }
     const signature = nodeCrypto.sign(keys.privateKeyHex, new TextEncoder().encode(enrolmentText(asked)))
-    const { nodeId } = await client.enrolNode({ body: { ...asked, signature: Buffer.from(signature).toString('hex') } })
+    const { nodeId } = await client.enrolNode({
+      body: { ...asked, signature: Buffer.from(signature).toString('hex') },
+    })
     identities.push({ nodeId, keys })
   }
   return identities
@@ -62,7 +69,10 @@ export async function enrolAgents(client: Client, count: number): Promise<AgentI
 export async function startAgents(options: AgentsOptions, program: string): Promise<RunningAgents> {
   const { port, folder, agents, everyUs, isMerged = false } = options
   const capability = join(folder, 'capability.json')
-  writeFileSync(capability, jsonWriter(NodeReport)({ capability: CAPABILITY, askPerGpuHour: ASK_PER_GPU_HOUR }))
+  writeFileSync(
+    capability,
+    jsonWriter(NodeReport)({ capability: CAPABILITY, askPerGpuHour: ASK_PER_GPU_HOUR }),
+  )
   const child = startOn({ core: LOAD_CORE, stdio: ['pipe', 'pipe', 'inherit'] }, [
     program,
     `port=${port}`,
@@ -77,7 +87,8 @@ export async function startAgents(options: AgentsOptions, program: string): Prom
   await new Promise<void>((resolve, reject) => {
     createInterface({ input: stdout }).on('line', (line) => {
       const [word, index, ...rest] = line.split(' ')
-      if (word === 'challenge') stdin.write(`hello ${index} ${greet(options, Number(index), rest.join(' '))}\n`)
+      if (word === 'challenge')
+        stdin.write(`hello ${index} ${greet(options, Number(index), rest.join(' '))}\n`)
       else if (word === 'ready') resolve()
       else lastLine = line
     })

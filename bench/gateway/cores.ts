@@ -17,8 +17,17 @@ export interface PinnedOptions extends SpawnOptions {
 }
 
 /** Starts `command` on one core; its children and threads stay there. */
-export function startOn({ core, nice = 0, ...options }: PinnedOptions, command: readonly string[]): ChildProcess {
-  const wrapped = ['taskset', '-c', String(core), ...(nice > 0 ? ['nice', '-n', String(nice)] : []), ...command]
+export function startOn(
+  { core, nice = 0, ...options }: PinnedOptions,
+  command: readonly string[],
+): ChildProcess {
+  const wrapped = [
+    'taskset',
+    '-c',
+    String(core),
+    ...(nice > 0 ? ['nice', '-n', String(nice)] : []),
+    ...command,
+  ]
   return spawn(wrapped[0] ?? '', wrapped.slice(1), options)
 }
 
@@ -32,9 +41,12 @@ export async function end(child: ChildProcess, graceMs = 3_000): Promise<void> {
   clearTimeout(timer)
 }
 
-/** Microseconds of processor time that `pid` and what it started have used, of all their threads. */
-export const cpuMicrosOf = (pid: number): number =>
-  treeOf(pid).reduce((sum, each) => sum + cpuMicros(readOr(`/proc/${each}/stat`, '')), 0)
+/** Microseconds of processor time that `pid` and what it started have used, of all their threads, without `except`. */
+export const cpuMicrosOf = (pid: number, except?: number): number =>
+  treeOf(pid).reduce(
+    (sum, each) => sum + (each === except ? 0 : cpuMicros(readOr(`/proc/${each}/stat`, ''))),
+    0,
+  )
 
 /** Bytes of memory that `pid` and what it started hold. */
 export const memoryOf = (pid: number): number =>

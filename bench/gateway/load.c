@@ -5,9 +5,10 @@
  *
  * Closed loop: each connection asks again once it was answered. `rate`: open loop, so many a second in all, timed from
  * when each was due. `ramp`: connections begin one after the other over so many seconds. `keys`: one API key a line, which the
- * connections share out. Prints one line of JSON.
+ * connections share out. Prints `measuring` when the warm-up is over, and one line of JSON at the end.
  */
 #include "tools.h"
+#include <sys/resource.h>
 
 typedef struct {
   const char *request;
@@ -162,6 +163,12 @@ static void receive(connection *c, const char *bytes, long length, long now) {
   }
 }
 
+static long cpu_micros(void) {
+  struct rusage used;
+  getrusage(RUSAGE_SELF, &used);
+  return (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000L + used.ru_utime.tv_usec + used.ru_stime.tv_usec;
+}
+
 static char *body;
 static int body_length;
 
@@ -227,8 +234,16 @@ int main(int count, char **values) {
   int turn = 0;
   static char buffer[262144];
   struct epoll_event events[512];
+  int is_measuring = 0;
+  long cpu_before = 0;
   for (long now = now_ns(); now < measure_until; now = now_ns()) {
     long wait = 100000000L;
+    if (!is_measuring && now >= measure_from) {
+      is_measuring = 1;
+      cpu_before = cpu_micros();
+      printf("measuring\n");
+      fflush(stdout);
+    }
     if (opened < conns) {
       long step = (long)(ramp * 1e9 / conns);
       while (opened < conns && begun + opened * step <= now) {
@@ -268,8 +283,8 @@ int main(int count, char **values) {
     }
   }
   double seconds = (measure_until - measure_from) / 1e9;
-  printf("{\"requests\":%ld,\"seconds\":%.3f,\"perSecond\":%.1f,\"errors\":%ld,\"tokens\":%ld,\"tokensPerSecond\":%.1f,\"wrongTokens\":%ld,\"bytes\":%ld,\"late\":%ld,",
-    requests, seconds, requests / seconds, errors, tokens_seen, tokens_seen / seconds, wrong_tokens, bytes_read, due_tail - due_head);
+  printf("{\"requests\":%ld,\"seconds\":%.3f,\"perSecond\":%.1f,\"errors\":%ld,\"tokens\":%ld,\"tokensPerSecond\":%.1f,\"wrongTokens\":%ld,\"bytes\":%ld,\"late\":%ld,\"cpuMicros\":%ld,",
+    requests, seconds, requests / seconds, errors, tokens_seen, tokens_seen / seconds, wrong_tokens, bytes_read, due_tail - due_head, cpu_micros() - cpu_before);
   print_spread("first", &firsts);
   printf(",");
   print_spread("total", &totals);

@@ -4,23 +4,26 @@
  * routing, a usage spool that is synced before an answer ends.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { freePort, startNats } from '#host/node/test-nats.ts'
-import { createClient } from '#protocol/client.ts'
+import { startNats } from '#host/node/test-nats.ts'
 import { NANO_PER_USD } from '#kernel/money.ts'
+import { createClient } from '#protocol/client.ts'
 import { routes } from '#protocol/routes.ts'
 import { CellConfig, CellMessage, type CellOrder } from '../../src/run/cell-config.ts'
 import { listenLocally } from '../../src/run/listen-config.ts'
-import { end, LOAD_CORE, MEASURED_CORE, startOn } from './cores.ts'
 import { type AgentsOptions, enrolAgents, type RunningAgents, startAgents } from './agents.ts'
+import { end, LOAD_CORE, MEASURED_CORE, startOn } from './cores.ts'
 
 const cellMain = fileURLToPath(new URL('../../src/run/cell-main.ts', import.meta.url))
 /** Of requests a minute one key may have 100,000, and the load has more. */
 const KEYS = 32
-const KEY_LIMITS = { requestsPerMinute: 100_000, tokensPerDay: 1_000_000_000_000, spendPerDay: 1_000_000n * NANO_PER_USD }
+const KEY_LIMITS = {
+  requestsPerMinute: 100_000,
+  tokensPerDay: 1_000_000_000_000,
+  spendPerDay: 1_000_000n * NANO_PER_USD,
+}
 
 export interface MeasuredNetwork {
   /** Of the gateway. */
@@ -48,7 +51,13 @@ export async function startNetwork(options: NetworkOptions): Promise<MeasuredNet
   const { folder, agents, agentsProgram, nodeFlags = [] } = options
   const nats = await startNats()
   spawn('taskset', ['-a', '-p', '-c', String(LOAD_CORE), String(nats.process.pid)], { stdio: 'ignore' })
-  const home = startCell({ role: 'cell', folder: join(folder, 'home'), busUrl: nats.url, core: LOAD_CORE, nice: 10 })
+  const home = startCell({
+    role: 'cell',
+    folder: join(folder, 'home'),
+    busUrl: nats.url,
+    core: LOAD_CORE,
+    nice: 10,
+  })
   const { apiUrl, operatorKey } = await home.ready
   const gateway = startCell({
     role: 'gateway',
@@ -111,7 +120,12 @@ function startCell(parts: CellParts): { process: ChildProcess; ready: Promise<Re
     logLevel: 'warn',
   }
   const child = startOn(
-    { core, ...(nice === undefined ? {} : { nice }), stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced' },
+    {
+      core,
+      ...(nice === undefined ? {} : { nice }),
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      serialization: 'advanced',
+    },
     [process.execPath, ...nodeFlags, cellMain],
   )
   const ready = new Promise<Ready>((resolve, reject) => {
@@ -122,7 +136,10 @@ function startCell(parts: CellParts): { process: ChildProcess; ready: Promise<Re
     })
     child.once('exit', (code) => reject(new Error(`The ${role} ended with ${code}.`)))
   })
-  const order = { type: 'start', config: CellConfig.encode(config) } satisfies Record<keyof Extract<CellOrder, { type: 'start' }>, unknown>
+  const order = { type: 'start', config: CellConfig.encode(config) } satisfies Record<
+    keyof Extract<CellOrder, { type: 'start' }>,
+    unknown
+  >
   child.send(order)
   return { process: child, ready }
 }

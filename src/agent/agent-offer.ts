@@ -1,7 +1,7 @@
 import type { Engine } from '#engines/engine.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import { NodeReport } from '#protocol/agent-link.ts'
-import type { Capability, ModelCapability } from '#protocol/capability.ts'
+import type { Capability, HostingCapability, ModelCapability } from '#protocol/capability.ts'
 import { encodeFrame, FrameType } from '#protocol/frame.ts'
 import { jsonWriter } from '#protocol/wire-form.ts'
 
@@ -24,8 +24,8 @@ export interface AgentOffer {
   setAsk(askPerGpuHour: NanoUsd): boolean
   /** `null` while it takes work. */
   parkedReason: string | null
-  /** The capability frame. */
-  report(): Uint8Array
+  /** The capability frame; with `hosting` where the network may place models on the node. */
+  report(hosting: HostingCapability | null): Uint8Array
 }
 
 /** What `Capability` takes. */
@@ -44,7 +44,7 @@ export function createAgentOffer(engine: Engine, options: OfferOptions): AgentOf
       askPerGpuHour = ask
       return true
     },
-    report() {
+    report(hosting) {
       const models = engine.models().map(({ features, ...model }) => ({
         ...model,
         ...(features && { features: [...features] }),
@@ -58,6 +58,7 @@ export function createAgentOffer(engine: Engine, options: OfferOptions): AgentOf
         ...options.capability,
         models,
         problems,
+        ...(hosting && { hosting }),
         ...(parkedReason !== null && { parkedReason: parkedReason.slice(0, PROBLEM_LENGTH_MAX) }),
       }
       return encodeFrame(FrameType.capability, 0, encoder.encode(writeReport({ capability, askPerGpuHour })))

@@ -12,19 +12,22 @@ import { backoffMs } from '#kernel/backoff.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import type { Random } from '#kernel/random.ts'
 import { HEARTBEAT_MS } from '#protocol/agent-link.ts'
-import { AGENT_PROTOCOL, type VersionRange } from '#protocol/agent-version.ts'
+import { AGENT_PROTOCOL, PROTOCOL_WITH_HOSTING, type VersionRange } from '#protocol/agent-version.ts'
 import {
   decodeFrames,
+  decodeJson,
   encodeEmptyFrame,
   encodeHeartbeatFrame,
   encodeJsonFrame,
   type Frame,
   FrameType,
 } from '#protocol/frame.ts'
+import { WantedModels } from '#protocol/model-catalogue.ts'
 import type { Problem } from '#protocol/problem.ts'
 import { createAgentOffer, type OfferOptions } from './agent-offer.ts'
 import { type AgentStreams, createAgentStreams } from './agent-streams.ts'
 import { beginHandshake, type Handshake } from './handshake.ts'
+import type { ModelHost } from './hosting/model-host.ts'
 import { type NetworkPin, NO_PIN } from './network-check.ts'
 
 export interface AgentOptions extends OfferOptions {
@@ -37,6 +40,8 @@ export interface AgentOptions extends OfferOptions {
   readonly heartbeatMs?: number
   /** By what the network is known; any is served unless given. */
   readonly pin?: NetworkPin
+  /** Serves what the network places on the node; without it the network places nothing. */
+  readonly hosting?: ModelHost
   /** Versions of the agent protocol; this release's own unless told otherwise. */
   readonly versions?: VersionRange
   /** The network will not have this node, and trying again cannot help. */
@@ -81,12 +86,15 @@ const NEVER_SAID = 1006
 export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptions): Agent {
   const { clock, log, network, random } = parts
   const { nodeId, keys, gatewayUrl, agentVersion, heartbeatMs = HEARTBEAT_MS } = options
-  const { pin = NO_PIN, versions = AGENT_PROTOCOL } = options
+  const { pin = NO_PIN, versions = AGENT_PROTOCOL, hosting } = options
   const offer = createAgentOffer(engine, options)
   let state: AgentState = 'waiting'
   let link: Link | null = null
   let handshake: Handshake | null = null
   let hasServed = false
+  /** As agreed on for this connection. */
+  let protocol = 0
+  let hostingTold = ''
   let streams: AgentStreams | null = null
   let heartbeat: Timer | null = null
   let retry: Timer | null = null
@@ -151,9 +159,10 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
     const step = handshake?.receive(frame, link?.tlsKey?.() ?? null)
     switch (step?.kind) {
       case undefined:
-        return streams?.receive(frame)
+        return frame.type === FrameType.wantedModels ? takeOrder(frame) : streams?.receive(frame)
       case 'hello':
         become('proving')
+        protocol = step.hello.protocol
         return link?.send(encodeJsonFrame(FrameType.hello, 0, step.hello))
       case 'admitted':
         return serve()
@@ -186,11 +195,27 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
     streams = createAgentStreams(engine, link)
     // Before the offers, so that no request slips in between.
     if (offer.parkedReason !== null) link.send(encodeEmptyFrame(FrameType.drain, 0))
+    hostingTold = ''
     report()
+    tellHosting()
     beat()
   }
 
-  const report = (): void => link?.send(offer.report())
+  const canHost = (): boolean => protocol >= PROTOCOL_WITH_HOSTING
+  const report = (): void => link?.send(offer.report((canHost() && hosting?.capability()) || null))
+
+  function takeOrder({ payload }: Frame): void {
+    if (state === 'serving') hosting?.want(WantedModels.parse(decodeJson(payload)))
+  }
+
+  function tellHosting(): void {
+    if (state !== 'serving' || !hosting || !canHost()) return
+    const models = hosting.hosted()
+    const text = JSON.stringify(models)
+    if (text === hostingTold || (hostingTold === '' && models.length === 0)) return
+    hostingTold = text
+    link?.send(encodeJsonFrame(FrameType.hostedModels, 0, { models }))
+  }
 
   function beat(): void {
     if (state !== 'serving') return
@@ -213,6 +238,7 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
   engine.onChange(() => {
     if (state === 'serving') report()
   })
+  hosting?.onChange(tellHosting)
   connect()
 
   return {

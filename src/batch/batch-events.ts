@@ -39,7 +39,10 @@ const KeptFile = z.object({
   claim: Claim.optional(),
 })
 
-export const Tokens = z.object({ promptTokens: z.int().nonnegative(), completionTokens: z.int().nonnegative() })
+export const Tokens = z.object({
+  promptTokens: z.int().nonnegative(),
+  completionTokens: z.int().nonnegative(),
+})
 
 /** How a batch ends that was begun. */
 export const BatchEnd = z.enum(['completed', 'expired', 'cancelled'])

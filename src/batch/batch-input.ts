@@ -22,7 +22,8 @@ const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /** One line, `null` where it is blank, or what is wrong with it. */
 export function readLine({ line, bytes }: CutLine, endpoint: BatchEndpoint): BatchLine | InputError | null {
-  if (bytes === null) return { code: 'line_too_long', message: 'This line is longer than a request may be.', param: null, line }
+  if (bytes === null)
+    return { code: 'line_too_long', message: 'This line is longer than a request may be.', param: null, line }
   let json: unknown
   try {
     const text = decoder.decode(bytes)
@@ -30,7 +31,12 @@ export function readLine({ line, bytes }: CutLine, endpoint: BatchEndpoint): Bat
     json = JSON.parse(text)
   } catch (error) {
     const why = error instanceof Error ? error.message : 'it does not parse'
-    return { code: 'invalid_json_line', message: `This line is not valid JSON in UTF-8: ${why}.`, param: null, line }
+    return {
+      code: 'invalid_json_line',
+      message: `This line is not valid JSON in UTF-8: ${why}.`,
+      param: null,
+      line,
+    }
   }
   const parsed = Line.safeParse(json)
   if (!parsed.success) return shapeError(json, parsed.error.issues[0], line)
@@ -45,7 +51,12 @@ export function readLine({ line, bytes }: CutLine, endpoint: BatchEndpoint): Bat
 /** In the order in which they are looked at. */
 function shapeError(json: unknown, issue: z.core.$ZodIssue | undefined, line: number): InputError {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
-    return { code: 'invalid_type', message: 'Expected an object with custom_id, method, url and body.', param: null, line }
+    return {
+      code: 'invalid_type',
+      message: 'Expected an object with custom_id, method, url and body.',
+      param: null,
+      line,
+    }
   }
   if (issue?.code === 'unrecognized_keys') {
     const param = issue.keys[0] ?? null

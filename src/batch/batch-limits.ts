@@ -17,6 +17,8 @@ export interface BatchLimits {
   readonly organisationBytesMax: number
   readonly organisationFilesMax: number
   readonly bytesMax: number
+  /** Files that an organisation uploads at once: what is not whole yet counts for nobody. */
+  readonly organisationUploadsMax: number
   /** Batches of an organisation that are not over. */
   readonly organisationBatchesMax: number
   /** Errors that a batch which was refused lists. */
@@ -44,6 +46,7 @@ export const batchLimits: BatchLimits = {
   organisationBytesMax: 4 * GIB,
   organisationFilesMax: 10_000,
   bytesMax: 32 * GIB,
+  organisationUploadsMax: 4,
   organisationBatchesMax: 100,
   errorsMax: 100,
   discountBpsMin: 5_000,

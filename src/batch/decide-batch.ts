@@ -9,6 +9,7 @@ import type { LineRun } from './line-set.ts'
 /** In order of precedence. */
 export type BatchRefusal =
   | 'claim_reused'
+  | 'id_taken'
   | 'file_unknown'
   | 'batch_unknown'
   | 'file_not_input'
@@ -97,7 +98,7 @@ export function decideBatches(
     default: {
       const batch = state.batches.get(command.batchId)
       if (!batch) return 'batch_unknown'
-      return decideBatch(batch, command, limits)
+      return decideBatch(batch, command, { state, limits })
     }
   }
 }
@@ -112,6 +113,7 @@ function decideKeepFile(
   const { organisationId, bytes } = file
   const repeated = repeatOf(state, claim)
   if (repeated) return repeated
+  if (state.files.has(file.fileId)) return 'id_taken'
   const own = [...state.files.values()].filter((other) => other.organisationId === organisationId)
   if (own.length >= limits.organisationFilesMax) return 'files_too_many'
   const used = own.reduce((sum, other) => sum + other.bytes, 0)
@@ -127,6 +129,7 @@ function decideCreate(
   const { organisationId, inputFileId, metadata } = batch
   const repeated = repeatOf(state, claim)
   if (repeated) return repeated
+  if (state.batches.has(batch.batchId)) return 'id_taken'
   const file = state.files.get(inputFileId)
   if (file?.organisationId !== organisationId) return 'file_unknown'
   if (file.purpose !== 'batch') return 'file_not_input'
@@ -136,7 +139,13 @@ function decideCreate(
   if (open.length >= limits.organisationBatchesMax) return 'batches_too_many'
   const times = { createdAtMs: nowMs, expiresAtMs: nowMs + limits.windowMs }
   return [
-    { type: 'batch.created', ...batch, metadata: metadata && { ...metadata }, ...times, ...(claim && { claim }) },
+    {
+      type: 'batch.created',
+      ...batch,
+      metadata: metadata && { ...metadata },
+      ...times,
+      ...(claim && { claim }),
+    },
   ]
 }
 
@@ -150,7 +159,12 @@ function repeatOf({ claims, files, batches }: BatchState, claim: Claim | null): 
 
 type OfBatch = Exclude<BatchCommand, { kind: 'keep_file' | 'delete_file' | 'expire_file' | 'create' }>
 
-function decideBatch(batch: Batch, command: OfBatch, limits: Limits): BatchRefusal | BatchEvent[] {
+interface Around {
+  readonly state: BatchState
+  readonly limits: Limits
+}
+
+function decideBatch(batch: Batch, command: OfBatch, around: Around): BatchRefusal | BatchEvent[] {
   const { batchId, status } = batch
   const { nowMs: atMs } = command
   switch (command.kind) {
@@ -179,10 +193,10 @@ function decideBatch(batch: Batch, command: OfBatch, limits: Limits): BatchRefus
       if (batch.stop === null && batch.done.count < batch.requests) return 'lines_open'
       return [{ type: 'batch.finalizing', batchId, atMs }]
     case 'end':
-      return decideEnd(batch, command, limits)
+      return decideEnd(batch, command, around)
     case 'forget':
       if (!isOver(batch)) return 'status_wrong'
-      if (batch.endedAtMs === null || atMs < batch.endedAtMs + limits.keepMs) return 'too_early'
+      if (batch.endedAtMs === null || atMs < batch.endedAtMs + around.limits.keepMs) return 'too_early'
       return [{ type: 'batch.forgotten', batchId }]
     default:
       return unreachable(command)
@@ -198,16 +212,19 @@ function decideFinishLines(
   const count = runs.reduce((sum, [first, last]) => sum + last - first + 1, 0)
   if (count === 0 || count !== rest.completed + rest.failed) return 'chunk_wrong'
   if (rest.chunk !== batch.chunks + 1 || batch.done.count + count > batch.requests) return 'chunk_wrong'
-  return [{ type: 'batch.lines_done', ...rest, runs: runs.map(([first, last]) => [first, last]), atMs: nowMs }]
+  return [
+    { type: 'batch.lines_done', ...rest, runs: runs.map(([first, last]) => [first, last]), atMs: nowMs },
+  ]
 }
 
 function decideEnd(
   batch: Batch,
   { output, errors, nowMs }: OfKind<'end'>,
-  limits: Limits,
+  { state, limits }: Around,
 ): BatchRefusal | BatchEvent[] {
   const { batchId, organisationId, finalizingAtMs } = batch
   if (finalizingAtMs === null || isOver(batch)) return 'status_wrong'
+  if ([output, errors].some((file) => file && state.files.has(file.fileId))) return 'id_taken'
   const kept = [output, errors].flatMap((file): BatchEvent[] => {
     if (!file) return []
     const expiresAtMs = nowMs + (batch.outputKeepMs ?? limits.keepMs)

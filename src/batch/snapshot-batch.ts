@@ -13,7 +13,16 @@ export function snapshotOf({ files, batches }: BatchState): BatchEvent[] {
 function historyOf(batch: Batch): BatchEvent[] {
   const { batchId, organisationId, keyId, inputFileId, endpoint, metadata, outputKeepMs, claim } = batch
   const { createdAtMs, expiresAtMs, inProgressAtMs, cancellingAtMs, expiringAtMs, finalizingAtMs } = batch
-  const made = { batchId, organisationId, keyId, inputFileId, endpoint, outputKeepMs, createdAtMs, expiresAtMs }
+  const made = {
+    batchId,
+    organisationId,
+    keyId,
+    inputFileId,
+    endpoint,
+    outputKeepMs,
+    createdAtMs,
+    expiresAtMs,
+  }
   const events: BatchEvent[] = [
     { type: 'batch.created', ...made, metadata: metadata && { ...metadata }, ...(claim && { claim }) },
   ]

@@ -182,7 +182,7 @@ const codeByStatus: Readonly<Record<number, ProblemCode>> = {
 }
 
 /** OpenAI's error object as the problem that it came from; other servers' by their status. */
-function openAiProblem(status: number, text: string, place: string): Problem {
+export function openAiProblem(status: number, text: string, place: string): Problem {
   const failure = OpenAiFailure.safeParse(parseJson(text))
   const byStatus = codeByStatus[status] ?? (status >= 400 && status < 500 ? 'invalid_request' : 'internal')
   if (!failure.success) {

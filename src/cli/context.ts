@@ -26,6 +26,8 @@ export interface CliContext {
    */
   trustAuthorities(caFile: string | null): void
   readonly clock: { nowMs(): number; elapsedMs(): number }
+  /** Resolves after `ms`; rejects with the reason of `signal` when that is aborted before. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>
   /** A new id, never made before: `trf_…` for the prefix `trf`. */
   newId(prefix: string): string
   /** The text of a file, or `null` when there is none. Rejects with a `Problem` when it cannot be read. */
@@ -45,6 +47,8 @@ export interface CliContext {
   readonly timeZones: TimeZones
   readonly browser: Browser
   readonly rootFolder: string
+  /** The sha256 of a file, in hex, and its size. Rejects with a `Problem`. Absent where there are no files. */
+  readonly hashFile?: (path: string) => Promise<{ readonly sha256: string; readonly sizeBytes: number }>
   /** The record of the node of this machine. Rejects with a `Problem`. Absent where no node can run. */
   readonly ownHistory?: (question: OwnHistoryQuestion) => Promise<OwnHistory>
 }

@@ -8,6 +8,9 @@ import { formatCount, formatMoney } from './format.ts'
 
 export interface LimitOptions {
   readonly requestsPerMinute?: number
+  readonly requestsPerDay?: number
+  readonly requestsAtOnce?: number
+  readonly tokensPerMinute?: number
   readonly tokensPerDay?: number
   readonly spendPerDay?: bigint
   readonly spendPerMonth?: bigint
@@ -23,6 +26,21 @@ export const withLimitOptions = (command: Command): Command =>
       wholeNumber(1, REQUESTS_PER_MINUTE_MAX),
     )
     .option(
+      '--requests-per-day <count>',
+      'at most so many answers per day (UTC)',
+      wholeNumber(1, 1_000_000_000),
+    )
+    .option(
+      '--requests-at-once <count>',
+      'at most so many under way, streams included',
+      wholeNumber(1, 1_000_000),
+    )
+    .option(
+      '--tokens-per-minute <count>',
+      'prompt and completion together, in any 60 seconds',
+      wholeNumber(1, 1_000_000_000),
+    )
+    .option(
       '--tokens-per-day <count>',
       'prompt and completion together, per day (UTC)',
       wholeNumber(1, 1_000_000_000_000),
@@ -34,8 +52,12 @@ export const withLimitOptions = (command: Command): Command =>
 
 export function limitsOf(options: LimitOptions): z.output<typeof WantedKeyLimits> {
   const { requestsPerMinute, tokensPerDay, spendPerDay, spendPerMonth, onlyModel, onlyFrom } = options
+  const { requestsPerDay, requestsAtOnce, tokensPerMinute } = options
   return {
     ...(requestsPerMinute !== undefined && { requestsPerMinute }),
+    ...(requestsPerDay !== undefined && { requestsPerDay }),
+    ...(requestsAtOnce !== undefined && { requestsAtOnce }),
+    ...(tokensPerMinute !== undefined && { tokensPerMinute }),
     ...(tokensPerDay !== undefined && { tokensPerDay }),
     ...(spendPerDay !== undefined && { spendPerDay }),
     ...(spendPerMonth !== undefined && { spendPerMonth }),
@@ -47,8 +69,12 @@ export function limitsOf(options: LimitOptions): z.output<typeof WantedKeyLimits
 /** `60 requests/min, $5.00/day`; a dash without limits. */
 export function formatLimits(limits: KeyLimits): string {
   const { requestsPerMinute, tokensPerDay, spendPerDay, spendPerMonth, models, networks } = limits
+  const { requestsPerDay, requestsAtOnce, tokensPerMinute } = limits
   const parts = [
     requestsPerMinute !== undefined && `${formatCount(requestsPerMinute)} requests/min`,
+    requestsPerDay !== undefined && `${formatCount(requestsPerDay)} requests/day`,
+    requestsAtOnce !== undefined && `${formatCount(requestsAtOnce)} at once`,
+    tokensPerMinute !== undefined && `${formatCount(tokensPerMinute)} tokens/min`,
     tokensPerDay !== undefined && `${formatCount(tokensPerDay)} tokens/day`,
     spendPerDay !== undefined && `${formatMoney(spendPerDay)}/day`,
     spendPerMonth !== undefined && `${formatMoney(spendPerMonth)}/month`,

@@ -5,6 +5,7 @@ import { Problem, toProblemDetails } from '#protocol/problem.ts'
 import { VERSION } from '#protocol/version.ts'
 import { accountsCommand } from './accounts.ts'
 import { auditCommand } from './audit.ts'
+import { batchCommand } from './batch.ts'
 import { chatCommand } from './chat.ts'
 import type { CliContext } from './context.ts'
 import { doctorCommand } from './doctor.ts'
@@ -12,6 +13,7 @@ import { type ExitCode, exitCodeOf, exitCodes } from './exit-codes.ts'
 import { gpusCommand } from './gpus.ts'
 import { keysCommand } from './keys.ts'
 import { membersCommand } from './members.ts'
+import { modelsCommand } from './models.ts'
 import { nodesCommand } from './nodes.ts'
 import { payoutsCommand } from './payouts.ts'
 import { projectsCommand } from './projects.ts'
@@ -44,7 +46,9 @@ export function createProgram(context: CliContext, extraCommands: readonly Comma
   const commands = [
     ...extraCommands,
     chatCommand(context),
+    batchCommand(context),
     statusCommand(context),
+    modelsCommand(context),
     nodesCommand(context),
     accountsCommand(context),
     usageCommand(context),

@@ -55,6 +55,7 @@ export function createStubTerminal(terminal: StubTerminal) {
     trustAuthorities: () => undefined,
     // Each look at the clock takes 100 ms, so that speeds are golden too.
     clock: { nowMs: () => STUB_NOW_MS, elapsedMs: () => (elapsedMs += 100) },
+    sleep: async (_ms, signal) => signal.throwIfAborted(),
     newId: (prefix) => `${prefix}_${++ids}`,
     readFile: async (path) =>
       (terminal.files ?? { '/home/ada/.shoal/credentials.json': STUB_CREDENTIALS })[path] ?? null,

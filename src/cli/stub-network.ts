@@ -8,6 +8,8 @@ import { Problem } from '#protocol/problem.ts'
 import type { Caller, Handlers } from '#protocol/route.ts'
 import type { ControlRoutes } from '#protocol/routes.ts'
 import type { UsageLine } from '#protocol/usage-page.ts'
+import { stubLive } from './stub-live.ts'
+import { stubModelHandlers } from './stub-models.ts'
 import { stubOrganisationHandlers } from './stub-organisation.ts'
 
 /** 2026-11-22 12:00:00 UTC. */
@@ -45,6 +47,7 @@ export function createStubNetwork(): StubNetwork {
       uptimeMs: 7_500_000,
     }),
     getStatus: (_input, caller) => stubStatus(caller.scopes.includes('operator')),
+    getLive: (_input, caller) => stubLive(caller.scopes.includes('operator')),
     takeOver: () => {
       throw new Problem('conflict', 'This coordinator leads already.')
     },
@@ -56,6 +59,7 @@ export function createStubNetwork(): StubNetwork {
     }),
     listOrganisations: () => ({ items: [], next: null }),
     ...stubOrganisationHandlers(keys, STUB_NOW_MS),
+    ...stubModelHandlers(),
     createKey({ body }, caller): CreatedApiKey {
       const { organisationId = caller.organisationId, name, scopes, limits = {}, expiresInMs } = body
       const key: ApiKey = {

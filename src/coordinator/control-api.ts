@@ -14,6 +14,7 @@ import { auditHandlers } from './handlers/audit-handlers.ts'
 import { economicsHandlers } from './handlers/economics-handlers.ts'
 import { type HandlerParts, hashSecret, newId } from './handlers/handler-parts.ts'
 import { keyHandlers } from './handlers/key-handlers.ts'
+import { liveHandlers } from './handlers/live-handlers.ts'
 import { memberHandlers } from './handlers/member-handlers.ts'
 import { modelHandlers } from './handlers/model-handlers.ts'
 import { networkHandlers } from './handlers/network-handlers.ts'
@@ -56,6 +57,7 @@ export function createControlApi(given: HandlerParts, options: ControlApiOptions
   const parts = { ...given, refusals: createRefusals(given.clock) }
   const handlers: Handlers<ControlRoutes> = {
     ...networkHandlers(parts),
+    ...liveHandlers(parts),
     ...organisationHandlers(parts),
     ...memberHandlers(parts),
     ...keyHandlers(parts),

@@ -58,7 +58,11 @@ function isRefused(asked: Asked, options: { hostnames?: string[] } = {}): boolea
   const { host = '127.0.0.1:7420', method = 'GET', headers = {} } = asked
   const request = new Request(OURS, { method, headers: { ...headers, host } })
   try {
-    guardRequest(request, { hostnames: ['gpu.example', '*.pool.example'], origins: ['https://console.example'], ...options })
+    guardRequest(request, {
+      hostnames: ['gpu.example', '*.pool.example'],
+      origins: ['https://console.example'],
+      ...options,
+    })
     return false
   } catch (error) {
     assert.ok(error instanceof Problem && error.code === 'forbidden_origin')

@@ -54,19 +54,28 @@ async function readText(request: Request): Promise<string> {
   if (Number(request.headers.get('content-length') ?? 0) > BODY_BYTES_MAX) throw bodyTooLarge()
   if (!request.body) return ''
   const reader = request.body.getReader()
-  const decoder = new TextDecoder()
+  const decoder = new TextDecoder('utf-8', { fatal: true })
   let text = ''
   let bytes = 0
   for (;;) {
     const { done, value } = await reader.read()
-    if (done) return text + decoder.decode()
+    if (done) return text + utf8(() => decoder.decode())
     bytes += value.byteLength
     if (bytes > BODY_BYTES_MAX) {
       // The client learns it from the answer; what it still sends is not waited for.
       reader.cancel().catch(() => {})
       throw bodyTooLarge()
     }
-    text += decoder.decode(value, { stream: true })
+    text += utf8(() => decoder.decode(value, { stream: true }))
+  }
+}
+
+/** Bytes that are no text must not become some other text. */
+function utf8(decode: () => string): string {
+  try {
+    return decode()
+  } catch (cause) {
+    throw new Problem('invalid_json', 'The body is not UTF-8. Send one JSON object in UTF-8.', { cause })
   }
 }
 

@@ -100,6 +100,22 @@ test('a bad body is one sentence with the place, the fault and what to do', asyn
   }
 })
 
+test('a body that is no UTF-8 is refused, wherever it breaks', async () => {
+  const text = Buffer.from('{"name":"a","scopes":["viewer"]}')
+  for (const bytes of [[0xff], [0xc3], [0xe2, 0x82], [0xed, 0xa0, 0x80], [0xc0, 0xaf]]) {
+    for (const at of [9, text.length]) {
+      const { fetch, calls } = setup()
+      const body = Buffer.concat([text.subarray(0, at), Buffer.from(bytes), text.subarray(at)])
+      const init = { method: 'POST', headers: { authorization: 'Bearer all' }, body }
+      const response = await fetch(new Request('http://localhost/api/keys', init))
+      const problem = await response.json()
+      assert.deepEqual([response.status, problem.code], [400, 'invalid_json'], `${bytes} at ${at}`)
+      assert.match(problem.detail, /not UTF-8/)
+      assert.deepEqual(calls, [])
+    }
+  }
+})
+
 test('a body without a length is cut at the limit', async () => {
   const { fetch } = setup()
   const body = new ReadableStream({

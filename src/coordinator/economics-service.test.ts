@@ -67,6 +67,22 @@ for (const [said, message] of refused) {
   })
 }
 
+test('what is wrong anyway takes no thread, however many ask', async () => {
+  let threads = 0
+  const service = setup({
+    compute(call) {
+      threads++
+      return Promise.resolve(answerEconomics(call.args[0] as EconomicsJob))
+    },
+  })
+  const asked = Array.from({ length: 50 }, () => service.assess({ gpu: 'file:///etc/passwd' }))
+  for (const { reason } of (await Promise.allSettled(asked)) as PromiseRejectedResult[]) {
+    assert.equal(reason.code, 'invalid_request')
+  }
+  await assert.rejects(service.compare({}), { code: 'invalid_request' })
+  assert.equal(threads, 0)
+})
+
 test('two are computed at once, eight wait, more are told to come back; then all is as before', async () => {
   const open: (() => void)[] = []
   const service = setup({
@@ -96,7 +112,7 @@ test('a thread that fails fails its own caller, and its place is free again', as
     },
   })
   for (let call = 0; call < 3; call++)
-    await assert.rejects(service.assess({ gpu: 'x' }), { code: 'internal' })
+    await assert.rejects(service.assess({ gpu: 'RTX 4090' }), { code: 'internal' })
   await assert.rejects(service.listGpus(), { code: 'internal' })
   assert.equal((await service.listGpus()).gpus.length, 86)
 })

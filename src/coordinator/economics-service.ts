@@ -7,7 +7,7 @@ import type { Clock } from '#host/host.ts'
 import { BoundedQueue } from '#kernel/bounded-queue.ts'
 import { GpuList, NetworkComparison, PlaceList, RoiReply } from '#protocol/economics.ts'
 import { Problem } from '#protocol/problem.ts'
-import type { EconomicsAnswer, EconomicsJob, Said } from './economics-work.ts'
+import type { EconomicsAnswer, EconomicsJob, openRefuser, Said } from './economics-work.ts'
 
 export interface EconomicsParts {
   readonly clock: Pick<Clock, 'nowMs'>
@@ -31,6 +31,18 @@ const WORK = new URL(import.meta.url.replace(/economics-service(\.\w+)$/, 'econo
 
 export function createEconomicsService(parts: EconomicsParts): EconomicsService {
   const slots = createSlots()
+  let refuser: Promise<ReturnType<typeof openRefuser>> | null = null
+  /** A thread for what is wrong anyway would cost a thousand times as much. */
+  const refusedAtOnce = async (job: EconomicsJob): Promise<EconomicsAnswer | null> => {
+    refuser ??= import('./economics-work.ts').then(({ openRefuser }) => openRefuser(job.files))
+    try {
+      return (await refuser)(job)
+    } catch {
+      // A bug, or files that are not the shipped ones: the thread fails of the same, and of that nobody else dies.
+      refuser = null
+      return null
+    }
+  }
   const answer = async <T extends z.ZodType>(
     call: EconomicsJob['call'],
     schema: T,
@@ -38,7 +50,9 @@ export function createEconomicsService(parts: EconomicsParts): EconomicsService 
   ): Promise<z.output<T>> => {
     const job: EconomicsJob = { call, said, files: parts.dataFiles(), nowMs: parts.clock.nowMs() }
     const run = () => parts.compute({ module: WORK, name: 'answerEconomics', args: [job] })
-    const done = (await slots(run)) as EconomicsAnswer
+    const isQuestion = call === 'roi' || call === 'networks'
+    const refused = isQuestion ? await refusedAtOnce(job) : null
+    const done = refused ?? ((await slots(run)) as EconomicsAnswer)
     if (done.kind === 'refused') throw new Problem('invalid_request', done.message)
     return z.decode(schema, done.reply as z.input<T>)
   }

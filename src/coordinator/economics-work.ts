@@ -44,12 +44,28 @@ export function answerEconomics({ call, said, files, nowMs }: EconomicsJob): Eco
   if (call === 'places')
     return reply(PlaceList, { places: catalogue.places.map((one) => placeFacts(one, catalogue)) })
   const { query, problems } = parseRoiQuery(said, catalogue)
-  if (problems.length > 0) return refusal(problems)
-  if (query.gpu === null)
-    return refusal([{ message: 'Say which GPU, as gpu=RTX 4090; /api/economics/gpus lists them.' }])
+  if (query.gpu === null || problems.length > 0) return refusal(problems.length > 0 ? problems : GPU_MISSING)
   const asked = { catalogue, query, input: { ...query.input, gpu: query.gpu }, nowMs }
   return call === 'roi' ? estimate(asked) : compare(asked)
 }
+
+/** What is wrong with a question, as `answerEconomics` would say it and without a forecast; null for nothing. */
+export function openRefuser(
+  files: CatalogueFiles,
+): (asked: Pick<EconomicsJob, 'call' | 'said' | 'nowMs'>) => EconomicsAnswer | null {
+  const catalogue = parseCatalogue(files)
+  return ({ call, said, nowMs }) => {
+    const { query, problems } = parseRoiQuery(said, catalogue)
+    if (query.gpu === null || problems.length > 0)
+      return refusal(problems.length > 0 ? problems : GPU_MISSING)
+    const { network, ...input } = query.input
+    const asked = call === 'roi' && network !== undefined ? { ...input, network } : input
+    const report = assess(catalogue, { ...asked, gpu: query.gpu }, { nowMs, paths: 0 })
+    return report.kind === 'refused' ? refusal(report.problems) : null
+  }
+}
+
+const GPU_MISSING = [{ message: 'Say which GPU, as gpu=RTX 4090; /api/economics/gpus lists them.' }]
 
 interface Asked {
   readonly catalogue: Catalogue

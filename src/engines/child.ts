@@ -12,6 +12,8 @@ export interface ChildProgram {
   /** File URL of the module to run. */
   readonly module: URL
   readonly args: readonly string[]
+  /** Writes to this program's own standard output; to none unless asked for. */
+  readonly sharesStdout?: boolean
 }
 
 export interface ChildHandlers {

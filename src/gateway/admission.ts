@@ -29,10 +29,11 @@ export const waitMsOf: Readonly<Record<RequestPriority, number>> = {
   default: QUEUE_WAIT_MS,
   bulk: 600_000,
 }
-/** Within these more must have come than went, and something have waited all the time, to be called overload. */
+/** Overload: more comes than goes, by these factors until it begins and until it ends, and one would wait so long. */
 const RATE_WINDOW_MS = 5_000
-const STANDING_MS_MAX = 5_000
-const COMES_OVER_GOES = 1.25
+const BEGINS_COMES_OVER_GOES = 1.5
+const ENDS_COMES_OVER_GOES = 1.1
+const BEGINS_WAIT_MS = 10_000
 const OVERLOADED_WAIT_MS = 1_000
 const RETRY_MS_MIN = 1_000
 const RETRY_MS_MAX = 60_000
@@ -41,8 +42,7 @@ interface ModelQueue<T extends Queued> {
   readonly queue: FairQueue<T>
   readonly came: DecayedSum
   readonly went: DecayedSum
-  /** Since when something waits without a break. */
-  standingSinceMs: number | null
+  isOverloaded: boolean
 }
 
 /** How nodes of a model come free now. */
@@ -84,20 +84,20 @@ export class Admission<T extends Queued> {
     const refusal = this.#refuse(its, item, drain, nowMs)
     if (refusal) return refusal
     its.queue.push(item)
-    this.#changed(item.model, its, 1, nowMs)
+    this.#changed(item.model, its, 1)
     return null
   }
 
   /** For one that was let in before: it is never refused, so there may be more than the maximum by these. */
-  putBack(item: T, nowMs: number): void {
+  putBack(item: T): void {
     const its = this.#modelOf(item.model)
     its.queue.putBack(item)
-    this.#changed(item.model, its, 1, nowMs)
+    this.#changed(item.model, its, 1)
   }
 
-  remove(item: T, nowMs: number): void {
+  remove(item: T): void {
     const its = this.#models.get(item.model)
-    if (its?.queue.remove(item)) this.#changed(item.model, its, -1, nowMs)
+    if (its?.queue.remove(item)) this.#changed(item.model, its, -1)
   }
 
   serve<C extends object>(model: string, server: Server<T, C>, nowMs: number): void {
@@ -107,7 +107,7 @@ export class Admission<T extends Queued> {
       choose: (item) => server.choose(item),
       assign: (item, choice) => {
         its.went.add(1, nowMs)
-        this.#changed(model, its, -1, nowMs)
+        this.#changed(model, its, -1)
         server.assign(item, choice)
       },
     })
@@ -127,35 +127,28 @@ export class Admission<T extends Queued> {
     const own = queue.waitingOf(organisationId)
     if (own >= this.#lengthMax - this.#length) return shareTaken(own, waitMs)
     if (waitMs === null) return null
-    const isLong = waitMs > item.waitMsMax
-    if (isLong || (waitMs > this.#waitMsMaxNow(its, drain, nowMs) && priority !== 'bulk')) {
-      return overloaded(`a request would wait ${Math.ceil(waitMs / 1_000)} s`, waitMs)
-    }
-    return null
-  }
-
-  /** While more comes than goes, only short waits are begun. */
-  #waitMsMaxNow(its: ModelQueue<T>, { holdMs }: Drain, nowMs: number): number {
-    const { standingSinceMs, came, went } = its
-    const isStanding = standingSinceMs !== null && nowMs - standingSinceMs > STANDING_MS_MAX
-    if (!isStanding || came.at(nowMs) < COMES_OVER_GOES * went.at(nowMs)) return Number.POSITIVE_INFINITY
-    return Math.max(OVERLOADED_WAIT_MS, (holdMs ?? 0) / 2)
+    const comesOverGoes = its.came.at(nowMs) / Math.max(1, its.went.at(nowMs))
+    if (its.isOverloaded) its.isOverloaded = comesOverGoes > ENDS_COMES_OVER_GOES
+    else its.isOverloaded = waitMs > BEGINS_WAIT_MS && comesOverGoes > BEGINS_COMES_OVER_GOES
+    const shortMs = Math.max(OVERLOADED_WAIT_MS, (drain.holdMs ?? 0) / 2)
+    const isShort = !its.isOverloaded || waitMs <= shortMs || priority === 'bulk'
+    if (isShort && waitMs <= item.waitMsMax) return null
+    return overloaded(`a request would wait ${Math.ceil(waitMs / 1_000)} s`, waitMs)
   }
 
   #modelOf(model: string): ModelQueue<T> {
     let its = this.#models.get(model)
     if (!its) {
       const [came, went] = [new DecayedSum(RATE_WINDOW_MS), new DecayedSum(RATE_WINDOW_MS)]
-      its = { queue: new FairQueue<T>(), came, went, standingSinceMs: null }
+      its = { queue: new FairQueue<T>(), came, went, isOverloaded: false }
       this.#models.set(model, its)
     }
     return its
   }
 
-  #changed(model: string, its: ModelQueue<T>, by: 1 | -1, nowMs: number): void {
+  #changed(model: string, its: ModelQueue<T>, by: 1 | -1): void {
     this.#length += by
-    if (its.queue.length === 0) its.standingSinceMs = null
-    else its.standingSinceMs ??= nowMs
+    if (its.queue.length === 0) its.isOverloaded = false
     this.#onLength(model, its.queue.length)
   }
 }

@@ -2,8 +2,11 @@
 import type { StreamEnd } from '#protocol/agent-link.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
 import type { DataPayload } from '#protocol/frame.ts'
-import type { Problem } from '#protocol/problem.ts'
+import { Problem } from '#protocol/problem.ts'
+import type { UsagePart } from '#protocol/usage.ts'
 import type { NodeConnection, NodeStream, Offer } from './node-connection.ts'
+import { AnswerBounds } from './recount/answer-bounds.ts'
+import type { KeptAnswer } from './recount/kept-answer.ts'
 import type { Placement, PlacementEnd, Verdict } from './routing/placement.ts'
 
 /** A node that was chosen for a request. */
@@ -39,31 +42,53 @@ export class Attempt {
   /** What this node delivered. */
   completionTokens = 0
   readonly #owner: AttemptOwner
+  readonly #bounds: AnswerBounds
+  readonly #kept: KeptAnswer | null
+  #counted: number | null = null
   #stream: NodeStream | null
   #uncredited = 0
+  #hasStarted = false
 
   constructor(
     owner: AttemptOwner,
     { node, offer, begin }: Place,
-    asked: { request: EngineRequest; promptTokensMax: number; isHedge: boolean },
+    asked: {
+      request: EngineRequest
+      promptTokensMax: number
+      isHedge: boolean
+      kept: KeptAnswer | null
+    },
   ) {
     this.node = node
     this.offer = offer
     this.isHedge = asked.isHedge
     this.#owner = owner
+    this.#bounds = new AnswerBounds(asked.request)
+    this.#kept = asked.kept
     this.placement = begin()
     this.#stream = node.open(asked.request, {
       onStarted: (promptTokens) => {
+        // Said again it would keep alive what does not move.
+        if (this.#hasStarted) return
+        this.#hasStarted = true
         this.promptTokens = Math.min(promptTokens, asked.promptTokensMax)
         owner.onStarted(this)
       },
       onData: (data) => this.#onData(data),
-      onEmbedding: (vectors) => owner.onEmbedding(vectors),
+      onEmbedding: (vectors) => {
+        const strange = this.#bounds.takeVectors(vectors)
+        if (strange) this.#refuse(strange)
+        else owner.onEmbedding(vectors)
+      },
       onEnd: (end) => {
+        const strange = this.#bounds.end()
+        if (strange) return this.#refuse(strange)
         this.#stream = null
         owner.onEnd(this, end)
       },
-      onProblem: (problem, isNodeFault) => {
+      onProblem: (problem, callersIsNot) => {
+        // Of a request that it answers already, a node cannot say that it is at fault.
+        const isNodeFault = callersIsNot || this.placement.hasBegun
         this.#stream = null
         this.#close(endOf(problem, isNodeFault))
         owner.onProblem(this, problem, isNodeFault)
@@ -72,11 +97,45 @@ export class Attempt {
   }
 
   #onData(data: DataPayload): void {
+    if (!hasContent(data)) return
     const { placement } = this
-    if (!placement.hasBegun && hasContent(data)) this.#judge(placement.begin(this.#owner.elapsedMs()))
-    placement.progress(data.tokenCount)
     this.#uncredited += data.text.length + (data.detailBytes ?? 0)
+    const strange = this.#bounds.take(data, this.#uncredited)
+    if (strange) return this.#refuse(strange)
+    if (!placement.hasBegun) this.#judge(placement.begin(this.#owner.elapsedMs()))
+    placement.progress(data.tokenCount)
+    this.#kept?.add(data)
     this.#owner.onData(this, data)
+  }
+
+  /** No honest node sends that: it is left, and another one asked. */
+  #refuse(strange: string): void {
+    this.stop('failed')
+    this.#owner.onProblem(this, new Problem('node_failed', `The node sent ${strange}.`), true)
+  }
+
+  /** What of its tokens is paid: no more than its text can have. */
+  get payableTokens(): number {
+    return Math.min(this.#counted ?? this.completionTokens, this.#bounds.payable(this.completionTokens))
+  }
+
+  /** What it is owed, its prompt left out. */
+  get part(): UsagePart {
+    const { promptPerMillion, completionPerMillion } = this.offer.price
+    const { nodeId } = this.node
+    const completionTokens = this.payableTokens
+    return { nodeId, promptTokens: 0, completionTokens, promptPerMillion, completionPerMillion }
+  }
+
+  /** Counts anew what is to be paid, where that is due; `then` runs once. */
+  recount(then: () => void): void {
+    if (!this.#kept || this.completionTokens === 0) return then()
+    const { promptTokens, payableTokens: completionTokens } = this
+    this.#kept.count({ promptTokens, completionTokens }, (paid) => {
+      this.promptTokens = paid.promptTokens
+      this.#counted = paid.completionTokens
+      then()
+    })
   }
 
   /** The reader is ready for more: what was taken is credited, once it is worth a frame. */
@@ -93,9 +152,10 @@ export class Attempt {
     this.#close(how)
   }
 
-  /** The node is through with it, and all is well. */
+  /** The node is through with it. All is well, unless it claims what its text cannot have. */
   complete(): void {
-    this.#close('completed')
+    const overclaims = this.payableTokens < this.completionTokens || this.#kept?.isSuspect === true
+    this.#close(overclaims ? 'failed' : 'completed')
   }
 
   #close(how: PlacementEnd): void {
@@ -108,7 +168,7 @@ export class Attempt {
 }
 
 /** Something that a caller would see, or that counts. */
-export const hasContent = ({ text, tokenCount, detail }: DataPayload): boolean =>
+const hasContent = ({ text, tokenCount, detail }: DataPayload): boolean =>
   tokenCount > 0 || text.length > 0 || detail !== undefined
 
 function endOf({ code }: Problem, isNodeFault: boolean): PlacementEnd {

@@ -20,9 +20,13 @@ export function coldModelAnswer(parts: {
   if (!cold) return null
   if (cold.etaMs === null) {
     const why = cold.why === null ? '' : ` ${cold.why}`
-    return new Problem('no_node_available', `No node can take the model '${model}' now.${why} Try again later.`, {
-      details: { retryAfterMs: RETRY_NO_NODE_MS },
-    })
+    return new Problem(
+      'no_node_available',
+      `No node can take the model '${model}' now.${why} Try again later.`,
+      {
+        details: { retryAfterMs: RETRY_NO_NODE_MS },
+      },
+    )
   }
   const leftMs = Math.max(0, cold.etaMs - toldMsAgo)
   if (leftMs <= waitMs) return null

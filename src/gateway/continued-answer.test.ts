@@ -10,7 +10,7 @@ import type { ScriptedAgent } from '#sim/scripted-agent.ts'
 import { createTestNetwork } from '#sim/test-network.ts'
 import { PAYER } from '#sim/test-world.ts'
 import { QUEUE_WAIT_MS } from './admission.ts'
-import { FIRST_TOKEN_WAIT_MS, STALL_MS } from './dispatcher.ts'
+import { FIRST_TOKEN_WAIT_MS, STALL_MS } from './run-watch.ts'
 
 /** Nano-USD per token at the scripted nodes. */
 const PROMPT = 100n
@@ -109,7 +109,7 @@ test('the node itself goes on once its engine is back', async () => {
 test('when only the end was missing the answer is complete', async () => {
   const { call, first, second, run, outcomes } = await begun()
   first.sendJson(started, 1, { promptTokens: 20 })
-  first.delta(1, 'all of it', 50)
+  first.delta(1, 'all of it, in as many bytes as it has tokens, or more', 50)
   first.fail(1, 'engine_failed')
   await run(100)
   assert.equal(call.heard.at(-1), 'finish length')

@@ -2,39 +2,28 @@
  * Gives requests to nodes: admits them to the queue, lets routing choose, races a second node against one that is late,
  * and gives up on what is silent for too long. All requests of a gateway are in here from their admission to their end.
  */
-import type { Clock, Timer } from '#host/host.ts'
+import type { Clock } from '#host/host.ts'
 import type { Random } from '#kernel/random.ts'
-import { Problem } from '#protocol/problem.ts'
+import type { Problem } from '#protocol/problem.ts'
 import { Admission, QUEUE_MAX } from './admission.ts'
 import type { Place } from './attempt.ts'
 import { batchRoomOf } from './batches/batch-offers.ts'
 import type { Directory } from './directory.ts'
-import type { NodeConnection, Offer } from './node-connection.ts'
+import type { NodeConnection } from './node-connection.ts'
 import type { NodeLinks } from './node-links.ts'
+import type { Room } from './peers.ts'
 import { excludes, type NodeFacts } from './preferences.ts'
-import { RequestRun, type RunHost } from './request-run.ts'
-import type { RunRequest, RunSink } from './run-request.ts'
+import { RequestRun } from './request-run.ts'
 import { type Chosen, chooseSeat, type SeatAsk } from './routing/choose-seat.ts'
-import { HedgeBudget } from './routing/hedge-budget.ts'
-import { HedgeTimes } from './routing/hedge-times.ts'
 import type { ModelSeats } from './routing/model-seats.ts'
 import { Placement } from './routing/placement.ts'
-import type { Seat } from './routing/seat.ts'
 import { SeatTable } from './routing/seat-table.ts'
-import { noNodeInTime, notReserved } from './run-refusals.ts'
+import { createHedger } from './run-hedger.ts'
+import type { RunHost } from './run-host.ts'
+import { type LiveSeat, offerFor } from './run-offer.ts'
+import type { RunRequest, RunSink } from './run-request.ts'
+import { startRunWatch } from './run-watch.ts'
 import type { GatewayTelemetry } from './telemetry.ts'
-
-/** Silence of an engine that counts as its failure: before the first token, and after it. */
-export const FIRST_TOKEN_WAIT_MS = 60_000
-export const STALL_MS = 20_000
-/** With another node at hand: so many times what nearly all first tokens take, and no less than this. */
-const FIRST_TOKEN_TIMES = 5
-const FIRST_TOKEN_WAIT_MS_MIN = 3_000
-/** A caller that reads nothing for this long loses its answer: it must not hold a slot for ever. */
-export const SLOW_READER_MS = 60_000
-const SWEEP_MS = 250
-/** A second node is asked when so much of all slots is free, at least. */
-const SPARE_SHARE_MIN = 0.1
 
 export interface DispatcherParts {
   readonly clock: Clock
@@ -42,7 +31,7 @@ export interface DispatcherParts {
   readonly nodes: NodeLinks
   readonly directory: Directory
   readonly telemetry: GatewayTelemetry
-  readonly money: Pick<RunHost, 'reserve' | 'settle' | 'meter'>
+  readonly money: Pick<RunHost, 'reserve' | 'settle' | 'meter' | 'keepAnswer'>
 }
 
 export interface Dispatcher {
@@ -52,6 +41,8 @@ export interface Dispatcher {
   pump(): void
   /** What is known of the nodes that serve it; null while none does. */
   tableOf(model: string): ModelSeats<NodeConnection> | null
+  /** How much of it is taken; null while no node serves it. */
+  roomOf(model: string): Room | null
   runs(): Iterable<RequestRun>
   open(): number
   batchRoom(model: string): number
@@ -59,16 +50,14 @@ export interface Dispatcher {
 }
 
 type Table = ModelSeats<NodeConnection>
-type LiveSeat = Seat<NodeConnection>
 
 export function createDispatcher(parts: DispatcherParts): Dispatcher {
   const { clock, random, nodes, directory, telemetry, money } = parts
   const seats = new SeatTable<NodeConnection>()
-  const admission = new Admission<RequestRun>(QUEUE_MAX, (model, waiting) => telemetry.onQueue(model, waiting))
+  const admission = new Admission<RequestRun>(QUEUE_MAX, (model, waiting) =>
+    telemetry.onQueue(model, waiting),
+  )
   const runs = new Set<RequestRun>()
-  const hedges = new HedgeBudget()
-  const hedgeTimes = new HedgeTimes<RequestRun>()
-  let hedgeTimer: Timer | null = null
   let seatsVersion = -1
   let ticket = 0
   let isClosed = false
@@ -92,15 +81,20 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
     while (isPumpDue) {
       isPumpDue = false
       for (const model of admission.models()) {
-        admission.serve(model, { choose: chooseFor, assign: (run, place) => run.assign(place) }, clock.elapsedMs())
+        admission.serve(
+          model,
+          { choose: chooseFor, assign: (run, place) => run.assign(place) },
+          clock.elapsedMs(),
+        )
       }
     }
     isPumping = false
   }
 
-  function chooseFor(run: RequestRun): Place | 'unfit' | 'stop' {
+  function chooseFor(run: RequestRun): Place | 'unfit' | 'yield' | 'stop' {
     const table = tableOf(run.model)
     if (!table || (table.busy >= table.slots && run.isPlain)) return 'stop'
+    if (run.isNew && table.shares.mustYield(run.organisationId, table, clock.elapsedMs())) return 'yield'
     return choose(run, table, () => true) ?? (run.isPlain ? 'stop' : 'unfit')
   }
 
@@ -126,15 +120,10 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
     telemetry,
     nowMs: () => clock.nowMs(),
     elapsedMs: () => clock.elapsedMs(),
-    onAsked(run) {
-      if (!run.mayRace) return
-      const p95 = tableOf(run.model)?.times.p95(run.needs.promptTokens)
-      if (p95 !== null && p95 !== undefined) hedgeTimes.add(run, clock.elapsedMs(), p95)
-      armHedge()
-    },
+    onAsked: (run) => hedger.asked(run),
     onFreed(run) {
       // A caller may leave while its request still waits for a node.
-      admission.remove(run, clock.elapsedMs())
+      admission.remove(run)
       pump()
     },
     onLoserStopped: () => pump(),
@@ -143,89 +132,31 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
       admission.correct(run, run.workDone - run.work)
     },
     requeue(run) {
-      admission.putBack(run, clock.elapsedMs())
+      admission.putBack(run)
       pump()
     },
   }
 
-  /** At the time at which the first of those that have heard nothing is late. */
-  function armHedge(): void {
-    if (hedgeTimer || isClosed) return
-    const dueMs = hedgeTimes.nextDueMs((run) => run.mayRace)
-    if (dueMs === null) return
-    hedgeTimer = clock.after(Math.max(0, dueMs - clock.elapsedMs()), () => {
-      hedgeTimer = null
-      for (const run of hedgeTimes.takeDue(clock.elapsedMs())) if (run.mayRace) race(run)
-      armHedge()
-    })
-  }
-
-  /** Only with room to spare: a second try must not be what makes others wait. */
-  function race(run: RequestRun): void {
-    const table = tableOf(run.model)
-    if (isClosed || !table || !hedges.canSpend || admission.waitingFor(run.model) > 0) return
-    if (table.slots - table.busy < Math.max(1, SPARE_SHARE_MIN * table.slots)) return
-    const place = choose(
-      run,
-      table,
-      (seat) => seat.node.nodeId !== run.nodeId && seat.health.isIn && run.covers(seat.offer),
-    )
-    if (!place) return
-    hedges.spend()
-    run.race(place)
-  }
-
-  /** With another node at hand a silent one is left soon; alone it is waited for. */
-  function silenceMsMax(run: RequestRun): number {
-    const table = tableOf(run.model)
-    const p95 = run.failedOffers.size === 0 ? (table?.times.p95(run.needs.promptTokens) ?? null) : null
-    if (!run.pace.hasData && p95 === null) return FIRST_TOKEN_WAIT_MS
-    const canMove = table?.seats.some((seat) => {
-      const { node } = seat
-      const offer = offerFor(run, seat)
-      const isReady = node.status === 'online' && !node.isDraining && node.nodeId !== run.nodeId
-      return isReady && offer !== undefined && run.accepts(offer)
-    })
-    if (run.pace.hasData) return canMove ? Math.min(run.pace.stallMs(), STALL_MS) : STALL_MS
-    if (!canMove || p95 === null) return FIRST_TOKEN_WAIT_MS
-    return Math.min(FIRST_TOKEN_WAIT_MS, Math.max(FIRST_TOKEN_WAIT_MS_MIN, FIRST_TOKEN_TIMES * p95))
-  }
-
-  function sweep(): void {
-    if (isClosed) return
-    const nowMs = clock.elapsedMs()
-    for (const run of runs) {
-      const silenceMs = nowMs - run.pace.movedMs
-      const isWaiting = run.state === 'waiting' || run.state === 'reserving'
-      if (isWaiting && nowMs - run.waitingSinceMs > run.waitMsMax) {
-        admission.remove(run, nowMs)
-        endInVain(run)
-      } else if (run.state === 'running' && run.isPaused) {
-        if (silenceMs > SLOW_READER_MS) run.cutReader()
-      } else if (run.state === 'running') {
-        if (silenceMs > run.pace.stallMs() && silenceMs > silenceMsMax(run)) run.stall(silenceMs)
-      }
-    }
-    // What waits may fit a node that is on trial from now on, or takes one more again.
-    if (admission.length > 0) pump()
-    clock.after(SWEEP_MS, sweep)
-  }
-  clock.after(SWEEP_MS, sweep)
-
-  function endInVain(run: RequestRun): void {
-    const problem = run.state === 'waiting' ? noNodeInTime(run, nodes) : notReserved()
-    const { requestId } = run.request
-    const { model, organisationId } = run
-    telemetry.onRefused({ requestId, model, organisationId, code: problem.code })
-    run.fail(problem)
-  }
+  const hedger = createHedger(clock, { tableOf, choose, waitingFor: (model) => admission.waitingFor(model) })
+  const watch = startRunWatch(clock, {
+    runs,
+    nodes,
+    tableOf,
+    telemetry,
+    onGivenUp: (run) => admission.remove(run),
+    // What waits may fit a node that is on trial from now on, or that takes one more again.
+    onSwept: () => {
+      if (admission.length > 0) pump()
+    },
+  })
 
   return {
     admit(request, sink) {
       const run = new RequestRun(runHost, request, sink, ++ticket)
       const table = tableOf(run.model)
       run.needs.expectAnswer(table?.completionTokens ?? null)
-      hedges.earn()
+      table?.shares.seen(run.organisationId, clock.elapsedMs())
+      hedger.earn()
       const drain = { busy: table?.busy ?? 0, holdMs: table?.holdMs ?? null }
       const refusal = admission.push(run, drain, clock.elapsedMs())
       if (refusal) return refusal
@@ -239,6 +170,10 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
     },
     pump,
     tableOf,
+    roomOf(model) {
+      const table = tableOf(model)
+      return table && { slots: table.slots, busy: table.busy, waiting: admission.waitingFor(model) }
+    },
     runs: () => runs,
     open: () => runs.size,
     batchRoom(model) {
@@ -254,7 +189,8 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
     },
     close() {
       isClosed = true
-      hedgeTimer?.cancel()
+      hedger.close()
+      watch.close()
     },
   }
 }
@@ -273,13 +209,11 @@ function factsOf({ nodeId, region, keepsNoPrompts }: NodeConnection, directory: 
   return { nodeId, organisationId, nodeClass, region, keepsNoPrompts }
 }
 
-const offerFor = ({ request }: RequestRun, { node, offer, model }: LiveSeat): Offer | undefined =>
-  request.batch ? node.batchOffers.get(model) : offer
-
 function askOf(run: RequestRun, isAlso: (seat: LiveSeat) => boolean): SeatAsk<NodeConnection> {
   const { needs, request } = run
   const { preferences, batch } = request
   return {
+    organisationId: run.organisationId,
     prompt: needs.prompt,
     promptTokens: needs.prompt.tokensTotal || needs.promptTokens,
     completionTokens: needs.completionTokens,

@@ -14,7 +14,14 @@ export interface Follower {
 
 /** Keeps `directory` up to date: every second, and at once when the coordinator says that something changed. */
 export function startFollower(
-  parts: { bus: Bus; clock: Clock; log: Log; directory: Directory; gatewayId: string; news?: () => Pick<Follow, 'demand' | 'hosted'> },
+  parts: {
+    bus: Bus
+    clock: Clock
+    log: Log
+    directory: Directory
+    gatewayId: string
+    news?: () => Pick<Follow, 'demand' | 'hosted'>
+  },
   onReply: (reply: FollowReply) => void,
 ): Follower {
   const { bus, clock, log, directory, gatewayId } = parts

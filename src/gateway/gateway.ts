@@ -2,27 +2,31 @@
  * The data plane: holds the agents' connections, admits requests against local slices of balance, gives each to a
  * node, meters it. No call to the coordinator is on a request's path.
  */
+import type { TokenCounter } from '#engines/llama-cpp/token-counter.ts'
 import type { Host, Link, LinkHandlers } from '#host/host.ts'
 import type { FollowedKey } from '#protocol/cell.ts'
 import { featuresNeeded } from '#protocol/engine-features.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { Scope } from '#protocol/scope.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
-import { createDispatcher, type Dispatcher } from './dispatcher.ts'
+import { QUEUE_WAIT_MS } from './admission.ts'
 import { createDirectory, type Directory } from './directory.ts'
+import { createDispatcher, type Dispatcher } from './dispatcher.ts'
 import { featureMissing } from './engine-fit.ts'
 import { startFollower } from './follower.ts'
 import { createHostingDesk } from './hosting-desk.ts'
 import { createKeyBudgets, type LimitedKey } from './key-budgets.ts'
-import type { NetworkIdentity } from './network-prover.ts'
 import { type LiveModel, liveModels } from './live-models.ts'
+import type { NetworkIdentity } from './network-prover.ts'
 import { createNodeLinks, type NodeLinks } from './node-links.ts'
+import type { Room } from './peers.ts'
 import { noMatch } from './preferences.ts'
-import type { RequestRun, RunHost } from './request-run.ts'
+import { createRecounter } from './recount/recounter.ts'
+import type { RequestRun } from './request-run.ts'
+import type { RunHost } from './run-host.ts'
 import type { RunRequest, RunSink } from './run-request.ts'
-import { type GatewayTelemetry, noTelemetry } from './telemetry.ts'
-import { QUEUE_WAIT_MS } from './admission.ts'
 import { createSlices } from './slices.ts'
+import { type GatewayTelemetry, noTelemetry } from './telemetry.ts'
 import { openUsageSpool, type UsageSpool } from './usage-spool.ts'
 
 export interface GatewayOptions {
@@ -38,6 +42,8 @@ export interface GatewayOptions {
   readonly onOutcome?: (record: UsageRecord) => void
   /** Told of all that happens to requests. */
   readonly telemetry?: GatewayTelemetry
+  /** Count answers anew, by model; those of other models are only bounded. */
+  readonly counters?: ReadonlyMap<string, TokenCounter>
 }
 
 export interface Caller {
@@ -67,6 +73,8 @@ export interface Gateway {
   acceptLink(link: Link): LinkHandlers
   /** Live models with what nodes ask and do, by id. */
   models(): Map<string, LiveModel>
+  /** How much of its slots is taken; null while no node serves it. */
+  roomOf(model: string): Room | null
   /** The longest context that a live node has for `model`; null while none serves it. */
   contextTokens(model: string): number | null
   requestsOpen(): number
@@ -107,6 +115,30 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
       onUnknownNode: () => follower.poke(),
     },
   )
+  const { reserve, settle } = slices
+  const meter: RunHost['meter'] = (record, done, kept) => {
+    const metered = (sequence: number): void => {
+      done(sequence)
+      options.onOutcome?.(record)
+      telemetry.onOutcome(record)
+    }
+    spool.append(record, metered, kept)
+  }
+  const recounter = createRecounter({
+    random,
+    log,
+    counters: options.counters ?? new Map(),
+    serving: (model) => dispatcher.tableOf(model)?.seats.length ?? 0,
+  })
+  const dispatcher: Dispatcher = createDispatcher({
+    clock,
+    random,
+    nodes,
+    directory,
+    telemetry,
+    money: { reserve, settle, meter, keepAnswer: recounter.keep },
+  })
+  const { tableOf } = dispatcher
   const news = () => hosting.news(nodes.all(), [...dispatcher.runs()].map(demandOf))
   const follower = startFollower({ bus, clock, log, directory, gatewayId, news }, (reply) => {
     budgets.tell(reply.keys.flatMap(({ budgetId, use }) => (budgetId && use ? [{ budgetId, ...use }] : [])))
@@ -117,25 +149,6 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     if (reply.isComplete || reply.nodes.length > 0 || reply.models) nodes.recheck()
     else dispatcher.pump()
   })
-
-  const { reserve, settle } = slices
-  const meter: RunHost['meter'] = (record, done, kept) => {
-    const metered = (sequence: number): void => {
-      done(sequence)
-      options.onOutcome?.(record)
-      telemetry.onOutcome(record)
-    }
-    spool.append(record, metered, kept)
-  }
-  const dispatcher: Dispatcher = createDispatcher({
-    clock,
-    random,
-    nodes,
-    directory,
-    telemetry,
-    money: { reserve, settle, meter },
-  })
-  const { tableOf } = dispatcher
 
   return {
     gatewayId,
@@ -166,6 +179,7 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     spoolLag: () => spool.newest() - spool.acknowledged(),
     acceptLink: nodes.accept,
     models: () => liveModels(nodes.ready()),
+    roomOf: dispatcher.roomOf,
     contextTokens: (model) => tableOf(model)?.contextTokensMax ?? null,
     requestsOpen: dispatcher.open,
     onReady(run) {
@@ -178,6 +192,7 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
       follower.close()
       slices.close()
       nodes.close()
+      recounter.close()
       await spool.close()
     },
   }
@@ -198,7 +213,8 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     const isServed = tableOf(model) !== null
     const cold = hosting.ask(model, { isServed, waitMs: QUEUE_WAIT_MS })
     if (cold !== 'not_ours') return cold
-    if (isServed || [...nodes.ready()].some((node) => node.hasOffered(model)) || directory.knowsModel(model)) return null
+    if (isServed || [...nodes.ready()].some((node) => node.hasOffered(model)) || directory.knowsModel(model))
+      return null
     const known = [...liveModels(nodes.ready()).keys()].slice(0, 10)
     const choice = known.length > 0 ? `It serves: ${known.join(', ')}.` : 'No node serves any model yet.'
     return new Problem('model_not_found', `No node of this network serves the model '${model}'. ${choice}`, {
@@ -210,9 +226,16 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
   function unfit({ engine, preferences }: RunRequest): Problem | null {
     const table = tableOf(engine.model)
     if (!table || (!preferences && featuresNeeded(engine).length === 0)) return null
-    const missing = featureMissing(engine, table.seats.map(({ offer }) => offer))
+    const missing = featureMissing(
+      engine,
+      table.seats.map(({ offer }) => offer),
+    )
     if (missing || !preferences) return missing
-    return noMatch(engine.model, preferences, table.seats.map(({ facts, offer }) => ({ node: facts, offer })))
+    return noMatch(
+      engine.model,
+      preferences,
+      table.seats.map(({ facts, offer }) => ({ node: facts, offer })),
+    )
   }
 }
 

@@ -32,7 +32,10 @@ export interface HostingDesk {
    * Counts a request. `not_ours` when the catalogue does not have the model; else null, when it may be taken in, or why
    * not. `isServed`: a node offers it now.
    */
-  ask(model: string, situation: { readonly isServed: boolean; readonly waitMs: number }): Problem | null | 'not_ours'
+  ask(
+    model: string,
+    situation: { readonly isServed: boolean; readonly waitMs: number },
+  ): Problem | null | 'not_ours'
   /** What the next call to the coordinator carries. */
   news(
     nodes: Iterable<HostingNode>,

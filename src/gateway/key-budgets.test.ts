@@ -195,6 +195,53 @@ test('headers say the limits, what is left and when it is whole again', () => {
   assert.deepEqual(setup({ models: ['m'] }).headers(), {})
 })
 
+test('no more than so many at once, and one more as soon as one has ended', () => {
+  const { take, admit } = setup({ requestsAtOnce: 2 })
+  const first = take(1)
+  take(1)
+  assert.match(admit()?.message ?? '', /2 requests at once/)
+  first.release()
+  assert.equal(admit(), null)
+})
+
+test('requests of a day: what the ledger counted, what waits for it and what is under way', () => {
+  const { take, admit, budgets, record } = setup({ requestsPerDay: 4 })
+  budgets.tell([{ ...use({}), requests: 1 }])
+  budgets.waits(record(5))
+  const open = take(1)
+  assert.equal(admit(), null)
+  const refused = admit()
+  assert.deepEqual([refused?.code, refused?.details['retryAfterMs']], ['rate_limited', 16 * 3_600_000])
+  open.release()
+  assert.equal(admit(), null, 'what brought nothing is not counted')
+})
+
+test('tokens of a minute: the most that may come of what is under way, then what was used, for a minute', () => {
+  const { take, admit, budgets, record, pass } = setup({ tokensPerMinute: 100 })
+  const open = take(70)
+  assert.match(
+    admit(31)?.message ?? '',
+    /100 tokens per minute, of which 30 are left; this request may use up to 31/,
+  )
+  budgets.waits(record(40))
+  open.release()
+  pass(30_000)
+  const refused = admit(61)
+  assert.equal(refused?.code, 'tokens_limited')
+  assert.equal(admit(60), null)
+  pass(31_000)
+  assert.equal(admit(40), null)
+})
+
+test('of these limits, too, each of several gateways allows its share', () => {
+  const { take, admit, budgets } = setup({ requestsAtOnce: 4, tokensPerMinute: 100 })
+  budgets.followed(2)
+  take(25)
+  assert.equal(admit(26)?.code, 'tokens_limited')
+  take(25)
+  assert.equal(admit(1)?.code, 'rate_limited')
+})
+
 /** 08:00 UTC on the 15th of January 2027. */
 const START_MS = Date.UTC(2027, 0, 15, 8)
 

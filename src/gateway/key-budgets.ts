@@ -8,14 +8,24 @@
  */
 import type { Clock } from '#host/host.ts'
 import { BoundedQueue } from '#kernel/bounded-queue.ts'
-import { formatUsd, maximum, type NanoUsd } from '#kernel/money.ts'
-import { DAY_MS, MINUTE_MS, SECOND_MS, type TimestampMs } from '#kernel/time.ts'
+import { maximum, type NanoUsd } from '#kernel/money.ts'
+import { MINUTE_MS, SECOND_MS, type TimestampMs } from '#kernel/time.ts'
 import { costOf } from '#ledger/price.ts'
 import { startOfDayMs, startOfMonthMs, useAt } from '#organisations/key-use.ts'
 import type { BudgetUse } from '#protocol/cell.ts'
 import type { KeyLimits, KeyUse } from '#protocol/key-limits.ts'
-import { Problem } from '#protocol/problem.ts'
+import type { Problem } from '#protocol/problem.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
+import { requestHeaders, tokenHeaders } from './key-limit-headers.ts'
+import {
+  atOnceLimited,
+  dayLimited,
+  minuteLimited,
+  rateLimited,
+  spendLimited,
+  tokensLimited,
+} from './key-limit-problems.ts'
+import { RecentSum } from './recent-sum.ts'
 
 /** A key's limits, and under which name its use is counted. */
 export interface LimitedKey {
@@ -49,6 +59,7 @@ export interface KeyBudgets {
 
 interface Amounts {
   tokens: number
+  requests: number
   spend: NanoUsd
 }
 interface Budget {
@@ -59,7 +70,17 @@ interface Budget {
   readonly reserved: Amounts
   /** When requests of the last minute were admitted, by the monotonic clock. */
   times: BoundedQueue<number> | null
+  /** Tokens that were metered here in the last minute. */
+  readonly recentTokens: RecentSum
 }
+
+const emptyBudget = (): Budget => ({
+  told: undefined,
+  pending: { tokens: 0, requests: 0, spend: 0n },
+  reserved: { tokens: 0, requests: 0, spend: 0n },
+  times: null,
+  recentTokens: new RecentSum(MINUTE_MS),
+})
 
 /** Replies of the feed after which a settled reading is surely in what it told: the next may have been asked for before. */
 const REPLIES_UNTIL_TOLD = 2
@@ -73,12 +94,7 @@ export function createKeyBudgets(clock: Pick<Clock, 'elapsedMs'>, cellNowMs: () 
   function budgetOf(budgetId: string): Budget {
     let budget = budgets.get(budgetId)
     if (!budget) {
-      budget = {
-        told: undefined,
-        pending: { tokens: 0, spend: 0n },
-        reserved: { tokens: 0, spend: 0n },
-        times: null,
-      }
+      budget = emptyBudget()
       budgets.set(budgetId, budget)
     }
     return budget
@@ -95,6 +111,36 @@ export function createKeyBudgets(clock: Pick<Clock, 'elapsedMs'>, cellNowMs: () 
     return Number(leftOf(BigInt(limits.tokensPerDay), used, BigInt(pending.tokens + reserved.tokens)))
   }
 
+  /** Of the limits that a key has, the first that leaves no room for one more request of so many tokens. */
+  function overLimit(key: LimitedKey, tokensMax: number): Problem | null {
+    const { limits, budgetId } = key
+    const { requestsAtOnce, requestsPerDay, tokensPerMinute } = limits
+    const budget = budgetOf(budgetId)
+    const { told, pending, reserved } = budget
+    if (requestsAtOnce !== undefined && reserved.requests >= shareOf(requestsAtOnce))
+      return atOnceLimited(shareOf(requestsAtOnce))
+    if (requestsPerDay !== undefined) {
+      const { requests = 0 } = useAt(told, cellNowMs())
+      const left = leftOf(
+        BigInt(requestsPerDay),
+        BigInt(requests),
+        BigInt(pending.requests + reserved.requests),
+      )
+      if (left === 0n) return dayLimited(requestsPerDay, untilTomorrow())
+    }
+    if (tokensPerMinute !== undefined) {
+      const limit = { limit: tokensPerMinute, share: shareOf(tokensPerMinute) }
+      const over = overMinute(budget, limit, tokensMax, clock.elapsedMs())
+      if (over) return over
+    }
+    const left = tokensLeft(key)
+    return left !== null && tokensMax > left
+      ? tokensLimited(limits, { left, tokensMax }, untilTomorrow())
+      : null
+  }
+
+  const shareOf = (limit: number): number => Math.max(1, Math.floor(limit / gateways))
+
   function moneyLeft({ limits, budgetId }: LimitedKey): { left: NanoUsd; window: 'day' | 'month' } | null {
     const { told, pending, reserved } = budgetOf(budgetId)
     const { spend, monthSpend } = useAt(told, cellNowMs())
@@ -108,7 +154,7 @@ export function createKeyBudgets(clock: Pick<Clock, 'elapsedMs'>, cellNowMs: () 
   /** The window of a key's requests, without those that are a minute old. */
   function timesOf({ limits, budgetId }: LimitedKey): BoundedQueue<number> | null {
     if (limits.requestsPerMinute === undefined) return null
-    const lengthMax = Math.max(1, Math.floor(limits.requestsPerMinute / gateways))
+    const lengthMax = shareOf(limits.requestsPerMinute)
     const budget = budgetOf(budgetId)
     if (budget.times?.lengthMax !== lengthMax) budget.times = refill(budget.times, lengthMax)
     const { times } = budget
@@ -127,9 +173,8 @@ export function createKeyBudgets(clock: Pick<Clock, 'elapsedMs'>, cellNowMs: () 
     if (times && times.length >= times.lengthMax) {
       return rateLimited(times.lengthMax, MINUTE_MS - (clock.elapsedMs() - (times.peek() ?? 0)))
     }
-    const left = tokensLeft(key)
-    if (left !== null && tokensMax > left)
-      return tokensLimited(key.limits, { left, tokensMax }, untilTomorrow())
+    const over = overLimit(key, tokensMax)
+    if (over) return over
     const money = moneyLeft(key)
     if (money?.left === 0n) return spendLimited(key.limits, { ...money, amount: 0n }, resetMs(money.window))
     times?.push(clock.elapsedMs())
@@ -143,6 +188,7 @@ export function createKeyBudgets(clock: Pick<Clock, 'elapsedMs'>, cellNowMs: () 
     let amount = 0n
     let isOver = false
     reserved.tokens += tokens
+    reserved.requests++
     const set = (next: NanoUsd): void => {
       reserved.spend += next - amount
       amount = next
@@ -162,6 +208,7 @@ export function createKeyBudgets(clock: Pick<Clock, 'elapsedMs'>, cellNowMs: () 
         if (isOver) return
         isOver = true
         reserved.tokens -= tokens
+        reserved.requests--
         set(0n)
       },
     }
@@ -174,9 +221,10 @@ export function createKeyBudgets(clock: Pick<Clock, 'elapsedMs'>, cellNowMs: () 
     }
   }
 
-  const add = (budgetId: string, { tokens, spend }: Amounts, sign: 1 | -1): void => {
+  const add = (budgetId: string, { tokens, requests, spend }: Amounts, sign: 1 | -1): void => {
     const { pending } = budgetOf(budgetId)
     pending.tokens += sign * tokens
+    pending.requests += sign * requests
     pending.spend += BigInt(sign) * spend
   }
 
@@ -197,7 +245,11 @@ export function createKeyBudgets(clock: Pick<Clock, 'elapsedMs'>, cellNowMs: () 
       }
     },
     waits(record) {
-      if (record.budgetId !== undefined) add(record.budgetId, amountsOf(record), 1)
+      const { budgetId } = record
+      if (budgetId === undefined) return
+      const amounts = amountsOf(record)
+      add(budgetId, amounts, 1)
+      budgetOf(budgetId).recentTokens.add(amounts.tokens, clock.elapsedMs())
     },
     settled(records, uses) {
       const told = new Set(uses.map(({ budgetId }) => budgetId))
@@ -212,13 +264,31 @@ export function createKeyBudgets(clock: Pick<Clock, 'elapsedMs'>, cellNowMs: () 
   }
 }
 
+/** Why a request of so many tokens has no room in this minute. */
+function overMinute(
+  { recentTokens, reserved }: Budget,
+  { limit, share }: { limit: number; share: number },
+  tokensMax: number,
+  nowMs: number,
+): Problem | null {
+  const recent = recentTokens.at(nowMs)
+  const left = share - recent - reserved.tokens
+  if (tokensMax <= left) return null
+  // What is under way may use less, and what was used grows old.
+  const waitMs =
+    recent === 0 ? SECOND_MS : recentTokens.msUntilGone(Math.min(recent, tokensMax - left), nowMs)
+  return minuteLimited(limit, { left, tokensMax }, waitMs)
+}
+
 /** What a reading adds to its key's use, as the ledger will count it. */
 function amountsOf({ parts }: UsageRecord): Amounts {
-  const amounts = { tokens: 0, spend: 0n }
+  const amounts = { tokens: 0, requests: 0, spend: 0n }
   for (const part of parts) {
     amounts.tokens += part.promptTokens + part.completionTokens
     amounts.spend += costOf(part, part)
   }
+  // As the ledger: what brought nothing is not counted.
+  if (amounts.tokens > 0 || amounts.spend > 0n) amounts.requests = 1
   return amounts
 }
 
@@ -231,6 +301,7 @@ function later(a: KeyUse | undefined, b: KeyUse): KeyUse {
   return {
     day: last.day,
     tokens: isSameDay ? Math.max(first.tokens, last.tokens) : last.tokens,
+    requests: isSameDay ? Math.max(first.requests ?? 0, last.requests ?? 0) : (last.requests ?? 0),
     spend: isSameDay ? maximum(first.spend, last.spend) : last.spend,
     month: last.month,
     monthSpend: isSameMonth ? maximum(first.monthSpend, last.monthSpend) : last.monthSpend,
@@ -245,69 +316,4 @@ function refill(times: BoundedQueue<number> | null, lengthMax: number): BoundedQ
     if (time !== undefined && left <= lengthMax) filled.push(time)
   }
   return filled
-}
-
-const RATE_CODE = { code: 'rate_limit_exceeded' }
-
-const rateLimited = (limit: number, retryAfterMs: number): Problem =>
-  new Problem(
-    'rate_limited',
-    `Rate limit reached for this API key: ${limit} requests per minute. Try again in ${Math.ceil(retryAfterMs / SECOND_MS)} s.`,
-    { details: { ...RATE_CODE, retryAfterMs } },
-  )
-
-const tokensLimited = (
-  { tokensPerDay }: KeyLimits,
-  { left, tokensMax }: { left: number; tokensMax: number },
-  retryAfterMs: number,
-): Problem =>
-  new Problem(
-    'tokens_limited',
-    `Rate limit reached for this API key: ${tokensPerDay} tokens per day, of which ${left} are left; this request may use up to ${tokensMax}. Lower max_tokens, or try again after midnight UTC.`,
-    { details: { ...RATE_CODE, retryAfterMs } },
-  )
-
-function spendLimited(
-  { spendPerDay = 0n, spendPerMonth = 0n }: KeyLimits,
-  { left, window, amount }: { left: NanoUsd; window: 'day' | 'month'; amount: NanoUsd },
-  retryAfterMs: number,
-): Problem {
-  const limit = window === 'day' ? spendPerDay : spendPerMonth
-  const asked = amount > 0n ? `; this request may cost up to $${formatUsd(amount)}` : ''
-  return new Problem(
-    'spend_limited',
-    `This API key may spend $${formatUsd(limit)} per ${window}, of which $${formatUsd(left)} are left${asked}. Lower max_tokens, raise the key's limit, or wait for the next ${window}.`,
-    { details: { code: 'insufficient_quota', retryAfterMs } },
-  )
-}
-
-function requestHeaders(times: BoundedQueue<number> | null, nowMs: number): Record<string, string> {
-  if (times === null) return {}
-  const first = times.peek()
-  return {
-    'x-ratelimit-limit-requests': String(times.lengthMax),
-    'x-ratelimit-remaining-requests': String(times.lengthMax - times.length),
-    'x-ratelimit-reset-requests': formatReset(first === undefined ? 0 : MINUTE_MS - (nowMs - first)),
-  }
-}
-
-const tokenHeaders = (
-  { tokensPerDay }: KeyLimits,
-  left: number | null,
-  resetMs: number,
-): Record<string, string> =>
-  left === null
-    ? {}
-    : {
-        'x-ratelimit-limit-tokens': String(tokensPerDay),
-        'x-ratelimit-remaining-tokens': String(left),
-        'x-ratelimit-reset-tokens': formatReset(Math.min(resetMs, DAY_MS)),
-      }
-
-/** As OpenAI writes durations: `6h2m1s`, `820ms`. */
-function formatReset(ms: number): string {
-  if (ms < SECOND_MS) return `${Math.max(0, Math.ceil(ms))}ms`
-  const seconds = Math.ceil(ms / SECOND_MS)
-  const [hours, minutes, rest] = [Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60, seconds % 60]
-  return `${hours > 0 ? `${hours}h` : ''}${hours + minutes > 0 ? `${minutes}m` : ''}${rest}s`
 }

@@ -1,54 +1,74 @@
 /** Models with what their nodes ask and do together. */
-import type { NanoUsd } from '#kernel/money.ts'
-import type { NodeConnection } from './node-connection.ts'
+import { z } from 'zod'
+import { NanoUsd } from '#protocol/money.ts'
+import type { NodeConnection, Offer } from './node-connection.ts'
 
-export interface LiveModel {
-  readonly id: string
-  readonly contextTokens: number
-  readonly nodes: number
-  readonly slots: number
-  readonly tasks: readonly string[]
-  readonly promptPerMillionMin: NanoUsd
-  readonly promptPerMillionMax: NanoUsd
-  readonly completionPerMillionMin: NanoUsd
-  readonly completionPerMillionMax: NanoUsd
-  readonly decodeTokensPerSecond: number
+/** As workers of one machine tell each other. Prices are per million tokens. */
+export const LiveModel = z.object({
+  id: z.string(),
+  contextTokens: z.int(),
+  nodes: z.int(),
+  slots: z.int(),
+  tasks: z.array(z.string()),
+  promptPerMillionMin: NanoUsd,
+  promptPerMillionMax: NanoUsd,
+  completionPerMillionMin: NanoUsd,
+  completionPerMillionMax: NanoUsd,
+  decodeTokensPerSecond: z.number(),
   /** Of the quickest node, one request alone. */
-  readonly decodeTokensPerSecondSingle: number
+  decodeTokensPerSecondSingle: z.number(),
   /** What at least one of its nodes can do beyond plain text. */
-  readonly features: readonly string[]
+  features: z.array(z.string()),
   /** An answer goes on when its node fails, on another with the same weights: some of its nodes take one over. */
-  readonly resumes: boolean
-}
+  resumes: z.boolean(),
+})
+export type LiveModel = z.output<typeof LiveModel>
 
 export function liveModels(nodes: Iterable<NodeConnection>): Map<string, LiveModel> {
   const models = new Map<string, LiveModel>()
   for (const node of nodes) {
-    for (const [id, { model, price }] of node.offers) {
-      const seen = models.get(id)
-      const { promptPerMillion, completionPerMillion } = price
-      models.set(id, {
-        id,
-        contextTokens: Math.max(seen?.contextTokens ?? 0, model.contextTokens),
-        nodes: (seen?.nodes ?? 0) + 1,
-        slots: (seen?.slots ?? 0) + model.slots,
-        tasks: [...new Set([...(seen?.tasks ?? []), ...model.tasks])],
-        promptPerMillionMin: least(seen?.promptPerMillionMin, promptPerMillion),
-        promptPerMillionMax: most(seen?.promptPerMillionMax, promptPerMillion),
-        completionPerMillionMin: least(seen?.completionPerMillionMin, completionPerMillion),
-        completionPerMillionMax: most(seen?.completionPerMillionMax, completionPerMillion),
-        decodeTokensPerSecond: (seen?.decodeTokensPerSecond ?? 0) + model.decodeTokensPerSecond,
-        decodeTokensPerSecondSingle: Math.max(
-          seen?.decodeTokensPerSecondSingle ?? 0,
-          model.decodeTokensPerSecondSingle,
-        ),
-        features: [...new Set([...(seen?.features ?? []), ...(model.features ?? [])])],
-        resumes: (seen?.resumes ?? false) || model.resumes === true,
-      })
-    }
+    for (const [id, offer] of node.offers) addLive(models, liveOf(id, offer))
   }
   return models
 }
 
-const least = (a: NanoUsd | undefined, b: NanoUsd): NanoUsd => (a === undefined || b < a ? b : a)
-const most = (a: NanoUsd | undefined, b: NanoUsd): NanoUsd => (a === undefined || b > a ? b : a)
+/** Counts what some nodes do to what others do. */
+export function addLive(models: Map<string, LiveModel>, more: LiveModel): void {
+  const seen = models.get(more.id)
+  models.set(more.id, seen ? together(seen, more) : more)
+}
+
+const liveOf = (id: string, { model, price }: Offer): LiveModel => ({
+  id,
+  contextTokens: model.contextTokens,
+  nodes: 1,
+  slots: model.slots,
+  tasks: [...model.tasks],
+  promptPerMillionMin: price.promptPerMillion,
+  promptPerMillionMax: price.promptPerMillion,
+  completionPerMillionMin: price.completionPerMillion,
+  completionPerMillionMax: price.completionPerMillion,
+  decodeTokensPerSecond: model.decodeTokensPerSecond,
+  decodeTokensPerSecondSingle: model.decodeTokensPerSecondSingle,
+  features: [...(model.features ?? [])],
+  resumes: model.resumes === true,
+})
+
+const together = (a: LiveModel, b: LiveModel): LiveModel => ({
+  id: a.id,
+  contextTokens: Math.max(a.contextTokens, b.contextTokens),
+  nodes: a.nodes + b.nodes,
+  slots: a.slots + b.slots,
+  tasks: [...new Set([...a.tasks, ...b.tasks])],
+  promptPerMillionMin: least(a.promptPerMillionMin, b.promptPerMillionMin),
+  promptPerMillionMax: most(a.promptPerMillionMax, b.promptPerMillionMax),
+  completionPerMillionMin: least(a.completionPerMillionMin, b.completionPerMillionMin),
+  completionPerMillionMax: most(a.completionPerMillionMax, b.completionPerMillionMax),
+  decodeTokensPerSecond: a.decodeTokensPerSecond + b.decodeTokensPerSecond,
+  decodeTokensPerSecondSingle: Math.max(a.decodeTokensPerSecondSingle, b.decodeTokensPerSecondSingle),
+  features: [...new Set([...a.features, ...b.features])],
+  resumes: a.resumes || b.resumes,
+})
+
+const least = (a: NanoUsd, b: NanoUsd): NanoUsd => (b < a ? b : a)
+const most = (a: NanoUsd, b: NanoUsd): NanoUsd => (b > a ? b : a)

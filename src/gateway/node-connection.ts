@@ -61,6 +61,8 @@ export interface NodeConnection {
   /** As its owner states it; `null` when unsaid. */
   region: Region | null
   keepsNoPrompts: boolean
+  /** As the agent measured it when it joined; 0 when it did not. */
+  roundTripMs: number
   /** What it said last of models that the network placed on it. */
   hosted: readonly HostedModel[]
   /** Looks again at which of its offers may be used, and at what price. */
@@ -200,6 +202,7 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
     const { capability } = report
     connection.region = capability.region ?? null
     connection.keepsNoPrompts = capability.keepsNoPrompts === true
+    connection.roundTripMs = capability.network?.roundTripMs ?? 0
     reported = report
     setOffers(offersIn(report), report)
     // Names beyond this many are a node's nonsense.
@@ -218,6 +221,7 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
     batchOffers: new Map(),
     region: null,
     keepsNoPrompts: false,
+    roundTripMs: 0,
     protocol: parts.protocol ?? 1,
     hosted: [],
     reoffer() {

@@ -5,16 +5,20 @@ import { allows } from '#organisations/organisations.ts'
 import { isInRanges } from '#protocol/network-range.ts'
 import { Problem, toProblem } from '#protocol/problem.ts'
 import { formatTraceparent, parseTraceparent } from '#protocol/trace-context.ts'
-import type { CallWatch } from './call-watch.ts'
 import type { BatchApi } from './batches/batch-api.ts'
+import type { CallWatch } from './call-watch.ts'
 import { answerPreflight, isPreflight, shareWith } from './cross-origin.ts'
+import { effortHeaders } from './effort-headers.ts'
+import { FORWARDED, type ForwardedCall, type Forwarder } from './forward.ts'
 import type { Caller, Gateway } from './gateway.ts'
 import type { IdempotentReplies } from './idempotent-replies.ts'
+import { addLive } from './live-models.ts'
 import { listedModels } from './model-list.ts'
 import { type Asked, type CallKind, readCall } from './openai-call.ts'
 import { respondProblem } from './openai-problem.ts'
 import { writeReply } from './openai-reply-writer.ts'
-import type { Brake, Reply } from './openai-shapes.ts'
+import type { Brake, Reply, ReplyForm } from './openai-shapes.ts'
+import type { Peers } from './peers.ts'
 import { joinRuns, type ReplyWriter } from './reply-choices.ts'
 import type { RequestRun } from './request-run.ts'
 import { writeResponse } from './responses-writer.ts'
@@ -34,9 +38,18 @@ export interface OpenAiHttpParts {
   /** Without it an `Idempotency-Key` is refused rather than passed over. */
   readonly replies?: IdempotentReplies
   readonly watch?: CallWatch | undefined
+  /** The other workers of this machine; null where there are none. */
+  peers?(): PeerCalls | null
+}
+
+export interface PeerCalls {
+  readonly peers: Peers
+  readonly forwarder: Forwarder
 }
 
 const BODY_BYTES_MAX = 4 * 1024 * 1024
+/** Above what the worker that keeps files takes: that one refuses. */
+const UPLOAD_BYTES_MAX = 1024 * 1024 * 1024
 
 /** Serves one exchange whose path begins with `/v1/`. */
 export function serveOpenAi(parts: OpenAiHttpParts, asked: Exchange): void {
@@ -76,9 +89,22 @@ export function serveOpenAi(parts: OpenAiHttpParts, asked: Exchange): void {
     if (!allows(caller.scopes, 'viewer')) return refuse(scopeMissing('viewer'))
     return listModels(parts, { exchange, requestId, path, caller, timing })
   }
+  const calls = FORWARDED in exchange.headers ? null : (parts.peers?.() ?? null)
+  const keeper = isOfBatches(path) ? (calls?.peers.first() ?? null) : null
+  if (calls && keeper) parts.watch?.onForwarded(requestId, true)
+  if (calls && keeper) return calls.forwarder.relay(exchange, keeper, UPLOAD_BYTES_MAX, refuse)
+  if (calls && isOfBatches(path) && !parts.batches?.()) return refuse(keeperAway())
   if (parts.batches?.()?.serve({ exchange, requestId, caller, path, timing })) return
   refuse(new Problem('not_found', `There is no ${exchange.method} ${path}. See /docs for what there is.`))
 }
+
+const keeperAway = (): Problem =>
+  new Problem(
+    'unavailable',
+    'The process that keeps files and batches is starting again. Try again in a moment.',
+  )
+
+const isOfBatches = (path: string): boolean => /^\/v1\/(files|batches)(\/|$)/.test(path)
 
 const generatingPaths: Readonly<Record<string, CallKind>> = {
   '/v1/chat/completions': 'chat',
@@ -100,7 +126,8 @@ interface Call {
 function generate(parts: OpenAiHttpParts, call: Call): void {
   const { requestId, caller, timing } = call
   const { gateway, clock } = parts
-  const headers = () => ({ ...gateway.limitHeaders(caller), ...timing() })
+  const runs: RequestRun[] = []
+  const headers = () => ({ ...gateway.limitHeaders(caller), ...timing(), ...effortHeaders(runs) })
   const asked = readCall(call, (model) => contextOf(gateway, model))
   if (asked instanceof Problem) return respondProblem(call.exchange, requestId, asked, timing())
   const { model } = asked.form
@@ -108,12 +135,14 @@ function generate(parts: OpenAiHttpParts, call: Call): void {
   if (models && !models.includes(model)) {
     return respondProblem(call.exchange, requestId, modelForbidden(model, models), timing())
   }
+  const { isStream } = asked.form
+  if (sendToKeeper(parts, call, isStream)) return
   const claimed = claim(parts, call, asked.form.isStream)
   if (claimed instanceof Problem) return respondProblem(call.exchange, requestId, claimed, timing())
   if (!claimed) return // Answered as before.
   const exchange = claimed
+  if (sendToNode(parts, { ...call, exchange }, asked.form)) return
 
-  const runs: RequestRun[] = []
   const brake: Brake = {
     pause: () => runs.forEach((run) => void run.pause()),
     resume: () => runs.forEach((run) => void run.resume()),
@@ -131,6 +160,38 @@ function generate(parts: OpenAiHttpParts, call: Call): void {
   admitAll(parts, { caller, requestId, asked, writer, runs, traceparent })
   if (hasLeft) for (const run of runs) run.cancel()
 }
+
+/** True when another worker keeps the reply of the call's key: it goes there first. */
+function sendToKeeper(parts: OpenAiHttpParts, call: Call, isStream: boolean): boolean {
+  const { headers } = call.exchange
+  const key = headers['idempotency-key']
+  if (key === undefined || FORWARDED in headers) return false
+  const to = parts.peers?.()?.peers.keeperOf(`${call.caller.keyId} ${key}`) ?? null
+  return to !== null && send(parts, call, { to, hop: 'keyed', isStream })
+}
+
+/** True when the agents of another worker can begin it and those here cannot. */
+function sendToNode(parts: OpenAiHttpParts, call: Call, { model, isStream }: ReplyForm): boolean {
+  if (call.exchange.headers[FORWARDED] === 'final') return false
+  const to = parts.peers?.()?.peers.elsewhere(model) ?? null
+  return to !== null && send(parts, call, { to, hop: 'final', isStream })
+}
+
+function send(parts: OpenAiHttpParts, call: Call, how: Omit<ForwardedCall, 'body'>): boolean {
+  parts.watch?.onForwarded(call.requestId, true)
+  parts.peers?.()?.forwarder.forward(call.exchange, { ...how, body: call.body }, (problem) => {
+    parts.watch?.onForwarded(call.requestId, false)
+    parts.log.warn('peers.unreachable', { gatewayId: how.to.gatewayId, message: problem.message })
+    // Its key may have been claimed, so that it cannot begin again here.
+    respondProblem(call.exchange, call.requestId, workerAway(problem), call.timing())
+  })
+  return true
+}
+
+const workerAway = (cause: Problem): Problem =>
+  new Problem('unavailable', 'The process that was to answer is starting again. Try again in a moment.', {
+    cause,
+  })
 
 /** The exchange to answer on, a problem with the key, or `null` when the answer of before was given again. */
 function claim({ replies }: OpenAiHttpParts, call: Call, isStream: boolean): Exchange | Problem | null {
@@ -193,11 +254,13 @@ const contextOf = (gateway: Gateway, model: string): number =>
   gateway.contextTokens(model) ?? Number.MAX_SAFE_INTEGER
 
 function listModels(
-  { gateway, clock }: OpenAiHttpParts,
+  { gateway, clock, peers }: OpenAiHttpParts,
   { exchange, requestId, path, caller, timing }: Omit<Call, 'kind' | 'body'>,
 ): void {
   const allowed = caller.limited?.limits.models
-  const models = listedModels(gateway.models().values(), { allowed, nowMs: clock.nowMs() })
+  const live = gateway.models()
+  for (const model of peers?.()?.peers.models() ?? []) addLive(live, model)
+  const models = listedModels(live.values(), { allowed, nowMs: clock.nowMs() })
   const respond = (value: unknown): void =>
     exchange.respond(
       200,

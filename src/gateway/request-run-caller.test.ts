@@ -7,7 +7,7 @@ import type { ScriptedAgent } from '#sim/scripted-agent.ts'
 import { createTestNetwork } from '#sim/test-network.ts'
 import { PROVIDER } from '#sim/test-world.ts'
 import { QUEUE_WAIT_MS } from './admission.ts'
-import { SLOW_READER_MS } from './dispatcher.ts'
+import { SLOW_READER_MS } from './run-watch.ts'
 
 /** Nano-USD per token at the scripted nodes. */
 const PROMPT = 100n

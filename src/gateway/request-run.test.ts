@@ -6,7 +6,7 @@ import { FrameType } from '#protocol/frame.ts'
 import type { ScriptedAgent } from '#sim/scripted-agent.ts'
 import { createTestNetwork } from '#sim/test-network.ts'
 import { QUEUE_WAIT_MS } from './admission.ts'
-import { FIRST_TOKEN_WAIT_MS, STALL_MS } from './dispatcher.ts'
+import { FIRST_TOKEN_WAIT_MS, STALL_MS } from './run-watch.ts'
 
 /** Nano-USD per token at the scripted nodes. */
 const PROMPT = 100n

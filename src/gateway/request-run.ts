@@ -17,48 +17,28 @@ import { costOf } from '#ledger/price.ts'
 import type { StreamEnd } from '#protocol/agent-link.ts'
 import type { DataPayload } from '#protocol/frame.ts'
 import { Problem } from '#protocol/problem.ts'
-import type { RequestOutcome, UsagePart, UsageRecord } from '#protocol/usage.ts'
-import { QUEUE_WAIT_MS, type Queued, waitMsOf } from './admission.ts'
+import type { RequestOutcome, UsagePart } from '#protocol/usage.ts'
 import { AnswerSoFar } from './answer-so-far.ts'
-import { Attempt, type AttemptOwner, hasContent, type Place } from './attempt.ts'
+import { Attempt, type AttemptOwner, type Place } from './attempt.ts'
 import type { Offer } from './node-connection.ts'
-import { type MoneyHost, RunMoney } from './run-money.ts'
+import { QueuedRun } from './queued-run.ts'
+import type { RunHost } from './run-host.ts'
+import { RunMoney } from './run-money.ts'
 import { recordOf } from './run-record.ts'
-import { RunNeeds } from './run-needs.ts'
 import type { RunRequest, RunResult, RunSink } from './run-request.ts'
 import { RunTelling } from './run-telling.ts'
+import { RunTries } from './run-tries.ts'
 import { StreamPace } from './stream-pace.ts'
-import type { GatewayTelemetry, RequestPriority } from './telemetry.ts'
-
-/** What a run needs of its gateway. */
-export interface RunHost extends MoneyHost {
-  readonly telemetry: GatewayTelemetry
-  nowMs(): TimestampMs
-  elapsedMs(): number
-  meter(record: UsageRecord, done: (sequence: number) => void, kept?: string): void
-  /** A node was asked. */
-  onAsked(run: RequestRun): void
-  /** The run left its node, or was over: its slot is free. */
-  onFreed(run: RequestRun): void
-  /** A second node was stopped: its slot is free. */
-  onLoserStopped(run: RequestRun): void
-  onOver(run: RequestRun, outcome: RequestOutcome): void
-  /** Puts the run back in front of the queue. */
-  requeue(run: RequestRun): void
-}
 
 /** Nodes in a row that may fail without a single token; and in all, so that nothing goes round for ever. */
 const ATTEMPTS_MAX = 4
 const CONTINUATIONS_MAX = 16
 
-export class RequestRun implements Queued {
-  readonly request: RunRequest
+export class RequestRun extends QueuedRun {
   readonly startedMs: number
   /** Those that this request was failed on. A node that reports again, as after a restart of its engine, makes new ones. */
   readonly failedOffers = new Set<Offer>()
   readonly pace: StreamPace
-  readonly needs: RunNeeds
-  readonly ticket: number
   /** Since when it waits for a node, or for one to go on. */
   waitingSinceMs: number
   readonly #answer = new AnswerSoFar()
@@ -68,10 +48,7 @@ export class RequestRun implements Queued {
   readonly #telling: RunTelling
   readonly #startedAtMs: TimestampMs
   #state: 'waiting' | 'reserving' | 'running' | 'settling' | 'over' = 'waiting'
-  /** The node that works on it, or did last. */
-  #attempt: Attempt | null = null
-  /** A second one, until one of both delivers. */
-  #rival: Attempt | null = null
+  readonly #tries = new RunTries()
   #isCancelled = false
   /** Of the prompt, as the last node that failed counted it. */
   #promptTokens = 0
@@ -80,15 +57,16 @@ export class RequestRun implements Queued {
   #attempts = 0
 
   constructor(host: RunHost, request: RunRequest, sink: RunSink, ticket = 0) {
+    super(request, ticket)
     this.#host = host
-    this.request = request
     this.#sink = sink
-    this.ticket = ticket
     this.startedMs = host.elapsedMs()
     this.pace = new StreamPace(this.startedMs)
-    this.needs = new RunNeeds(request)
     this.#money = new RunMoney(host, request.organisationId)
-    this.#telling = new RunTelling(host.telemetry, { requestId: request.requestId, model: request.engine.model })
+    this.#telling = new RunTelling(host.telemetry, {
+      requestId: request.requestId,
+      model: request.engine.model,
+    })
     this.waitingSinceMs = this.startedMs
     this.#startedAtMs = host.nowMs()
   }
@@ -101,27 +79,6 @@ export class RequestRun implements Queued {
     return this.#firstTokenMs !== null
   }
 
-  get model(): string {
-    return this.request.engine.model
-  }
-
-  get organisationId(): string {
-    return this.request.organisationId
-  }
-
-  get priority(): RequestPriority {
-    return this.request.batch ? 'bulk' : (this.request.priority ?? 'default')
-  }
-
-  /** Tokens that it is expected to take. */
-  get work(): number {
-    return this.needs.promptTokens + this.needs.completionTokens
-  }
-
-  get waitMsMax(): number {
-    return this.request.batch ? QUEUE_WAIT_MS : waitMsOf[this.priority]
-  }
-
   /** Whether a node with this offer may take it, or take it over. */
   accepts(offer: Offer): boolean {
     return !this.failedOffers.has(offer) && this.needs.fits(offer) && this.#answer.fits(offer)
@@ -132,18 +89,24 @@ export class RequestRun implements Queued {
     return this.failedOffers.size === 0 && !this.isContinuing && this.needs.isPlain
   }
 
+  /** No node was asked yet. */
+  get isNew(): boolean {
+    return this.#tries.current === null && this.failedOffers.size === 0
+  }
+
   /** It was begun by a node that failed, and waits for one to go on. */
   get isContinuing(): boolean {
     return this.#answer.continuations > 0
   }
 
   get nodeId(): string | null {
-    return this.#attempt?.node.nodeId ?? null
+    return this.#tries.current?.node.nodeId ?? null
   }
 
   /** Whether a second node could still race the first. */
   get mayRace(): boolean {
-    return this.#state === 'running' && !this.hasFirstToken && !this.#rival && this.needs.mayRace && !this.isContinuing
+    const isFresh = !this.hasFirstToken && !this.isContinuing && !this.#tries.isRace
+    return this.#state === 'running' && isFresh && this.needs.mayRace
   }
 
   /** What it can cost at most with a node of this offer. */
@@ -187,8 +150,9 @@ export class RequestRun implements Queued {
     this.#state = 'running'
     this.#attempts++
     this.pace.begin(this.#host.elapsedMs())
-    this.#attempt = this.#open(place, false)
-    this.#telling.asked(this.#attempt, this.#host.elapsedMs() - this.waitingSinceMs)
+    const attempt = this.#open(place, false)
+    this.#tries.current = attempt
+    this.#telling.asked(attempt, this.#host.elapsedMs() - this.waitingSinceMs)
     this.#sink.onNode(place.node.nodeId)
     this.#host.onAsked(this)
   }
@@ -196,14 +160,16 @@ export class RequestRun implements Queued {
   /** Lets a second node race the first; its cost is covered by what is reserved. */
   race(place: Place): void {
     assert(this.mayRace && this.covers(place.offer), 'a race is possible and paid for')
-    this.#rival = this.#open(place, true)
-    this.#telling.hedge(this.#rival, 'started')
+    const rival = this.#open(place, true)
+    this.#tries.race(rival)
+    this.#telling.hedge(rival, 'started')
   }
 
   #open(place: Place, isHedge: boolean): Attempt {
     const { engine, promptTokensMax } = this.request
     const request = this.#telling.traced(this.#answer.rest(engine), place.node, isHedge)
-    return new Attempt(this.#owner, place, { request, promptTokensMax, isHedge })
+    const kept = this.#host.keepAnswer(engine, place.node.nodeId)
+    return new Attempt(this.#owner, place, { request, promptTokensMax, isHedge, kept })
   }
 
   readonly #owner: AttemptOwner = {
@@ -218,10 +184,7 @@ export class RequestRun implements Queued {
 
   #onData(attempt: Attempt, data: DataPayload): void {
     const nowMs = this.#host.elapsedMs()
-    if (this.#rival) {
-      if (!hasContent(data)) return this.pace.move(nowMs)
-      this.#win(attempt)
-    }
+    if (this.#tries.isRace) this.#win(attempt)
     this.#telling.token(attempt, data.tokenCount, this.pace.hasData ? nowMs - this.pace.movedMs : 0)
     this.pace.deliver(nowMs)
     if (this.#firstTokenMs === null) {
@@ -242,11 +205,7 @@ export class RequestRun implements Queued {
 
   /** One of two has delivered: it is the one, and the other is stopped. */
   #win(winner: Attempt): void {
-    const loser = winner === this.#attempt ? this.#rival : this.#attempt
-    assert(loser, 'a race has two')
-    loser.stop('left')
-    this.#attempt = winner
-    this.#rival = null
+    this.#tries.decide(winner)
     this.#telling.hedge(winner, winner.isHedge ? 'won' : 'lost')
     if (winner.isHedge) this.#sink.onNode(winner.node.nodeId)
     this.#host.onLoserStopped(this)
@@ -267,7 +226,7 @@ export class RequestRun implements Queued {
   resume(): void {
     this.#isPaused = false
     this.pace.move(this.#host.elapsedMs())
-    this.#attempt?.creditWhenDue()
+    this.#tries.current?.creditWhenDue()
   }
 
   get isPaused(): boolean {
@@ -275,7 +234,7 @@ export class RequestRun implements Queued {
   }
 
   #onEnd(attempt: Attempt, end: StreamEnd): void {
-    if (this.#rival) this.#win(attempt)
+    if (this.#tries.isRace) this.#win(attempt)
     // The gateway's own count is the meter; a node that claims otherwise is paid the smaller of the two.
     attempt.completionTokens = Math.min(attempt.completionTokens, end.completionTokens)
     attempt.promptTokens = Math.min(end.promptTokens, this.request.promptTokensMax)
@@ -285,7 +244,7 @@ export class RequestRun implements Queued {
       nodeId,
       finishReason: end.finishReason,
       promptTokens: attempt.promptTokens,
-      completionTokens: this.#answer.tokensBefore + attempt.completionTokens,
+      completionTokens: this.#answer.tokensBefore + attempt.payableTokens,
       continuations: this.#answer.continuations,
       cost,
       firstTokenMs: this.#firstTokenMs,
@@ -298,7 +257,7 @@ export class RequestRun implements Queued {
     if (!isNodeFault) return this.fail(problem)
     const { offer, completionTokens, promptTokens } = attempt
     this.failedOffers.add(offer)
-    if (this.#rival) return this.#goOnAlone(attempt)
+    if (this.#tries.isRace) return this.#goOnAlone(attempt)
     if (!this.#mayGoOn()) {
       return this.fail(
         new Problem('node_failed', `The node failed while it answered: ${problem.message}`, {
@@ -310,9 +269,9 @@ export class RequestRun implements Queued {
       return this.#onEnd(attempt, { finishReason: 'length', promptTokens, completionTokens })
     }
     this.#telling.failover(attempt, problem, this.hasFirstToken)
-    this.#answer.leave(attempt.node.nodeId, completionTokens, offer.price)
+    this.#answer.leave(attempt.node.nodeId, attempt.payableTokens, offer.price)
     this.#promptTokens = promptTokens
-    this.#attempt = null
+    this.#tries.current = null
     this.#state = 'waiting'
     this.waitingSinceMs = this.#host.elapsedMs()
     this.#host.onFreed(this)
@@ -321,10 +280,7 @@ export class RequestRun implements Queued {
 
   /** One of two has failed before either delivered. */
   #goOnAlone(failed: Attempt): void {
-    const other = failed === this.#attempt ? this.#rival : this.#attempt
-    assert(other, 'a race has two')
-    this.#attempt = other
-    this.#rival = null
+    const other = this.#tries.leave(failed)
     this.pace.begin(this.#host.elapsedMs())
     if (failed.isHedge) this.#telling.hedge(failed, 'failed')
     else this.#sink.onNode(other.node.nodeId)
@@ -345,7 +301,7 @@ export class RequestRun implements Queued {
 
   /** Gives up on the node, because of what it did or did not do. */
   #abandon(problem: Problem): void {
-    const attempt = this.#attempt
+    const attempt = this.#tries.current
     assert(attempt, 'there is a node to give up on')
     attempt.stop('failed')
     this.#onNodeProblem(attempt, problem, true)
@@ -372,15 +328,24 @@ export class RequestRun implements Queued {
   }
 
   #settle(outcome: RequestOutcome, then: (...known: Known) => void, resultOf?: ResultOf): void {
-    this.#rival?.stop('left')
-    this.#rival = null
-    this.#attempt?.stop('left')
+    this.#tries.stop()
     const totalMs = this.#host.elapsedMs() - this.startedMs
+    this.#state = 'settling'
+    this.#host.onFreed(this)
+    const attempt = outcome === 'failed' ? null : this.#tries.current
+    const meter = (): void => this.#meter({ outcome, totalMs }, then, resultOf)
+    if (attempt) attempt.recount(meter)
+    else meter()
+  }
+
+  #meter(
+    { outcome, totalMs }: { outcome: RequestOutcome; totalMs: number },
+    then: (...known: Known) => void,
+    resultOf?: ResultOf,
+  ): void {
     const nodeId = this.nodeId ?? ''
     const parts = outcome === 'failed' ? [] : this.#parts()
     const cost = parts.reduce((sum, part) => sum + costOf(part, part), 0n)
-    this.#state = 'settling'
-    this.#host.onFreed(this)
     const record = recordOf(this.request, {
       holdId: this.#money.holdId,
       outcome,
@@ -403,17 +368,20 @@ export class RequestRun implements Queued {
 
   /** Whom the request is owed to. */
   #parts(): UsagePart[] {
-    const attempt = this.#attempt
-    if (!attempt) return this.#answer.parts(this.#promptTokens, null)
-    const { promptPerMillion, completionPerMillion } = attempt.offer.price
-    const { nodeId } = attempt.node
-    const last = { nodeId, promptTokens: 0, completionTokens: attempt.completionTokens }
-    return this.#answer.parts(attempt.promptTokens, { ...last, promptPerMillion, completionPerMillion })
+    const attempt = this.#tries.current
+    return this.#answer.parts(attempt?.promptTokens ?? this.#promptTokens, attempt?.part ?? null)
   }
 
   /** Tokens of its answer so far. */
   get delivered(): number {
-    return this.#answer.tokensBefore + (this.#attempt?.completionTokens ?? 0)
+    return this.#answer.tokensBefore + (this.#tries.current?.completionTokens ?? 0)
+  }
+
+  /** Nodes that were asked so far, and how long it waited for them. */
+  effort = (): RunTelling['effort'] => this.#telling.effort
+
+  get continuations(): number {
+    return this.#answer.continuations
   }
 
   /** From its arrival; null while nothing was delivered. */
@@ -423,8 +391,7 @@ export class RequestRun implements Queued {
 
   /** Tokens that it took, prompts that were read in vain among them or not. */
   get workDone(): number {
-    const { tokensBefore } = this.#answer
-    return (this.#attempt?.promptTokens ?? 0) + tokensBefore + (this.#attempt?.completionTokens ?? 0)
+    return (this.#tries.current?.promptTokens ?? 0) + this.delivered
   }
 }
 

@@ -1,8 +1,8 @@
 /** What a request needs of a node, worked out once: every node of a model may be held against it. */
 import { type EngineFeature, featuresNeeded } from '#protocol/engine-features.ts'
 import type { Offer } from './node-connection.ts'
-import type { RunRequest } from './run-request.ts'
 import { cutsOf, type PrefixCuts } from './routing/prefix-cuts.ts'
+import type { RunRequest } from './run-request.ts'
 
 /** Of a prompt whose text says nothing about it: its bound is in bytes. */
 const BYTES_PER_TOKEN = 4
@@ -28,7 +28,8 @@ export class RunNeeds {
 
   /** An answer mostly has so many tokens. */
   expectAnswer(tokens: number | null): void {
-    if (tokens !== null) this.completionTokens = Math.min(this.#request.completionTokensMax, Math.ceil(tokens))
+    if (tokens !== null)
+      this.completionTokens = Math.min(this.#request.completionTokensMax, Math.ceil(tokens))
   }
 
   /** Any node of the model will do. */

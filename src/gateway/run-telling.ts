@@ -9,6 +9,8 @@ export class RunTelling {
   readonly #telemetry: GatewayTelemetry
   readonly #requestId: string
   readonly #model: string
+  /** Nodes that were asked, and how long it waited for them. */
+  readonly effort = { asked: 0, waitedMs: 0 }
 
   constructor(telemetry: GatewayTelemetry, { requestId, model }: { requestId: string; model: string }) {
     this.#telemetry = telemetry
@@ -17,10 +19,13 @@ export class RunTelling {
   }
 
   asked(attempt: Attempt, waitedMs: number): void {
+    this.effort.asked++
+    this.effort.waitedMs += waitedMs
     this.#telemetry.onAttempt({ ...this.#of(attempt), waitedMs })
   }
 
   hedge(attempt: Attempt, result: 'started' | 'won' | 'lost' | 'failed'): void {
+    if (result === 'started') this.effort.asked++
     this.#telemetry.onHedge({ ...this.#of(attempt), result })
   }
 

@@ -23,7 +23,11 @@ export interface AttemptEvent extends RequestEvent {
 export interface GatewayTelemetry {
   /** `traceparent`: of the caller's own trace, checked, where it sent one (it is in the engine request until a node is asked). */
   onAdmitted(
-    event: RequestEvent & { organisationId: string; priority: RequestPriority; traceparent?: string | undefined },
+    event: RequestEvent & {
+      organisationId: string
+      priority: RequestPriority
+      traceparent?: string | undefined
+    },
   ): void
   /** It was not let in, or left the queue without a node. */
   onRefused(event: RequestEvent & { organisationId: string; code: ProblemCode }): void

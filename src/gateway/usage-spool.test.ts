@@ -82,7 +82,7 @@ test('an answer that was lost is asked for again, and nothing is billed twice', 
   })
   append(spool, 1, 3)
   await run(1_000)
-  assert.deepEqual([billed(), spool.acknowledged()], [names(1, 1), 0])
+  assert.deepEqual([billed(), spool.acknowledged()], [names(1, 3), 0])
   faults.lossPer10k = 0
   await run(5_000)
   assert.deepEqual([billed(), spool.acknowledged()], [names(1, 3), 3])
@@ -125,6 +125,34 @@ test('readings that linger on the disk after they were trimmed are not billed ag
   append(next.spool, 21, 21)
   await run(5_000)
   assert.deepEqual([billed(), next.spool.acknowledged()], [names(1, 21), 21])
+})
+
+test('what is kept with a reading outlives the process until it is released, and is billed once', async () => {
+  const { world, gateway, spool, billed, open, run, disk } = await setup()
+  append(spool, 1, 3)
+  spool.append(reading(4), () => {}, 'answer of 4')
+  append(spool, 5, 8)
+  await run(1_000)
+  assert.deepEqual([billed(), spool.acknowledged()], [names(1, 8), 8])
+  // Those before it have left the disk.
+  assert.deepEqual(
+    disk.durable('spool').map(({ sequence }) => sequence),
+    [4, 5, 6, 7, 8],
+  )
+  gateway.process.kill()
+  const next = await open(world.machine('g', gateway.disk))
+  assert.deepEqual([...next.spool.kept()], [['r4', 'answer of 4']])
+  next.spool.append(reading(9), () => {}, 'answer of 9')
+  await run(5_000)
+  next.spool.release('r4')
+  await run(1_000)
+  assert.deepEqual(
+    disk.durable('spool').map(({ sequence }) => sequence),
+    [9],
+  )
+  next.spool.release('r9')
+  await run(1_000)
+  assert.deepEqual([billed(), disk.durable('spool').length, next.spool.kept().size], [names(1, 9), 0, 0])
 })
 
 test('a disk that fails is fatal, and the reading is never said to be taken', async () => {

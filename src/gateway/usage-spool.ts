@@ -14,6 +14,10 @@ import { beginSpool, renumberSpool, type Spool } from './spool-numbers.ts'
 
 const BATCH_RECORDS_MAX = 256
 const RETRY_MS = 500
+/** How long a reading waits for others before they go: each batch is a call, a turn of the ledger and an entry in its journal. */
+const GATHER_MS = 20
+/** How often the disk forgets what the ledger has: that is a write like any other, and readings wait behind it. */
+const TRIM_EVERY_MS = 500
 /** Readings that may wait for the coordinator; beyond it the gateway admits no more work. */
 const WAITING_MAX = 100_000
 const usageCall = cellCall(subjects.usage, UsageBatch, UsageReply)
@@ -65,6 +69,7 @@ export async function openUsageSpool(
   const found = new Map<string, string>()
   /** Entries that stay, by request, oldest first. */
   const held = new Map<string, number>()
+  let trimmed = 0
   for (let next = 1; ; ) {
     const entries = await journal.read(next, BATCH_RECORDS_MAX)
     for (const { sequence, payload } of entries) {
@@ -85,6 +90,8 @@ export async function openUsageSpool(
   /** Spools of which the ledger has said once what it expects next; of this run's own it knows nothing yet. */
   const aligned = new Set(numbers.slice(-1).map(({ spoolId }) => spoolId))
   let isSending = false
+  let isSendDue = false
+  let isTrimDue = false
   let isClosed = false
 
   /** The spool of a reading, and the last journal entry that can be in it. */
@@ -114,7 +121,33 @@ export async function openUsageSpool(
       const uses = reply.uses ?? []
       if (!isAligned) align(spool, expected, uses)
       else if (!settle(expected, uses)) return void clock.after(RETRY_MS, send)
+      sendSoon()
+    })
+  }
+
+  /** What makes a whole batch, or belongs to an earlier run, does not wait. */
+  function sendSoon(): void {
+    if (isSending) return
+    if (waiting.length >= BATCH_RECORDS_MAX || !isAlignedThrough()) return send()
+    if (isSendDue) return
+    isSendDue = true
+    clock.after(GATHER_MS, () => {
+      isSendDue = false
       send()
+    })
+  }
+
+  function isAlignedThrough(): boolean {
+    const first = waiting[0]
+    return first === undefined || aligned.has(spoolOf(first.sequence).spool.spoolId)
+  }
+
+  function trimSoon(): void {
+    if (isTrimDue) return
+    isTrimDue = true
+    clock.after(TRIM_EVERY_MS, () => {
+      isTrimDue = false
+      if (!isClosed) trim()
     })
   }
 
@@ -137,13 +170,16 @@ export async function openUsageSpool(
       uses,
     )
     acknowledged = expected - 1
-    trim()
+    trimSoon()
     return true
   }
 
   function trim(): void {
     const [oldest = Number.POSITIVE_INFINITY] = held.values()
-    journal.trim(Math.min(acknowledged, oldest - 1))
+    const through = Math.min(acknowledged, oldest - 1)
+    if (through <= trimmed) return
+    trimmed = through
+    journal.trim(through)
   }
 
   for (const { record } of waiting) listener.onWaiting?.(record)
@@ -157,7 +193,7 @@ export async function openUsageSpool(
         waiting.push({ sequence, record })
         listener.onWaiting?.(record)
         done(sequence)
-        send()
+        sendSoon()
       })
       const sequence = journal.lastSequence
       if (kept !== undefined) held.set(record.requestId, sequence)
@@ -165,13 +201,14 @@ export async function openUsageSpool(
     kept: () => found,
     release(requestId) {
       found.delete(requestId)
-      if (held.delete(requestId)) trim()
+      if (held.delete(requestId)) trimSoon()
     },
     acknowledged: () => acknowledged,
     newest: () => journal.lastSequence,
     isFull: () => waiting.length >= WAITING_MAX,
     async close() {
       isClosed = true
+      if (isTrimDue) trim()
       await journal.close()
     },
   }

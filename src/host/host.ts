@@ -72,6 +72,8 @@ export interface ListenAddress {
   readonly port: number
   /** Speaks TLS, and only that. */
   readonly tls?: TlsFiles
+  /** Other processes of this machine may listen there too, and the kernel spreads connections over them. */
+  readonly isShared?: boolean
   /**
    * Stands behind these proxies, addresses or ranges such as `10.0.0.0/8`: what they say of a client is believed, and
    * whoever comes from another machine without them is refused. This machine is always one of them.

@@ -19,7 +19,9 @@ export interface SpanOptions {
   readonly startedAtMs?: number
   readonly attributes?: SpanAttributes
 }
-export type SpanAttributes = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>
+export type SpanAttributes = Readonly<
+  Record<string, string | number | boolean | readonly string[] | undefined>
+>
 
 /** After `end` nothing changes it. */
 export interface TraceSpan {

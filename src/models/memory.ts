@@ -8,7 +8,13 @@ const OVERHEAD_MIB = 160
  * Memory, in MiB, that a node needs for `model`: its weights, the context of every slot, and the engine. Null while
  * nobody has read its file. A model that another server computes needs none.
  */
-export function memoryMibOf({ source, facts, settings }: Pick<Model, 'source' | 'facts' | 'settings'>): number | null {
+export function memoryMibOf({
+  source,
+  facts,
+  settings,
+}: Pick<Model, 'source' | 'facts'> & {
+  readonly settings: Pick<Model['settings'], 'contextTokens' | 'slots'>
+}): number | null {
   if (source.kind === 'upstream') return 0
   if (facts === null) return null
   const contextTokens = Math.min(settings.contextTokens, facts.contextTokens)

@@ -133,10 +133,11 @@ export function countUse(
 ): void {
   const key = state.keys.get(used.keyId)
   if (!key || (used.tokens === 0 && used.cost === 0n)) return
-  const { day, tokens, spend, month, monthSpend } = useAt(state.use.get(key.budgetId), used.atMs)
+  const { day, tokens, requests = 0, spend, month, monthSpend } = useAt(state.use.get(key.budgetId), used.atMs)
   state.use.set(key.budgetId, {
     day,
     tokens: tokens + used.tokens,
+    requests: requests + 1,
     spend: spend + used.cost,
     month,
     monthSpend: monthSpend + used.cost,

@@ -18,6 +18,9 @@ export const subjects = {
   renewSlices: 'coordinator.renew_slices',
   returnSlices: 'coordinator.return_slices',
   usage: 'coordinator.usage',
+  /** Somebody looks at what gateways do right now, and what each then tells: `GatewayLive`. */
+  watchLive: 'gateways.watch_live',
+  live: 'coordinator.live',
 } as const
 
 /** A gateway asks for what changed since `version`; `epoch` 0 asks for everything. Doubles as its sign of life. */

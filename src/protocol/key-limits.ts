@@ -12,6 +12,15 @@ const limits = {
     .max(REQUESTS_PER_MINUTE_MAX)
     .optional()
     .describe('Never more than this in any 60 seconds.'),
+  requestsPerDay: count.optional().describe('Answered ones, from midnight to midnight UTC.'),
+  requestsAtOnce: count
+    .optional()
+    .describe('Under way at the same moment, streams and those that wait included.'),
+  tokensPerMinute: count
+    .optional()
+    .describe(
+      'Prompt and completion together, in any 60 seconds: used ones, and the most that those under way can use.',
+    ),
   tokensPerDay: count.optional().describe('Prompt and completion together, from midnight to midnight UTC.'),
   spendPerDay: NanoUsd.optional().describe('From midnight to midnight UTC.'),
   spendPerMonth: NanoUsd.optional().describe('From the first of the month, UTC.'),
@@ -42,6 +51,8 @@ export const KeyUse = z
     /** Days since the Unix epoch, UTC. */
     day: z.int(),
     tokens: z.int(),
+    /** Requests that were answered. */
+    requests: z.int().optional(),
     spend: NanoUsd,
     /** Months since year 0, UTC. */
     month: z.int(),

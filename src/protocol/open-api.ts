@@ -99,6 +99,7 @@ const tagDescriptions: Readonly<Record<string, string>> = {
   'read-models': 'The tables behind lists and statements.',
   'service-accounts': 'The programs of an organisation.',
   status: 'The network at a glance.',
+  live: 'What the network does at this moment.',
   usage: 'Requests, as metered and billed.',
 }
 
@@ -131,14 +132,21 @@ function describeRoute(operationId: string, route: Route): OpenApiOperation {
 const exampleOf = (route: Route): Json | undefined => (route.method === 'GET' ? undefined : route.example)
 
 function describeOpenAiRoute(operationId: string, route: OpenAiRoute): OpenApiOperation {
-  const parameters = parametersOf('path', route.params)
-  const content = jsonContent(route.reply)
+  const parameters = [...parametersOf('path', route.params), ...parametersOf('query', route.query)]
+  const content = route.isBinary
+    ? { 'application/octet-stream': { schema: schemaOf(route.reply) } }
+    : jsonContent(route.reply)
   const streamed = route.chunk && { 'text/event-stream': { schema: schemaOf(route.chunk) } }
   return {
     ...describeCommon(operationId, route),
     ...(parameters.length > 0 && { parameters }),
     ...(route.body && {
-      requestBody: { required: true, content: jsonContent(route.body, route.example) },
+      requestBody: {
+        required: true,
+        content: route.isForm
+          ? { 'multipart/form-data': { schema: schemaOf(route.body) } }
+          : jsonContent(route.body, route.example),
+      },
     }),
     responses: {
       200: { description: 'Done.', content: { ...content, ...streamed } },

@@ -4,6 +4,7 @@ import { economicsRoutes } from './economics-routes.ts'
 import { CreateEnrolmentToken, EnrolmentToken, EnrolNode } from './enrolment.ts'
 import { Id } from './field.ts'
 import { modelRoutes } from './model-routes.ts'
+import { LiveNetwork } from './live.ts'
 import { moneyRoutes } from './money-routes.ts'
 import { NetworkProof, NetworkProofParams } from './network-key.ts'
 import { Health, NetworkStatus, ReadModelRebuild } from './network-status.ts'
@@ -30,6 +31,13 @@ const network = {
     scope: 'viewer',
     summary: 'Reads the network at a glance: nodes, models with prices and speeds, load and lag.',
     reply: NetworkStatus,
+  },
+  getLive: {
+    method: 'GET',
+    path: '/api/live',
+    scope: 'viewer',
+    summary: 'Reads what the network does at this moment: load, speeds, nodes, open and newest requests.',
+    reply: LiveNetwork,
   },
   takeOver: {
     method: 'POST',

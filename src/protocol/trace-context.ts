@@ -13,7 +13,8 @@ const SAMPLED = 1
 /** Null for what is no valid header: such a one is passed over as if it were not there. */
 export function parseTraceparent(text: string | undefined): TraceContext | null {
   const [, version, traceId, spanId, flags, more] = FORM.exec(text ?? '') ?? []
-  if (version === undefined || traceId === undefined || spanId === undefined || flags === undefined) return null
+  if (version === undefined || traceId === undefined || spanId === undefined || flags === undefined)
+    return null
   // Later versions may say more behind it; this one may not.
   if (version === 'ff' || (version === '00' && more !== undefined)) return null
   if (/^0+$/.test(traceId) || /^0+$/.test(spanId)) return null

@@ -17,6 +17,8 @@ export const AgentConfig = z.object({
   askPerGpuHour: NanoUsd,
   /** Where the machine stands, as its owner states it. */
   region: Region.nullable(),
+  /** Taken off the ask for work of batches, in hundredths of a percent; null takes none of it. */
+  batchDiscountBps: z.int().min(0).max(10_000).nullable(),
   engine: z.discriminatedUnion('kind', [
     /** It serves what the network places on it alone. */
     z.object({ kind: z.literal('none') }),
@@ -43,6 +45,8 @@ export const AgentConfig = z.object({
   /** Null: the network places nothing on it. */
   hosting: HostingConfig.nullable(),
   energy: EnergyConfig,
+  /** Shows its metrics there, on 127.0.0.1 alone; nowhere unless given. */
+  metricsPort: z.int().min(0).max(65_535).nullable().optional(),
   logLevel: z.enum(['info', 'warn', 'error']),
 })
 export type AgentConfig = z.output<typeof AgentConfig>

@@ -2,9 +2,10 @@
  * The access log's view of calls: one entry for each, once its answer has left and all of its requests have ended. A
  * request that came by no call, as of a batch, has an entry of its own.
  */
-import type { UsageRecord } from '#protocol/usage.ts'
-import type { EngineRequest } from '#protocol/engine-request.ts'
+
 import { costOf } from '#ledger/price.ts'
+import type { EngineRequest } from '#protocol/engine-request.ts'
+import type { UsageRecord } from '#protocol/usage.ts'
 import type { CallObserver } from './call-observers.ts'
 
 /** Flat, as it is written. Amounts are billionths of a US dollar, as decimal text. */
@@ -77,6 +78,8 @@ interface OpenCall {
   isHedged: boolean
   bytes: number
   openRequests: number
+  /** Another worker has the line of it. */
+  isForwarded: boolean
   isClosed: boolean
 }
 
@@ -86,7 +89,10 @@ const PROMPT_LENGTH_MAX = 32_768
 export function createCallLog(options: CallLogOptions): CallObserver {
   const calls = new Map<string, OpenCall>()
 
-  function open(requestId: string, facts: Partial<Pick<OpenCall, 'method' | 'path' | 'startedAtMs' | 'startedMs'>>) {
+  function open(
+    requestId: string,
+    facts: Partial<Pick<OpenCall, 'method' | 'path' | 'startedAtMs' | 'startedMs'>>,
+  ) {
     const call: OpenCall = {
       requestId,
       startedAtMs: options.nowMs(),
@@ -113,6 +119,7 @@ export function createCallLog(options: CallLogOptions): CallObserver {
       isHedged: false,
       bytes: 0,
       openRequests: 0,
+      isForwarded: false,
       isClosed: false,
       ...facts,
     }
@@ -123,7 +130,7 @@ export function createCallLog(options: CallLogOptions): CallObserver {
   function finishWhenOver(call: OpenCall): void {
     if (!call.isClosed || call.openRequests > 0) return
     for (const requestId of call.requestIds) calls.delete(requestId)
-    options.write(entryOf(call, options.elapsedMs() - call.startedMs))
+    if (!call.isForwarded) options.write(entryOf(call, options.elapsedMs() - call.startedMs))
   }
 
   return {
@@ -133,6 +140,10 @@ export function createCallLog(options: CallLogOptions): CallObserver {
     onCaller(requestId, { keyId, organisationId }) {
       const call = calls.get(requestId)
       if (call) Object.assign(call, { keyId, organisationId })
+    },
+    onForwarded(requestId, isForwarded) {
+      const call = calls.get(requestId)
+      if (call) call.isForwarded = isForwarded
     },
     onRequest(requestId, engine) {
       const call = calls.get(requestId)

@@ -29,6 +29,7 @@ export interface CallObserver {
   readonly telemetry: Partial<GatewayTelemetry>
   onCall(call: CallFacts): void
   onCaller(requestId: string, caller: Pick<Caller, 'keyId' | 'organisationId'>): void
+  onForwarded(requestId: string, isForwarded: boolean): void
   onRequest(requestId: string, engine: EngineRequest): void
   onAnswer(requestId: string, answer: CallAnswer): void
   onClosed(requestId: string, end: { readonly isFinished: boolean; readonly bytes: number }): void
@@ -63,6 +64,9 @@ export function watchCalls(
     },
     onCaller(requestId, caller) {
       for (const observer of observers) observer.onCaller(requestId, caller)
+    },
+    onForwarded(requestId, isForwarded) {
+      for (const observer of observers) observer.onForwarded(requestId, isForwarded)
     },
     onRequest(requestId, engine) {
       for (const observer of observers) observer.onRequest(requestId, engine)

@@ -3,7 +3,7 @@
  * process that does the work as a child: when it dies, another takes its place.
  */
 import { resolve } from 'node:path'
-import { Command, Option } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import type { CliContext } from '#cli/context.ts'
 import { dataFolderOf, type GlobalOptions, PORT_DEFAULT } from '#cli/credentials.ts'
 import { styleFor } from '#cli/style.ts'
@@ -21,17 +21,21 @@ import {
   parsePort,
   withNetworkFlags,
 } from './cell-flags.ts'
-import { keepCell, type Ready } from './cell-keeper.ts'
+import type { Ready } from './cell-keeper.ts'
 import { keepAlive } from './keep-alive.ts'
 import { type ListenFlags, listenOf, withListenFlags } from './listen-flags.ts'
 import { makeOwnFolder } from './own-folder.ts'
 import { clearReady, writeReady } from './ready-file.ts'
+import { type TelemetryFlags, telemetryOf, telemetryWarning, withTelemetryFlags } from './telemetry-flags.ts'
+import { type TokenizerFlags, tokenizerOption } from './tokenizers.ts'
+import { keepWorkers, WORKERS_MAX } from './workers-keeper.ts'
 
-interface PartOptions extends GlobalOptions, ListenFlags {
+interface PartOptions extends GlobalOptions, ListenFlags, TelemetryFlags, TokenizerFlags {
   readonly bus: string
   readonly secrets?: string
   readonly readyFile?: string
   readonly logLevel: LogLevel
+  readonly workers?: number
 }
 type CoordinatorOptions = PartOptions & NetworkFlags & { readonly database: string }
 
@@ -43,7 +47,7 @@ const busOption = (): Option =>
     .makeOptionMandatory()
 
 const withPartFlags = (command: Command, port: number): Command =>
-  withListenFlags(command)
+  withTelemetryFlags(withListenFlags(command))
     .addOption(busOption())
     .option('--secrets <folder>', 'the secrets that all coordinators and gateways of the network share')
     .option('--port <port>', 'the port to listen on; 0 for any free one', parsePort, port)
@@ -71,14 +75,30 @@ export const gatewayCommand = (context: CliContext): Command =>
       'run a gateway: serves clients and agents, for whichever coordinator leads',
     ),
     PORT_DEFAULT,
-  ).action((_options: unknown, self: Command) => {
-    const network = { networkName: 'gateway', feeBps: 0, testBalance: 0n }
-    return runPart(context, self.optsWithGlobals<PartOptions>(), {
-      role: 'gateway',
-      databaseUrl: null,
-      ...network,
+  )
+    .addOption(
+      new Option(
+        '--workers <count>',
+        'processes that share the port and the work; one for each core is the most that helps',
+      )
+        .argParser(parseWorkers)
+        .default(1),
+    )
+    .addOption(tokenizerOption())
+    .action((_options: unknown, self: Command) => {
+      const network = { networkName: 'gateway', feeBps: 0, testBalance: 0n }
+      return runPart(context, self.optsWithGlobals<PartOptions>(), {
+        role: 'gateway',
+        databaseUrl: null,
+        ...network,
+      })
     })
-  })
+
+function parseWorkers(text: string): number {
+  const count = Number(text)
+  if (Number.isInteger(count) && count >= 1 && count <= WORKERS_MAX) return count
+  throw new InvalidArgumentError(`Expected a number from 1 to ${WORKERS_MAX}.`)
+}
 
 type PartConfig = Pick<
   CellConfig,
@@ -89,21 +109,28 @@ async function runPart(context: CliContext, options: PartOptions, part: PartConf
   const dataFolder = resolve(dataFolderOf(context, options))
   const { logLevel, bus: busUrl, readyFile } = options
   const listen = listenOf(options, context.clock.nowMs())
+  const telemetry = telemetryOf(options, dataFolder)
   if (readyFile !== undefined) clearReady(readyFile)
   makeOwnFolder(dataFolder)
   const lock = lockFolder(dataFolder, `shoal ${part.role}`)
   const outcome = Promise.withResolvers<void>()
   const screen = createScreen(context, options, part.role)
-  const cell = keepCell(
+  const warning = telemetryWarning(telemetry)
+  if (warning !== null) screen.note(warning)
+  const secretsFolder = options.secrets === undefined ? null : resolve(options.secrets)
+  const cell = keepWorkers(
     { children: nodeChildren, clock: nodeClock, module: moduleHere('cell-main') },
     {
       ...part,
       dataFolder,
       busUrl,
       logLevel,
-      secretsFolder: options.secrets === undefined ? null : resolve(options.secrets),
+      secretsFolder,
       listen,
+      telemetry,
+      tokenizers: options.tokenizer,
     },
+    options.workers ?? 1,
     {
       onReady(ready) {
         screen.ready(ready)

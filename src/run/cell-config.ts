@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { NanoUsd } from '#protocol/money.ts'
 import { ListenConfig } from './listen-config.ts'
+import { TelemetryConfig } from './telemetry-config.ts'
 
 /** How one cell runs: what the supervisor tells its child process. */
 export const CellConfig = z.object({
@@ -14,6 +15,8 @@ export const CellConfig = z.object({
   secretsFolder: z.string().nullable(),
   /** The process that this one replaces, known to be dead, as it was called on the journal's server: its lease is no obstacle. */
   predecessor: z.string().nullable(),
+  /** Of several gateways on this machine that share one port: those with the same group hand calls to each other. */
+  worker: z.object({ group: z.string(), index: z.int(), count: z.int() }).optional(),
   dataFolder: z.string().min(1),
   listen: ListenConfig,
   networkName: z.string().min(1).max(100),
@@ -24,6 +27,10 @@ export const CellConfig = z.object({
   /** The least that is paid out at once. */
   payoutMin: NanoUsd.optional(),
   logLevel: z.enum(['info', 'warn', 'error']),
+  /** Files whose vocabularies count answers anew, by model. */
+  tokenizers: z.record(z.string(), z.string()).optional(),
+  /** Nothing that has to be asked for, unless given. */
+  telemetry: TelemetryConfig.optional(),
 })
 export type CellConfig = z.output<typeof CellConfig>
 

@@ -8,6 +8,7 @@ import { Problem, type ProblemCode, problemKinds } from '#protocol/problem.ts'
 import type { CellConfig, CellMessage } from './cell-config.ts'
 import { CellProcess } from './cell-process.ts'
 import { restartPauseMs } from './restart-pause.ts'
+import { QUIET } from './telemetry-config.ts'
 
 export type Ready = Extract<CellMessage, { type: 'ready' }>
 
@@ -44,6 +45,8 @@ export function keepCell(
 ): CellKeeper {
   const { children, clock, module } = parts
   const startedMs = clock.elapsedMs()
+  const { accessLog } = wanted.telemetry ?? QUIET
+  const program = { module, sharesStdout: accessLog !== null && accessLog.file === null }
   let current: CellProcess | null = null
   let spare: CellProcess | null = null
   let lastReady: Ready | null = null
@@ -58,7 +61,7 @@ export function keepCell(
     const { port = wanted.listen.port, localPort = wanted.listen.localPort } = lastReady ?? {}
     const { holder: predecessor = null } = lastReady ?? {}
     const config = { ...wanted, listen: { ...wanted.listen, port, localPort }, predecessor }
-    current = spare && !spare.isGone ? spare : new CellProcess(children, module)
+    current = spare && !spare.isGone ? spare : new CellProcess(children, program)
     spare = null
     current.start(config, {
       onMessage(message) {
@@ -98,7 +101,7 @@ export function keepCell(
 
   function prepareSpare(): void {
     if (isStopping || (spare && !spare.isGone)) return
-    spare = new CellProcess(children, module)
+    spare = new CellProcess(children, program)
   }
 
   start(0)

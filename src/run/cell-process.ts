@@ -1,4 +1,4 @@
-import type { Child, ChildExit, Children } from '#engines/child.ts'
+import type { Child, ChildExit, ChildProgram, Children } from '#engines/child.ts'
 import { CellConfig, CellMessage, type CellOrder } from './cell-config.ts'
 
 export interface CellProcessHandlers {
@@ -12,9 +12,9 @@ export class CellProcess {
   #handlers: CellProcessHandlers | null = null
   #exit: ChildExit | null = null
 
-  constructor(children: Children, module: URL) {
+  constructor(children: Children, { module, sharesStdout }: Pick<ChildProgram, 'module' | 'sharesStdout'>) {
     this.#child = children.spawnChild(
-      { module, args: [] },
+      { module, args: [], ...(sharesStdout && { sharesStdout }) },
       {
         onMessage: (message) => this.#handlers?.onMessage(CellMessage.parse(message)),
         onExit: (exit) => {

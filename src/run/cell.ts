@@ -16,12 +16,14 @@ import { assert } from '#kernel/assert.ts'
 import { base32, formatId, ID_BYTES } from '#kernel/id.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { CellConfig } from './cell-config.ts'
+import type { CellTelemetry } from './cell-telemetry.ts'
 import { type CoordinatorHalf, openCoordinatorHalf } from './coordinator-half.ts'
 import type { Front } from './front.ts'
-import { serveBatches } from './serve-batches.ts'
 import { leaderProxy } from './leader-proxy.ts'
 import { keepNetworkKey } from './network-key.ts'
 import { createReach } from './reach.ts'
+import { serveBatches } from './serve-batches.ts'
+import { openCounters } from './tokenizers.ts'
 
 export interface CellReady {
   readonly apiUrl: string
@@ -53,6 +55,8 @@ export interface CellParts {
   readonly processId: number
   /** Told when this process waits for its turn to lead. */
   readonly onStandby: (holder: string, apiUrl: string | null) => void
+  /** Who watches what this process does; nobody unless given. */
+  readonly telemetry?: CellTelemetry
   /** The process must die at once. */
   readonly onFatal: (problem: Problem) => void
   readonly onBug: (error: unknown) => void
@@ -96,6 +100,7 @@ export function openCell(parts: CellParts, config: CellConfig): Cell {
       // Gives the lease back: whoever stands by leads from now on.
       await opened.service?.close()
       await opened.half?.close()
+      await parts.telemetry?.close()
     },
   }
 }
@@ -109,9 +114,12 @@ async function openWhole(parts: CellParts, config: CellConfig, opened: Opened): 
     : openCoordinator(host, coordinatorOptions(parts)))
   const keySecret = keepSecret(host)
   const networkKeys = keepNetworkKey(host, coordinator.sequence() === 0 || parts.sharedJournals === null)
-  const reach = createReach(host, config.listen)
+  const reach = createReach(host, config.listen, parts.telemetry)
   opened.service = serveCoordinator(host, coordinator, config)
-  const gateway = await openGatewayOn(parts, spool, { keySecret, network: reach.identity(networkKeys) })
+  const gateway = await openGatewayOn(parts, config, spool, {
+    keySecret,
+    network: reach.identity(networkKeys),
+  })
   opened.gateway = gateway
   await new Promise<void>((resolve) => gateway.onReady(resolve))
   const front = await reach.open(gateway)
@@ -133,7 +141,7 @@ async function openCoordinatorAlone(
 ): Promise<CellReady> {
   const { host, sharedJournals, onBug } = parts
   assert(sharedJournals, 'a coordinator of its own has its journal on a server')
-  const reach = createReach(host, config.listen)
+  const reach = createReach(host, config.listen, parts.telemetry)
   // Calls come by way of gateways, which say for whom.
   const front = await reach.open(null, { believesForwarders: true })
   opened.front = front
@@ -160,13 +168,18 @@ async function openCoordinatorAlone(
 
 async function openGatewayAlone(parts: CellParts, config: CellConfig, opened: Opened): Promise<CellReady> {
   const { host } = parts
-  const reach = createReach(host, config.listen)
+  const reach = createReach(host, config.listen, parts.telemetry)
   const network = reach.identity(keepNetworkKey(host, false))
-  const gateway = await openGatewayOn(parts, openSpool(host), { keySecret: needSecret(host), network })
+  const gateway = await openGatewayOn(parts, config, openSpool(host), {
+    keySecret: needSecret(host),
+    network,
+  })
   opened.gateway = gateway
   const front = await reach.open(gateway)
   opened.front = front
-  opened.batches = await serveBatches(parts, config, { gateway, front })
+  // Files and batches have one keeper among the workers of a machine.
+  if (!config.worker?.index) opened.batches = await serveBatches(parts, config, { gateway, front })
+  if (config.worker) await front.joinWorkers(config.worker)
   const { leaderUrl } = gateway.directory
   front.serveApi(leaderProxy({ network: host.network, leaderUrl, guard: reach.names() }))
   return readyAt(front, null)
@@ -214,15 +227,25 @@ function openSpool(host: Host): Promise<Journal> {
   return spool
 }
 
-const openGatewayOn = (
-  { host, onFatal }: CellParts,
+async function openGatewayOn(
+  { host, onFatal, telemetry }: CellParts,
+  { tokenizers = {} }: CellConfig,
   spool: Promise<Journal>,
   known: { keySecret: string; network: NetworkIdentity },
-): Promise<Gateway> =>
-  openGateway(
+): Promise<Gateway> {
+  const gateway = await openGateway(
     { ...host, journals: { open: () => spool } },
-    { gatewayId: gatewayIdOf(host), ...known, onFatal },
+    {
+      gatewayId: gatewayIdOf(host),
+      ...known,
+      onFatal,
+      counters: openCounters(tokenizers, host),
+      ...(telemetry && { telemetry: telemetry.gateway }),
+    },
   )
+  telemetry?.watchGateway(gateway)
+  return gateway
+}
 
 /** The secret under which keys are hashed: made once, with the network. */
 function keepSecret({ secrets }: Host): string {

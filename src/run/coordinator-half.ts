@@ -1,17 +1,19 @@
 /** What hangs on a leading coordinator: read models, control API, the founder's keys. */
-import { createControlApi } from '#coordinator/control-api.ts'
+import { authenticatorOf, createControlApi } from '#coordinator/control-api.ts'
 import type { ControlServer } from '#coordinator/control-server.ts'
 import type { Coordinator } from '#coordinator/coordinator.ts'
-import type { ModelFleet } from '#coordinator/model-fleet.ts'
 import { foundNetwork } from '#coordinator/found-network.ts'
 import { actAsNetwork } from '#coordinator/handlers/act.ts'
 import { execute, type HandlerParts, hashSecret, newId } from '#coordinator/handlers/handler-parts.ts'
 import { mintKey } from '#coordinator/mint-key.ts'
+import type { ModelFleet } from '#coordinator/model-fleet.ts'
 import { makeJoinToken } from '#coordinator/network-proof.ts'
 import { openProjector } from '#coordinator/read-models/projector.ts'
 import { createQueries } from '#coordinator/read-models/queries.ts'
 import type { KeyPair } from '#host/host.ts'
 import { secretOf } from '#protocol/join-token.ts'
+import { Problem } from '#protocol/problem.ts'
+import type { Caller } from '#protocol/route.ts'
 import type { Scope } from '#protocol/scope.ts'
 import type { CellParts, KeptKeys } from './cell.ts'
 import type { CellConfig } from './cell-config.ts'
@@ -77,7 +79,14 @@ export async function openCoordinatorHalf(
     dataFolder: config.dataFolder,
     processId: parts.processId,
     live,
+    ...(parts.telemetry && { gatewaysLive: parts.telemetry.gatewaysLive }),
   }
+  const authenticate = authenticatorOf(coordinator.state, handlerParts, coordinator.nowMs)
+  parts.telemetry?.watchCoordinator({
+    coordinator,
+    projector,
+    isOperator: (key, address) => isOperatorKey(() => authenticate(key, address)),
+  })
   const api = createControlApi(handlerParts, {
     openAiBaseUrl: `${publicUrl}/v1`,
     ...reach.names(),
@@ -134,6 +143,15 @@ async function keepKeys(
   return {
     apiKey: await keyFor(kept?.apiKey, 'first key', ['developer']),
     operatorKey: await keyFor(kept?.operatorKey, 'operator', ['operator']),
+  }
+}
+
+function isOperatorKey(find: () => Caller | null): boolean {
+  try {
+    return find()?.scopes.includes('operator') === true
+  } catch (error) {
+    if (error instanceof Problem) return false // Not from that address.
+    throw error
   }
 }
 

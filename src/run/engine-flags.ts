@@ -1,6 +1,7 @@
 /** The options of `up` and `provide` that say what the node serves. */
 import { join, resolve } from 'node:path'
 import { InvalidArgumentError, Option } from 'commander'
+import { batchLimits } from '#batch/batch-limits.ts'
 import { defaultModelId, parseModelSource } from '#engines/model-source.ts'
 import { Region } from '#protocol/node-class.ts'
 import type { AgentConfig } from './agent-config.ts'
@@ -17,6 +18,8 @@ export interface EngineFlags {
   readonly upstreamKey?: string
   readonly upstreamKeepsNothing?: boolean
   readonly region?: Region
+  readonly batch: boolean
+  readonly batchDiscount: number
 }
 
 const GUIDE = 'models/guide/guide.gguf'
@@ -51,10 +54,28 @@ export function engineOptions(rootFolder: string): Option[] {
       '--upstream-keeps-nothing',
       'state that it keeps no prompts: callers may ask for such nodes alone',
     ),
+    new Option(
+      '--batch-discount <percent>',
+      'what is taken off the ask for work of batches, which comes while there is nothing else',
+    )
+      .argParser(parsePercent)
+      .default(batchLimits.discountBpsMin / 100),
+    new Option('--no-batch', 'take no work of batches'),
     new Option('--region <region>', 'where this machine stands, for callers who ask: de, us-east').argParser(
       parseRegion,
     ),
   ]
+}
+
+/** In hundredths of a percent; null where no work of batches is taken. */
+export const batchDiscountOf = ({ batch, batchDiscount }: EngineFlags): number | null =>
+  batch ? Math.round(batchDiscount * 100) : null
+
+function parsePercent(text: string): number {
+  const percent = Number(text)
+  if (text.trim() === '' || !(percent >= 0 && percent <= 100))
+    throw new InvalidArgumentError('Expected a number from 0 to 100.')
+  return percent
 }
 
 function parseCount(text: string): number {

@@ -2,11 +2,18 @@
 import type { BatchApi } from '#gateway/batches/batch-api.ts'
 import type { Gateway } from '#gateway/gateway.ts'
 import { createIdempotentReplies } from '#gateway/idempotent-replies.ts'
-import { serveOpenAi } from '#gateway/openai-http.ts'
+import { type PeerCalls, serveOpenAi } from '#gateway/openai-http.ts'
 import { type FetchHandler, serveFetch } from '#host/exchange-fetch.ts'
 import type { CertificateFacts, Exchange, Host, ServerHandlers } from '#host/host.ts'
+import { respondProblem } from '#host/respond-problem.ts'
+import { assert } from '#kernel/assert.ts'
+import { Problem } from '#protocol/problem.ts'
+import type { CellConfig } from './cell-config.ts'
+import type { CellTelemetry } from './cell-telemetry.ts'
 import { createFrontGuard, type FrontGuard } from './front-guard.ts'
 import { isLoopback, isWildcard, type ListenConfig, LOOPBACK, namesOf, urlOf } from './listen-config.ts'
+import { isMetrics } from './metrics-door.ts'
+import { openWorkerDoor, type WorkerDoor } from './worker-door.ts'
 
 export interface Front {
   /** For the programs of this machine. */
@@ -23,6 +30,8 @@ export interface Front {
   serveApi(fetch: FetchHandler): void
   /** From now on files and batches are served. */
   serveBatches(api: BatchApi): void
+  /** From now on calls go to other workers of this machine, and come from them. */
+  joinWorkers(worker: NonNullable<CellConfig['worker']>): Promise<void>
   close(graceMs: number): Promise<void>
 }
 
@@ -33,21 +42,31 @@ export interface Behind {
   readonly gateway: Gateway | null
   /** Whose word counts for where a client is, as in `ListenAddress`; null: nobody's. */
   readonly proxies: readonly string[] | null
+  /** Who watches it; null: nobody. */
+  readonly telemetry: FrontTelemetry | null
 }
+export type FrontTelemetry = Pick<CellTelemetry, 'watch' | 'metrics'>
 
 export async function openFront(
   host: Host,
   listen: ListenConfig,
-  { gateway, proxies }: Behind,
+  { gateway, proxies, telemetry }: Behind,
 ): Promise<Front> {
   const { clock, network } = host
   const { hostname, port: wantedPort, pageOrigins, tls } = listen
   let certificates = (): readonly CertificateFacts[] => []
   const names = () => namesOf(listen, certificates()[0] ?? null)
-  const door = createDoor(host, gateway, createFrontGuard(clock, { names, pageOrigins }))
+  const guard = createFrontGuard(clock, { names, pageOrigins })
+  const door = createDoor(host, { gateway, telemetry }, guard)
   const scheme = tls ? 'https' : 'http'
   const main = await network.listen(
-    { hostname, port: wantedPort, ...(tls ? { tls } : {}), ...(proxies ? { proxies } : {}) },
+    {
+      hostname,
+      port: wantedPort,
+      ...(tls ? { tls } : {}),
+      ...(proxies ? { proxies } : {}),
+      ...(listen.isShared && { isShared: true }),
+    },
     door.handlers,
   )
   certificates = () => main.certificates?.() ?? []
@@ -60,6 +79,7 @@ export async function openFront(
   const ownUrl = urlOf(scheme, near, port)
   const url = local ? urlOf('http', LOOPBACK, local.port) : ownUrl
   door.origin = url
+  let workers: WorkerDoor | null = null
   return {
     url,
     publicUrl: listen.publicUrl ?? (tls ? urlOf(scheme, certifiedName(certificates()) ?? near, port) : url),
@@ -73,8 +93,14 @@ export async function openFront(
     serveBatches(api) {
       door.batches = api
     },
+    async joinWorkers(worker) {
+      assert(gateway, 'workers are gateways')
+      workers = await openWorkerDoor(host, worker, { gateway, handlers: door.handlers })
+      door.peers = workers.calls
+    },
     async close(graceMs) {
       await Promise.all([main.close(graceMs), local?.close(graceMs)])
+      await workers?.close(graceMs)
     },
   }
 }
@@ -83,15 +109,36 @@ interface Door {
   origin: string
   api: FetchHandler | null
   batches: BatchApi | null
+  peers: PeerCalls | null
   readonly handlers: ServerHandlers
 }
 
-function createDoor(host: Host, gateway: Gateway | null, guard: FrontGuard): Door {
+function createDoor(
+  host: Host,
+  { gateway, telemetry }: Pick<Behind, 'gateway' | 'telemetry'>,
+  guard: FrontGuard,
+): Door {
   const { clock, crypto, log, secrets } = host
   const replies = createIdempotentReplies({ clock, crypto })
-  const openAi = gateway && { gateway, clock, log, secrets, replies, judgeCall: guard.judgeCall, batches: () => door.batches }
+  const openAi = gateway && {
+    gateway,
+    clock,
+    log,
+    secrets,
+    replies,
+    judgeCall: guard.judgeCall,
+    batches: () => door.batches,
+    peers: () => door.peers,
+    watch: telemetry?.watch,
+  }
   function onExchange(exchange: Exchange): void {
     if (openAi && exchange.target.startsWith('/v1/')) return serveOpenAi(openAi, exchange)
+    if (telemetry && isMetrics(exchange)) {
+      // As strict as for calls, but no page of another origin reads them, whatever is allowed to call.
+      const judged = guard.judgeCall(exchange.headers)
+      if (judged === null) return telemetry.metrics.serve(exchange)
+      return respondProblem(exchange, typeof judged === 'string' ? forbiddenOrigin(judged) : judged)
+    }
     if (door.api === null) return exchange.abort()
     const options = { bytesMax: CONTROL_BODY_BYTES_MAX, origin: door.origin, log }
     serveFetch(exchange, door.api, options)
@@ -100,6 +147,7 @@ function createDoor(host: Host, gateway: Gateway | null, guard: FrontGuard): Doo
     origin: 'http://localhost',
     api: null,
     batches: null,
+    peers: null,
     handlers: {
       onExchange,
       onLink(path, link, headers) {
@@ -111,6 +159,9 @@ function createDoor(host: Host, gateway: Gateway | null, guard: FrontGuard): Doo
   }
   return door
 }
+
+const forbiddenOrigin = (origin: string): Problem =>
+  new Problem('forbidden_origin', `Pages of ${origin} may not read metrics.`)
 
 /** The first name that others could type: no pattern, and no address of this machine alone. */
 const certifiedName = ([newest]: readonly CertificateFacts[]): string | undefined =>

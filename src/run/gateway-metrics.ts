@@ -1,7 +1,13 @@
 /** Counts what a gateway tells, for its page of metrics. */
 import type { LiveModel } from '#gateway/live-models.ts'
 import type { GatewayTelemetry } from '#gateway/telemetry.ts'
-import { createMetrics, createNameLimit, type HistogramSeries, type Metrics, type NumberSeries } from '#host/metrics.ts'
+import {
+  createMetrics,
+  createNameLimit,
+  type HistogramSeries,
+  type Metrics,
+  type NumberSeries,
+} from '#host/metrics.ts'
 import { costOf } from '#ledger/price.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
 import { gatewayMetrics } from './metric-tables.ts'
@@ -40,11 +46,17 @@ export function createGatewayMetrics(classOf: (nodeId: string) => string): Gatew
 
   function placeOf(model: string, nodeClass: string): PlaceSeries {
     let classes = places.get(model)
-    if (!classes) places.set(model, (classes = new Map()))
+    if (!classes) {
+      classes = new Map()
+      places.set(model, classes)
+    }
     let place = classes.get(nodeClass)
     if (!place) {
       const labels = [modelOf(model), nodeClass] as const
-      place = { interToken: families.interToken.of(...labels), streamedTokens: families.streamedTokens.of(...labels) }
+      place = {
+        interToken: families.interToken.of(...labels),
+        streamedTokens: families.streamedTokens.of(...labels),
+      }
       classes.set(nodeClass, place)
     }
     return place

@@ -7,8 +7,9 @@
  *   ├ attempt                            one node's try; a hedge and each node after a failure is one of its own
  *   │ └ chat MODEL                       the engine, on the node's machine
  */
-import type { Tracer, TraceSpan } from '#host/tracer.ts'
+
 import type { GatewayTelemetry } from '#gateway/telemetry.ts'
+import type { Tracer, TraceSpan } from '#host/tracer.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
 import { formatTraceparent, parseTraceparent } from '#protocol/trace-context.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
@@ -137,12 +138,19 @@ export function createGatewayTraces(tracer: Tracer): GatewayTraces {
         kind: 'server',
         parent: parseTraceparent(traceparent),
         startedAtMs,
-        attributes: { 'http.request.method': method, 'http.route': routeOf(path), 'shoal.request_id': requestId },
+        attributes: {
+          'http.request.method': method,
+          'http.route': routeOf(path),
+          'shoal.request_id': requestId,
+        },
       })
       open(requestId, root)
     },
     onCaller(requestId, { organisationId }) {
       traces.get(requestId)?.root.set({ 'shoal.organisation_id': organisationId })
+    },
+    onForwarded(requestId, isForwarded) {
+      traces.get(requestId)?.root.set({ 'shoal.is_forwarded': isForwarded })
     },
     onRequest(requestId, engine) {
       const trace = traces.get(requestId)
@@ -171,7 +179,9 @@ export function createGatewayTraces(tracer: Tracer): GatewayTraces {
 
 /** Whoever watches paths must not be given as many names as callers can think of. */
 const routeOf = (path: string): string =>
-  /^\/v1\/(chat\/completions|completions|embeddings|responses|models|files|batches)(?=\/|$)/.exec(path)?.[0] ?? '/v1'
+  /^\/v1\/(chat\/completions|completions|embeddings|responses|models|files|batches)(?=\/|$)/.exec(
+    path,
+  )?.[0] ?? '/v1'
 
 const closed = (trace: OpenTrace): OpenTrace => {
   trace.isClosed = true

@@ -9,6 +9,8 @@ const Port = z.int().min(0).max(65_535)
 export const ListenConfig = z.object({
   hostname: z.string().min(1),
   port: Port,
+  /** Several processes listen there together. */
+  isShared: z.boolean().optional(),
   /** Where the programs of this machine come in plainly, when `hostname` and `port` are not for them; 0: any free port. */
   localPort: Port,
   /** PEM files; null: plain HTTP. */

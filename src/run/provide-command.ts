@@ -7,19 +7,22 @@ import { caFileOf, dataFolderOf, type GlobalOptions } from '#cli/credentials.ts'
 import { styleFor } from '#cli/style.ts'
 import { formatUsd } from '#kernel/money.ts'
 import { Problem } from '#protocol/problem.ts'
-import { parseName } from './cell-flags.ts'
+import { parseName, parsePort } from './cell-flags.ts'
 import { type EnergyFlags, energyOf, energyOptions, firstAsk } from './energy-flags.ts'
-import { type EngineFlags, engineOf, engineOptions } from './engine-flags.ts'
-import { enginesOf, settleEngine } from './gpu-build.ts'
+import { batchDiscountOf, type EngineFlags, engineOptions } from './engine-flags.ts'
+import { enginesOf } from './gpu-build.ts'
+import { type HostingFlags, hostingOptions } from './hosting-flags.ts'
 import { keepAlive } from './keep-alive.ts'
 import { isLoopback } from './listen-config.ts'
 import { type AgentStep, type RunningAgent, runAgent } from './run-agent.ts'
+import { settleServing } from './settle-serving.ts'
 
-interface ProvideOptions extends GlobalOptions, EngineFlags, EnergyFlags {
+interface ProvideOptions extends GlobalOptions, EngineFlags, EnergyFlags, HostingFlags {
   readonly join: string
   readonly token?: string
   readonly allowUnproven?: true
   readonly name: string
+  readonly metricsPort?: number
   readonly logLevel: 'info' | 'warn' | 'error'
 }
 
@@ -38,20 +41,31 @@ export const provideCommand = (context: CliContext): Command => {
       '--allow-unproven',
       'go on serving a network that was rolled back to a release that cannot prove its key',
     )
+    .option('--metrics-port <port>', 'show metrics at http://127.0.0.1:PORT/metrics', parsePort)
     .option('--name <name>', "the node's name", parseName, hostname() || 'node')
     .addOption(
       new Option('--log-level <level>', 'what goes to the log file')
         .choices(['info', 'warn', 'error'])
         .default('info'),
     )
-  for (const option of [...energyOptions('what you ask'), ...engineOptions(context.rootFolder)])
+  for (const option of [
+    ...energyOptions('what you ask'),
+    ...engineOptions(context.rootFolder),
+    ...hostingOptions(),
+  ])
     command.addOption(option)
   return command.action((_options: unknown, self: Command) =>
-    runProvide(context, self.optsWithGlobals<ProvideOptions>()),
+    runProvide(context, {
+      ...self.optsWithGlobals<ProvideOptions>(),
+      modelGiven: self.getOptionValueSource('model') !== 'default',
+    }),
   )
 }
 
-async function runProvide(context: CliContext, options: ProvideOptions): Promise<void> {
+async function runProvide(
+  context: CliContext,
+  options: ProvideOptions & { readonly modelGiven: boolean },
+): Promise<void> {
   const folder = join(resolve(dataFolderOf(context, options)), 'provider')
   const apiUrl = originOf(options.join)
   if (apiUrl.startsWith('https:')) context.trustAuthorities(caFileOf(context, options))
@@ -82,8 +96,10 @@ async function runProvide(context: CliContext, options: ProvideOptions): Promise
         name: options.name,
         askPerGpuHour: firstAsk(options),
         region: options.region ?? null,
-        engine: await settleEngine(context, engineOf(options), enginesOf(context, options)),
+        batchDiscountBps: batchDiscountOf(options),
+        ...(await settleServing(context, options, enginesOf(context, options))),
         energy: energyOf(options, null),
+        metricsPort: options.metricsPort ?? null,
         logLevel: options.logLevel,
       },
       { onStep: show.step, onFailed: outcome.reject },
@@ -167,6 +183,9 @@ function servingText(step: AgentStep & { kind: 'serving' }, options: ProvideOpti
   const list = models
     .map(({ id, tokensPerSecond }) => `${id} at ${Math.round(tokensPerSecond)} tokens/s`)
     .join(', ')
+  const ask = `asking $${formatUsd(askPerGpuHour)} per GPU-hour. Ctrl-C drains and leaves.`
+  if (models.length === 0 && !step.isParked)
+    return `${nodeId} takes the models that the network places on it, ${ask}\n`
   if (step.isParked) return `${nodeId} is parked, with ${list}. Ctrl-C leaves.\n`
-  return `${nodeId} serves ${list}, asking $${formatUsd(askPerGpuHour)} per GPU-hour. Ctrl-C drains and leaves.\n`
+  return `${nodeId} serves ${list}, ${ask}\n`
 }

@@ -4,7 +4,7 @@ import type { NetworkIdentity } from '#gateway/network-prover.ts'
 import type { Host, KeyPair } from '#host/host.ts'
 import { isExpiring } from '#host/node/certificate.ts'
 import type { ShownCertificate } from '#protocol/network-status.ts'
-import { type Front, openFront } from './front.ts'
+import { type Front, type FrontTelemetry, openFront } from './front.ts'
 import { type ListenConfig, type NetworkNames, namesOf } from './listen-config.ts'
 
 export interface Reach {
@@ -16,14 +16,18 @@ export interface Reach {
   certificate(): ShownCertificate | null
 }
 
-export function createReach(host: Host, listen: ListenConfig): Reach {
+export function createReach(
+  host: Host,
+  listen: ListenConfig,
+  telemetry: FrontTelemetry | null = null,
+): Reach {
   let front: Front | null = null
   const shown = () => front?.certificates() ?? []
   const names = (): NetworkNames => namesOf(listen, shown()[0] ?? null)
   return {
     async open(gateway, { believesForwarders = false } = {}) {
       const proxies = listen.proxies ?? (believesForwarders ? [] : null)
-      front = await openFront(host, listen, { gateway, proxies })
+      front = await openFront(host, listen, { gateway, proxies, telemetry })
       return front
     },
     names,

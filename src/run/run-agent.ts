@@ -2,10 +2,10 @@
 import { join } from 'node:path'
 import { type Agent, startAgent } from '#agent/agent.ts'
 import { enrol, type Identity } from '#agent/enrol.ts'
-import { measureMachine } from '#agent/measure-machine.ts'
-import { measureRoundTrip } from '#agent/measure-round-trip.ts'
 import { bothEngines } from '#agent/hosting/both-engines.ts'
 import type { ModelHost } from '#agent/hosting/model-host.ts'
+import { measureMachine } from '#agent/measure-machine.ts'
+import { measureRoundTrip } from '#agent/measure-round-trip.ts'
 import type { ParkVerdict } from '#agent/park.ts'
 import type { Engine, SupervisedEngine } from '#engines/engine.ts'
 import { idleEngine } from '#engines/idle-engine.ts'
@@ -24,8 +24,9 @@ import { Capability } from '#protocol/capability.ts'
 import type { Problem } from '#protocol/problem.ts'
 import { VERSION } from '#protocol/version.ts'
 import type { AgentConfig } from './agent-config.ts'
-import { openHosting } from './open-hosting.ts'
 import { type AgentEnergy, openAgentEnergy } from './agent-energy.ts'
+import { type AgentTelemetry, openAgentTelemetry } from './agent-telemetry.ts'
+import { openHosting } from './open-hosting.ts'
 
 export interface RunAgentHooks {
   /** What it does now, for people. */
@@ -69,12 +70,13 @@ export async function runAgent(
   signal: AbortSignal,
 ): Promise<RunningAgent> {
   const lock = lockFolder(config.folder, 'a shoal agent')
-  const opened: StartParts['opened'] = { engine: null, energy: null }
+  const opened: StartParts['opened'] = { engine: null, energy: null, telemetry: null }
   try {
     return await start(config, hooks, { lock, signal, opened })
   } catch (error) {
     opened.energy?.close()
     await opened.engine?.close()
+    await opened.telemetry?.close()
     lock.release()
     throw error
   }
@@ -83,13 +85,19 @@ export async function runAgent(
 interface StartParts {
   readonly lock: FolderLock
   readonly signal: AbortSignal
-  readonly opened: { engine: SupervisedEngine | null; energy: AgentEnergy | null }
+  readonly opened: {
+    engine: SupervisedEngine | null
+    energy: AgentEnergy | null
+    telemetry: AgentTelemetry | null
+  }
 }
 
 async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartParts): Promise<RunningAgent> {
   const { lock, signal, opened } = parts
   const host = openNodeHost({ folder: config.folder, logName: 'agent', logLevel: config.logLevel })
   const { clock, log } = host
+  const telemetry = await openAgentTelemetry({ ...host, env: process.env }, config.metricsPort ?? null)
+  opened.telemetry = telemetry
   const computer = createNodeMachine()
   const machine = await measureMachine(computer, { dataFolder: config.folder, agentVersion: VERSION })
   const { gpus } = machine
@@ -100,9 +108,10 @@ async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartPart
   const identity = await joinNetwork(config, host, { hooks, signal })
   const engine = await openEngine(config, host, { hooks, signal, hasGpu: machine.gpus.length > 0 })
   opened.engine = engine
-  hooks.onStep({ kind: 'loading' })
+  const isOwn = config.engine.kind !== 'none'
+  if (isOwn) hooks.onStep({ kind: 'loading' })
   await readyOrTell(engine, clock, hooks)
-  hooks.onStep({ kind: 'measuring' })
+  if (isOwn) hooks.onStep({ kind: 'measuring' })
   const speeds = new Map<string, ModelSpeed>()
   for (const model of engine.models()) {
     const speed = await measureModel(engine, model.id, clock)
@@ -115,24 +124,37 @@ async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartPart
   const computesOn = Capability.shape.computesOn.parse(engine.models()[0]?.computesOn)
   const capability: Capability = {
     ...machine,
-    engines: [config.engine.kind],
+    engines: [config.engine.kind === 'none' ? 'llama-cpp' : config.engine.kind],
     computesOn,
     network,
     ...placeOf(config),
+    batchDiscountBps: config.batchDiscountBps,
   }
   const hosting = config.hosting && openHosting(config.hosting, { host, machine, folder: config.folder })
   const speedOf = (modelId: string): ModelSpeed =>
     speeds.get(modelId) ?? hosting?.speedOf(modelId) ?? UNMEASURED
-  const served = hosting ? bothEngines(engine, hosting.engine) : engine
-  const metered = energy.meter(engine, speedOf)
+  const served = telemetry.watch(hosting ? bothEngines(engine, hosting.engine) : engine)
+  const metered = energy.meter(served, speedOf)
   const { verdict } = energy
-  const agent = connect({ config, host, engine: metered, identity, capability, speedOf, verdict, hooks })
+  const agent = connect({
+    config,
+    host,
+    engine: metered,
+    hosting,
+    identity,
+    capability,
+    speedOf,
+    verdict,
+    hooks,
+  })
   energy.start(agent, metered)
+  telemetry.watchAgent(agent)
   return {
     async drain(graceMs) {
       await new Promise<void>((resolve) => agent.drain(graceMs, resolve))
       energy.close()
-      await engine.close()
+      await served.close()
+      await telemetry.close()
       lock.release()
       log.close()
     },
@@ -172,13 +194,14 @@ function connect(parts: {
   config: AgentConfig
   host: Host
   engine: Engine
+  hosting: ModelHost | null
   identity: Identity
   capability: Capability
   speedOf: (modelId: string) => ModelSpeed
   verdict: () => ParkVerdict
   hooks: RunAgentHooks
 }): Agent {
-  const { config, host, engine, identity, capability, speedOf, verdict, hooks } = parts
+  const { config, host, engine, hosting, identity, capability, speedOf, verdict, hooks } = parts
   const { nodeId, keys, fingerprint } = identity
   return startAgent(host, engine, {
     nodeId,
@@ -189,6 +212,7 @@ function connect(parts: {
     askPerGpuHour: verdict().ask,
     capability,
     speedOf,
+    ...(hosting && { hosting }),
     onRefused: hooks.onFailed,
     onAway: (message) => hooks.onStep({ kind: 'away', message }),
     onState(state) {
@@ -208,6 +232,7 @@ async function openEngine(
   { clock, log }: Host,
   options: { hooks: RunAgentHooks; signal: AbortSignal; hasGpu: boolean },
 ): Promise<SupervisedEngine> {
+  if (engine.kind === 'none') return idleEngine()
   if (engine.kind === 'openai') {
     const { baseUrl, apiKey, slots } = engine
     return createOpenAiEngine(
@@ -241,7 +266,12 @@ async function openEngine(
 }
 
 /** What its owner states of the machine. */
-const placeOf = ({ engine, region }: AgentConfig): Pick<Capability, 'region' | 'keepsNoPrompts'> => ({
+const placeOf = ({
+  engine,
+  hosting,
+  region,
+}: AgentConfig): Pick<Capability, 'region' | 'keepsNoPrompts'> => ({
   ...(region && { region }),
-  keepsNoPrompts: engine.kind === 'llama-cpp' || engine.keepsNoPrompts,
+  keepsNoPrompts:
+    (engine.kind !== 'openai' || engine.keepsNoPrompts) && (hosting?.upstreamHosts.length ?? 0) === 0,
 })

@@ -20,6 +20,7 @@ const { earningsCommand } = await import('./earnings-command.ts')
 const { engineCommand } = await import('./engine-command.ts')
 const { journalCommand } = await import('./journal-command.ts')
 const { provideCommand } = await import('./provide-command.ts')
+const { topCommand } = await import('./top-command.ts')
 const { upCommand } = await import('./up-command.ts')
 
 const context: CliContext = {
@@ -34,6 +35,7 @@ const program = createProgram(context, [
   earningsCommand(context),
   engineCommand(context),
   journalCommand(context),
+  topCommand(context),
 ])
 process.exitCode = await runProgram(program, context, process.argv.slice(2))
 

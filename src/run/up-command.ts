@@ -25,15 +25,27 @@ import {
 } from './cell-flags.ts'
 import type { Ready } from './cell-keeper.ts'
 import { type EnergyFlags, energyOf, energyOptions, firstAsk } from './energy-flags.ts'
-import { type EngineFlags, engineOf, engineOptions } from './engine-flags.ts'
-import { enginesOf, settleEngine } from './gpu-build.ts'
+import { batchDiscountOf, type EngineFlags, engineOf, engineOptions } from './engine-flags.ts'
+import { enginesOf } from './gpu-build.ts'
+import { type HostingFlags, hostingOptions } from './hosting-flags.ts'
 import { keepAlive } from './keep-alive.ts'
 import { type ListenFlags, listenOf, withListenFlags } from './listen-flags.ts'
 import { makeOwnFolder } from './own-folder.ts'
 import { clearReady, readyFields, writeReady } from './ready-file.ts'
+import { settleServing } from './settle-serving.ts'
 import { startSupervisor } from './supervisor.ts'
+import { type TelemetryFlags, telemetryOf, telemetryWarning, withTelemetryFlags } from './telemetry-flags.ts'
+import { type TokenizerFlags, tokenizerOption, tokenizersOf } from './tokenizers.ts'
 
-interface UpOptions extends GlobalOptions, NetworkFlags, ListenFlags, EngineFlags, EnergyFlags {
+interface UpOptions
+  extends GlobalOptions,
+    NetworkFlags,
+    ListenFlags,
+    TelemetryFlags,
+    EngineFlags,
+    EnergyFlags,
+    HostingFlags,
+    TokenizerFlags {
   readonly readyFile?: string
   readonly agent: boolean
   readonly database?: string
@@ -48,11 +60,19 @@ export const upCommand = (context: CliContext): Command => {
     .option('--no-agent', 'no node on this machine')
     .addOption(databaseOption())
     .addOption(logLevelOption())
-  withListenFlags(withNetworkFlags(command))
-  for (const option of [...energyOptions('what the node asks'), ...engineOptions(context.rootFolder)])
+    .addOption(tokenizerOption())
+  withTelemetryFlags(withListenFlags(withNetworkFlags(command)))
+  for (const option of [
+    ...energyOptions('what the node asks'),
+    ...engineOptions(context.rootFolder),
+    ...hostingOptions(),
+  ])
     command.addOption(option)
   return command.action((_options: unknown, self: Command) =>
-    runUp(context, self.optsWithGlobals<UpOptions>()),
+    runUp(context, {
+      ...self.optsWithGlobals<UpOptions>(),
+      modelGiven: self.getOptionValueSource('model') !== 'default',
+    }),
   )
 }
 
@@ -60,19 +80,25 @@ const SAME_INTERRUPT_MS = 500
 
 const moduleHere = (name: string): URL => new URL(import.meta.url.replace(/up-command(\.\w+)$/, `${name}$1`))
 
-async function runUp(context: CliContext, options: UpOptions): Promise<void> {
+async function runUp(
+  context: CliContext,
+  options: UpOptions & { readonly modelGiven: boolean },
+): Promise<void> {
   const dataFolder = resolve(dataFolderOf(context, options))
   const energy = energyOf(options, options.feeBps)
   const listen = listenOf(options, context.clock.nowMs())
+  const telemetry = telemetryOf(options, dataFolder)
   if (options.readyFile !== undefined) clearReady(options.readyFile)
   makeOwnFolder(dataFolder)
-  const engine = options.agent
-    ? await settleEngine(context, engineOf(options), enginesOf(context, options))
-    : engineOf(options)
+  const serving = options.agent
+    ? await settleServing(context, options, enginesOf(context, options))
+    : { engine: engineOf(options), hosting: null }
   const lock = lockFolder(dataFolder, 'shoal up')
   const screen = createScreen(context, dataFolder, options)
   if (listen.proxies !== null && listen.publicUrl === null)
     screen.note('without --public-url it takes any name, and cannot tell agents where to join')
+  const warning = telemetryWarning(telemetry)
+  if (warning !== null) screen.note(warning)
   const agentFolder = join(dataFolder, 'agent')
   const { name, feeBps, testBalance, payoutMin, logLevel } = options
 
@@ -102,6 +128,8 @@ async function runUp(context: CliContext, options: UpOptions): Promise<void> {
         testBalance,
         payoutMin,
         logLevel,
+        telemetry,
+        tokenizers: tokenizersOf(options, serving.engine),
       },
       agent: options.agent
         ? {
@@ -109,8 +137,9 @@ async function runUp(context: CliContext, options: UpOptions): Promise<void> {
               folder: agentFolder,
               name: hostname() || 'local',
               askPerGpuHour: firstAsk(options),
+              batchDiscountBps: batchDiscountOf(options),
               region: options.region ?? null,
-              engine,
+              ...serving,
               energy,
               logLevel,
             },

@@ -32,6 +32,8 @@ export class JournalRules {
   readonly #holds = new Map<string, OpenHold>()
   /** How each hold that is gone went. */
   readonly #gone = new Map<string, 'released' | 'expired'>()
+  /** Opened again after they were given back. */
+  readonly #unspent = new Set<string>()
   readonly #nodes = new Map<string, SeenNode>()
 
   read(atMs: number, events: readonly CoordinatorEvent[]): void {
@@ -42,17 +44,9 @@ export class JournalRules {
 
   #readEvent(event: CoordinatorEvent): void {
     switch (event.type) {
-      case 'ledger.hold_opened': {
-        const { holdId, accountId, ownerId, amount, expiresAtMs } = event
-        // A gateway that never heard that it has a slice may ask for the same once it expired; one that it gave back never.
-        const isKnown = this.#holds.has(holdId) || this.#gone.get(holdId) === 'released'
-        assert(!isKnown, `hold ${holdId} is opened twice`)
-        // Money on its way out ends by a decision, not by time.
-        if (ownerId !== 'payout' && ownerId !== 'holdback') this.#checkLife(holdId, expiresAtMs)
-        this.#holds.set(holdId, { accountId, left: amount, expiresAtMs })
-        this.#gone.delete(holdId)
+      case 'ledger.hold_opened':
+        this.#readOpening(event)
         break
-      }
       case 'ledger.hold_raised':
         this.#hold(event.holdId).left += event.amount
         break
@@ -78,6 +72,17 @@ export class JournalRules {
         this.#readAbsence(event)
         break
     }
+  }
+
+  #readOpening({ holdId, accountId, ownerId, amount, expiresAtMs }: Of<'ledger.hold_opened'>): void {
+    assert(!this.#holds.has(holdId), `hold ${holdId} is opened twice`)
+    // Money on its way out ends by a decision, not by time.
+    if (ownerId !== 'payout' && ownerId !== 'holdback') this.#checkLife(holdId, expiresAtMs)
+    this.#holds.set(holdId, { accountId, left: amount, expiresAtMs })
+    // A gateway that never heard that it has a slice may ask for the same once it expired. One that it gave back can only
+    // be opened by a late copy of its question, and nobody spends that.
+    if (this.#gone.get(holdId) === 'released') this.#unspent.add(holdId)
+    else this.#gone.delete(holdId)
   }
 
   #checkLife(holdId: string, expiresAtMs: number): void {
@@ -110,6 +115,7 @@ export class JournalRules {
     const { holdId, fromHold, fromAvailable, fromLosses, transferId } = event
     const hold = this.#holds.get(holdId)
     if (hold) {
+      assert(!this.#unspent.has(holdId), `${transferId} spends hold ${holdId}, which was given back`)
       hold.left -= fromHold
       assert(
         hold.left >= 0n && hold.accountId === event.accountId,

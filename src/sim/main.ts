@@ -1,7 +1,7 @@
 /** `npm run sim`: runs seeds and prints how to replay the first one that fails. */
 import { parseArgs } from 'node:util'
 import { HOUR_MS, MINUTE_MS } from '#kernel/time.ts'
-import { administersIn, type SimPlan } from './sim-plan.ts'
+import { administersIn, latePercentIn, type SimPlan } from './sim-plan.ts'
 import { simulate } from './simulate.ts'
 
 const usage = `Usage: npm run sim -- [--seeds N] [--from S] [--twice] [--nodes N] [--minutes M] [--verbose]
@@ -37,10 +37,14 @@ const override: Partial<SimPlan> = {
 const cpuStart = process.cpuUsage()
 let events = 0
 let simulatedMs = 0
+let requests = 0
+let secondTries = 0
 for (let seed = from; seed < from + seeds; seed++) {
   try {
-    const plan = { administers: administersIn(seed), ...override }
+    const plan = { administers: administersIn(seed), latePercent: latePercentIn(seed), ...override }
     const run = await simulate(seed, plan)
+    requests += run.gateways.admitted
+    secondTries += run.gateways.hedged
     events += run.events
     simulatedMs += run.simulatedMs
     if (values.twice) {
@@ -69,5 +73,6 @@ const cpuSeconds = (user + system) / 1e6
 const hours = simulatedMs / HOUR_MS
 console.log(
   `\n${seeds} seeds passed: ${hours.toFixed(1)} simulated hours in ${cpuSeconds.toFixed(1)} CPU-seconds ` +
-    `(${(hours / cpuSeconds).toFixed(2)} simulated hours per CPU-second), ${Math.round(events / cpuSeconds)} events/s`,
+    `(${(hours / cpuSeconds).toFixed(2)} simulated hours per CPU-second), ${Math.round(events / cpuSeconds)} events/s; ` +
+    `${requests} requests, ${secondTries} second tries (${((100 * secondTries) / Math.max(1, requests)).toFixed(2)} %)`,
 )

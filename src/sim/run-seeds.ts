@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { MINUTE_MS } from '#kernel/time.ts'
-import { administersIn, type FaultKind, faultKinds } from './sim-plan.ts'
+import { administersIn, type FaultKind, faultKinds, latePercentIn } from './sim-plan.ts'
 import { type SimRun, simulate } from './simulate.ts'
 
 /** Runs each seed of `from` to `to` twice; rejects with the command that replays the first failure. */
@@ -8,7 +8,7 @@ export async function runSeeds(from: number, to: number): Promise<void> {
   const runs: SimRun[] = []
   for (let seed = from; seed <= to; seed++) {
     try {
-      const plan = { administers: administersIn(seed) }
+      const plan = { administers: administersIn(seed), latePercent: latePercentIn(seed) }
       const run = await simulate(seed, plan)
       const again = await simulate(seed, plan)
       assert.equal(again.digest, run.digest, 'two runs of one seed are the same run')
@@ -38,4 +38,7 @@ function checkReach(runs: readonly SimRun[]): void {
     assert(sum(({ deaths }) => deaths[code] ?? 0) > 0, `no process ended with ${code}`)
   assert(sum(({ tornGroups }) => tornGroups) > 0, 'no write was torn')
   assert(sum(({ calls }) => calls['refused 402'] ?? 0) > 0, 'no balance ran dry')
+  assert(sum(({ gateways }) => gateways.hedgesWon) > 0, 'no second try was quicker')
+  assert(sum(({ gateways }) => gateways.hedged - gateways.hedgesWon) > 0, 'no second try was in vain')
+  assert(sum(({ gateways }) => gateways.ejected) > 0, 'no node was put out')
 }

@@ -9,6 +9,8 @@ export interface SimEngineOptions {
   readonly models: readonly EngineModel[]
   readonly msPerToken: number
   readonly prefillMs: number
+  /** Now and then a prompt takes far longer to read than others: which ones is the engine's own, by this name. */
+  readonly late?: { readonly percent: number; readonly name: string }
 }
 
 /** What faults do to an engine. */
@@ -19,6 +21,8 @@ export interface SimEngineFaults {
   crash(downMs: number): void
 }
 
+/** How many times longer a late prompt takes. */
+const LATE_TIMES = 20
 /** Tokens that come in one delta, so that long answers cost few events. */
 const TOKENS_PER_DELTA = 4
 
@@ -30,10 +34,7 @@ export interface ExpectedAnswer {
 
 /** The one right answer to a prompt: a function of its text alone, whichever node gives it. */
 export function expectedAnswer(prompt: string, maxTokens: number): ExpectedAnswer {
-  let seed = 2_166_136_261
-  for (let index = 0; index < prompt.length; index++) {
-    seed = Math.imul(seed ^ prompt.charCodeAt(index), 16_777_619) >>> 0
-  }
+  const seed = hashOf(prompt)
   const natural = 1 + (seed % 120)
   const length = Math.min(natural, maxTokens)
   const tokenIds = Array.from({ length }, (_, index) => (seed + index * 7_919) % 50_000)
@@ -42,6 +43,14 @@ export function expectedAnswer(prompt: string, maxTokens: number): ExpectedAnswe
     texts: tokenIds.map((id) => ` ${id}`),
     finishReason: natural <= maxTokens ? 'stop' : 'length',
   }
+}
+
+function hashOf(text: string): number {
+  let hash = 2_166_136_261
+  for (let index = 0; index < text.length; index++) {
+    hash = Math.imul(hash ^ text.charCodeAt(index), 16_777_619) >>> 0
+  }
+  return hash
 }
 
 /** Tokens of a prompt, as this engine counts them. */
@@ -125,7 +134,9 @@ export function createSimEngine(
       clock.after(options.msPerToken * TOKENS_PER_DELTA * faults.slowness, step)
     }
 
-    clock.after(options.prefillMs * faults.slowness, () => {
+    const { late, prefillMs } = options
+    const isLate = late !== undefined && hashOf(`${late.name} ${prompt}`) % 100 < late.percent
+    clock.after(prefillMs * faults.slowness * (isLate ? LATE_TIMES : 1), () => {
       if (isDown && !isOver) run.fail(new Problem('engine_failed', 'The engine is down.'))
       else step()
     })

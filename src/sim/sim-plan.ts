@@ -14,6 +14,8 @@ export interface SimPlan {
   readonly askFactor?: number
   /** Owners and operators are at work, too: keys come and go, payouts are asked for and settled. */
   readonly administers?: boolean
+  /** Of the prompts that a node gets, how many it reads far more slowly than others; none unless given. */
+  readonly latePercent?: number
   readonly loadMs: number
   readonly latencyMsMax: number
   readonly busDelayMsMax: number
@@ -77,6 +79,9 @@ export function drawPlan(random: Random): SimPlan {
     faultEveryMs,
   }
 }
+
+/** In two of three seeds nodes are late now and then, so that second tries are worth it. */
+export const latePercentIn = (seed: number): number => (seed % 3 === 0 ? 0 : 2 * (seed % 5) + 2)
 
 /** In half of the seeds owners and operators are at work; what else a seed draws is the same with and without. */
 export const administersIn = (seed: number): boolean => seed % 2 === 0

@@ -10,6 +10,7 @@ import { forkRandom, type Random } from '#kernel/random.ts'
 import { fingerprintOf } from '#protocol/network-key.ts'
 import { Problem, type ProblemCode } from '#protocol/problem.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
+import { emptyCounts, tallyGateway } from './gateway-tally.ts'
 import { Scheduler } from './scheduler.ts'
 import { SimBus } from './sim-bus.ts'
 import { SimDisk } from './sim-disk.ts'
@@ -97,6 +98,8 @@ export class SimWorld {
   /** Told of each outcome that a gateway reports, and of each entry that the coordinator decides. */
   onOutcome: (record: UsageRecord) => void = () => {}
   onCoordinator: (coordinator: Coordinator) => void = () => {}
+  /** What all gateways told, of all their lives. */
+  readonly counts = emptyCounts()
   /** How many processes ended by themselves, by the problem that they named. */
   readonly deaths: Partial<Record<ProblemCode, number>> = {}
   /** Every coordinator that was started and not killed: one that was taken over lives on until it notices. */
@@ -192,6 +195,7 @@ export class SimWorld {
         ...(this.#options.heartbeatMs ? { heartbeatMs: this.#options.heartbeatMs } : {}),
         onFatal: end,
         onOutcome: (record) => this.onOutcome(record),
+        telemetry: tallyGateway(this.counts),
       })
       slot.gateway = gateway
       const { clock, log, secrets } = host
@@ -268,7 +272,12 @@ export class SimWorld {
       resumes: true,
     }))
     const { msPerToken } = slot
-    const engine = createSimEngine(process.clock(), { models, msPerToken, prefillMs: 20 + 10 * msPerToken })
+    const engine = createSimEngine(process.clock(), {
+      models,
+      msPerToken,
+      prefillMs: 20 + 10 * msPerToken,
+      late: { percent: this.plan.latePercent ?? 0, name: slot.nodeId },
+    })
     const decode = 1_000 / msPerToken
     slot.engine = engine
     slot.agent = startAgent(host, engine, {

@@ -6,6 +6,7 @@ import { createRandom, forkRandom } from '#kernel/random.ts'
 import { MINUTE_MS } from '#kernel/time.ts'
 import type { ProblemCode } from '#protocol/problem.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
+import type { GatewayCounts } from './gateway-tally.ts'
 import { checkEnd, type SimSummary, unrest } from './sim-checks.ts'
 import { startFaults } from './sim-faults.ts'
 import { foundNetwork, startLoad } from './sim-load.ts'
@@ -21,6 +22,8 @@ export interface SimRun extends SimSummary {
   readonly faults: Record<FaultKind, number>
   /** Answers that a second node went on with, because the first had failed in the middle. */
   readonly continued: number
+  /** Second tries, failovers, nodes put out and let in again. */
+  readonly gateways: GatewayCounts
   readonly staleAppends: number
   /** Groups of which a start found only a part, and tore it off. */
   readonly tornGroups: number
@@ -102,6 +105,7 @@ export async function simulate(seed: number, override: Partial<SimPlan> = {}): P
     calls,
     faults: faults.counts,
     continued: [...outcomes.values()].filter(({ parts }) => parts.length > 1).length,
+    gateways: world.counts,
     staleAppends: world.coordinatorDisk.staleAppends,
     tornGroups: world.machines().reduce((sum, { disk }) => sum + disk.tornGroups(), 0),
     deaths: world.deaths,

@@ -193,8 +193,7 @@ test('an agent comes by a name of the network, and is no page', async () => {
     [{ origin: APP }, 403],
     [{ 'sec-fetch-site': 'cross-site' }, 403],
   ]
-  for (const [headers, status] of rows)
-    assert.equal(await upgrade(headers), status, JSON.stringify(headers))
+  for (const [headers, status] of rows) assert.equal(await upgrade(headers), status, JSON.stringify(headers))
 })
 
 test('a page that was let in asks first, calls /v1 and may read the answer', async () => {
@@ -208,11 +207,11 @@ test('a page that was let in asks first, calls /v1 and may read the answer', asy
   assert.equal(preflight.status, 204)
   assert.equal(preflight.headers.get('access-control-allow-origin'), APP)
   assert.equal(preflight.headers.get('access-control-allow-methods'), 'GET, POST')
-  assert.equal(
-    preflight.headers.get('access-control-allow-headers'),
-    asked['access-control-request-headers'],
-  )
-  const stranger = await fetch(url, { method: 'OPTIONS', headers: { ...asked, origin: 'https://evil.example' } })
+  assert.equal(preflight.headers.get('access-control-allow-headers'), asked['access-control-request-headers'])
+  const stranger = await fetch(url, {
+    method: 'OPTIONS',
+    headers: { ...asked, origin: 'https://evil.example' },
+  })
   assert.deepEqual([stranger.status, stranger.headers.get('access-control-allow-origin')], [403, null])
   const body = JSON.stringify({ model: 'tiny', messages: [{ role: 'user', content: 'hi' }], max_tokens: 2 })
   const headers = { ...bearer(network.ready.apiKey), origin: APP, 'content-type': 'application/json' }
@@ -314,7 +313,10 @@ function upgrade(headers: Readonly<Record<string, string>>): Promise<number | un
     'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
     'sec-websocket-version': '13',
   }
-  const asked = request(`${network.ready.apiUrl}/agent`, { headers: { ...handshake, ...headers }, agent: false })
+  const asked = request(`${network.ready.apiUrl}/agent`, {
+    headers: { ...handshake, ...headers },
+    agent: false,
+  })
   asked.once('upgrade', (answer, socket) => {
     socket.destroy()
     resolve(answer.statusCode)

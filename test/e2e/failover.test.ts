@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { chat, finishRun, openTinyEngine } from '#engines/llama-cpp/tiny-engine.ts'
 import { proveBooks, settle } from './books.ts'
-import { type FailoverResult, promptOf, runThroughLosses, startAgents } from './failover-load.ts'
+import { promptOf, runThroughLosses, startFleet } from './failover-load.ts'
+import type { FailoverStream } from './failover-stream.ts'
 import { type Network, openRig, startNetwork, tinyModel } from './rig.ts'
 
 const AGENTS = 3
@@ -19,24 +20,22 @@ before(async () => {
   network = await startNetwork(rig, rig.path('data'), ['--no-agent'])
 })
 
-test('every stream finishes, with the text of an engine alone and exact usage, though agents and engines are killed all the while', async () => {
-  const agents = await startAgents(rig, network, AGENTS)
-  const results: FailoverResult[] = []
+test('every stream finishes, with the text of an engine alone and exact usage, though nodes are killed and cut off all the while', async () => {
+  const model = { path: rig.tinyPath(), id: 'tiny' }
+  const fleet = await startFleet({ rig, network }, { count: AGENTS, model })
+  const results: FailoverStream[] = []
   const hasContinued = (): boolean => results.some(({ continuations }) => continuations > 0)
   for (let round = 0; round < ROUNDS_MAX && !hasContinued(); round++) {
-    const { results: more } = await runThroughLosses(
-      { rig, network, agents },
-      {
-        agents: AGENTS,
-        streams: STREAMS,
-        parallel: 8,
-        tokens: TOKENS,
-        kinds: ['agent', 'engine'],
-        pauseMs: 300,
-      },
-    )
+    const { results: more } = await runThroughLosses(fleet, {
+      streams: STREAMS,
+      parallel: 8,
+      tokens: TOKENS,
+      kinds: ['agent', 'engine', 'half-open'],
+      pauseMs: 300,
+    })
     results.push(...more)
   }
+  await fleet.close()
   assert.ok(hasContinued(), 'some stream met a loss')
   for (const { error, prompt } of results) assert.equal(error, null, `${prompt}: ${error}`)
   await proveTexts(results)
@@ -49,7 +48,7 @@ test('every stream finishes, with the text of an engine alone and exact usage, t
 })
 
 /** Asserts that the texts are what an engine gives alone. */
-async function proveTexts(results: readonly FailoverResult[]): Promise<void> {
+async function proveTexts(results: readonly FailoverStream[]): Promise<void> {
   const { engine, close } = await openTinyEngine({ model: tinyModel })
   try {
     await engine.ready()
@@ -59,15 +58,18 @@ async function proveTexts(results: readonly FailoverResult[]): Promise<void> {
       const { text } = await finishRun(engine, chat([{ role: 'user', content }], { maxTokens: TOKENS }))
       texts.set(content, text)
     }
-    const isSame = ({ prompt, text }: FailoverResult): boolean => text === texts.get(prompt)
-    const continued = results.filter(({ continuations }) => continuations > 0)
-    // The weights are random, so two tokens may be all but equally likely; then the rounding of whatever shares the
-    // batch decides, with or without a loss. A token lost or repeated would change every answer that was continued.
+    const isSame = ({ prompt, text }: FailoverStream): boolean => text === texts.get(prompt)
+    // The weights are random, so now and then two tokens are all but equally likely; then the rounding of whatever
+    // shares the batch decides, with or without a loss. The bench `failover` proves of each such text why it differs.
     assert.ok(
-      results.filter(isSame).length >= 0.9 * results.length,
+      results.filter(isSame).length >= 0.95 * results.length,
       'nearly all answers are those of an engine alone',
     )
-    assert.ok(continued.filter(isSame).length > continued.length / 2, 'and so are those that were continued')
+    const continued = results.filter(({ continuations }) => continuations > 0)
+    assert.ok(
+      continued.filter(isSame).length >= 0.8 * continued.length,
+      'and so are those that were continued',
+    )
   } finally {
     await close()
   }

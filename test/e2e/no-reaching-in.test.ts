@@ -55,13 +55,16 @@ test('no operation goes to an address that a caller gives, wherever in the call 
     const places = [
       ...new Set([...operation.places, ...Object.keys(own.body ?? {}).map((name) => `body ${name}`)]),
     ]
-    for (const place of places) {
+    const callWith = async (place: string): Promise<void> => {
       // One way of writing it each turn: all of them come round.
       const address = addresses()[calls++ % addresses().length] ?? ''
       const answer = await callRoute(network, operation, withAddress(own, place, address), reachingHeaders())
-      assert.ok(answer.status < 500, `${operation.operationId} ${place} ${address}: ${answer.text}`)
+      const told = `${operation.operationId} ${place} ${address}: ${answer.status} ${answer.text}`
+      // One that is told to come back was not looked at.
+      assert.ok(answer.status < 500 && answer.status !== 429, told)
       assert.doesNotMatch(answer.text, /root:x:0:0/)
     }
+    await Promise.all(places.map(callWith))
   }
   assert.ok(calls > 100, `${calls} calls`)
   assert.equal(visits, 0, 'the network came to an address that a caller gave')

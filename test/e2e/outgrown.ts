@@ -47,12 +47,14 @@ export interface Outgrown {
 export interface OutgrownOptions {
   readonly coordinators: number
   readonly coordinatorArguments?: readonly string[]
+  readonly gatewayArguments?: readonly string[]
 }
 
 /** Starts all of it, with one node that serves the tiny model. */
 export async function startOutgrown({
   coordinators: count,
   coordinatorArguments = [],
+  gatewayArguments = [],
 }: OutgrownOptions): Promise<Outgrown> {
   const rig = openRig()
   const [postgres, nats] = await Promise.all([startPostgres(), startNats()])
@@ -105,6 +107,7 @@ export async function startOutgrown({
       '--ready-file',
       readyFile,
       ...common,
+      ...gatewayArguments,
     ])
     // The founder's keys are on the machine of the first coordinator, the address is the gateway's.
     const network = await awaitNetwork({ program: gateway, folder: rig.path('coordinator-0'), readyFile })

@@ -31,7 +31,13 @@ export interface Tenant {
   readonly accountId: string
   readonly holdbackId: string
   readonly payoutId: string
+  readonly fileId: string
+  /** Cancelled, which may be asked for again. */
+  readonly batchId: string
 }
+
+/** By organisation, what uploads another file for it. */
+export const fileMakers = new Map<string, () => Promise<string>>()
 
 export interface RouteMaker {
   /** On the tenant's own objects. */
@@ -57,7 +63,9 @@ const byPath = (
     | 'nodeId'
     | 'accountId'
     | 'payoutId'
-    | 'organisationId',
+    | 'organisationId'
+    | 'fileId'
+    | 'batchId',
   more: RouteInput = {},
 ): RouteMaker => ({
   own: (tenant) => ({ params: { [name]: tenant[name] }, ...more }),
@@ -104,6 +112,12 @@ export async function enrolBody(token: string): Promise<Readonly<Record<string, 
   return { ...enrolment, askPerGpuHour: '1', signature }
 }
 
+const batchOf = (input_file_id: string) => ({
+  input_file_id,
+  endpoint: '/v1/chat/completions',
+  completion_window: '24h',
+})
+
 const chat = { model: 'tiny', messages: [{ role: 'user', content: 'hi' }], max_tokens: 1 }
 
 export const routeMakers: Readonly<Record<string, RouteMaker>> = {
@@ -114,7 +128,21 @@ export const routeMakers: Readonly<Record<string, RouteMaker>> = {
   createCompletion: plain({ body: { model: 'tiny', prompt: 'hi', max_tokens: 1 } }),
   // Refused for its content, after it was let in: this model makes no vectors.
   createEmbedding: plain({ body: { model: 'tiny', input: [] }, status: 400 }),
+  // Refused after it was let in: this is no form.
+  createFile: plain({ body: {}, status: 400 }),
+  listFiles: plain(),
+  getFile: byPath('fileId'),
+  getFileContent: byPath('fileId'),
+  deleteFile: used('fileId', async ({ organisationId }) => (await fileMakers.get(organisationId)?.()) ?? ''),
+  createBatch: {
+    own: ({ fileId }) => ({ body: batchOf(fileId) }),
+    pointers: { 'body input_file_id': ({ fileId }) => ({ body: batchOf(fileId) }) },
+  },
+  listBatches: plain(),
+  getBatch: byPath('batchId'),
+  cancelBatch: byPath('batchId'),
 
+  getLive: plain(),
   takeOver: plain({ status: 409 }),
   proveNetwork: plain({ params: { host: '127.0.0.1', publicKey: 'a0'.repeat(32), nonce: 'a0'.repeat(32) } }),
 

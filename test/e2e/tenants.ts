@@ -1,8 +1,9 @@
 /** Organisations on a real network, and raw calls of its API. */
 import { request } from 'node:http'
 import { Scope } from '#protocol/scope.ts'
+import { until } from './process-group.ts'
 import type { Network } from './rig.ts'
-import { enrolBody, type RouteInput, type Tenant } from './route-inputs.ts'
+import { enrolBody, fileMakers, type RouteInput, type Tenant } from './route-inputs.ts'
 
 export interface Operation {
   readonly operationId: string
@@ -150,6 +151,7 @@ export async function openTenant(network: Network, name: string): Promise<Tenant
       organisationId,
     },
   })
+  fileMakers.set(organisationId, () => uploadFile(network, keys.developer, 1))
   return {
     organisationId,
     keys,
@@ -161,7 +163,38 @@ export async function openTenant(network: Network, name: string): Promise<Tenant
     accountId,
     holdbackId,
     payoutId: payout.payoutId,
+    fileId: await uploadFile(network, keys.developer, 1),
+    batchId: await cancelledBatch(network, keys.developer),
   }
+}
+
+/** An input file of so many requests. A new key may have to be waited for. */
+export async function uploadFile({ ready }: Network, key: string, requests: number): Promise<string> {
+  const body = { model: 'tiny', messages: [{ role: 'user', content: 'hi' }], max_tokens: 50 }
+  const lines = Array.from({ length: requests }, (_, index) =>
+    JSON.stringify({ custom_id: `${index}`, method: 'POST', url: '/v1/chat/completions', body }),
+  )
+  return until('the file to be taken', async () => {
+    const form = new FormData()
+    form.set('purpose', 'batch')
+    form.set('file', new Blob([lines.join('\n')]), 'input.jsonl')
+    const answer = await fetch(`${ready.openaiBaseUrl}/files`, {
+      method: 'POST',
+      headers: bearer(key),
+      body: form,
+    })
+    const { id } = (await answer.json()) as { id?: string }
+    return id ?? null
+  })
+}
+
+async function cancelledBatch(network: Network, key: string): Promise<string> {
+  const input_file_id = await uploadFile(network, key, 400)
+  const body = { input_file_id, endpoint: '/v1/chat/completions', completion_window: '24h' }
+  const batches = { method: 'POST', path: '/v1/batches' }
+  const id = String((await callRoute(network, batches, { body }, bearer(key))).json['id'])
+  await callRoute(network, { ...batches, path: `/v1/batches/${id}/cancel` }, {}, bearer(key))
+  return id
 }
 
 async function enrol(network: Network, providerKey: string): Promise<string> {

@@ -1,12 +1,13 @@
 /** A network to be fuzzed, every surface of it, and what it looks like from outside meanwhile. */
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { tinyGguf } from '#engines/llama-cpp/tiny-gguf.ts'
 import { nodeCrypto } from '#host/node/node-crypto.ts'
 import { enrolmentText } from '#protocol/enrolment.ts'
 import { secretOf } from '#protocol/join-token.ts'
 import { groupMembers } from '../e2e/process-group.ts'
-import { type Network, type Rig, startTiny } from '../e2e/rig.ts'
+import { type Network, type Rig, startNetwork, tinyModel } from '../e2e/rig.ts'
 import { routeMakers, type Tenant } from '../e2e/route-inputs.ts'
 import { openTenant, readOperations } from '../e2e/tenants.ts'
 import { type GoodCall, headerSurface, jsonSurface, multipartSurface } from './http-surfaces.ts'
@@ -36,11 +37,15 @@ export const surfaceNames = [
 ] as const
 
 const IN_FLIGHT = 4
+const CONTEXT_TOKENS = 128
 const BUGS = /process\.fatal|api\.broken|handler_failed|unhandled/i
 
 export async function startFuzzed(rig: Rig): Promise<FuzzedNetwork> {
   const folder = rig.path('fuzzed')
-  const network = await startTiny(rig, folder)
+  // What is taken though it was harmed must not keep the engine busy: that is work, and not what is measured here.
+  const model = rig.path('short.gguf')
+  writeFileSync(model, tinyGguf({ ...tinyModel, contextTokens: CONTEXT_TOKENS }))
+  const network = await startNetwork(rig, folder, ['--model', model, '--model-id', 'tiny'])
   const port = Number(new URL(network.ready.apiUrl).port)
   const tenant = await openTenant(network, 'Fuzz')
   const calls = await goodCalls(network, tenant)
@@ -99,7 +104,18 @@ async function goodCalls(network: Network, tenant: Tenant): Promise<GoodCall[]> 
 /** A name for each id of the tenant, as long as the id: a call keeps its length when they are filled in. */
 function placeholders(tenant: Tenant): Record<string, string> {
   const { organisationId, memberId, serviceAccountId, projectId, keyId, nodeId, payoutId } = tenant
-  const ids = { organisationId, memberId, serviceAccountId, projectId, keyId, nodeId, payoutId }
+  const { fileId, batchId } = tenant
+  const ids = {
+    organisationId,
+    memberId,
+    serviceAccountId,
+    projectId,
+    keyId,
+    nodeId,
+    payoutId,
+    fileId,
+    batchId,
+  }
   return Object.fromEntries(Object.entries(ids).map(([name, id]) => [name.padEnd(id.length - 2, '-'), id]))
 }
 

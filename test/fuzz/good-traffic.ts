@@ -8,8 +8,13 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 export interface Latencies {
   readonly count: number
   readonly failed: number
-  readonly p50Ms: number
-  readonly p99Ms: number
+  /** How long each call took that was answered. */
+  readonly ms: readonly number[]
+}
+/** Of calls that took this long, the time within which `share` of them were answered. */
+export function percentileMs(ms: readonly number[], share: number): number {
+  const sorted = ms.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
 }
 export interface GoodTraffic {
   /** Of health calls and chats since the last time. */
@@ -81,10 +86,7 @@ interface Samples {
 const newSamples = (): Samples => ({ ms: [], failed: 0, underWay: 0 })
 
 function takeFrom(samples: Samples): Latencies {
-  const sorted = samples.ms.toSorted((a, b) => a - b)
-  const at = (share: number): number =>
-    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
-  const taken = { count: sorted.length, failed: samples.failed, p50Ms: at(0.5), p99Ms: at(0.99) }
+  const taken = { count: samples.ms.length, failed: samples.failed, ms: samples.ms }
   samples.ms = []
   samples.failed = 0
   return taken

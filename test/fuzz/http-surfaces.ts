@@ -26,7 +26,7 @@ const WORK_LIMIT_MS = 1_500
 
 export const jsonSurface = (target: HttpTarget): Surface => {
   const withBody = target.calls.filter(({ input }) => input.body !== undefined)
-  return httpSurface('http-json', target, (random) => {
+  return httpSurface('http-json', { ...target, nextGood: goodRequests(withBody) }, (random) => {
     const call = pick(random, random.chance(1, 10) ? target.calls : withBody)
     const body = random.chance(1, 20)
       ? randomBytes(random, random.int(200))
@@ -37,13 +37,16 @@ export const jsonSurface = (target: HttpTarget): Surface => {
 
 export const multipartSurface = (target: HttpTarget): Surface => {
   const withBody = target.calls.filter(({ input }) => input.body !== undefined)
-  return httpSurface('multipart', target, (random) => {
-    const call = pick(random, withBody)
+  return httpSurface('multipart', { ...target, nextGood: goodRequests(withBody) }, (random) => {
+    const upload = target.calls.find(({ method, path }) => method === 'POST' && path === '/v1/files')
+    // Forms are refused everywhere else.
+    const call = upload && random.chance(1, 2) ? upload : pick(random, withBody)
     const boundary = pick(random, ['x', '----WebKitFormBoundary7MA4', '', '"', 'a'.repeat(300), '--', '\xff'])
     const parts = Object.entries(call.input.body ?? {}).map(
       ([name, value]) =>
         `--${boundary}\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${JSON.stringify(value)}\r\n`,
     )
+    if (call === upload) parts.push(...formOf(boundary))
     const whole = Buffer.from(`${parts.join('')}--${boundary}--\r\n`, 'latin1')
     const body = random.chance(1, 3) ? whole : mutateBytes(random, whole)
     const type = pick(random, ['form-data', 'mixed', 'form-data', 'related'])
@@ -54,6 +57,16 @@ export const multipartSurface = (target: HttpTarget): Surface => {
       body,
     )
   })
+}
+
+/** What an upload in order has. */
+function formOf(boundary: string): string[] {
+  const line = '{"custom_id":"a","method":"POST","url":"/v1/chat/completions","body":{"model":"tiny"}}'
+  const head = `--${boundary}\r\ncontent-disposition: form-data; name=`
+  return [
+    `${head}"purpose"\r\n\r\nbatch\r\n`,
+    `${head}"file"; filename="input.jsonl"\r\ncontent-type: application/jsonl\r\n\r\n${line}\n${line}\r\n`,
+  ]
 }
 
 /** The path of the call, and now and then a strange one or a strange query. */
@@ -171,7 +184,7 @@ const versions = [
 ]
 
 export const headerSurface = (target: HttpTarget): Surface =>
-  httpSurface('headers', target, (random) => {
+  httpSurface('headers', { ...target, nextGood: goodRequests(target.calls) }, (random) => {
     const call = pick(random, target.calls)
     const body = Buffer.from(JSON.stringify(call.input.body ?? {}))
     const lines = ['host: 127.0.0.1:@PORT@', 'authorization: Bearer @KEY@', `content-length: ${body.length}`]
@@ -186,11 +199,27 @@ export const headerSurface = (target: HttpTarget): Surface =>
     return random.chance(1, 4) ? mutateBytes(random, whole) : whole
   })
 
-function httpSurface(name: string, target: HttpTarget, next: (random: Random) => Buffer): Surface {
+/** Calls that are in order, though what they name may be gone since an earlier one. */
+const goodRequests =
+  (calls: readonly GoodCall[]) =>
+  (random: Random): Buffer => {
+    const call = pick(random, calls)
+    const { params, body } = call.input
+    const path = call.path.replace(/\{(\w+)\}/g, (_, name: string) =>
+      encodeURIComponent(params?.[name] ?? name).replaceAll('%40', '@'),
+    )
+    const content = Buffer.from(body === undefined ? '' : JSON.stringify(body))
+    return request(call, path, ['content-type: application/json'], content)
+  }
+
+type Forms = HttpTarget & Required<Pick<Surface, 'nextGood'>>
+
+function httpSurface(name: string, target: Forms, next: (random: Random) => Buffer): Surface {
   const secrets = { ...target.secrets, PORT: String(target.port) }
   return {
     name,
     next,
+    nextGood: target.nextGood,
     async attempt(input) {
       const bytes = filled(input, secrets)
       const isWork = bytes.indexOf('/v1/', 0, 'latin1') !== -1 && bytes.indexOf('/v1/') < 40

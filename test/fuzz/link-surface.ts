@@ -31,6 +31,12 @@ export function linkSurface(port: number, nodes: readonly OwnNode[]): Surface {
       const from = random.chance(1, 2) ? ADMITTED : STRANGER
       return Buffer.concat([Buffer.from([from]), drawBytes(random, recorded)])
     },
+    nextGood() {
+      const said = recorded.filter(([type]) => type === FrameType.capability || type === FrameType.heartbeat)
+      const frames = said.slice(0, 3).map((message) => wireFrame(plainRandom, message))
+      const goodbye = wireFrame(plainRandom, Buffer.from([1000 >> 8, 1000 & 0xff]), { opcode: 8 })
+      return Buffer.concat([Buffer.from([ADMITTED]), ...frames, goodbye])
+    },
     async attempt(input) {
       // Two connections of one node would replace each other.
       const node = input[0] === ADMITTED ? idle.pop() : undefined

@@ -9,6 +9,8 @@ export interface RunOptions {
   readonly inFlight: number
   /** Inputs a second at most: a flood would measure the machine rather than the network. */
   readonly perSecond: number
+  /** Inputs that are in order, of a surface that has some. */
+  readonly isGood?: boolean
 }
 
 export interface SurfaceRun {
@@ -35,7 +37,8 @@ export async function runSurface(surface: Surface, options: RunOptions): Promise
     while (started < options.count) {
       const aheadMs = (started / options.perSecond) * 1_000 - (performance.now() - startedMs)
       started++
-      const input = surface.next(random)
+      const input = options.isGood ? surface.nextGood?.(random) : surface.next(random)
+      if (!input) return
       if (aheadMs > 1) await sleep(aheadMs)
       const verdict = await attempt(surface, input)
       if (typeof verdict === 'string') counts[verdict]++

@@ -8,6 +8,8 @@ export interface Surface {
   readonly name: string
   /** The next input, as bytes that say everything but the secrets of the network, for which `@KEY@` and the like stand. */
   next(random: Random): Buffer
+  /** One that is in order, for comparison; absent where a surface is tried without the network. */
+  nextGood?(random: Random): Buffer
   attempt(input: Buffer): Promise<Verdict> | Verdict
   dispose?(): void
 }

@@ -245,6 +245,30 @@ const forget: Step = (turn, nowMs) => {
   done(turn.ledger({ kind: 'forget_payouts', nowMs }))
 }
 
+const catalogue: Step = (turn, nowMs) => {
+  const settings = {
+    price: { input: 20_000_000n, cached: 10_000_000n, output: 40_000_000n },
+    priceMax: null,
+    replicasMin: 1,
+    replicasMax: 4,
+    minClass: 'community',
+    contextTokens: 8_192,
+    slots: 4,
+  } as const
+  const file = { kind: 'url', url: 'https://models.example/small.gguf' } as const
+  const add = { kind: 'add', facts: null, settings, nowMs } as const
+  done(turn.models({ ...add, model: 'small', source: file, key: hashOf('small').slice(0, 40) }))
+  const upstream = { kind: 'upstream', baseUrl: 'https://api.example/v1', model: 'theirs' } as const
+  done(turn.models({ ...add, model: 'resold', source: upstream, key: hashOf('resold').slice(0, 40) }))
+  const at = { model: 'small', nodeId: 'node_1', nowMs }
+  done(turn.models({ kind: 'place', ...at, memoryMib: 16_384 }))
+  const facts = { sizeBytes: 400_000_000, kvBytesPerToken: 12_288, contextTokens: 32_768 }
+  done(turn.models({ kind: 'measure', model: 'small', facts, nowMs }))
+  done(turn.models({ kind: 'change', model: 'small', settings: { ...settings, replicasMin: 0 }, nowMs }))
+  done(turn.models({ kind: 'evict', ...at, reason: 'failed' }))
+  done(turn.models({ kind: 'remove', model: 'resold', nowMs }))
+}
+
 const capability = {
   agentVersion: '0.1.0',
   osName: 'Debian 12',
@@ -284,6 +308,7 @@ const steps: readonly (readonly [waitMs: number, step: Step])[] = [
   [1_000, note],
   [1_000, payOut],
   [1_000, trouble],
+  [1_000, catalogue],
   [MINUTE_MS, lose],
   [2 * DAY_MS, expire],
   [100 * DAY_MS, forget],

@@ -273,7 +273,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'begin-again-instead-of-going-on',
     file: 'gateway/request-run.ts',
-    edits: [['request: this.#answer.rest(engine), promptTokensMax', 'request: engine, promptTokensMax']],
+    edits: [['this.#answer.rest(engine)', 'engine']],
     breaks: 'the caller reads the beginning of its answer twice',
     world: small({ engine_crash: 5_000 }),
     found: /no token is lost, repeated or foreign|a finished answer is whole|usage counts/,
@@ -292,7 +292,6 @@ export const mutants: readonly Mutant[] = [
     edits: [["  if (session < node.session) return 'session_stale'\n", '']],
     breaks: 'a connection that is long gone raises its node from the dead',
     world: small({ agent_crash: 500, bus_cut: 5_000 }, { nodes: 12, gateways: 3 }),
-    seeds: 40,
     found: /is online by session|the coordinator sees|is \w+$/,
   },
   {
@@ -349,7 +348,6 @@ export const mutants: readonly Mutant[] = [
     edits: [['if (isSameStart && report.sequence <= record.sequence) return { epoch, refused: [] }', '']],
     breaks: 'late news overtakes newer news',
     world: small({ agent_stop: 500 }, { nodes: 20, busDuplicatePer10k: 8_000, busDelayMsMax: 3_000 }),
-    seeds: 60,
     found: /the coordinator sees/,
   },
   {

@@ -7,6 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { startAgent } from '#agent/agent.ts'
+import { createHostingDesk } from '#gateway/hosting-desk.ts'
 import type { NodeStream } from '#gateway/node-connection.ts'
 import { createNodeLinks, type NodeLinks } from '#gateway/node-links.ts'
 import type { Link, LinkHandlers } from '#host/host.ts'
@@ -32,6 +33,7 @@ import {
   type Recording,
   readRecording,
   recordedEngine,
+  recordedHosting,
   recordedSpeed,
 } from './recording.ts'
 
@@ -126,6 +128,7 @@ for (const protocol of versions) {
       askPerGpuHour: 7n,
       capability: testCapability,
       speedOf: () => recordedSpeed,
+      hosting: recordedHosting(),
       onRefused: (problem) => wrong.push(problem.message),
     })
     await world.run(10_000)
@@ -161,6 +164,7 @@ function todaysGateway(publicKey: string) {
       gatewayId: GATEWAY_ID,
       incarnation: 1,
       network: { keys: NETWORK_KEYS, goesBy: () => true, tlsKeys: () => [] },
+      hosting: createHostingDesk(host.clock, directory),
       onAvailable: () => undefined,
       onUnknownNode: () => undefined,
     },

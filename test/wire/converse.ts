@@ -6,6 +6,7 @@
  */
 import { startAgent } from '#agent/agent.ts'
 import { createDirectory } from '#gateway/directory.ts'
+import { createHostingDesk } from '#gateway/hosting-desk.ts'
 import type { NodeStream, StreamSink } from '#gateway/node-connection.ts'
 import { createNodeLinks } from '#gateway/node-links.ts'
 import type { Link, LinkHandlers } from '#host/host.ts'
@@ -28,6 +29,8 @@ import {
   NODE_SEED,
   type Recording,
   recordedEngine,
+  recordedHosting,
+  recordedOrder,
   recordedSpeed,
 } from './recording.ts'
 
@@ -40,17 +43,19 @@ export async function converse(): Promise<Recording> {
   const connections: Message[][] = []
   const heard: Record<string, string[]> = {}
   const gateway = world.machine('g')
+  const directory = directoryOfOne(keys.publicKeyHex, SESSION_KNOWN)
   const links = createNodeLinks(
     {
       ...gateway.host,
       crypto: nodeCrypto,
       secrets: { ...gateway.host.secrets, randomBytes: gatewayBytes },
-      directory: directoryOfOne(keys.publicKeyHex, SESSION_KNOWN),
+      directory,
     },
     {
       gatewayId: GATEWAY_ID,
       incarnation: 1,
       network: { keys: NETWORK_KEYS, goesBy: () => true, tlsKeys: () => [] },
+      hosting: createHostingDesk(gateway.host.clock, directory),
       onAvailable: () => undefined,
       onUnknownNode: () => undefined,
     },
@@ -83,6 +88,7 @@ export async function converse(): Promise<Recording> {
     askPerGpuHour: 7n,
     capability: testCapability,
     speedOf: () => recordedSpeed,
+    hosting: recordedHosting(),
     pin: { fingerprint: fingerprintOf(nodeCrypto, NETWORK_KEYS.publicKeyHex), allowsUnproven: false },
     onRefused: (problem) => {
       throw problem
@@ -97,12 +103,15 @@ export async function converse(): Promise<Recording> {
     heard[++stream] = lines
     return node.open(request, sinkInto(lines))
   }
+  // One after the other, so that the order of what is said hangs on no line's delay.
   open(chat('Hello', 6)).credit(1_000)
+  await world.run(3_000)
   open({ kind: 'embedding', requestId: 'req_2', model: 'm', inputs: ['a', 'bc'] })
+  await world.run(3_000)
   open({ ...chat('Too much', 6), model: 'small' })
   await world.run(3_000)
   const long = open(chat('Tell me everything', 100))
-  await world.run(200)
+  await world.run(230)
   long.cancel()
   await world.run(500)
   agent.park('electricity costs more than work brings')
@@ -133,6 +142,7 @@ export function directoryOfOne(publicKey: string, session: number) {
     isDrained: false,
     isBanned: false,
     models: [],
+    wanted: [recordedOrder],
   }
   const known = { isComplete: true, wantsPresence: false, nodes: [node], keys: [] }
   directory.apply({ epoch: 1, version: 1, ...known })

@@ -1,8 +1,10 @@
 /** A conversation between an agent and a gateway, as it crossed the wire, and the fixed world in which it was held. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { ModelHost } from '#agent/hosting/model-host.ts'
 import type { Engine } from '#engines/engine.ts'
 import { nodeCrypto } from '#host/node/node-crypto.ts'
+import type { WantedModel } from '#protocol/model-catalogue.ts'
 import { Problem } from '#protocol/problem.ts'
 import { createSimEngine } from '#sim/sim-engine.ts'
 import type { TestMachine } from '#sim/test-world.ts'
@@ -70,4 +72,37 @@ export const recordedSpeed = {
   prefillTokensPerSecond: 500,
   decodeTokensPerSecond: 100,
   decodeTokensPerSecondSingle: 50,
+}
+
+/** From version 3 on: a model that the network places on the node, which begins to fetch it at once. */
+export const recordedOrder: WantedModel = {
+  model: 'placed',
+  key: 'ab'.repeat(20),
+  source: { kind: 'url', url: 'https://models.example/placed.gguf' },
+  contextTokens: 8_192,
+  slots: 4,
+}
+
+export function recordedHosting(): ModelHost {
+  const listeners: (() => void)[] = []
+  let wanted: readonly WantedModel[] = []
+  return {
+    engine: {
+      models: () => [],
+      onChange: () => undefined,
+      start() {
+        throw new Error('it serves nothing')
+      },
+      close: () => Promise.resolve(),
+    },
+    capability: () => ({ memoryMib: 8_192, cacheMib: 40_000, accepts: null, cached: [], bytesPerSecond: 2e10 }),
+    hosted: () => wanted.map(({ model }) => ({ model, stage: 'downloading' as const, etaMs: 5_000 })),
+    want({ models }) {
+      wanted = models
+      for (const run of listeners) run()
+    },
+    speedOf: () => null,
+    onChange: (run) => void listeners.push(run),
+    close: () => Promise.resolve(),
+  }
 }

@@ -2,6 +2,7 @@
 import type { Clock, Crypto, KeyPair, Log, Secrets } from '#host/host.ts'
 import { formatId, ID_BYTES } from '#kernel/id.ts'
 import type { NanoUsd } from '#kernel/money.ts'
+import type { GatewayLive } from '#protocol/live.ts'
 import type { ShownCertificate } from '#protocol/network-status.ts'
 import { PAGE_LIMIT_DEFAULT, type PageQuery } from '#protocol/page.ts'
 import { Problem } from '#protocol/problem.ts'
@@ -45,6 +46,8 @@ export interface HandlerParts {
   readonly models?: ModelFleet
   /** The gateway in this process, if there is one: what it serves right now. */
   readonly live: LiveNetwork | null
+  /** What each gateway that answers does at this moment, wherever it runs. */
+  readonly gatewaysLive?: () => Promise<readonly GatewayLive[]>
 }
 
 export interface LiveNetwork {

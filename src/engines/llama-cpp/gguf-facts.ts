@@ -19,7 +19,10 @@ export function ggufFacts({ metadata }: Gguf, sizeBytes: number): ModelFacts {
   return {
     sizeBytes,
     kvBytesPerToken: Math.min(2 ** 30, Math.max(0, Math.round(values * KV_VALUE_BYTES))),
-    contextTokens: Math.min(100_000_000, Math.max(1, Math.round(of('context_length') ?? CONTEXT_TOKENS_DEFAULT))),
+    contextTokens: Math.min(
+      100_000_000,
+      Math.max(1, Math.round(of('context_length') ?? CONTEXT_TOKENS_DEFAULT)),
+    ),
   }
 }
 
@@ -27,6 +30,7 @@ export function ggufFacts({ metadata }: Gguf, sizeBytes: number): ModelFacts {
 function kvHeads(metadata: Gguf['metadata'], layers: number, heads: number): number {
   const architecture = stringOf(metadata, 'general.architecture') ?? ''
   const told = metadata.get(`${architecture}.attention.head_count_kv`)
-  if (Array.isArray(told)) return told.reduce((sum: number, count) => sum + (typeof count === 'number' ? count : 0), 0)
+  if (Array.isArray(told))
+    return told.reduce((sum: number, count) => sum + (typeof count === 'number' ? count : 0), 0)
   return layers * (typeof told === 'number' ? told : heads)
 }

@@ -199,7 +199,7 @@ async function openContext(
   }
 }
 
-function createTokenizer(model: LlamaModel, gguf: Gguf): PromptTokenizer<Token> {
+export function createTokenizer(model: LlamaModel, gguf: Gguf): PromptTokenizer<Token> {
   const tokenize = (text: string, readsControlTokens: boolean) => model.tokenize(text, readsControlTokens)
   const source = stringOf(gguf.metadata, 'tokenizer.chat_template')
   return {
@@ -218,7 +218,7 @@ function createTokenizer(model: LlamaModel, gguf: Gguf): PromptTokenizer<Token> 
 }
 
 /** For rare vocabularies: right for whole characters, wrong for characters that several tokens share. */
-function createFallbackPieces(model: LlamaModel): TokenPieces {
+export function createFallbackPieces(model: LlamaModel): TokenPieces {
   const encoder = new TextEncoder()
   return { bytesOf: (token) => encoder.encode(model.detokenize([token as Token])), hasLeadingSpace: false }
 }

@@ -28,7 +28,11 @@ const SNAPSHOT_EVERY = 5_000
 const Entry = z.object({ version: z.literal(1), isSnapshot: z.boolean(), events: z.array(BatchEvent) })
 const formatEntry = jsonWriter(Entry)
 
-export async function openBatchBook(journal: Journal, limits: BatchLimits): Promise<BatchBook> {
+/** `onFatal` hears of a journal that cannot be written any more: whoever opened it must stop. */
+export async function openBatchBook(
+  journal: Journal,
+  { limits, onFatal }: { limits: BatchLimits; onFatal: (problem: Problem) => void },
+): Promise<BatchBook> {
   const replayed = await replay(journal)
   const { state } = replayed
   let sinceSnapshot = replayed.entries
@@ -37,7 +41,11 @@ export async function openBatchBook(journal: Journal, limits: BatchLimits): Prom
   const append = (events: readonly BatchEvent[], isSnapshot: boolean): Promise<void> =>
     new Promise((resolve, reject) => {
       const payload = formatEntry({ version: 1, isSnapshot, events: [...events] })
-      journal.append([payload], (problem) => (problem ? reject(problem) : resolve()))
+      journal.append([payload], (problem) => {
+        if (!problem) return resolve()
+        onFatal(problem)
+        reject(problem)
+      })
     })
 
   async function carryOut(command: BatchCommand): Promise<BatchRefusal | null> {

@@ -72,7 +72,8 @@ export async function writeResults(
       // A result may be longer than any request.
       const splitter = new LineSplitter(Number.MAX_SAFE_INTEGER)
       const copy = async (lines: ReturnType<LineSplitter['push']>): Promise<void> => {
-        for (const { bytes } of lines) if (bytes) await files[bytes[0] === GOOD_BYTE ? GOOD : BAD].writeLine(bytes.subarray(1))
+        for (const { bytes } of lines)
+          if (bytes) await files[bytes[0] === GOOD_BYTE ? GOOD : BAD].writeLine(bytes.subarray(1))
       }
       for await (const piece of chunksOf(await openFile(store, name))) await copy(splitter.push(piece))
       await copy(splitter.end())

@@ -105,56 +105,57 @@ export function createBatchHome(parts: Parts): OwnBatchHome {
     return batchObject(batch, runner.progressOf(id))
   }
 
-  const asks: { readonly [Op in HomeCall['op']]: (call: CallOf<Op>) => Promise<HomeAnswers[Op] | Problem> } = {
-    async get_file({ organisationId, id }) {
-      const file = fileOf(state, organisationId, id)
-      return file ? fileObject(file) : refused('file_unknown', { id })
-    },
-    async delete_file({ organisationId, id }) {
-      const command = { kind: 'delete_file', fileId: id, organisationId, nowMs: clock.nowMs() } as const
-      const refusal = await book.take(command)
-      if (refusal) return refused(refusal, { id })
-      await store.delete(id)
-      return { id, object: 'file', deleted: true }
-    },
-    async read_file({ organisationId, id, offset, length }) {
-      const reader = fileOf(state, organisationId, id) && (await store.open(id))
-      if (!reader) return refused('file_unknown', { id })
-      try {
-        const data = await reader.read(offset, length)
-        return { data: Buffer.from(data).toString('base64'), bytes: reader.bytes }
-      } finally {
-        await reader.close()
-      }
-    },
-    async list_files({ organisationId, purpose, ...page }) {
-      const own = [...state.files.values()].filter(
-        (file) => file.organisationId === organisationId && (purpose === null || file.purpose === purpose),
-      )
-      return pageOf(own, ({ fileId }) => fileId, page).map(fileObject)
-    },
-    async create_batch({ op: _, ...asked }) {
-      const batchId = ids.next('batch_')
-      const refusal = await book.take({ kind: 'create', batchId, ...asked, nowMs: clock.nowMs() })
-      if (refusal) return refused(refusal, { id: asked.inputFileId, limits })
-      // A call that came before made another.
-      const made = (asked.claim && state.claims.get(asked.claim.key)) ?? batchId
-      runner.begin(made)
-      return seenBatch(asked.organisationId, made)
-    },
-    get_batch: async ({ organisationId, id }) => seenBatch(organisationId, id),
-    async cancel_batch({ organisationId, id }) {
-      const command = { kind: 'cancel', batchId: id, organisationId, nowMs: clock.nowMs() } as const
-      const refusal = await book.take(command)
-      const status = state.batches.get(id)?.status
-      return refusal ? refused(refusal, { id, status }) : seenBatch(organisationId, id)
-    },
-    async list_batches({ organisationId, ...page }) {
-      const own = [...state.batches.values()].filter((batch) => batch.organisationId === organisationId)
-      const shown = pageOf(own, ({ batchId }) => batchId, page)
-      return shown.map((batch) => batchObject(batch, runner.progressOf(batch.batchId)))
-    },
-  }
+  const asks: { readonly [Op in HomeCall['op']]: (call: CallOf<Op>) => Promise<HomeAnswers[Op] | Problem> } =
+    {
+      async get_file({ organisationId, id }) {
+        const file = fileOf(state, organisationId, id)
+        return file ? fileObject(file) : refused('file_unknown', { id })
+      },
+      async delete_file({ organisationId, id }) {
+        const command = { kind: 'delete_file', fileId: id, organisationId, nowMs: clock.nowMs() } as const
+        const refusal = await book.take(command)
+        if (refusal) return refused(refusal, { id })
+        await store.delete(id)
+        return { id, object: 'file', deleted: true }
+      },
+      async read_file({ organisationId, id, offset, length }) {
+        const reader = fileOf(state, organisationId, id) && (await store.open(id))
+        if (!reader) return refused('file_unknown', { id })
+        try {
+          const data = await reader.read(offset, length)
+          return { data: Buffer.from(data).toString('base64'), bytes: reader.bytes }
+        } finally {
+          await reader.close()
+        }
+      },
+      async list_files({ organisationId, purpose, ...page }) {
+        const own = [...state.files.values()].filter(
+          (file) => file.organisationId === organisationId && (purpose === null || file.purpose === purpose),
+        )
+        return pageOf(own, ({ fileId }) => fileId, page).map(fileObject)
+      },
+      async create_batch({ op: _, ...asked }) {
+        const batchId = ids.next('batch_')
+        const refusal = await book.take({ kind: 'create', batchId, ...asked, nowMs: clock.nowMs() })
+        if (refusal) return refused(refusal, { id: asked.inputFileId, limits })
+        // A call that came before made another.
+        const made = (asked.claim && state.claims.get(asked.claim.key)) ?? batchId
+        runner.begin(made)
+        return seenBatch(asked.organisationId, made)
+      },
+      get_batch: async ({ organisationId, id }) => seenBatch(organisationId, id),
+      async cancel_batch({ organisationId, id }) {
+        const command = { kind: 'cancel', batchId: id, organisationId, nowMs: clock.nowMs() } as const
+        const refusal = await book.take(command)
+        const status = state.batches.get(id)?.status
+        return refusal ? refused(refusal, { id, status }) : seenBatch(organisationId, id)
+      },
+      async list_batches({ organisationId, ...page }) {
+        const own = [...state.batches.values()].filter((batch) => batch.organisationId === organisationId)
+        const shown = pageOf(own, ({ batchId }) => batchId, page)
+        return shown.map((batch) => batchObject(batch, runner.progressOf(batch.batchId)))
+      },
+    }
 
   return {
     // Each call goes to the handler of its own name.
@@ -242,6 +243,7 @@ function refused(refusal: BatchRefusal, { id, limits, status }: Refused): Proble
       return new Problem('conflict', `The batch ${id} is ${status ?? 'over'} and cannot be cancelled.`, {
         details: { code: 'batch_not_cancellable' },
       })
+    case 'id_taken':
     case 'lines_repeated':
     case 'chunk_wrong':
     case 'lines_open':

@@ -6,7 +6,14 @@ import type { BatchObject, FileObject } from '#protocol/batch-api.ts'
 const seconds = (ms: TimestampMs): number => Math.floor(ms / 1_000)
 const secondsOrNull = (ms: TimestampMs | null): number | null => (ms === null ? null : seconds(ms))
 
-export const fileObject = ({ fileId, bytes, createdAtMs, expiresAtMs, filename, purpose }: StoredFile): FileObject => ({
+export const fileObject = ({
+  fileId,
+  bytes,
+  createdAtMs,
+  expiresAtMs,
+  filename,
+  purpose,
+}: StoredFile): FileObject => ({
   id: fileId,
   object: 'file',
   bytes,

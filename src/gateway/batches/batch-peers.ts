@@ -68,7 +68,9 @@ export function openBatchPeers(
     bus.subscribe(WHO, hello),
     bus.serve(subjectOf(own.tag), (message, reply) => {
       answer(own.home, message).then(reply, (error: unknown) => {
-        log.error('batches.call_failed', { message: error instanceof Error ? (error.stack ?? '') : String(error) })
+        log.error('batches.call_failed', {
+          message: error instanceof Error ? (error.stack ?? '') : String(error),
+        })
       })
     }),
   ]
@@ -111,7 +113,11 @@ const remoteHome = (bus: Bus, tag: string): BatchHome => ({
     }),
 })
 
-function toProblem({ code, message, details }: Extract<z.output<typeof Reply>, { problem: unknown }>['problem']): Problem {
+function toProblem({
+  code,
+  message,
+  details,
+}: Extract<z.output<typeof Reply>, { problem: unknown }>['problem']): Problem {
   const known = Object.hasOwn(problemKinds, code) ? (code as ProblemCode) : 'unavailable'
   return new Problem(known, message, { details })
 }

@@ -21,10 +21,7 @@ import type { LineOutcome } from './line-run.ts'
 import { LineSource } from './line-source.ts'
 
 export interface RunnerParts {
-  readonly gateway: Pick<
-    Gateway,
-    'admit' | 'batchRoom' | 'callerOf' | 'contextTokens' | 'directory' | 'kept'
-  >
+  readonly gateway: Pick<Gateway, 'admit' | 'batchRoom' | 'callerOf' | 'contextTokens' | 'directory' | 'kept'>
   readonly book: BatchBook
   readonly store: BlobStore
   readonly ids: IdMaker
@@ -79,7 +76,8 @@ export class BatchRunner {
   }
 
   #activate(batch: Batch): void {
-    if (!isOver(batch) && !this.#active.has(batch.batchId)) this.#active.set(batch.batchId, new ActiveBatch(batch))
+    if (!isOver(batch) && !this.#active.has(batch.batchId))
+      this.#active.set(batch.batchId, new ActiveBatch(batch))
   }
 
   /** What was paid for before this process began is delivered, once. */
@@ -103,13 +101,18 @@ export class BatchRunner {
   /** The next step of a batch that is no matter of single lines. */
   #advance(active: ActiveBatch): void {
     const { batch } = active
-    const { book, clock, limits } = this.#parts
+    const { book, clock, gateway, limits } = this.#parts
+    // Nobody can be said to be unknown before the directory is here.
+    if (!gateway.directory.isLoaded()) return
     if (active.isBusy || clock.elapsedMs() < active.pausedUntilMs) return
     const nowMs = clock.nowMs()
     if (isOver(batch)) return void this.#forgetActive(active)
     if (batch.status === 'validating') return this.#do(active, () => this.#validate(active))
     if (takesLines(batch) && nowMs >= batch.expiresAtMs) {
-      return this.#do(active, async () => void (await book.take({ kind: 'expire', batchId: batch.batchId, nowMs })))
+      return this.#do(
+        active,
+        async () => void (await book.take({ kind: 'expire', batchId: batch.batchId, nowMs })),
+      )
     }
     if (!takesResults(batch)) return this.#do(active, () => this.#finish(active))
     if (!active.source) return this.#do(active, () => this.#openInput(active))
@@ -138,7 +141,11 @@ export class BatchRunner {
         if (this.#isClosed) return
         const problem = toProblem(error)
         if (problem.code === 'internal') return onFatal(problem)
-        log.warn('batch.held_up', { batchId: active.batch.batchId, code: problem.code, message: problem.message })
+        log.warn('batch.held_up', {
+          batchId: active.batch.batchId,
+          code: problem.code,
+          message: problem.message,
+        })
         active.waitingFor = problem.message
         active.pausedUntilMs = clock.elapsedMs() + PAUSE_MS
       },
@@ -149,7 +156,12 @@ export class BatchRunner {
     const { book, clock, gateway, log } = this.#parts
     const { batchId, inputFileId, endpoint } = batch
     const { errors, model, requests } = await checkInput(this.#parts, inputFileId, endpoint)
-    const isKnown = model === null || gateway.directory.knowsModel(model) || gateway.contextTokens(model) !== null
+    const { directory } = gateway
+    const isKnown =
+      model === null ||
+      directory.knowsModel(model) ||
+      directory.catalogued(model) !== undefined ||
+      gateway.contextTokens(model) !== null
     const unknown = {
       code: 'model_not_found',
       message: `No node of this network serves the model '${model}'.`,
@@ -244,7 +256,12 @@ export class BatchRunner {
     const files = await writeResults(this.#parts, batch)
     const refusal = await book.take({ kind: 'end', batchId, ...files, nowMs: clock.nowMs() })
     assert(refusal === null, `a batch that is written out ends, not ${refusal}`)
-    log.info('batch.ended', { batchId, status: batch.status, completed: batch.completed, failed: batch.failed })
+    log.info('batch.ended', {
+      batchId,
+      status: batch.status,
+      completed: batch.completed,
+      failed: batch.failed,
+    })
     for (let chunk = 1; chunk <= chunks; chunk++) await store.delete(chunkName(batchId, chunk))
   }
 

@@ -39,7 +39,7 @@ const SWEEP_MS = MINUTE_MS
 export async function openBatches(parts: BatchesParts): Promise<Batches> {
   const { host, journal, gateway, store, readForm, onFatal, limits = batchLimits } = parts
   const { bus, clock, crypto, log, secrets } = host
-  const book = await openBatchBook(journal, limits)
+  const book = await openBatchBook(journal, { limits, onFatal })
   await removeStrays(store, book)
   const ids = createIds(homeTag(journal.id, crypto), { clock, secrets })
   const known = { gateway, book, store, ids, limits, clock, secrets, log, onFatal }
@@ -58,7 +58,7 @@ export async function openBatches(parts: BatchesParts): Promise<Batches> {
   sweep()
 
   return {
-    api: createBatchApi({ home, peers, store, readForm, crypto, limits }),
+    api: createBatchApi({ home, peers, store, readForm, crypto, limits, uploading: new Map() }),
     async close() {
       isClosed = true
       peers.close()

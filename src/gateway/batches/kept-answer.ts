@@ -49,7 +49,10 @@ export class AnswerCollector {
 
   onText: RunSink['onText'] = (text, detail) => {
     this.#text += text
-    if (detail?.logprobs) (this.#logprobs ??= []).push(...detail.logprobs)
+    if (detail?.logprobs) {
+      this.#logprobs ??= []
+      this.#logprobs.push(...detail.logprobs)
+    }
     for (const { index, name = '', arguments: more = '' } of detail?.toolCalls ?? []) {
       const call = this.#calls[index]
       if (call) call.arguments += more

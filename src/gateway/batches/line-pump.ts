@@ -4,12 +4,13 @@ import { type BatchLine, readLine } from '#batch/batch-input.ts'
 import { type CutLine, LineSplitter } from '#batch/line-splitter.ts'
 import { chunksOf } from '#host/blob-store.ts'
 import { assert } from '#kernel/assert.ts'
+import { formatId, ID_BYTES } from '#kernel/id.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { Caller } from '../gateway.ts'
 import type { ActiveBatch, Retry } from './active-batch.ts'
 import { openFile } from './batch-files.ts'
 import type { RunnerParts } from './batch-runner.ts'
-import { failedOutcome, isAnswered, type LineOrder, runLine } from './line-run.ts'
+import { isAnswered, type LineOrder, outcomeOf, problemReply, runLine } from './line-run.ts'
 
 /** With more results in memory, or more lines to be tried again, nothing new is begun of a batch. */
 const RESULTS_MAX = 2_048
@@ -20,6 +21,8 @@ const RETRY_MS = 1_000
 const RETRY_MS_MAX = 60_000
 /** Before what an account could not pay is tried again. */
 const UNPAID_MS = 15_000
+/** So long a gateway may take to hear of a key, at most. */
+const KEY_LAG_MS = 30_000
 const NO_ROOM = 'a node that takes work of batches and has a slot free'
 
 type PumpParts = Pick<RunnerParts, 'gateway' | 'clock' | 'secrets' | 'limits' | 'store'>
@@ -47,7 +50,8 @@ export class LinePump {
     this.#isRunning = true
     while (this.#isDue && !this.#isClosed) {
       this.#isDue = false
-      for (let next = this.#neediest(); next && !this.#isClosed; next = this.#neediest()) this.#beginLine(next)
+      for (let next = this.#neediest(); next && !this.#isClosed; next = this.#neediest())
+        this.#beginLine(next)
     }
     this.#isRunning = false
   }
@@ -76,10 +80,15 @@ export class LinePump {
     if (results.length > RESULTS_MAX || clock.elapsedMs() < active.pausedUntilMs) return false
     const hasNew = retries.length < RETRIES_MAX && source.hasLine
     if (!hasNew && !this.#dueRetry(active)) return false
-    const hasRoom = gateway.batchRoom(batch.model) > 0
-    if (hasRoom) active.waitingFor = null
-    else if (running.size === 0) active.waitingFor = NO_ROOM
-    return hasRoom
+    if (gateway.batchRoom(batch.model) > 0) {
+      active.waitingFor = null
+      return true
+    }
+    if (running.size === 0) active.waitingFor = NO_ROOM
+    // Of a model that no node has loaded: one that asks for it is what loads it.
+    const isCold =
+      gateway.contextTokens(batch.model) === null && gateway.directory.catalogued(batch.model) !== undefined
+    return isCold && running.size === 0
   }
 
   #dueRetry({ retries }: ActiveBatch): Retry | null {
@@ -103,7 +112,7 @@ export class LinePump {
     const { gateway, clock } = this.#parts
     const caller = gateway.callerOf(batch.keyId)
     const kept = active.keptOf(line)
-    if (!caller) return this.#giveUp(active, batchLine, keyGone())
+    if (!caller) return this.#withoutKey(active, { batchLine, failures, notBeforeMs: 0 })
     let isOver = false
     const run = runLine(
       this.#parts,
@@ -127,6 +136,16 @@ export class LinePump {
     if (!isOver) active.running.set(line, run)
   }
 
+  /** A key that is not known here was ended, or is so new that this gateway has not heard of it. */
+  #withoutKey(active: ActiveBatch, retry: Retry): void {
+    const { clock } = this.#parts
+    if (clock.nowMs() - active.batch.createdAtMs > KEY_LAG_MS) {
+      return this.#giveUp(active, retry.batchLine, keyGone())
+    }
+    active.pausedUntilMs = clock.elapsedMs() + RETRY_MS
+    active.retries.push({ ...retry, notBeforeMs: active.pausedUntilMs })
+  }
+
   #again(
     active: ActiveBatch,
     { batchLine, problem, ...tried }: { batchLine: BatchLine; failures: number; problem: Problem },
@@ -147,8 +166,10 @@ export class LinePump {
   }
 
   #giveUp(active: ActiveBatch, batchLine: BatchLine, problem: Problem): void {
-    const requestIds = [...active.keptOf(batchLine.line).values()].map(({ meteredId }) => meteredId)
-    active.addResult(failedOutcome(batchLine, problem, requestIds), this.#parts.clock.elapsedMs())
+    const kept = active.keptOf(batchLine.line)
+    const requestId = formatId('req', this.#parts.secrets.randomBytes(ID_BYTES))
+    const outcome = outcomeOf(batchLine, kept, problemReply(requestId, problem))
+    active.addResult(outcome, this.#parts.clock.elapsedMs())
   }
 }
 

@@ -12,8 +12,8 @@ import { writeReply } from '../openai-reply-writer.ts'
 import type { Reply } from '../openai-shapes.ts'
 import { joinRuns } from '../reply-choices.ts'
 import type { RequestRun } from '../request-run.ts'
-import type { RunResult, RunSink } from '../run-request.ts'
 import { writeResponse } from '../responses-writer.ts'
+import type { RunResult, RunSink } from '../run-request.ts'
 import { CaughtReply } from './caught-reply.ts'
 import { AnswerCollector, formatKept, type KeptAnswer, tellAgain } from './kept-answer.ts'
 
@@ -77,9 +77,13 @@ function askedOf(
   const body = encoder.encode(JSON.stringify(batchLine.body))
   const asked = readCall({ kind: kinds[batch.endpoint], body, requestId }, contextTokensOf)
   if (!(asked instanceof Problem) && asked.form.isStream) {
-    return new Problem('unsupported_parameter', "A request of a batch cannot be streamed: leave 'stream' out.", {
-      details: { param: 'stream', code: 'unsupported_parameter' },
-    })
+    return new Problem(
+      'unsupported_parameter',
+      "A request of a batch cannot be streamed: leave 'stream' out.",
+      {
+        details: { param: 'stream', code: 'unsupported_parameter' },
+      },
+    )
   }
   return asked
 }
@@ -113,13 +117,17 @@ class Running implements LineRun {
 
   begin(): void {
     const { gateway } = this.#parts
-    const asked = askedOf(this.#order, this.#requestId, (model) =>
-      gateway.contextTokens(model) ?? Number.MAX_SAFE_INTEGER,
+    const asked = askedOf(
+      this.#order,
+      this.#requestId,
+      (model) => gateway.contextTokens(model) ?? Number.MAX_SAFE_INTEGER,
     )
     const refused = asked instanceof Problem ? asked : modelForbidden(this.#order.caller, asked.form.model)
     if (refused) return this.#refuse(refused)
     assert(!(asked instanceof Problem), 'a problem is refused')
-    const exchange = new CaughtReply(this.#order.batch.endpoint, (status, body) => this.#answered(status, body))
+    const exchange = new CaughtReply(this.#order.batch.endpoint, (status, body) =>
+      this.#answered(status, body),
+    )
     const { requestId, createdAtMs } = { requestId: this.#requestId, createdAtMs: this.#createdAtMs }
     const reply: Reply = { exchange, requestId, form: asked.form, createdAtMs }
     const brake = { pause() {}, resume() {} }
@@ -195,37 +203,22 @@ class Running implements LineRun {
     this.#isOver = true
     for (const run of this.#runs) run.fail(problem)
     if (mayComeRight(problem)) this.#told.onProblem(problem, this.#answers)
-    else this.#deliver(problem.status, JSON.stringify(toOpenAiError(problem)))
+    else this.#deliver(problemReply(this.#requestId, problem))
   }
 
   #refuse(problem: Problem): void {
     this.#isOver = true
-    this.#deliver(problem.status, JSON.stringify(toOpenAiError(problem)))
+    this.#deliver(problemReply(this.#requestId, problem))
   }
 
   #answered(status: number, body: string): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#deliver(status, body)
+    this.#deliver({ requestId: this.#requestId, status, body })
   }
 
-  #deliver(status: number, body: string): void {
-    const { line, customId } = this.#order.batchLine
-    const answers = [...this.#answers.values()]
-    const sum = (read: (result: KeptAnswer['result']) => number): number =>
-      answers.reduce((total, { answer }) => total + read(answer.result), 0)
-    const response = `{"status_code":${status},"request_id":${JSON.stringify(this.#requestId)},"body":${body}}`
-    this.#told.onDone({
-      line,
-      isFailed: status !== 200,
-      text: resultLine(this.#requestId, customId, { response, error: 'null' }),
-      tokens: {
-        promptTokens: sum(({ promptTokens }) => promptTokens),
-        completionTokens: sum(({ completionTokens }) => completionTokens),
-      },
-      cost: answers.reduce((total, { answer }) => total + answer.result.cost, 0n),
-      requestIds: answers.map(({ meteredId }) => meteredId),
-    })
+  #deliver(reply: { requestId: string; status: number; body: string }): void {
+    this.#told.onDone(outcomeOf(this.#order.batchLine, this.#answers, reply))
   }
 
   #newId(): string {
@@ -233,18 +226,33 @@ class Running implements LineRun {
   }
 }
 
-/** The outcome of a line that is given up, with what is wrong. */
-export function failedOutcome(
+/** A line that is over, with what was paid for on the way. */
+export function outcomeOf(
   { line, customId }: BatchLine,
-  problem: Problem,
-  requestIds: readonly string[],
+  answers: LineOrder['kept'],
+  reply: { readonly requestId: string; readonly status: number; readonly body: string },
 ): LineOutcome {
-  const requestId = requestIds[0] ?? `req_${line.toString(36)}`
-  const body = JSON.stringify(toOpenAiError(problem))
-  const response = `{"status_code":${problem.status},"request_id":${JSON.stringify(requestId)},"body":${body}}`
-  const text = resultLine(requestId, customId, { response, error: 'null' })
-  return { line, isFailed: true, text, tokens: { promptTokens: 0, completionTokens: 0 }, cost: 0n, requestIds }
+  const { requestId, status, body } = reply
+  const response = `{"status_code":${status},"request_id":${JSON.stringify(requestId)},"body":${body}}`
+  const results = [...answers.values()].map(({ answer }) => answer.result)
+  return {
+    line,
+    isFailed: status !== 200,
+    text: resultLine(requestId, customId, { response, error: 'null' }),
+    tokens: {
+      promptTokens: results.reduce((sum, { promptTokens }) => sum + promptTokens, 0),
+      completionTokens: results.reduce((sum, { completionTokens }) => sum + completionTokens, 0),
+    },
+    cost: results.reduce((sum, { cost }) => sum + cost, 0n),
+    requestIds: [...answers.values()].map(({ meteredId }) => meteredId),
+  }
 }
+
+export const problemReply = (requestId: string, problem: Problem) => ({
+  requestId,
+  status: problem.status,
+  body: JSON.stringify(toOpenAiError(problem)),
+})
 
 /** `response` and `error` are JSON. */
 export const resultLine = (

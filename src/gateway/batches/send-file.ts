@@ -46,7 +46,10 @@ export async function sendFile(
   if (isOpen) exchange.end()
 }
 
-const headersOf = ({ bytes, filename }: FileObject, more: Record<string, string>): Record<string, string> => ({
+const headersOf = (
+  { bytes, filename }: FileObject,
+  more: Record<string, string>,
+): Record<string, string> => ({
   'content-type': 'application/octet-stream',
   'content-length': String(bytes),
   'content-disposition': `attachment; filename*=UTF-8''${encodeURIComponent(filename).replaceAll("'", '%27')}`,

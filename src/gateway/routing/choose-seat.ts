@@ -15,6 +15,7 @@ import type { Seat, SeatNode } from './seat.ts'
 
 /** What a request asks of the choice. */
 export interface SeatAsk<N extends SeatNode = SeatNode> {
+  readonly organisationId: string
   readonly prompt: PrefixCuts
   readonly promptTokens: number
   /** Tokens of the answer, estimated. */
@@ -52,14 +53,17 @@ export function chooseSeat<N extends SeatNode>(
 ): Chosen<N> | null {
   const { nowMs, random } = at
   const canTake = (seat: Seat<N>): boolean => seat.canTake(nowMs) && ask.accepts(seat)
-  const chosen = (seat: Seat<N>): Chosen<N> => ({ seat, warmTokens: table.prefixes.warmTokens(seat, ask.prompt) })
+  const chosen = (seat: Seat<N>): Chosen<N> => ({
+    seat,
+    warmTokens: table.prefixes.warmTokens(seat, ask.prompt),
+  })
   const onTrial = ask.mayTry ? trialOf(table, nowMs, canTake) : null
   if (onTrial) return chosen(onTrial)
   if (ask.sort) return bestBySort(table, { ...ask, sort: ask.sort }, nowMs, canTake)
   const warm = warmSeat(table, ask, at, canTake)
   if (warm) return warm
   const [first, second] = drawTwo(table.seats, random, canTake)
-  if (!first) return null
+  if (!first) return lastResort(table, ask, nowMs, chosen)
   if (!second) return chosen(first)
   const [a, b] = [chosen(first), chosen(second)]
   return scoreOf(b, ask, nowMs) < scoreOf(a, ask, nowMs) ? b : a
@@ -72,6 +76,19 @@ function trialOf<N extends SeatNode>(
 ): Seat<N> | null {
   if (table.out === 0) return null
   return table.seats.find((seat) => seat.health.isTrialDue(nowMs) && canTake(seat)) ?? null
+}
+
+/** Where only nodes that are put out could ever serve it, they are better than nobody. */
+function lastResort<N extends SeatNode>(
+  table: ModelSeats<N>,
+  ask: SeatAsk<N>,
+  nowMs: number,
+  chosen: (seat: Seat<N>) => Chosen<N>,
+): Chosen<N> | null {
+  if (table.out === 0) return null
+  const hasBetter = table.seats.some((seat) => seat.health.isIn && seat.isHere && ask.accepts(seat))
+  const found = hasBetter ? undefined : table.seats.find((seat) => seat.hasRoom(nowMs) && ask.accepts(seat))
+  return found ? chosen(found) : null
 }
 
 /** The one with the longest part of the prompt in its cache, if that is worth it and it had no more than its part. */
@@ -136,7 +153,11 @@ export const serviceMs = (seat: Seat, cost: { coldTokens: number; completionToke
   seat.speed.prefillMs(cost.coldTokens) + seat.speed.decodeMs(cost.completionTokens)
 
 /** The expected time to the first token, and what speaks against the node beyond it. Least is best. */
-function scoreOf<N extends SeatNode>({ seat, warmTokens }: Chosen<N>, ask: SeatAsk<N>, nowMs: number): number {
+function scoreOf<N extends SeatNode>(
+  { seat, warmTokens }: Chosen<N>,
+  ask: SeatAsk<N>,
+  nowMs: number,
+): number {
   const { speed, machine, offer } = seat
   const { promptTokens, completionTokens } = ask
   const firstMs = expectedMs(seat, promptTokens, warmTokens) * speed.peak(nowMs)

@@ -20,8 +20,8 @@ export interface Waiting {
 
 /** Who gives nodes to what waits. `C`: a node that was chosen. */
 export interface Server<T, C> {
-  /** `unfit`: another may fit what is free; `stop`: no other will. */
-  choose(item: T): C | 'unfit' | 'stop'
+  /** `unfit`: another may fit what is free; `yield`: only one of another organisation may have it; `stop`: nobody. */
+  choose(item: T): C | 'unfit' | 'yield' | 'stop'
   /** It waits no more: whatever becomes of it, it may come back at once. */
   assign(item: T, choice: C): void
 }
@@ -124,14 +124,14 @@ export class FairQueue<T extends Waiting> {
 
   /** Offers what waits, in order of turns, as long as some may fit. */
   serve<C extends object>(server: Server<T, C>): void {
-    const unfit = new Set<T>()
+    const unfit = new Set<T | string>()
     while (unfit.size <= UNFIT_MAX) {
       const item = this.#returned.find((one) => !unfit.has(one)) ?? this.#next(unfit)
       if (!item) return
       const choice = server.choose(item)
       if (choice === 'stop') return
-      if (choice === 'unfit') {
-        unfit.add(item)
+      if (choice === 'unfit' || choice === 'yield') {
+        unfit.add(choice === 'unfit' ? item : item.organisationId)
         continue
       }
       this.#take(item)
@@ -150,27 +150,30 @@ export class FairQueue<T extends Waiting> {
     this.#prune()
   }
 
-  #next(unfit: ReadonlySet<T>): T | null {
+  #next(unfit: ReadonlySet<T | string>): T | null {
     const { interactive, default: ordinary, bulk } = this.#lists
     if (this.#sinceBulk >= BULK_EVERY) {
       const first = this.#least([[bulk, 0]], unfit)
       if (first) return first
     }
-    const lists = [[interactive, INTERACTIVE_AHEAD], [ordinary, 0]] as const
+    const lists = [
+      [interactive, INTERACTIVE_AHEAD],
+      [ordinary, 0],
+    ] as const
     return this.#least(lists, unfit) ?? this.#least([[bulk, 0]], unfit)
   }
 
   /** The oldest of the organisation that was given least; each list with the lead that its requests have. */
   #least(
     lists: readonly (readonly [ReadonlyMap<string, ReadonlySet<T>>, lead: number])[],
-    unfit: ReadonlySet<T>,
+    unfit: ReadonlySet<T | string>,
   ): T | null {
     let best: T | null = null
     let bestGiven = Number.POSITIVE_INFINITY
     for (const [list, lead] of lists) {
       for (const [organisationId, items] of list) {
         const given = this.#flowOf(organisationId).given - lead
-        if (given > bestGiven) continue
+        if (given > bestGiven || unfit.has(organisationId)) continue
         const item = firstFit(items, unfit)
         if (!item || (given === bestGiven && best && best.ticket < item.ticket)) continue
         best = item
@@ -198,7 +201,7 @@ export class FairQueue<T extends Waiting> {
   }
 }
 
-function firstFit<T>(items: ReadonlySet<T>, unfit: ReadonlySet<T>): T | null {
+function firstFit<T>(items: ReadonlySet<T>, unfit: ReadonlySet<T | string>): T | null {
   for (const item of items) if (!unfit.has(item)) return item
   return null
 }

@@ -1,7 +1,9 @@
 /** All nodes that serve one model, as a dense list, with what is known of the model over all of them. */
-import { FirstTokenTimes } from './first-token-times.ts'
-import { PrefixIndex } from './prefix-index.ts'
+
 import { DecayedSum } from './decayed-sum.ts'
+import { FirstTokenTimes } from './first-token-times.ts'
+import { OrganisationShares } from './organisation-shares.ts'
+import { PrefixIndex } from './prefix-index.ts'
 import { LOAD_WINDOW_MS, type Seat, type SeatNode } from './seat.ts'
 
 /** At most this share of the nodes is put out at once: with all of them bad, bad is the best there is. */
@@ -13,6 +15,7 @@ export class ModelSeats<N extends SeatNode = SeatNode> {
   readonly model: string
   readonly prefixes = new PrefixIndex<Seat<N>>()
   readonly times = new FirstTokenTimes()
+  readonly shares = new OrganisationShares()
   /** Of all nodes: what each has in its own. */
   load = new DecayedSum(LOAD_WINDOW_MS)
   seats: readonly Seat<N>[] = []
@@ -63,7 +66,9 @@ export class ModelSeats<N extends SeatNode = SeatNode> {
   /** An answer of `tokens` ended after it had kept its slot for `heldMs`. */
   ended(tokens: number, heldMs: number): void {
     this.completionTokens =
-      this.completionTokens === null ? tokens : this.completionTokens + WEIGHT * (tokens - this.completionTokens)
+      this.completionTokens === null
+        ? tokens
+        : this.completionTokens + WEIGHT * (tokens - this.completionTokens)
     this.holdMs = this.holdMs === null ? heldMs : this.holdMs + WEIGHT * (heldMs - this.holdMs)
   }
 

@@ -23,6 +23,7 @@ export class Placement<N extends SeatNode = SeatNode> {
   readonly seat: Seat<N>
   readonly startedMs: number
   readonly #table: ModelSeats<N>
+  readonly #organisationId: string
   readonly #prompt: PrefixCuts
   readonly #coldTokens: number
   readonly #expectedMs: number
@@ -44,19 +45,24 @@ export class Placement<N extends SeatNode = SeatNode> {
     this.seat = seat
     this.startedMs = nowMs
     this.#table = table
+    this.#organisationId = ask.organisationId
     this.#prompt = ask.prompt
     this.#coldTokens = Math.max(1, ask.promptTokens - warmTokens)
     this.#expectedMs = expectedMs(seat, ask.promptTokens, warmTokens)
     this.#promisedMs = machine.prefillMs + speed.promisedMs(this.#coldTokens)
     this.#prefillMs = speed.prefillMs(this.#coldTokens)
     this.#decodeMs = speed.decodeMs(ask.completionTokens)
-    this.#serviceMs = serviceMs(seat, { coldTokens: this.#coldTokens, completionTokens: ask.completionTokens })
+    this.#serviceMs = serviceMs(seat, {
+      coldTokens: this.#coldTokens,
+      completionTokens: ask.completionTokens,
+    })
     this.#isAlone = machine.prompts === 0
     machine.prompts++
     machine.prefillMs += this.#prefillMs
     machine.decodeMs += this.#decodeMs
     seat.busy++
     if (seat.isListed) table.busy++
+    table.shares.changed(ask.organisationId, 1, nowMs)
     this.#addLoad(this.#serviceMs, nowMs)
     seat.health.taken()
     // From now on: its next turn may come before this answer has ended.
@@ -104,11 +110,15 @@ export class Placement<N extends SeatNode = SeatNode> {
     const busy = Math.max(1, seat.node.outstanding())
     seat.busy--
     if (seat.isListed) this.#table.busy--
+    this.#table.shares.changed(this.#organisationId, -1, nowMs)
     if (how === 'completed') {
       if (this.#firstMs !== null) speed.decoded(tokens - 1, nowMs - this.#firstMs, busy)
       this.#table.ended(tokens, nowMs - this.startedMs)
     }
-    const spentMs = serviceMs(seat, { coldTokens: how === 'full' ? 0 : this.#coldTokens, completionTokens: tokens })
+    const spentMs = serviceMs(seat, {
+      coldTokens: how === 'full' ? 0 : this.#coldTokens,
+      completionTokens: tokens,
+    })
     this.#addLoad(spentMs - this.#serviceMs, nowMs)
     if (how === 'full') seat.saidFull(nowMs)
     if (how === 'failed' && health.failed(nowMs) && (!health.isIn || this.#table.mayPutOut())) {

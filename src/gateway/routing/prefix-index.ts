@@ -30,7 +30,10 @@ export class PrefixIndex<T extends HasMemory> {
 
   /** How many nodes share the memory that all of them together get. */
   sizeFor(nodes: number): void {
-    this.#cutsOfOneMax = Math.min(CUTS_OF_ONE_MAX, Math.max(CUTS_OF_ONE_MIN, Math.floor(CUTS_MAX / Math.max(1, nodes))))
+    this.#cutsOfOneMax = Math.min(
+      CUTS_OF_ONE_MAX,
+      Math.max(CUTS_OF_ONE_MIN, Math.floor(CUTS_MAX / Math.max(1, nodes))),
+    )
   }
 
   /** The longest beginning that some node has warm: who, and how many tokens of it; null where nobody has any. */

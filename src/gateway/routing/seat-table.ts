@@ -1,6 +1,7 @@
 /** The nodes of a gateway by the models that they serve. Rebuilt when nodes came, went or reported; what was learned of a node stays. */
-import type { NodeFacts } from '../preferences.ts'
+
 import type { Offer } from '../node-connection.ts'
+import type { NodeFacts } from '../preferences.ts'
 import { ModelSeats } from './model-seats.ts'
 import { MachineWork, Seat, type SeatNode } from './seat.ts'
 

@@ -1,6 +1,7 @@
 /** One node's place among those that serve a model: what it offers, how fast and how well it is, what it works on. */
-import type { NodeFacts } from '../preferences.ts'
+
 import type { Offer } from '../node-connection.ts'
+import type { NodeFacts } from '../preferences.ts'
 import { DecayedSum } from './decayed-sum.ts'
 import { PrefixMemory } from './prefix-index.ts'
 import { SeatHealth } from './seat-health.ts'
@@ -11,6 +12,7 @@ export interface SeatNode {
   readonly nodeId: string
   readonly status: 'online' | 'suspect'
   readonly isDraining: boolean
+  readonly roundTripMs: number
   outstanding(): number
 }
 
@@ -50,7 +52,14 @@ export class Seat<N extends SeatNode = SeatNode> {
   #cap = Number.POSITIVE_INFINITY
   #capAtMs = 0
 
-  constructor(parts: { model: string; node: N; offer: Offer; facts: NodeFacts; machine: MachineWork; nowMs: number }) {
+  constructor(parts: {
+    model: string
+    node: N
+    offer: Offer
+    facts: NodeFacts
+    machine: MachineWork
+    nowMs: number
+  }) {
     const { model, node, offer, facts, machine, nowMs } = parts
     this.model = model
     this.node = node
@@ -66,19 +75,23 @@ export class Seat<N extends SeatNode = SeatNode> {
     this.node = node
     this.offer = offer
     this.facts = facts
-    this.speed.promise(offer.model, offer.roundTripMs ?? 0)
+    this.speed.promise(offer.model, node.roundTripMs)
     this.memory.tokensMax = Math.min(CONTEXT_TOKENS_MAX, offer.model.slots * offer.model.contextTokens)
   }
 
-  /** Whether it has room, and is fit to take it. */
-  canTake(nowMs: number): boolean {
+  /** Whether it is here and has room. */
+  hasRoom(nowMs: number): boolean {
     const { node } = this
-    return (
-      node.status === 'online' &&
-      !node.isDraining &&
-      node.outstanding() < Math.min(this.offer.model.slots, this.#capNow(nowMs)) &&
-      this.health.mayTake(nowMs)
-    )
+    return this.isHere && node.outstanding() < Math.min(this.offer.model.slots, this.#capNow(nowMs))
+  }
+
+  get isHere(): boolean {
+    return this.node.status === 'online' && !this.node.isDraining
+  }
+
+  /** Whether it has room, and is fit to take something. */
+  canTake(nowMs: number): boolean {
+    return this.hasRoom(nowMs) && this.health.mayTake(nowMs)
   }
 
   /** The node says that it is full with what it has: it takes more elsewhere than we know. */

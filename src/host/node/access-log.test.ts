@@ -38,10 +38,7 @@ test('a full file makes room, the oldest goes, and no line is lost or cut', asyn
     if (number % 50 === 0) await pause(2)
   }
   await until(() => lines().at(-1)?.['number'] === 999)
-  assert.deepEqual(
-    readdirSync(folder).sort(),
-    ['access.log', 'access.log.1', 'access.log.2', 'access.log.3'],
-  )
+  assert.deepEqual(readdirSync(folder).sort(), ['access.log', 'access.log.1', 'access.log.2', 'access.log.3'])
   const kept = ['.3', '.2', '.1', ''].flatMap((end) => readLines(file + end).map((line) => line['number']))
   const first = kept[0] as number
   assert.ok(first > 0, 'the oldest file is gone')

@@ -21,9 +21,12 @@ class FormUpload {
   readonly #limits: FormLimits
   readonly #openFile: () => Promise<BlobWriter>
   readonly #fields: [string, string][] = []
-  #file: { field: string; filename: string; stream: BusboyFileStream; written: Promise<BlobWriter> } | null = null
+  #file: { field: string; filename: string; stream: BusboyFileStream; written: Promise<BlobWriter> } | null =
+    null
   #flow: { resume(): void } | null = null
   #problem: Problem | null = null
+  /** The form is whole, and is the caller's. */
+  #isDone = false
   #settle: { resolve: (form: Form) => void; reject: (problem: Problem) => void }
 
   constructor(exchange: Exchange, limits: FormLimits, openFile: () => Promise<BlobWriter>) {
@@ -129,27 +132,37 @@ class FormUpload {
 
   /** The first of what goes wrong is what the client hears; the rest of the body is dropped. */
   #fail(problem: Problem): void {
-    if (this.#problem) return
+    if (this.#problem || this.#isDone) return
     this.#problem = problem
     this.#flow?.resume()
     const rejected = (): void => this.#settle.reject(problem)
     if (!this.#file) return rejected()
     // What was written is gone first. A file that never ends would never be.
     this.#file.stream.destroy(problem)
-    this.#file.written.then((writer) => writer.abort(), () => undefined).then(rejected, rejected)
+    this.#file.written
+      .then(
+        (writer) => writer.abort(),
+        () => undefined,
+      )
+      .then(rejected, rejected)
   }
 
   #finish(): void {
     const file = this.#file
     if (this.#problem) return
-    if (!file) return this.#settle.resolve({ fields: this.#fields, file: null })
+    if (!file) return this.#resolve(null)
     const { field, filename } = file
     file.written.then(
       (writer) => {
-        if (!this.#problem) this.#settle.resolve({ fields: this.#fields, file: { field, filename, writer } })
+        if (!this.#problem) this.#resolve({ field, filename, writer })
       },
       () => undefined, // It was told where it happened.
     )
+  }
+
+  #resolve(file: Form['file']): void {
+    this.#isDone = true
+    this.#settle.resolve({ fields: this.#fields, file })
   }
 }
 

@@ -2,7 +2,13 @@ import { createHash, randomBytes } from 'node:crypto'
 import { readdirSync, rmSync, statSync } from 'node:fs'
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { BLOB_NAME, type BlobEntry, type BlobReader, type BlobStore, type BlobWriter } from '#host/blob-store.ts'
+import {
+  BLOB_NAME,
+  type BlobEntry,
+  type BlobReader,
+  type BlobStore,
+  type BlobWriter,
+} from '#host/blob-store.ts'
 import { assert } from '#kernel/assert.ts'
 import { DAY_MS } from '#kernel/time.ts'
 import { Problem } from '#protocol/problem.ts'

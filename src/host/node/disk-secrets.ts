@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomFillSync } from 'node:crypto'
 import { chmodSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Secrets } from '#host/host.ts'
@@ -11,6 +11,25 @@ const NAME = /^[a-z0-9]+(-[a-z0-9]+)*$/
 const FOLDER_MODE = 0o700
 const FILE_MODE = 0o600
 
+const POOL_BYTES = 4_096
+
+/** Asks the system for many at once, which takes as long as asking for few. What was handed out is in no other place. */
+function createRandomBytes(): Secrets['randomBytes'] {
+  const pool = new Uint8Array(POOL_BYTES)
+  let used = POOL_BYTES
+  return (length) => {
+    if (length > POOL_BYTES / 8) return randomFillSync(new Uint8Array(length))
+    if (used + length > POOL_BYTES) {
+      randomFillSync(pool)
+      used = 0
+    }
+    const bytes = pool.slice(used, used + length)
+    pool.fill(0, used, used + length)
+    used += length
+    return bytes
+  }
+}
+
 /** `Secrets` as one file each in `folder`, made when first written. Throws the problems of `toDiskProblem`. */
 export function createDiskSecrets(folder: string): Secrets {
   const pathOf = (name: string): string => {
@@ -18,7 +37,7 @@ export function createDiskSecrets(folder: string): Secrets {
     return join(folder, name)
   }
   return {
-    randomBytes: (length) => new Uint8Array(randomBytes(length)),
+    randomBytes: createRandomBytes(),
     read(name) {
       const path = pathOf(name)
       try {

@@ -50,7 +50,7 @@ test('the head and the chunks of one turn leave as one packet', async () => {
   const client = await dial(port)
   client.socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n')
   const [packet] = await once(client.socket, 'data')
-  assert.match(String(packet), /\r\n\r\n3\r\none\r\n3\r\ntwo\r\n$/)
+  assert.match(String(packet), /\r\n\r\n6\r\nonetwo\r\n$/)
 })
 
 test('the head of a started answer leaves without a first chunk', async () => {

@@ -37,6 +37,7 @@ export class HttpExchange implements Exchange {
   readonly target: string
   readonly headers: Readonly<Record<string, string>>
   readonly clientAddress: string | undefined
+  readonly startedMs: number
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   readonly #body: HttpRequestBody
@@ -47,6 +48,9 @@ export class HttpExchange implements Exchange {
   #delimiter: 'chunks' | 'length' | 'connection' = 'length'
   #mustClose = false
   #hasWritten = false
+  /** Text of this turn of the event loop that is not in a chunk yet. */
+  #gathered = ''
+  #isDrainAwaited = false
   #isOver = false
   #isFinished = false
   #drained: (() => void) | null = null
@@ -58,6 +62,7 @@ export class HttpExchange implements Exchange {
     delete request.headers['set-cookie']
     this.headers = request.headers as Record<string, string>
     this.clientAddress = clientAddress
+    this.startedMs = owner.clock.elapsedMs()
     this.#request = request
     this.#response = response
     this.#body = new HttpRequestBody(request, response, isHeldBack)
@@ -71,6 +76,11 @@ export class HttpExchange implements Exchange {
 
   get isAnswered(): boolean {
     return this.#answer !== 'awaited'
+  }
+
+  /** Its body is taken as it comes, however slowly. */
+  get isStreamed(): boolean {
+    return this.#body.isStreaming
   }
 
   /** The whole request has arrived. */
@@ -119,14 +129,18 @@ export class HttpExchange implements Exchange {
   write(chunk: Uint8Array | string): boolean {
     assert(this.#answer === 'streaming', 'only a started answer can be added to')
     if (this.#isOver || chunk.length === 0) return true
+    if (this.#delimiter === 'chunks' && typeof chunk === 'string') return this.#gather(chunk)
+    this.#sendGathered()
     this.#hasWritten = true
-    return this.#delimiter === 'chunks' ? this.#writeChunk(chunk) : this.#response.write(chunk)
+    return this.#delimiter === 'chunks' && typeof chunk !== 'string'
+      ? this.#writeChunk(chunk)
+      : this.#response.write(chunk)
   }
 
   end(): void {
     assert(this.#answer === 'streaming', 'only a started answer can end')
     this.#answer = 'answered'
-    if (!this.#isOver) this.#finish(this.#delimiter === 'chunks' ? '0\r\n\r\n' : '')
+    if (!this.#isOver) this.#finish(this.#delimiter === 'chunks' ? `${this.#takeGathered()}0\r\n\r\n` : '')
   }
 
   abort(): void {
@@ -134,6 +148,7 @@ export class HttpExchange implements Exchange {
     if (this.#isOver) return
     // Not `response.socket`: behind an earlier answer of the same connection there is none yet. That one is cut as well.
     const { socket } = this
+    this.#sendGathered()
     while (socket.writableCorked > 0) socket.uncork()
     if (this.#delimiter === 'connection') socket.resetAndDestroy()
     else socket.destroy()
@@ -143,6 +158,11 @@ export class HttpExchange implements Exchange {
   onDrain(run: () => void): void {
     if (this.#drained === null) this.#response.on('drain', () => this.#drain())
     this.#drained = run
+  }
+
+  /** The turn is over: what was gathered in it leaves as one chunk, in one call to the system. */
+  flushGathered(): void {
+    if (!this.#isOver && this.#answer === 'streaming') this.#sendGathered()
   }
 
   onClose(run: (finished: boolean) => void): void {
@@ -162,7 +182,8 @@ export class HttpExchange implements Exchange {
   }
 
   flushHead(): void {
-    if (!this.#hasWritten && !this.#isOver && this.#answer === 'streaming') this.#response.flushHeaders()
+    if (!this.#hasWritten && this.#gathered === '' && !this.#isOver && this.#answer === 'streaming')
+      this.#response.flushHeaders()
   }
 
   #writeHead(status: number, headers: Record<string, string>): void {
@@ -182,11 +203,46 @@ export class HttpExchange implements Exchange {
     return { ...headers, 'content-length': String(bytes) }
   }
 
-  #writeChunk(chunk: Uint8Array | string): boolean {
+  /** False as soon as the chunk that is gathered, on top of what waits, will make the socket say so itself. */
+  #gather(text: string): boolean {
+    if (this.#gathered === '') process.nextTick(flushGathered, this)
+    this.#gathered += text
+    const waiting = this.#response.writableLength + this.#gathered.length
+    return waiting < this.#response.writableHighWaterMark
+  }
+
+  /**
+   * Past the head, and with no earlier answer of the same connection before it, a chunk goes straight to the socket: the
+   * way through `ServerResponse` costs more than all that is done for a token besides.
+   */
+  #sendGathered(): void {
+    if (this.#gathered === '') return
+    const characters = this.#gathered.length
+    const bytes = Buffer.byteLength(this.#gathered)
+    const chunk = this.#takeGathered(bytes)
+    const { socket } = this
+    const isHeadOut = this.#hasWritten && this.#response.socket === socket
+    this.#hasWritten = true
+    if (!isHeadOut) return void this.#response.write(chunk)
+    // What has a byte for each character is ASCII, and need not be counted and converted once more.
+    if (socket.write(chunk, bytes === characters ? 'latin1' : 'utf8') || this.#isDrainAwaited) return
+    this.#isDrainAwaited = true
+    socket.once('drain', () => {
+      this.#isDrainAwaited = false
+      this.#drain()
+    })
+  }
+
+  /** As a chunk with its frame. */
+  #takeGathered(bytes = Buffer.byteLength(this.#gathered)): string {
+    const text = this.#gathered
+    if (text === '') return ''
+    this.#gathered = ''
+    return `${bytes.toString(16)}\r\n${text}\r\n`
+  }
+
+  #writeChunk(chunk: Uint8Array): boolean {
     const response = this.#response
-    if (typeof chunk === 'string') {
-      return response.write(`${Buffer.byteLength(chunk).toString(16)}\r\n${chunk}\r\n`)
-    }
     const head = `${chunk.length.toString(16)}\r\n`
     if (chunk.length <= COPY_BYTES_MAX) {
       const frame = Buffer.allocUnsafe(head.length + chunk.length + 2)
@@ -240,3 +296,4 @@ export class HttpExchange implements Exchange {
 }
 
 const flushHead = (exchange: HttpExchange): void => exchange.flushHead()
+const flushGathered = (exchange: HttpExchange): void => exchange.flushGathered()

@@ -63,6 +63,33 @@ test('a body that trickles in too slowly gets 408 and ends its exchange', async 
   assert.equal(await ended.promise, false)
 })
 
+test('a body that is taken as it comes may take longer', async () => {
+  const limits = { headersTimeoutMs: 50, requestTimeoutMs: 50, timeoutCheckMs: 5 }
+  const pieces: string[] = []
+  const onExchange: ServerHandlers['onExchange'] = (exchange) => {
+    if (exchange.method === 'GET') return
+    exchange.streamBody?.(100, {
+      onChunk: (chunk) => pieces.push(Buffer.from(chunk).toString()) > 0,
+      onEnd: (problem) => exchange.respond(200, {}, problem ? 'problem' : pieces.join('|')),
+    })
+  }
+  const { port } = await setup({ onExchange }, limits)
+  const client = await dial(port)
+  client.socket.write('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 8\r\n\r\nhalf')
+  // A later connection has used up its time.
+  assert.equal((await (await dial(port)).answer()).status, 408)
+  client.socket.write('done')
+  assert.match(await client.received('half|done'), /^HTTP\/1\.1 200/)
+})
+
+test('a rest that nobody wants may not trickle in for ever', async () => {
+  const limits = { headersTimeoutMs: 1, requestTimeoutMs: 1, timeoutCheckMs: 1 }
+  const { port } = await setup({ onExchange: (exchange) => exchange.respond(401, {}, 'no') }, limits)
+  const client = await dial(port)
+  client.socket.write('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf')
+  await client.all()
+})
+
 test('the limits on a request do not touch a long answer', async () => {
   const exchanges: Exchange[] = []
   const limits = { headersTimeoutMs: 100, requestTimeoutMs: 100, timeoutCheckMs: 10 }

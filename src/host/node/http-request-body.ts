@@ -23,6 +23,7 @@ export class HttpRequestBody {
   /** The client sends nothing before it is told `100 Continue`. */
   #isHeldBack: boolean
   #state: 'unread' | 'reading' | 'read' | 'discarded' = 'unread'
+  #isStreamed = false
 
   constructor(request: IncomingMessage, response: ServerResponse, isHeldBack: boolean) {
     this.#request = request
@@ -46,10 +47,15 @@ export class HttpRequestBody {
     }
   }
 
+  get isStreaming(): boolean {
+    return this.#isStreamed && this.#state === 'reading'
+  }
+
   /** As `read`, but hands over each piece as it comes. */
   stream(bytesMax: number, reader: BodyReader): BodyFlow {
     assert(this.#state === 'unread', 'the body of an exchange is read once, before its answer')
     this.#state = 'reading'
+    this.#isStreamed = true
     const request = this.#request
     const announced = this.#announcedBytes
     if (announced === 0 || (announced !== null && announced > bytesMax)) {

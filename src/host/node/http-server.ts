@@ -30,6 +30,8 @@ export interface HttpLimits {
   readonly headersTimeoutMs: number
   /** For a whole request with its body. Answers may take for ever. */
   readonly requestTimeoutMs: number
+  /** For one whose body is taken as it comes: a large file over a slow line. */
+  readonly uploadTimeoutMs: number
   /** How often the two limits above are looked at. */
   readonly timeoutCheckMs: number
   /** How long a connection without a request stays open. Longer than what proxies in front of it use (60 s). */
@@ -41,6 +43,7 @@ export const defaultHttpLimits: HttpLimits = {
   headerBytesMax: 16 * 1024,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 60_000,
+  uploadTimeoutMs: 60 * 60_000,
   timeoutCheckMs: 2_000,
   idleTimeoutMs: 75_000,
 }
@@ -71,6 +74,8 @@ export async function serveHttp(
 
 interface Connection {
   readonly open: Set<HttpExchange>
+  /** Answered before its request had come whole. */
+  early: HttpExchange | null
   isRejected: boolean
   isLink: boolean
 }
@@ -124,7 +129,8 @@ class HttpServer implements Listener, ExchangeOwner {
   async listen(address: ListenAddress): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     this.#server.once('error', reject)
-    this.#server.listen({ host: address.hostname, port: address.port }, resolve)
+    const { hostname: host, port, isShared = false } = address
+    this.#server.listen({ host, port, reusePort: isShared }, resolve)
     try {
       await promise
     } catch (error) {
@@ -132,6 +138,7 @@ class HttpServer implements Listener, ExchangeOwner {
     }
     // A server on a TCP port, not on a pipe, has an address of this form.
     this.#port = (this.#server.address() as AddressInfo).port
+    this.clock.after(this.#limits.timeoutCheckMs, () => this.#checkTimes())
     this.#server.off('error', reject)
     this.#server.on('error', (error) => this.#log.error('http.accept_failed', { reason: error.message }))
   }
@@ -148,6 +155,7 @@ class HttpServer implements Listener, ExchangeOwner {
   onOver(exchange: HttpExchange): void {
     const connection = this.#connections.get(exchange.socket)
     connection?.open.delete(exchange)
+    if (connection && !exchange.isReceived) connection.early = exchange
     this.#openCount--
     if (!this.isClosing()) return
     if (connection?.open.size === 0) exchange.socket.destroySoon()
@@ -163,8 +171,21 @@ class HttpServer implements Listener, ExchangeOwner {
     exchange.fail(error instanceof Problem ? error : FAILED)
   }
 
+  /** Node itself allows every request the time of an upload. */
+  #checkTimes(): void {
+    if (this.isClosing()) return
+    const beforeMs = this.clock.elapsedMs() - this.#limits.requestTimeoutMs
+    const isLate = (exchange: HttpExchange): boolean =>
+      exchange.startedMs < beforeMs && !exchange.isReceived && !exchange.isStreamed
+    for (const [socket, { open, early }] of this.#connections) {
+      if (early && isLate(early)) socket.destroy()
+      for (const exchange of open) if (isLate(exchange)) this.#onClientError(TOO_SLOW, socket)
+    }
+    this.clock.after(this.#limits.timeoutCheckMs, () => this.#checkTimes())
+  }
+
   #onConnection(socket: Socket): void {
-    const connection: Connection = { open: new Set(), isRejected: false, isLink: false }
+    const connection: Connection = { open: new Set(), early: null, isRejected: false, isLink: false }
     this.#connections.set(socket, connection)
     socket.once('close', () => {
       this.#connections.delete(socket)
@@ -265,6 +286,11 @@ const FAILED = new Problem(
 const HOST_MISSING = new Problem('invalid_request', 'This HTTP/1.1 request has no host header. Add one.')
 const STOPPING = new Problem('unavailable', 'The server is stopping. Try again in a moment.')
 
+/** As node reports it of others. */
+const TOO_SLOW: NodeJS.ErrnoException = Object.assign(new Error('Request timeout'), {
+  code: 'ERR_HTTP_REQUEST_TIMEOUT',
+})
+
 const lacksHost = ({ headers, httpVersionMinor }: IncomingMessage): boolean =>
   headers.host === undefined && httpVersionMinor === 1
 
@@ -275,7 +301,7 @@ const serverOptions = (limits: HttpLimits): ServerOptions => ({
   highWaterMark: SLOW_READER_BYTES,
   maxHeaderSize: limits.headerBytesMax,
   headersTimeout: limits.headersTimeoutMs,
-  requestTimeout: limits.requestTimeoutMs,
+  requestTimeout: Math.max(limits.requestTimeoutMs, limits.uploadTimeoutMs),
   connectionsCheckingInterval: limits.timeoutCheckMs,
   keepAliveTimeout: limits.idleTimeoutMs,
   optimizeEmptyRequests: true,

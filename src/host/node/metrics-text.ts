@@ -17,7 +17,10 @@ interface Shown {
  * The `families`, and the runtime's own numbers (`process_…`, `nodejs_…`) from the first look on. `collect` runs before
  * each look, and brings gauges up to date.
  */
-export async function openMetricsPage(families: readonly AnyFamily[], collect: () => void): Promise<MetricsPage> {
+export async function openMetricsPage(
+  families: readonly AnyFamily[],
+  collect: () => void,
+): Promise<MetricsPage> {
   const { Registry, collectDefaultMetrics } = await import('prom-client')
   const registry = new Registry()
   for (const family of families) registry.registerMetric(readerOf(family))
@@ -43,11 +46,11 @@ function shownOf(family: AnyFamily): Shown[] {
   const { definition } = family
   return [...family.all()].flatMap(([values, series]) => {
     const labels = Object.fromEntries(definition.labels.map((label, index) => [label, values[index] ?? '']))
-    return 'counts' in series ? histogramOf(definition, labels, series) : [valueOf(labels, series)]
+    return 'counts' in series ? histogramOf(definition, labels, series) : [shownValue(labels, series)]
   })
 }
 
-const valueOf = (labels: Shown['labels'], { value }: NumberSeries): Shown => ({ labels, value })
+const shownValue = (labels: Shown['labels'], { value }: NumberSeries): Shown => ({ labels, value })
 
 /** Prometheus counts each bucket with all that are below it. */
 function histogramOf(

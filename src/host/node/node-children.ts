@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 interface Program {
   readonly module: URL
   readonly args: readonly string[]
+  readonly sharesStdout?: boolean
 }
 interface Handlers {
   onMessage(message: unknown): void
@@ -26,7 +27,7 @@ export const nodeChildren = {
       // Flags of this process (a debugger's port, the test runner) are not the child's.
       execArgv: [],
       env: { NODE_COMPILE_CACHE: COMPILED, ...process.env },
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      stdio: ['ignore', program.sharesStdout ? 'inherit' : 'ignore', 'pipe', 'ipc'],
     })
     let lastWords = ''
     let isGone = false

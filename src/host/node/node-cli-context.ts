@@ -5,11 +5,13 @@ import { homedir } from 'node:os'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import type { WriteStream } from 'node:tty'
+import { setTimeout } from 'node:timers/promises'
 import { formatId, ID_BYTES } from '#kernel/id.ts'
 import { Problem } from '#protocol/problem.ts'
 import { readDataFiles } from './data-files.ts'
 import { fetchNetwork } from './fetch-client.ts'
 import { createHeadlessBrowser } from './headless-browser.ts'
+import { hashFile } from './model-cache.ts'
 import { nodeClock } from './node-clock.ts'
 import { nodeCrypto } from './node-crypto.ts'
 import { createNodeMachine } from './node-machine.ts'
@@ -29,8 +31,10 @@ export function createNodeCliContext({ rootFolder }: { readonly rootFolder: stri
     fetch: fetchNetwork,
     trustAuthorities,
     clock: nodeClock,
+    sleep,
     newId: (prefix: string): string => formatId(prefix, randomBytes(ID_BYTES)),
     readFile: readFileIfThere,
+    hashFile: (path: string) => hashFile(path),
     writeFile: writeFileWhole,
     dataFiles: () => readDataFiles(),
     onInterrupt,
@@ -93,6 +97,14 @@ function createInput() {
           reader.close()
         })
       }),
+  }
+}
+
+async function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await setTimeout(ms, undefined, { signal })
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error
   }
 }
 

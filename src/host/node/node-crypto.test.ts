@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
 import { nodeCrypto } from './node-crypto.ts'
 
@@ -87,4 +88,15 @@ test('results own their bytes', () => {
   const digest = nodeCrypto.sha256('abc')
   assert.equal(digest.constructor, Uint8Array)
   assert.equal(digest.buffer.byteLength, 32)
+})
+
+test('the HMAC is that of OpenSSL for keys and texts of any length', () => {
+  for (const keyLength of [0, 1, 52, 63, 64, 65, 200]) {
+    for (const text of ['', 'sk-1', 'ключ', 'x'.repeat(1_000)]) {
+      const key = 'k'.repeat(keyLength)
+      const expected = createHmac('sha256', key).update(text).digest('hex')
+      assert.equal(hex(nodeCrypto.hmacSha256(key, text)), expected)
+      assert.equal(hex(nodeCrypto.hmacSha256(`ü${key}`, text)), createHmac('sha256', `ü${key}`).update(text).digest('hex'))
+    }
+  }
 })

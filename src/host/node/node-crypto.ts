@@ -1,5 +1,4 @@
 import {
-  createHmac,
   createPrivateKey,
   createPublicKey,
   sign as edSign,
@@ -26,9 +25,10 @@ export const nodeCrypto: Crypto = createNodeCrypto()
 function createNodeCrypto(): Crypto {
   const privateKeys = keepLastUsed((hex) => privateKeyFrom(hex))
   const publicKeys = keepLastUsed((hex) => publicKeyFrom(hex))
+  const pads = keepLastUsed((key) => hmacPads(key))
   return {
     sha256: (data) => plain(hash('sha256', data, 'buffer')),
-    hmacSha256: (key, data) => plain(createHmac('sha256', key).update(data).digest()),
+    hmacSha256: (key, data) => plain(hmac(pads(key), data)),
     keyPair(seed) {
       assert(seed.length === 32, `an ed25519 seed is 32 bytes, not ${seed.length}`)
       const privateKeyHex = Buffer.from(seed).toString('hex')
@@ -61,8 +61,8 @@ const publicKeyFrom = (hex: string): KeyObject =>
   })
 
 /** `make`, with its last used results kept: a map lists its keys in the order they were set. */
-function keepLastUsed(make: (hex: string) => KeyObject): (hex: string) => KeyObject {
-  const kept = new Map<string, KeyObject>()
+function keepLastUsed<T>(make: (hex: string) => T): (hex: string) => T {
+  const kept = new Map<string, T>()
   return (hex) => {
     const key = kept.get(hex) ?? make(hex)
     kept.delete(hex)
@@ -71,6 +71,38 @@ function keepLastUsed(make: (hex: string) => KeyObject): (hex: string) => KeyObj
     if (kept.size > KEYS_KEPT_MAX && oldest !== undefined) kept.delete(oldest)
     return key
   }
+}
+
+const HMAC_BLOCK_BYTES = 64
+const SHA256_BYTES = 32
+
+/** A key's two blocks, by which its text and then the hash of that are preceded; behind the outer is room for that hash. */
+interface HmacPads {
+  readonly inner: Buffer
+  readonly outer: Buffer
+}
+
+/** RFC 2104. */
+function hmacPads(key: string): HmacPads {
+  const bytes = Buffer.from(key)
+  const short = bytes.length > HMAC_BLOCK_BYTES ? hash('sha256', bytes, 'buffer') : bytes
+  const inner = Buffer.alloc(HMAC_BLOCK_BYTES, 0x36)
+  const outer = Buffer.alloc(HMAC_BLOCK_BYTES + SHA256_BYTES, 0x5c)
+  for (const [index, byte] of short.entries()) {
+    inner[index] = byte ^ 0x36
+    outer[index] = byte ^ 0x5c
+  }
+  return { inner, outer }
+}
+
+/** By two hashes at once, a fifth of what `createHmac` takes: each call of the API is told by one. */
+function hmac({ inner, outer }: HmacPads, data: string): Buffer {
+  const text = Buffer.allocUnsafe(HMAC_BLOCK_BYTES + Buffer.byteLength(data))
+  inner.copy(text)
+  text.write(data, HMAC_BLOCK_BYTES)
+  // As text: a buffer of the result would take longer than the hash.
+  outer.write(hash('sha256', text, 'binary'), HMAC_BLOCK_BYTES, 'binary')
+  return Buffer.from(hash('sha256', outer, 'binary'), 'binary')
 }
 
 /** A `Buffer` may be a window into a shared pool and compares unlike a `Uint8Array`. */

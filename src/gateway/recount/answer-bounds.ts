@@ -1,0 +1,106 @@
+/**
+ * What one node may say in answer to one request. Each delta is held against it as it comes, for a few hundred
+ * nanoseconds; what no honest engine would send is told, and its node is left. At the end it bounds what is paid.
+ */
+import { STREAM_CREDIT_BYTES } from '#protocol/agent-link.ts'
+import type { ToolCallDelta } from '#protocol/delta-detail.ts'
+import type { EngineRequest } from '#protocol/engine-request.ts'
+import type { DataPayload } from '#protocol/frame.ts'
+
+/** No vocabulary has longer tokens on the average of an answer; and what an answer may have beyond it. */
+const TOKEN_BYTES_MAX = 64
+const TEXT_BYTES_FREE = STREAM_CREDIT_BYTES
+/** Tokens in a row without text: the name of a tool and what stands around a call are silent, endless padding is too. */
+const SILENT_TOKENS_MAX = 512
+/** Tokens without text that are paid all the same: control tokens, and what stands around each call of a tool. */
+const SILENT_TOKENS_PAID = 16
+const SILENT_TOKENS_PAID_A_CALL = 64
+/** In one delta. */
+const LOGPROBS_MAX = 4_096
+/** An agent pauses its engine once its credit is used up, and what is on its way then still comes. */
+const UNCREDITED_BYTES_MAX = 2 * STREAM_CREDIT_BYTES
+
+export class AnswerBounds {
+  readonly #request: EngineRequest
+  readonly #textBytesMax: number
+  #textBytes = 0
+  #silentTokens = 0
+  #calls = 0
+  #hasVectors = false
+
+  constructor(request: EngineRequest) {
+    this.#request = request
+    const tokensMax = request.kind === 'embedding' ? 0 : request.maxTokens
+    this.#textBytesMax = tokensMax * TOKEN_BYTES_MAX + TEXT_BYTES_FREE
+  }
+
+  /** Takes the next delta. What no honest engine would have sent, in words; `null` when all is well. */
+  take({ text, tokenCount, detail }: DataPayload, uncreditedBytes: number): string | null {
+    this.#textBytes += utf8Bytes(text)
+    if (text.length > 0) this.#silentTokens = 0
+    else this.#silentTokens += tokenCount
+    if (this.#request.kind === 'embedding') return 'text in answer to a request for embeddings'
+    if (uncreditedBytes > UNCREDITED_BYTES_MAX) return 'more than it was given credit for'
+    if (detail) {
+      const strange = this.#takeDetail(detail)
+      if (strange) return strange
+    }
+    if (this.#textBytes > this.#textBytesMax) return 'more text than its tokens can hold'
+    if (this.#silentTokens > SILENT_TOKENS_MAX) return `${this.#silentTokens} tokens without text`
+    return null
+  }
+
+  #takeDetail({ logprobs, toolCalls = [] }: NonNullable<DataPayload['detail']>): string | null {
+    const request = this.#request
+    if (request.kind === 'embedding') return null
+    if (logprobs && logprobs.length > LOGPROBS_MAX) return 'more log probabilities than a delta has tokens'
+    if (logprobs && request.topLogprobs === undefined) return 'log probabilities that nobody asked for'
+    if (toolCalls.length > 0 && !(request.kind === 'chat' && request.tools))
+      return 'calls of tools that nobody offered'
+    for (const call of toolCalls) {
+      if (!this.#isInOrder(call)) return 'calls of tools out of their order'
+      this.#textBytes += utf8Bytes(call.name ?? '') + utf8Bytes(call.arguments ?? '')
+      this.#silentTokens = 0
+    }
+    return null
+  }
+
+  /** Each call begins once, with its name, behind those before it. */
+  #isInOrder({ index, name }: ToolCallDelta): boolean {
+    if (index < this.#calls) return name === undefined
+    return index === this.#calls++ && name !== undefined
+  }
+
+  /** Takes the answer to a request for embeddings, as `take` does with text. */
+  takeVectors(vectors: readonly (readonly number[])[]): string | null {
+    if (this.#request.kind !== 'embedding') return 'embeddings in answer to a request for text'
+    if (this.#hasVectors) return 'its embeddings twice'
+    this.#hasVectors = true
+    const { length } = this.#request.inputs
+    if (vectors.length !== length) return `${vectors.length} embeddings of ${length} texts`
+    const dimensions = vectors[0]?.length ?? 0
+    const isEven = dimensions > 0 && vectors.every((vector) => vector.length === dimensions)
+    return isEven ? null : 'embeddings of different lengths'
+  }
+
+  /** Takes the end of the answer. */
+  end(): string | null {
+    return this.#request.kind === 'embedding' && !this.#hasVectors ? 'an end before its embeddings' : null
+  }
+
+  /** How many of `tokens` the text can have: each has a byte at least, but for a few. */
+  payable(tokens: number): number {
+    const silent = SILENT_TOKENS_PAID + this.#calls * SILENT_TOKENS_PAID_A_CALL
+    return Math.min(tokens, this.#textBytes + silent)
+  }
+}
+
+function utf8Bytes(text: string): number {
+  let bytes = text.length
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at)
+    // Each half of a pair counts two of the pair's four bytes.
+    if (unit > 0x7f) bytes += unit > 0x7ff && (unit < 0xd800 || unit > 0xdfff) ? 2 : 1
+  }
+  return bytes
+}

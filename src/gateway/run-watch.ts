@@ -1,0 +1,94 @@
+/** Watches all requests of a gateway for those that wait too long, and for nodes and callers that fell silent. */
+import type { Clock } from '#host/host.ts'
+import type { NodeConnection } from './node-connection.ts'
+import type { NodeLinks } from './node-links.ts'
+import type { RequestRun } from './request-run.ts'
+import type { ModelSeats } from './routing/model-seats.ts'
+import { offerFor } from './run-offer.ts'
+import { noNodeInTime, notReserved } from './run-refusals.ts'
+import type { GatewayTelemetry } from './telemetry.ts'
+
+/** Silence of an engine that counts as its failure: before the first token, and after it. */
+export const FIRST_TOKEN_WAIT_MS = 60_000
+export const STALL_MS = 20_000
+/** With another node at hand: so many times what nearly all first tokens take, and no less than this. */
+const FIRST_TOKEN_TIMES = 5
+const FIRST_TOKEN_WAIT_MS_MIN = 3_000
+/** A caller that reads nothing for this long loses its answer: it must not hold a slot for ever. */
+export const SLOW_READER_MS = 60_000
+const SWEEP_MS = 250
+
+export interface RunWatch {
+  close(): void
+}
+
+export function startRunWatch(
+  clock: Clock,
+  parts: {
+    runs: Iterable<RequestRun>
+    nodes: Pick<NodeLinks, 'ready'>
+    telemetry: GatewayTelemetry
+    tableOf(model: string): ModelSeats<NodeConnection> | null
+    /** It waited in vain, and is about to be told. */
+    onGivenUp(run: RequestRun): void
+    onSwept(): void
+  },
+): RunWatch {
+  const { runs, nodes, telemetry, tableOf } = parts
+  let isClosed = false
+
+  function look(run: RequestRun, nowMs: number): void {
+    const silenceMs = nowMs - run.pace.movedMs
+    switch (run.state) {
+      case 'waiting':
+      case 'reserving':
+        if (nowMs - run.waitingSinceMs > run.waitMsMax) giveUp(run)
+        return
+      case 'running':
+        if (run.isPaused) {
+          if (silenceMs > SLOW_READER_MS) run.cutReader()
+        } else if (silenceMs > run.pace.stallMs() && silenceMs > silenceMsMax(run)) {
+          run.stall(silenceMs)
+        }
+        return
+      default:
+        return
+    }
+  }
+
+  function giveUp(run: RequestRun): void {
+    parts.onGivenUp(run)
+    const problem = run.state === 'waiting' ? noNodeInTime(run, nodes) : notReserved()
+    const { model, organisationId } = run
+    telemetry.onRefused({ requestId: run.request.requestId, model, organisationId, code: problem.code })
+    run.fail(problem)
+  }
+
+  /** With another node at hand a silent one is left soon; alone it is waited for. */
+  function silenceMsMax(run: RequestRun): number {
+    const table = tableOf(run.model)
+    const p95 = run.failedOffers.size === 0 ? (table?.times.p95(run.needs.promptTokens) ?? null) : null
+    if (!run.pace.hasData && p95 === null) return FIRST_TOKEN_WAIT_MS
+    const canMove = table?.seats.some((seat) => {
+      const offer = offerFor(run, seat)
+      return seat.isHere && seat.node.nodeId !== run.nodeId && offer !== undefined && run.accepts(offer)
+    })
+    if (run.pace.hasData) return canMove ? Math.min(run.pace.stallMs(), STALL_MS) : STALL_MS
+    if (!canMove || p95 === null) return FIRST_TOKEN_WAIT_MS
+    return Math.min(FIRST_TOKEN_WAIT_MS, Math.max(FIRST_TOKEN_WAIT_MS_MIN, FIRST_TOKEN_TIMES * p95))
+  }
+
+  function sweep(): void {
+    if (isClosed) return
+    const nowMs = clock.elapsedMs()
+    for (const run of runs) look(run, nowMs)
+    parts.onSwept()
+    clock.after(SWEEP_MS, sweep)
+  }
+  clock.after(SWEEP_MS, sweep)
+  return {
+    close() {
+      isClosed = true
+    },
+  }
+}

@@ -1,0 +1,138 @@
+/** A gateway of two processes that share a port: calls reach the node whichever of them they come to. */
+import assert from 'node:assert/strict'
+import { request } from 'node:http'
+import { after, before, test } from 'node:test'
+import { proveBooks, settle } from './books.ts'
+import { streamChat } from './chats.ts'
+import { proveBilling } from './crowd-proofs.ts'
+import { type Outgrown, outgrownMissing, startOutgrown } from './outgrown.ts'
+import { groupMembers, until } from './process-group.ts'
+
+const WORKERS = 2
+/** Enough connections that each process gets some of them. */
+const CALLS = 24
+
+let outgrown: Outgrown
+before(async () => {
+  if (!outgrownMissing)
+    outgrown = await startOutgrown({ coordinators: 1, gatewayArguments: ['--workers', String(WORKERS)] })
+})
+after(() => outgrown?.dispose())
+
+const skip = outgrownMissing
+
+test('every call is answered, whichever process its connection came to, and billed once', {
+  skip,
+}, async () => {
+  const { network } = outgrown
+  assert.equal(workers().length, WORKERS)
+  const answers = await Promise.all(
+    Array.from({ length: CALLS }, (_, index) => ask({ seed: index, max_tokens: 20 })),
+  )
+  for (const { status, json } of answers) {
+    assert.equal(status, 200, JSON.stringify(json))
+    assert.equal((json as { usage: { completion_tokens: number } }).usage.completion_tokens, 20)
+  }
+  const streams = await Promise.all(
+    Array.from({ length: CALLS }, (_, index) =>
+      streamChat(network.openai, { prompt: `Stream ${index}`, maxTokens: 100 }),
+    ),
+  )
+  for (const { error } of streams) assert.equal(error, null)
+  const usage = await settle(network, 2 * CALLS)
+  proveBilling(streams, usage)
+  await proveBooks(network.operator, usage)
+})
+
+test('models and repeated calls are the same from all of them', { skip }, async () => {
+  const lists = await Promise.all(Array.from({ length: CALLS }, () => call('GET', '/v1/models')))
+  const ids = lists.map(({ json }) => (json as { data: { id: string }[] }).data.map(({ id }) => id).join())
+  assert.deepEqual([...new Set(ids)], ['tiny'])
+  const headers = { 'idempotency-key': 'the same' }
+  const first = await ask({ max_tokens: 5 }, headers)
+  for (let index = 0; index < CALLS; index++) {
+    const again = await ask({ max_tokens: 5 }, headers)
+    assert.deepEqual([again.json, again.headers['idempotent-replayed']], [first.json, 'true'])
+  }
+})
+
+test('files are found whichever process is asked', { skip }, async () => {
+  const { openai } = outgrown.network
+  const line = {
+    custom_id: 'a',
+    method: 'POST',
+    url: '/v1/completions',
+    body: { model: 'tiny', prompt: 'x', max_tokens: 2 },
+  }
+  const file = await openai.files.create({
+    purpose: 'batch',
+    file: new File([`${JSON.stringify(line)}\n`], 'in.jsonl'),
+  })
+  const found = await Promise.all(Array.from({ length: CALLS }, () => call('GET', `/v1/files/${file.id}`)))
+  assert.deepEqual([...new Set(found.map(({ status }) => status))], [200])
+})
+
+test('a process that is killed comes back, and meanwhile the other serves', { skip }, async () => {
+  const [killed] = workers()
+  assert(killed)
+  process.kill(killed, 'SIGKILL')
+  await until('an answer after the kill', () => answersAt(1))
+  await until('both processes', () => workers().length === WORKERS && !workers().includes(killed))
+  await until('every connection to be served', () => answersAt(CALLS))
+})
+
+/** Whether so many calls at once are all answered. */
+async function answersAt(count: number): Promise<boolean> {
+  const calls = Array.from({ length: count }, () => ask({ max_tokens: 3 }).catch(() => null))
+  return (await Promise.all(calls)).every((answer) => answer?.status === 200)
+}
+
+const workers = (): number[] =>
+  groupMembers(outgrown.gateway.pid).flatMap(({ pid, title }) => (title === 'shoal gateway' ? [pid] : []))
+
+interface Answer {
+  readonly status: number
+  readonly headers: NodeJS.Dict<string | string[]>
+  readonly json: unknown
+}
+
+const ask = (body: object, headers: Record<string, string> = {}): Promise<Answer> =>
+  call('POST', '/v1/completions', JSON.stringify({ model: 'tiny', prompt: 'Fish', ...body }), headers)
+
+/** On a connection of its own. */
+function call(
+  method: string,
+  path: string,
+  body: string | null = null,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  const { ready } = outgrown.network
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+  const asked = request(`${ready.apiUrl}${path}`, {
+    method,
+    agent: false,
+    headers: {
+      authorization: `Bearer ${outgrown.network.openai.apiKey}`,
+      'content-type': 'application/json',
+      ...headers,
+    },
+  })
+  asked.once('error', reject)
+  asked.once('response', (response) => {
+    let text = ''
+    response.setEncoding('utf8')
+    response.on('data', (piece: string) => {
+      text += piece
+    })
+    response.once('error', reject)
+    response.once('end', () => {
+      resolve({
+        status: response.statusCode ?? 0,
+        headers: response.headers,
+        json: text.startsWith('{') ? JSON.parse(text) : text,
+      })
+    })
+  })
+  asked.end(body ?? undefined)
+  return promise
+}
