@@ -12,6 +12,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { obeySignals } from './gateway/cores.ts'
 import { type Measurement, measureOnce, measureQuietly } from './gateway/measure.ts'
 import { type Load, type Part, parts } from './gateway/parts.ts'
 import {
@@ -47,6 +48,7 @@ interface Options {
 }
 
 if (import.meta.main) {
+  obeySignals()
   try {
     process.exitCode = await main(readOptions())
   } catch (error) {

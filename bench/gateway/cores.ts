@@ -16,7 +16,7 @@ export interface PinnedOptions extends SpawnOptions {
   readonly nice?: number
 }
 
-/** Starts `command` on one core; its children and threads stay there. */
+/** Starts `command` on one core; its children and threads stay there. It ends with this process at the latest. */
 export function startOn(
   { core, nice = 0, ...options }: PinnedOptions,
   command: readonly string[],
@@ -28,7 +28,21 @@ export function startOn(
     ...(nice > 0 ? ['nice', '-n', String(nice)] : []),
     ...command,
   ]
-  return spawn(wrapped[0] ?? '', wrapped.slice(1), options)
+  return endWithUs(spawn(wrapped[0] ?? '', wrapped.slice(1), options))
+}
+
+/** Nothing is left behind, however this process ends. */
+export function endWithUs(child: ChildProcess): ChildProcess {
+  const kill = (): void => void child.kill('SIGKILL')
+  process.once('exit', kill)
+  child.once('exit', () => process.off('exit', kill))
+  return child
+}
+
+/** Signals end this process in order, so that what it started is ended too. */
+export function obeySignals(): void {
+  process.setMaxListeners(0)
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => process.exit(130))
 }
 
 /** Ends it, at once when it does not end in time. */

@@ -14,7 +14,7 @@ import { routes } from '#protocol/routes.ts'
 import { CellConfig, CellMessage, type CellOrder } from '../../src/run/cell-config.ts'
 import { listenLocally } from '../../src/run/listen-config.ts'
 import { type AgentsOptions, enrolAgents, type RunningAgents, startAgents } from './agents.ts'
-import { end, LOAD_CORE, MEASURED_CORE, startOn } from './cores.ts'
+import { end, endWithUs, LOAD_CORE, MEASURED_CORE, startOn } from './cores.ts'
 
 const cellMain = fileURLToPath(new URL('../../src/run/cell-main.ts', import.meta.url))
 /** Of requests a minute one key may have 100,000, and the load has more. */
@@ -50,6 +50,7 @@ export interface NetworkOptions {
 export async function startNetwork(options: NetworkOptions): Promise<MeasuredNetwork> {
   const { folder, agents, agentsProgram, nodeFlags = [] } = options
   const nats = await startNats()
+  endWithUs(nats.process)
   spawn('taskset', ['-a', '-p', '-c', String(LOAD_CORE), String(nats.process.pid)], { stdio: 'ignore' })
   const home = startCell({
     role: 'cell',

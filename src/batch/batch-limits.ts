@@ -33,14 +33,13 @@ export interface BatchLimits {
   readonly drainMs: number
 }
 
-const MIB = 1024 * 1024
-const GIB = 1024 * MIB
+const GIB = 1024 ** 3
 
 export const batchLimits: BatchLimits = {
-  fileBytesMax: 200 * MIB,
+  fileBytesMax: 200 * 1024 * 1024,
   linesMax: 50_000,
   embeddingInputsMax: 50_000,
-  lineBytesMax: 4 * MIB,
+  lineBytesMax: 4 * 1024 * 1024,
   windowMs: 24 * HOUR_MS,
   keepMs: 30 * DAY_MS,
   organisationBytesMax: 4 * GIB,

@@ -3,7 +3,7 @@ import { subjects } from '#protocol/cell.ts'
 import { serveCell } from './cell-service.ts'
 import { type Coordinator, type CoordinatorOptions, openCoordinator } from './coordinator.ts'
 import { createFeed } from './feed.ts'
-import { createGateways, forgetTransfers, keepHouse } from './gateways.ts'
+import { createGateways, forgetOld, keepHouse } from './gateways.ts'
 import { createModelFleet, type ModelFleet } from './model-fleet.ts'
 
 export interface CoordinatorService {
@@ -66,7 +66,7 @@ export function serveCoordinator(
         gateways.giveUpSilent(turn, elapsedMs)
         models.step(turn)
         keepHouse(turn, { mayExpireHolds: elapsedMs - startedMs >= HOLDS_SAFE_MS })
-        if (ticks++ % FORGET_EVERY_TICKS === 0) forgetTransfers(turn)
+        if (ticks++ % FORGET_EVERY_TICKS === 0) forgetOld(turn)
       },
       () => {},
     )

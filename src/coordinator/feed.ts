@@ -20,6 +20,8 @@ export function createFeed(coordinator: Coordinator, apiUrl?: string): Feed {
   let newest = coordinator.sequence()
   /** Of the catalogue's last change. */
   let catalogued = newest
+  /** Of the last change to a key that is forgotten: whoever has not heard of that is told everything. */
+  let untold = 0
 
   coordinator.onEvent((event, sequence) => {
     const nodeId = changedNode(event)
@@ -33,6 +35,12 @@ export function createFeed(coordinator: Coordinator, apiUrl?: string): Feed {
       catalogued = sequence
       newest = sequence
     }
+    if (event.type === 'organisation.keys_forgotten') {
+      for (const forgotten of event.keyIds) {
+        untold = Math.max(untold, changedKeys.get(forgotten) ?? 0)
+        changedKeys.delete(forgotten)
+      }
+    }
     const keyId = changedKey(event)
     if (keyId) {
       changedKeys.delete(keyId)
@@ -44,7 +52,8 @@ export function createFeed(coordinator: Coordinator, apiUrl?: string): Feed {
   return {
     newest: () => newest,
     since({ epoch, version }) {
-      const isComplete = epoch !== coordinator.journal.epoch
+      const { keySecretCheck } = state.organisations
+      const isComplete = epoch !== coordinator.journal.epoch || version < untold
       // Every gateway asks every second, and nearly always there is nothing new.
       const hasNews = version < newest
       const nodeIds = isComplete ? state.fleet.nodes.keys() : hasNews ? after(changedNodes, version) : []
@@ -58,6 +67,7 @@ export function createFeed(coordinator: Coordinator, apiUrl?: string): Feed {
         keys: [...keyIds].flatMap((id) => followedKey(state, id)),
         ...((isComplete || version < catalogued) && { models: followedModels(state.models) }),
         ...(apiUrl === undefined ? {} : { apiUrl }),
+        ...(isComplete && keySecretCheck !== null && { keySecretCheck }),
       }
     },
   }

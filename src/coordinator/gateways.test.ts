@@ -5,7 +5,7 @@ import { consumerAccount, HOLD_EXPIRY_GRACE_MS, TRANSFER_MEMORY_MS } from '#ledg
 import type { NodePresence, PresenceReport } from '#protocol/cell.ts'
 import { foundCell, PAYER } from '#sim/test-world.ts'
 import { emptyState } from './coordinator-state.ts'
-import { createGateways, forgetTransfers, GATEWAY_SILENCE_MS, keepHouse } from './gateways.ts'
+import { createGateways, forgetOld, GATEWAY_SILENCE_MS, keepHouse } from './gateways.ts'
 import { SLICE_TTL_MS, takeSlice } from './take-slice.ts'
 import { startTurn } from './turn.ts'
 
@@ -169,9 +169,9 @@ test('keeping house forgets tokens that expired; transfers that are old are forg
   assert.deepEqual([state.fleet.tokens.size, state.ledger.transfers.size], [1, 1])
   keepHouse(turn(START_MS + TRANSFER_MEMORY_MS + 1), { mayExpireHolds: true })
   assert.deepEqual([state.fleet.tokens.size, state.ledger.transfers.size], [0, 1])
-  forgetTransfers(turn(START_MS + TRANSFER_MEMORY_MS))
+  forgetOld(turn(START_MS + TRANSFER_MEMORY_MS))
   assert.equal(state.ledger.transfers.size, 1)
-  forgetTransfers(turn(START_MS + TRANSFER_MEMORY_MS + 1))
+  forgetOld(turn(START_MS + TRANSFER_MEMORY_MS + 1))
   assert.equal(state.ledger.transfers.size, 0)
 })
 

@@ -159,10 +159,11 @@ export function keepHouse(turn: Turn, { mayExpireHolds }: { mayExpireHolds: bool
   }
 }
 
-/** Ends the memory of old transfers and payouts. It walks all of them, so it is no work for every second. */
-export function forgetTransfers(turn: Turn): void {
+/** Ends the memory of old transfers, payouts and keys. It walks all of them, so it is no work for every second. */
+export function forgetOld(turn: Turn): void {
   turn.ledger({ kind: 'forget_transfers', nowMs: turn.nowMs })
   turn.ledger({ kind: 'forget_payouts', nowMs: turn.nowMs })
+  turn.organisations({ kind: 'forget_keys', nowMs: turn.nowMs })
 }
 
 /** A key opens nothing from its expiry on; this only notes it, so that it can be forgotten where keys are looked up. */

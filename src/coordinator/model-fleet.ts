@@ -42,12 +42,18 @@ const LOAD_MS = 15_000
 const CACHED_BYTES_PER_MS = 500_000
 const LINE_BYTES_PER_MS = 10_000
 const FORGET_EVERY_MS = 60_000
+/** Within this time a node has told that it offers a model no more. */
+const LEAVING_MS = 15_000
 
 export function createModelFleet(state: CoordinatorState): ModelFleet {
   const news = createGatewayNews()
   const demands = new Map<string, Demand>()
   /** Since when each node is available or not, as seen here. */
   const availability = new Map<string, { isAvailable: boolean; sinceMs: TimestampMs }>()
+  /** What was evicted a moment ago: until its node says so itself, its last word is out of date. */
+  const leaving = new Map<string, TimestampMs>()
+  /** Why the last load of each model failed. */
+  const problems = new Map<string, string>()
   let shortages: ReadonlyMap<string, Shortage> = new Map()
   let forgotAtMs = 0
 
@@ -57,14 +63,16 @@ export function createModelFleet(state: CoordinatorState): ModelFleet {
     const seen = availability.get(nodeId)
     const sinceMs = seen?.isAvailable === isAvailable ? seen.sinceMs : nowMs
     if (seen?.isAvailable !== isAvailable) availability.set(nodeId, { isAvailable, sinceMs })
+    const isLeaving = (name: string): boolean => nowMs - (leaving.get(`${nodeId} ${name}`) ?? 0) < LEAVING_MS
+    const offered = (capability?.models ?? []).flatMap(({ id }) => (isLeaving(id) ? [] : id))
     return {
       nodeId,
       ownerId,
       nodeClass,
       isAvailable,
       sinceMs,
-      serves: new Set(capability?.models.map(({ id }) => id)),
-      tooDear: new Set(capability?.models.map(({ id }) => id).filter((id) => isTooDear(state, node, id))),
+      serves: new Set(offered),
+      tooDear: new Set(offered.filter((id) => isTooDear(state, node, id))),
       hosting: capability?.hosting ?? null,
       stages: new Map(news.hosted(nodeId, nowMs).map(({ model, stage }) => [model, stage])),
     }
@@ -107,7 +115,8 @@ export function createModelFleet(state: CoordinatorState): ModelFleet {
     heard(turn, input) {
       news.heard(input, turn.nowMs)
       for (const { nodeId, models } of input.hosted ?? []) {
-        for (const { model, facts } of models) {
+        for (const { model, facts, problem, stage } of models) {
+          if (stage === 'failed' && problem) problems.set(model, problem.message)
           // Whose node it is not placed on has nothing to say of it.
           if (!facts || !state.models.placements.get(nodeId)?.has(model)) continue
           turn.models({ kind: 'measure', model, facts, nowMs: turn.nowMs })
@@ -121,10 +130,15 @@ export function createModelFleet(state: CoordinatorState): ModelFleet {
       const plan = planPlacement(world(nowMs))
       shortages = plan.shortages
       // What the decider refuses is planned anew in a second.
-      for (const act of plan.acts) turn.models({ ...act, nowMs })
+      for (const act of plan.acts) {
+        if (turn.models({ ...act, nowMs }) === null && act.kind === 'evict')
+          leaving.set(`${act.nodeId} ${act.model}`, nowMs)
+      }
+      for (const name of problems.keys()) if (!shortages.has(name)) problems.delete(name)
       if (nowMs - forgotAtMs < FORGET_EVERY_MS) return
       forgotAtMs = nowMs
       news.forget(nowMs)
+      for (const [pair, atMs] of leaving) if (nowMs - atMs >= LEAVING_MS) leaving.delete(pair)
       for (const nodeId of availability.keys()) if (!state.fleet.nodes.has(nodeId)) availability.delete(nodeId)
     },
     cold(nowMs) {
@@ -133,7 +147,7 @@ export function createModelFleet(state: CoordinatorState): ModelFleet {
       return [...state.models.catalogue.keys()].flatMap((model) => {
         if (replicasOf(seen, model).serving.length > 0) return []
         const etaMs = etaOf(model, nowMs)
-        const why = etaMs === null ? shortageText(shortages.get(model)) : null
+        const why = etaMs === null ? shortageText(shortages.get(model), problems.get(model)) : null
         return [{ model, etaMs, why }]
       })
     },
@@ -148,7 +162,7 @@ export function createModelFleet(state: CoordinatorState): ModelFleet {
             return told ? [[nodeId, told] as const] : []
           }),
         ),
-        shortage: shortages.has(name) ? shortageText(shortages.get(name)) : null,
+        shortage: shortages.has(name) ? shortageText(shortages.get(name), problems.get(name)) : null,
       }
     },
   }

@@ -16,11 +16,12 @@ const texts = {
 
 const LENGTH_MAX = 300
 
-/** Which condition kept how many nodes from a model, in one sentence; the most frequent first. */
-export function shortageText(shortage: Shortage | undefined): string {
+/** Which condition kept how many nodes from a model, in one sentence; the most frequent first; and what the last node said that failed. */
+export function shortageText(shortage: Shortage | undefined, lastProblem?: string): string {
   if (!shortage || shortage.size === 0) return 'The network has no node.'
   const parts = [...shortage]
     .sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))
     .map(([obstacle, count]) => `${count} ${texts[obstacle]}`)
-  return `Of the nodes: ${parts.join('; ')}.`.slice(0, LENGTH_MAX)
+  const last = lastProblem === undefined ? '' : ` The last to fail said: ${lastProblem}`
+  return `Of the nodes: ${parts.join('; ')}.${last}`.slice(0, LENGTH_MAX)
 }

@@ -46,9 +46,9 @@ export function createStandbyApi(
       Object.keys(routes).map((name) => [name, refuse]),
     ) as unknown as Handlers<ControlRoutes>),
     getHealth: health,
-    takeOver() {
-      parts.log.warn('standby.ordered')
-      standby.takeOver()
+    takeOver(_input, caller, context) {
+      parts.log.warn('standby.ordered', { keyId: caller.keyId })
+      standby.takeOver({ caller, context })
       return health()
     },
   } satisfies Handlers<ControlRoutes>

@@ -8,8 +8,13 @@ import { SimJournalServer } from '#sim/sim-shared-journals.ts'
 import { createTestWorld, foundCell, PAYER, type TestMachine } from '#sim/test-world.ts'
 import { type Coordinator, replay } from './coordinator.ts'
 import { emptyState, formatState } from './coordinator-state.ts'
-import { type Standby, type StandbyOptions, standBy } from './standby.ts'
+import { type Standby, type StandbyOptions, standBy, type TakeoverOrder } from './standby.ts'
 import type { Turn } from './turn.ts'
+
+const ORDER: TakeoverOrder = {
+  caller: { keyId: 'key_1', organisationId: 'org_1', scopes: ['operator'] },
+  context: { act: 'takeOver', requestId: 'req_1', sourceAddress: null },
+}
 
 test('who comes first leads at once, the second follows and takes over when the first is gone', async () => {
   const { start, world } = setup(1)
@@ -38,7 +43,7 @@ test('a standby that is told to takes over from a living leader, which stops wit
   await world.run(500)
   const second = start('second')
   await world.run(500)
-  second.standby?.takeOver()
+  second.standby?.takeOver(ORDER)
   await world.run(4_000)
   assert.equal(second.coordinator?.journal.epoch, 2)
   assert.equal(first.coordinator?.mayAnswer(), false)
@@ -181,7 +186,7 @@ function strikeOne(
     member.stoppedUntilMs = scheduler.nowMs() + durationMs
     process.stop()
     scheduler.after(durationMs, () => process.wake())
-  } else process.enter(() => member.standby?.takeOver())
+  } else process.enter(() => member.standby?.takeOver(ORDER))
 }
 
 const deposit =

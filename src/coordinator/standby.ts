@@ -6,6 +6,7 @@
 import type { Host, Journal, JournalFollower, SharedJournals, Timer } from '#host/host.ts'
 import { assert } from '#kernel/assert.ts'
 import { Problem } from '#protocol/problem.ts'
+import type { CallContext, Caller } from '#protocol/route.ts'
 import { type Coordinator, type CoordinatorOptions, lead } from './coordinator.ts'
 import { readRecord } from './coordinator-events.ts'
 import { type CoordinatorState, evolve, formatState } from './coordinator-state.ts'
@@ -18,15 +19,25 @@ export interface Standby {
   /** Who leads, as last heard; `remainingMs` of its lease were left then. */
   leader(): { readonly holder: string; readonly epoch: number; readonly lastSequence: number }
   /** Leads as soon as it can, whether the leader lives or not. */
-  takeOver(): void
+  takeOver(order: TakeoverOrder): void
+  /** The first order to take over; null while nobody gave one. */
+  ordered(): TakeoverOrder | null
   /** Resolves when this process leads. Rejects with a `Problem` when it never can. Stays open after `close`. */
   readonly led: Promise<Coordinator>
   close(): Promise<void>
 }
 
+/** Who ordered it, and how: for the audit log, which only whoever leads can write. */
+export interface TakeoverOrder {
+  readonly caller: Caller
+  readonly context: CallContext
+}
+
 export interface StandbyOptions extends CoordinatorOptions {
   /** A leader that is known to be dead: its lease need not end first. */
   readonly predecessor?: string | null
+  /** Looks at the state as it is followed, before this process may lead. Throws the `Problem` because of which it never can. */
+  readonly check?: (state: CoordinatorState) => void
   /** Told when nobody could be reached for a while, and again when that is over. */
   readonly onAway?: (problem: Problem | null) => void
 }
@@ -59,7 +70,7 @@ class FollowingStandby implements Standby {
   #sequence: number
   #snapshotSequence: number
   #leader: ReturnType<Standby['leader']>
-  #isOrdered = false
+  #order: TakeoverOrder | null = null
   #isClosed = false
   #isAway = false
   #timer: Timer | null = null
@@ -95,9 +106,13 @@ class FollowingStandby implements Standby {
     return this.#leader
   }
 
-  takeOver(): void {
-    this.#isOrdered = true
+  takeOver(order: TakeoverOrder): void {
+    this.#order ??= order
     this.start()
+  }
+
+  ordered(): TakeoverOrder | null {
+    return this.#order
   }
 
   async close(): Promise<void> {
@@ -122,8 +137,9 @@ class FollowingStandby implements Standby {
       this.#leader = { holder, epoch, lastSequence }
       this.#back()
       await this.#catchUp(lastSequence)
+      this.#options.check?.(this.state)
       const isHeld = remainingMs > 0 && holder !== this.#options.predecessor
-      const journal = !isHeld || this.#isOrdered ? await this.#tryOpen(remainingMs > 0) : null
+      const journal = !isHeld || this.#order ? await this.#tryOpen(remainingMs > 0) : null
       if (journal) return await this.#lead(journal, isHeld ? journal.rivalMs : 0)
     } catch (error) {
       if (!(error instanceof Problem && error.retriable)) {
@@ -165,7 +181,7 @@ class FollowingStandby implements Standby {
     const { log } = this.#host
     log.info('coordinator.takes_over', {
       epoch: journal.epoch,
-      isOrdered: this.#isOrdered,
+      isOrdered: this.#order !== null,
       from: this.#leader.holder,
     })
     this.#isClosed = true

@@ -154,7 +154,10 @@ function decideNode(fleet: Fleet, command: NodeCommand): FleetRefusal | FleetEve
 
 /** What was read by one schema has its members in one order, except in what a snapshot brought back. */
 const isSame = (a: Capability | null, b: Capability): boolean =>
-  JSON.stringify(a) === JSON.stringify(b) || toCanonical(a) === toCanonical(b)
+  textOf(a) === textOf(b) || toCanonical(a) === toCanonical(b)
+
+const textOf = (capability: Capability | null): string =>
+  JSON.stringify(capability, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value))
 
 /**
  * A newer session always wins. The same session may only return from a silence: once its link closed it is over,

@@ -29,7 +29,7 @@ export interface AttemptOwner {
 }
 
 /** Text bytes taken from the agent before they are credited again. */
-const CREDIT_STEP_BYTES = 64 * 1024
+const CREDIT_STEP_BYTES = 16 * 1024
 
 export class Attempt {
   readonly node: NodeConnection

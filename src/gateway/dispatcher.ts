@@ -49,6 +49,9 @@ export interface Dispatcher {
   close(): void
 }
 
+/** How long a request waits for the network's own nodes before one of last resort may have it. */
+const BACKSTOP_AFTER_MS = 500
+
 type Table = ModelSeats<NodeConnection>
 
 export function createDispatcher(parts: DispatcherParts): Dispatcher {
@@ -95,8 +98,17 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
     const table = tableOf(run.model)
     if (!table || (table.busy >= table.slots && run.isPlain)) return 'stop'
     if (run.isNew && table.shares.mustYield(run.organisationId, table, clock.elapsedMs())) return 'yield'
-    return choose(run, table, () => true) ?? (run.isPlain ? 'stop' : 'unfit')
+    const own = chooseOwn(run, table, () => true)
+    if (own) return own
+    const waitedMs = clock.elapsedMs() - run.waitingSinceMs
+    const mayBuy = waitedMs >= BACKSTOP_AFTER_MS || table.seats.every(({ node }) => node.isBackstop)
+    const bought = mayBuy ? choose(run, table, ({ node }) => node.isBackstop) : null
+    return bought ?? (run.isPlain ? 'stop' : 'unfit')
   }
+
+  /** Nodes of last resort are left out. */
+  const chooseOwn = (run: RequestRun, table: Table, isAlso: (seat: LiveSeat) => boolean): Place | null =>
+    choose(run, table, (seat) => !seat.node.isBackstop && isAlso(seat))
 
   function choose(run: RequestRun, table: Table, isAlso: (seat: LiveSeat) => boolean): Place | null {
     const ask = askOf(run, isAlso)
@@ -137,7 +149,11 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
     },
   }
 
-  const hedger = createHedger(clock, { tableOf, choose, waitingFor: (model) => admission.waitingFor(model) })
+  const hedger = createHedger(clock, {
+    tableOf,
+    choose: chooseOwn,
+    waitingFor: (model) => admission.waitingFor(model),
+  })
   const watch = startRunWatch(clock, {
     runs,
     nodes,

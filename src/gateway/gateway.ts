@@ -2,8 +2,8 @@
  * The data plane: holds the agents' connections, admits requests against local slices of balance, gives each to a
  * node, meters it. No call to the coordinator is on a request's path.
  */
-import type { TokenCounter } from '#engines/llama-cpp/token-counter.ts'
 import type { Host, Link, LinkHandlers } from '#host/host.ts'
+import { keySecretCheck, otherSecret } from '#host/key-secret.ts'
 import type { FollowedKey } from '#protocol/cell.ts'
 import { featuresNeeded } from '#protocol/engine-features.ts'
 import { Problem } from '#protocol/problem.ts'
@@ -21,7 +21,7 @@ import type { NetworkIdentity } from './network-prover.ts'
 import { createNodeLinks, type NodeLinks } from './node-links.ts'
 import type { Room } from './peers.ts'
 import { noMatch } from './preferences.ts'
-import { createRecounter } from './recount/recounter.ts'
+import { createRecounter, type ModelCounter } from './recount/recounter.ts'
 import type { RequestRun } from './request-run.ts'
 import type { RunHost } from './run-host.ts'
 import type { RunRequest, RunSink } from './run-request.ts'
@@ -43,7 +43,7 @@ export interface GatewayOptions {
   /** Told of all that happens to requests. */
   readonly telemetry?: GatewayTelemetry
   /** Count answers anew, by model; those of other models are only bounded. */
-  readonly counters?: ReadonlyMap<string, TokenCounter>
+  readonly counters?: ReadonlyMap<string, ModelCounter>
 }
 
 export interface Caller {
@@ -140,7 +140,9 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
   })
   const { tableOf } = dispatcher
   const news = () => hosting.news(nodes.all(), [...dispatcher.runs()].map(demandOf))
+  const secretCheck = keySecretCheck(crypto, keySecret)
   const follower = startFollower({ bus, clock, log, directory, gatewayId, news }, (reply) => {
+    if ((reply.keySecretCheck ?? secretCheck) !== secretCheck) return onFatal(otherSecret())
     budgets.tell(reply.keys.flatMap(({ budgetId, use }) => (budgetId && use ? [{ budgetId, ...use }] : [])))
     budgets.followed(reply.gateways ?? 1)
     for (const run of readyListeners.splice(0)) run()

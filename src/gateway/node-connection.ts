@@ -61,6 +61,8 @@ export interface NodeConnection {
   /** As its owner states it; `null` when unsaid. */
   region: Region | null
   keepsNoPrompts: boolean
+  /** It gets only what no other node can take. */
+  isBackstop: boolean
   /** As the agent measured it when it joined; 0 when it did not. */
   roundTripMs: number
   /** What it said last of models that the network placed on it. */
@@ -202,6 +204,7 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
     const { capability } = report
     connection.region = capability.region ?? null
     connection.keepsNoPrompts = capability.keepsNoPrompts === true
+    connection.isBackstop = capability.backstop !== undefined
     connection.roundTripMs = capability.network?.roundTripMs ?? 0
     reported = report
     setOffers(offersIn(report), report)
@@ -221,6 +224,7 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
     batchOffers: new Map(),
     region: null,
     keepsNoPrompts: false,
+    isBackstop: false,
     roundTripMs: 0,
     protocol: parts.protocol ?? 1,
     hosted: [],

@@ -17,11 +17,12 @@ import { listedModels } from './model-list.ts'
 import { type Asked, type CallKind, readCall } from './openai-call.ts'
 import { respondProblem } from './openai-problem.ts'
 import { writeReply } from './openai-reply-writer.ts'
-import type { Brake, Reply, ReplyForm } from './openai-shapes.ts'
+import type { Reply, ReplyForm } from './openai-shapes.ts'
 import type { Peers } from './peers.ts'
 import { joinRuns, type ReplyWriter } from './reply-choices.ts'
 import type { RequestRun } from './request-run.ts'
 import { writeResponse } from './responses-writer.ts'
+import { SlowReader } from './slow-reader.ts'
 
 export interface OpenAiHttpParts {
   readonly gateway: Gateway
@@ -143,12 +144,15 @@ function generate(parts: OpenAiHttpParts, call: Call): void {
   const exchange = claimed
   if (sendToNode(parts, { ...call, exchange }, asked.form)) return
 
-  const brake: Brake = {
+  const reader = new SlowReader({
     pause: () => runs.forEach((run) => void run.pause()),
     resume: () => runs.forEach((run) => void run.resume()),
-  }
+  })
+  const { brake } = reader
   const reply: Reply = { exchange, requestId, form: asked.form, createdAtMs: clock.nowMs(), headers }
-  const writer = asked.response ? writeResponse(reply, asked.response, brake) : writeReply(reply, brake)
+  const writer = reader.hold(
+    asked.response ? writeResponse(reply, asked.response, brake) : writeReply(reply, brake),
+  )
   // Before anything is admitted: a client that left already must not leave a run behind.
   let hasLeft = false
   exchange.onClose((finished) => {

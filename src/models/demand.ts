@@ -46,7 +46,7 @@ const PRESSED_SHARE = 0.8
 const AIMED_SHARE = 0.65
 const SLACK_SHARE = 0.5
 export const PRESSED_MS = 10_000
-export const SLACK_MS = 0
+export const SLACK_MS = 5 * 60_000
 /** A model without a minimum is unloaded when nobody has asked for it for this long. */
 export const IDLE_MS = 15 * 60_000
 /** A model of which none is loaded gets a replica when somebody asked for it lately. */

@@ -12,6 +12,7 @@ import {
   holderOf,
   isLive,
   isStandingOwner,
+  KEY_MEMORY_MS,
   type Organisations,
 } from './organisations.ts'
 
@@ -54,6 +55,10 @@ export type KeyCommand =
     })
   /** Notes that a key's time is over; it opened nothing from its expiry on. */
   | { kind: 'expire_key'; keyId: string; nowMs: TimestampMs }
+  /** Ends the memory of keys that ended long ago, of some at a time. */
+  | { kind: 'forget_keys'; nowMs: TimestampMs }
+  /** Says which secret keys are hashed under. Another one than before would shut every key out. */
+  | { kind: 'note_key_secret'; check: string; nowMs: TimestampMs }
 
 type Decision = OrganisationRefusal | OrganisationEvent[]
 
@@ -69,6 +74,12 @@ export function decideKeys(state: Organisations, command: KeyCommand): Decision 
       if (key.expiresAtMs === null || command.nowMs < key.expiresAtMs) return 'key_not_expired'
       return [{ type: 'organisation.key_expired', keyId: key.id, atMs: command.nowMs }]
     }
+    case 'forget_keys':
+      return decideForget(state, command.nowMs)
+    case 'note_key_secret':
+      if (state.keySecretCheck === command.check) return []
+      if (state.keySecretCheck !== null) return 'key_secret_differs'
+      return [{ type: 'organisation.key_secret_noted', check: command.check, atMs: command.nowMs }]
     case 'revoke_key':
     case 'rotate_key':
     case 'limit_key': {
@@ -87,6 +98,20 @@ export function decideKeys(state: Organisations, command: KeyCommand): Decision 
     default:
       return unreachable(command)
   }
+}
+
+/** In one event at most: an entry of the journal has a size. */
+const FORGOTTEN_AT_ONCE_MAX = 1_000
+
+function decideForget({ keys }: Organisations, nowMs: TimestampMs): OrganisationEvent[] {
+  const keyIds: string[] = []
+  for (const { id, revokedAtMs, expiredAtMs } of keys.values()) {
+    const endedAtMs = revokedAtMs ?? expiredAtMs
+    if (endedAtMs === null || nowMs - endedAtMs < KEY_MEMORY_MS) continue
+    keyIds.push(id)
+    if (keyIds.length === FORGOTTEN_AT_ONCE_MAX) break
+  }
+  return keyIds.length === 0 ? [] : [{ type: 'organisation.keys_forgotten', keyIds, atMs: nowMs }]
 }
 
 function decideCreate(state: Organisations, command: KeyCommand & { kind: 'create_key' }): Decision {

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { toCanonical } from '#kernel/canonical.ts'
 import { decideOrganisations, type OrganisationCommand } from './decide-organisations.ts'
 import type { OrganisationRefusal } from './organisation-refusal.ts'
+import { KEY_MEMORY_MS } from './organisations.ts'
 import { drawn, nowMs, setUpOrganisations as setup } from './test-organisation.ts'
 
 /** A good command, and what can be wrong with it in order of precedence: an earlier fault hides the later ones. */
@@ -176,6 +177,8 @@ const refusals = [
     ['key_revoked', { keyId: 'revoked' }],
     ['key_not_expired', { keyId: 'live' }],
   ]),
+  ladder({ kind: 'forget_keys', nowMs: nowMs + KEY_MEMORY_MS }, []),
+  ladder({ kind: 'note_key_secret', check: 'c', nowMs }, []),
 ]
 
 for (const { good, faults } of refusals) {

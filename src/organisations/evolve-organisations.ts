@@ -43,6 +43,12 @@ export function evolveOrganisations(state: Organisations, event: OrganisationEve
       state.keyIdByHash.delete(key.hash)
       break
     }
+    case 'organisation.keys_forgotten':
+      forgetKeys(state, event.keyIds)
+      break
+    case 'organisation.key_secret_noted':
+      state.keySecretCheck = event.check
+      break
     case 'organisation.key_limited':
       keyOf(state, event.keyId).limits = event.limits
       break
@@ -133,7 +139,14 @@ export function countUse(
 ): void {
   const key = state.keys.get(used.keyId)
   if (!key || (used.tokens === 0 && used.cost === 0n)) return
-  const { day, tokens, requests = 0, spend, month, monthSpend } = useAt(state.use.get(key.budgetId), used.atMs)
+  const {
+    day,
+    tokens,
+    requests = 0,
+    spend,
+    month,
+    monthSpend,
+  } = useAt(state.use.get(key.budgetId), used.atMs)
   state.use.set(key.budgetId, {
     day,
     tokens: tokens + used.tokens,
@@ -169,6 +182,14 @@ function addKey(state: Organisations, event: OrganisationEvent & { type: 'organi
   state.keyIdByHash.set(hash, id)
   const organisation = state.organisations.get(organisationId)
   if (organisation && isStandingOwner(key)) organisation.hasOwner = true
+}
+
+/** What was used of a budget is known as long as one of its keys. */
+function forgetKeys(state: Organisations, keyIds: readonly string[]): void {
+  const budgetIds = new Set(keyIds.map((keyId) => keyOf(state, keyId).budgetId))
+  for (const keyId of keyIds) state.keys.delete(keyId)
+  for (const { budgetId } of state.keys.values()) budgetIds.delete(budgetId)
+  for (const budgetId of budgetIds) state.use.delete(budgetId)
 }
 
 function addProject(

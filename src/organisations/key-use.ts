@@ -30,5 +30,12 @@ export function useAt(use: KeyUse | undefined, atMs: TimestampMs): KeyUse {
   const day = dayOf(atMs)
   if (use.day === day) return use
   const month = monthOf(atMs)
-  return { day, tokens: 0, requests: 0, spend: 0n, month, monthSpend: use.month === month ? use.monthSpend : 0n }
+  return {
+    day,
+    tokens: 0,
+    requests: 0,
+    spend: 0n,
+    month,
+    monthSpend: use.month === month ? use.monthSpend : 0n,
+  }
 }

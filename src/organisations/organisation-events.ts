@@ -57,6 +57,10 @@ export const OrganisationEvent = z.discriminatedUnion('type', [
     limits: KeyLimits,
     atMs: z.int(),
   }),
+  /** They ended long ago: nothing but the journal and what was made of it knows them from here on. */
+  z.object({ type: z.literal('organisation.keys_forgotten'), keyIds: z.array(z.string()), atMs: z.int() }),
+  /** What tells the secret under which keys are hashed from another; of the secret itself it tells nothing. */
+  z.object({ type: z.literal('organisation.key_secret_noted'), check: z.string(), atMs: z.int() }),
   z.object({
     type: z.literal('organisation.project_created'),
     projectId: z.string(),

@@ -29,6 +29,7 @@ export type OrganisationRefusal =
   | 'key_expired'
   | 'key_not_expired'
   | 'key_rotated'
+  | 'key_secret_differs'
   | 'scope_escalation'
   | 'holder_lacks_scope'
   | 'last_owner'

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Scope } from '#protocol/scope.ts'
-import { evolveOrganisations } from './evolve-organisations.ts'
+import { countUse, evolveOrganisations } from './evolve-organisations.ts'
 import { OrganisationEvent } from './organisation-events.ts'
 import {
   allows,
   checkOrganisations,
   emptyOrganisations,
   isLive,
+  KEY_MEMORY_MS,
   type Organisations,
 } from './organisations.ts'
 import { drawn, nowMs, setUpOrganisations as setup } from './test-organisation.ts'
@@ -48,6 +49,49 @@ test('a key that has ended grants nothing, though its end was not noted yet', ()
     const refusal = apply({ ...key, scopes: ['viewer'], actorKeyId })
     assert.ok(refusal === 'scope_escalation' || refusal === 'organisation_unknown', actorKeyId)
   }
+})
+
+test('a key that ended is known for thirty days, and from then on as unknown as one that never was', () => {
+  const { state, apply } = setup()
+  const [first, org] = ['revoked', { organisationId: 'org' }] as const
+  const over = nowMs + KEY_MEMORY_MS
+  assert.ok(state.keys.has(first))
+  assert.equal(apply({ kind: 'forget_keys', nowMs: over - 1 }), 'done')
+  assert.ok(state.keys.has(first), 'a millisecond early')
+  const live = [...state.keys.values()].filter((key) => isLive(key, over)).map(({ id }) => id)
+  assert.equal(apply({ kind: 'forget_keys', nowMs: over }), 'done')
+  assert.equal(state.keys.has(first), false)
+  assert.deepEqual(
+    live.filter((id) => !state.keys.has(id)),
+    [],
+  )
+  assert.equal(apply({ kind: 'revoke_key', keyId: first, ...org, nowMs: over }), 'key_unknown')
+  assert.equal(apply({ kind: 'expire_key', keyId: first, nowMs: over }), 'key_unknown')
+  const rotation = { newKeyId: 'n', ...drawn, overlapMs: 0, nowMs: over }
+  assert.equal(apply({ kind: 'rotate_key', keyId: first, ...org, ...rotation }), 'key_unknown')
+})
+
+test('what was used of a budget outlives its first key, and not its last', () => {
+  const { state, apply } = setup()
+  const org = { organisationId: 'org' } as const
+  const rotation = { newKeyId: 'second', ...drawn, overlapMs: 0, nowMs }
+  assert.equal(apply({ kind: 'rotate_key', keyId: 'live', ...org, ...rotation }), 'done')
+  countUse(state, { keyId: 'second', tokens: 7, cost: 1n, atMs: nowMs })
+  const later = nowMs + KEY_MEMORY_MS
+  assert.equal(apply({ kind: 'forget_keys', nowMs: later }), 'done')
+  assert.deepEqual([state.keys.has('live'), state.use.get('live')?.tokens], [false, 7])
+  countUse(state, { keyId: 'live', tokens: 7, cost: 1n, atMs: later })
+  assert.equal(state.use.get('live')?.tokens, 7, 'a key that is forgotten uses nothing')
+  assert.equal(apply({ kind: 'revoke_key', keyId: 'second', ...org, nowMs: later }), 'done')
+  assert.equal(apply({ kind: 'forget_keys', nowMs: later + KEY_MEMORY_MS }), 'done')
+  assert.equal(state.use.has('live'), false)
+})
+
+test('keys are hashed under one secret for ever', () => {
+  const { apply } = setup()
+  assert.equal(apply({ kind: 'note_key_secret', check: 'one', nowMs }), 'done')
+  assert.equal(apply({ kind: 'note_key_secret', check: 'one', nowMs }), 'done')
+  assert.equal(apply({ kind: 'note_key_secret', check: 'two', nowMs }), 'key_secret_differs')
 })
 
 test('the last owner stays: revoked, rotated to one that ends, or removed with its holder', () => {

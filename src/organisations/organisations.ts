@@ -6,10 +6,10 @@
  *
  * A key is *live* until it is revoked, or until it expires. To *rotate* it makes another with the same rights and the
  * same budget, and lets the old one end after an overlap. An organisation that ever had an owner keeps one: a live key
- * with the scope that does not expire.
+ * with the scope that does not expire. A key that ended is known for `KEY_MEMORY_MS`, and then forgotten.
  */
 import { assert } from '#kernel/assert.ts'
-import type { TimestampMs } from '#kernel/time.ts'
+import { DAY_MS, type TimestampMs } from '#kernel/time.ts'
 import type { KeyLimits, KeyUse } from '#protocol/key-limits.ts'
 import type { Scope } from '#protocol/scope.ts'
 import type { KeyHolder } from './organisation-events.ts'
@@ -26,6 +26,8 @@ export interface Organisations {
   keyIdByHash: Map<string, string>
   /** What was used, by budget: the first key of a line of rotations. */
   use: Map<string, KeyUse>
+  /** Tells the secret under which keys are hashed from another; null until it was noted. */
+  keySecretCheck: string | null
 }
 
 export interface Organisation {
@@ -98,7 +100,11 @@ export const emptyOrganisations = (): Organisations => ({
   keys: new Map(),
   keyIdByHash: new Map(),
   use: new Map(),
+  keySecretCheck: null,
 })
+
+/** How long a key is known after its end: it is listed with how it ended, and what it used late is counted for its project. */
+export const KEY_MEMORY_MS = 30 * DAY_MS
 
 /** The project that every organisation has from the start. */
 export const defaultProject = (organisationId: string): string => `default:${organisationId}`
@@ -164,8 +170,9 @@ export function checkOrganisations(state: Organisations): void {
     assert(found === member.id, `member ${member.id} cannot be found by the invitation`)
   }
   assert(state.memberIdByInvitation.size === invited, 'an invitation that is over can still be found')
+  const budgets = new Set([...state.keys.values()].map(({ budgetId }) => budgetId))
   for (const budgetId of state.use.keys()) {
-    assert(state.keys.has(budgetId), `what was used of ${budgetId} is nobody's`)
+    assert(budgets.has(budgetId), `what was used of ${budgetId} is nobody's`)
   }
 }
 

@@ -11,7 +11,7 @@ export const HEARTBEAT_MS = 2_000
 export const SUSPECT_AFTER_MISSES = 2
 export const LOST_AFTER_MISSES = 4
 /** Text bytes that an agent may send on a stream before it needs credit. */
-export const STREAM_CREDIT_BYTES = 256 * 1024
+export const STREAM_CREDIT_BYTES = 64 * 1024
 
 export const Challenge = z.object({
   nonce: z.string().max(128),

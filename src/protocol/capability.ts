@@ -4,9 +4,11 @@
  */
 import { z } from 'zod'
 import { ModelName, WANTED_MODELS_MAX } from './model-catalogue.ts'
+import { NanoUsd } from './money.ts'
 import { Region } from './node-class.ts'
 
 const COUNT_MAX = 64
+const isAmount = (amount: bigint): boolean => amount >= 0n
 /** Far above any machine, far below where sums of integers lose exactness. */
 const MIB_MAX = 2 ** 40
 const Text = z.string().max(200)
@@ -101,6 +103,12 @@ export const HostingCapability = z
   .meta({ id: 'HostingCapability' })
 export type HostingCapability = z.output<typeof HostingCapability>
 
+/** What a node of last resort asks, per million tokens: what its own supplier asks, and not by the hour. */
+export const BackstopPrice = z
+  .object({ promptPerMillion: NanoUsd.refine(isAmount), completionPerMillion: NanoUsd.refine(isAmount) })
+  .meta({ id: 'BackstopPrice', description: 'Per million tokens.' })
+export type BackstopPrice = z.output<typeof BackstopPrice>
+
 export const Capability = z
   .object({
     agentVersion: Text,
@@ -130,6 +138,9 @@ export const Capability = z
       .describe('What the agent found wrong while it measured, for the owner.'),
     region: Region.nullish().describe(
       'Where it stands, as its owner states it; absent or `null` when unsaid.',
+    ),
+    backstop: BackstopPrice.optional().describe(
+      'It serves only what no other node can, at this price; absent from every other node.',
     ),
     keepsNoPrompts: z
       .boolean()

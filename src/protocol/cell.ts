@@ -83,6 +83,8 @@ export const FollowReply = z.object({
   loading: z.array(ColdModel).optional(),
   /** Where the coordinator's own API is, when it has a listener of its own. */
   apiUrl: z.string().optional(),
+  /** With everything: tells the network's secret, under which keys are hashed, from another. */
+  keySecretCheck: z.string().optional(),
 })
 export type FollowReply = z.output<typeof FollowReply>
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { BackstopPrice } from '#protocol/capability.ts'
 import { NanoUsd } from '#protocol/money.ts'
 import { Region } from '#protocol/node-class.ts'
 import { EnergyConfig } from './energy-config.ts'
@@ -39,6 +40,8 @@ export const AgentConfig = z.object({
       apiKey: z.string().nullable(),
       /** Its owner says that it keeps no prompts. */
       keepsNoPrompts: z.boolean(),
+      /** It is paid by the token and serves only what no other node can. */
+      backstop: BackstopPrice.nullable(),
       slots: z.int().positive().nullable(),
     }),
   ]),

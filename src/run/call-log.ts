@@ -10,6 +10,7 @@ import type { CallObserver } from './call-observers.ts'
 
 /** Flat, as it is written. Amounts are billionths of a US dollar, as decimal text. */
 export interface CallEntry {
+  readonly event: 'call'
   readonly time: string
   readonly requestId: string
   readonly traceId?: string
@@ -226,6 +227,7 @@ function entryOf(call: OpenCall, totalMs: number): CallEntry {
   const { startedAtMs, requestId, traceId, status, cost, prompts } = call
   const isRefusal = status === null || status >= 400
   return {
+    event: 'call',
     time: new Date(startedAtMs).toISOString(),
     requestId,
     ...(traceId !== undefined && { traceId }),

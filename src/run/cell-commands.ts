@@ -27,7 +27,7 @@ import { type ListenFlags, listenOf, withListenFlags } from './listen-flags.ts'
 import { makeOwnFolder } from './own-folder.ts'
 import { clearReady, writeReady } from './ready-file.ts'
 import { type TelemetryFlags, telemetryOf, telemetryWarning, withTelemetryFlags } from './telemetry-flags.ts'
-import { type TokenizerFlags, tokenizerOption } from './tokenizers.ts'
+import { type TokenizerFlags, tokenizerOption, tokenizersOf } from './tokenizers.ts'
 import { keepWorkers, WORKERS_MAX } from './workers-keeper.ts'
 
 interface PartOptions extends GlobalOptions, ListenFlags, TelemetryFlags, TokenizerFlags {
@@ -128,7 +128,7 @@ async function runPart(context: CliContext, options: PartOptions, part: PartConf
       secretsFolder,
       listen,
       telemetry,
-      tokenizers: options.tokenizer,
+      tokenizers: tokenizersOf(options, null),
     },
     options.workers ?? 1,
     {

@@ -27,8 +27,8 @@ export const CellConfig = z.object({
   /** The least that is paid out at once. */
   payoutMin: NanoUsd.optional(),
   logLevel: z.enum(['info', 'warn', 'error']),
-  /** Files whose vocabularies count answers anew, by model. */
-  tokenizers: z.record(z.string(), z.string()).optional(),
+  /** Files whose vocabularies count answers anew, by model. `isOwn`: this machine's node serves it. */
+  tokenizers: z.record(z.string(), z.object({ path: z.string(), isOwn: z.boolean() })).optional(),
   /** Nothing that has to be asked for, unless given. */
   telemetry: TelemetryConfig.optional(),
 })

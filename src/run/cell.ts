@@ -5,6 +5,7 @@
 import { join } from 'node:path'
 import { type Coordinator, type CoordinatorOptions, openCoordinator } from '#coordinator/coordinator.ts'
 import { type CoordinatorService, serveCoordinator } from '#coordinator/coordinator-service.ts'
+import type { CoordinatorState } from '#coordinator/coordinator-state.ts'
 import { type Standby, standBy } from '#coordinator/standby.ts'
 import { createStandbyApi } from '#coordinator/standby-api.ts'
 import type { Batches } from '#gateway/batches/batches.ts'
@@ -13,12 +14,13 @@ import type { NetworkIdentity } from '#gateway/network-prover.ts'
 import type { Host, Journal, SharedJournals } from '#host/host.ts'
 import type { SqlStore } from '#host/sql-store.ts'
 import { assert } from '#kernel/assert.ts'
-import { base32, formatId, ID_BYTES } from '#kernel/id.ts'
-import { Problem } from '#protocol/problem.ts'
+import { formatId, ID_BYTES } from '#kernel/id.ts'
+import type { Problem } from '#protocol/problem.ts'
 import type { CellConfig } from './cell-config.ts'
 import type { CellTelemetry } from './cell-telemetry.ts'
 import { type CoordinatorHalf, openCoordinatorHalf } from './coordinator-half.ts'
 import type { Front } from './front.ts'
+import { checkKeySecret, keepKeySecret, needKeySecret } from './key-secret.ts'
 import { leaderProxy } from './leader-proxy.ts'
 import { keepNetworkKey } from './network-key.ts'
 import { createReach } from './reach.ts'
@@ -68,7 +70,6 @@ export interface KeptKeys {
 export type KeptCredentials = KeptKeys & { readonly apiUrl: string; readonly openaiBaseUrl: string }
 
 const SNAPSHOT_EVERY = 20_000
-const KEY_SECRET_BYTES = 32
 /** Leading from the start takes less. */
 const STANDBY_TOLD_AFTER_MS = 1_000
 
@@ -112,7 +113,7 @@ async function openWhole(parts: CellParts, config: CellConfig, opened: Opened): 
   const coordinator = await (parts.sharedJournals
     ? leadInTurn({ parts, config, opened }, parts.sharedJournals)
     : openCoordinator(host, coordinatorOptions(parts)))
-  const keySecret = keepSecret(host)
+  const keySecret = keepKeySecret(host, coordinator.state)
   const networkKeys = keepNetworkKey(host, coordinator.sequence() === 0 || parts.sharedJournals === null)
   const reach = createReach(host, config.listen, parts.telemetry)
   opened.service = serveCoordinator(host, coordinator, config)
@@ -127,7 +128,8 @@ async function openWhole(parts: CellParts, config: CellConfig, opened: Opened): 
   opened.batches = await serveBatches(parts, config, { gateway, front })
   const live = { processId: parts.processId, requestsOpen: gateway.requestsOpen }
   const { models } = opened.service
-  const known = { coordinator, models, keySecret, networkKeys, reach, front, live }
+  const ordered = opened.standby?.ordered() ?? null
+  const known = { coordinator, models, keySecret, networkKeys, reach, front, live, ordered }
   const half = await openCoordinatorHalf(parts, known, config)
   opened.half = half
   front.serveApi(async (request) => half.api.fetch(request))
@@ -149,17 +151,26 @@ async function openCoordinatorAlone(
   const coordinator = await leadInTurn({ parts, config, opened }, sharedJournals, (standby) => {
     const { networkName } = config
     const api = createStandbyApi(
-      { ...host, networkName, keySecret: keepSecret(host), standby },
+      { ...host, networkName, keySecret: keepKeySecret(host, standby.state), standby },
       { openAiBaseUrl: `${publicUrl}/v1`, onBug, ...reach.names() },
     )
     front.serveApi(async (request) => api.fetch(request))
     return ownUrl
   })
   opened.service = serveCoordinator(host, coordinator, { feeBps: config.feeBps, apiUrl: ownUrl })
-  const keySecret = keepSecret(host)
+  const keySecret = keepKeySecret(host, coordinator.state)
   const networkKeys = keepNetworkKey(host, coordinator.sequence() === 0)
   const { models } = opened.service
-  const known = { coordinator, models, keySecret, networkKeys, reach, front, live: null }
+  const known = {
+    coordinator,
+    models,
+    keySecret,
+    networkKeys,
+    reach,
+    front,
+    live: null,
+    ordered: opened.standby?.ordered() ?? null,
+  }
   const half = await openCoordinatorHalf(parts, known, config)
   opened.half = half
   front.serveApi(async (request) => half.api.fetch(request))
@@ -171,7 +182,7 @@ async function openGatewayAlone(parts: CellParts, config: CellConfig, opened: Op
   const reach = createReach(host, config.listen, parts.telemetry)
   const network = reach.identity(keepNetworkKey(host, false))
   const gateway = await openGatewayOn(parts, config, openSpool(host), {
-    keySecret: needSecret(host),
+    keySecret: needKeySecret(host),
     network,
   })
   opened.gateway = gateway
@@ -206,10 +217,16 @@ async function leadInTurn(
   serve: (standby: Standby) => string | null = () => null,
 ): Promise<Coordinator> {
   const { predecessor } = config
-  const standby = await standBy({ ...parts.host, journals }, { ...coordinatorOptions(parts), predecessor })
-  opened.standby = standby
+  const { crypto, secrets } = parts.host
   // A secret of its own would shut every key out that the network has given.
-  if (standby.leader().lastSequence > 0) needSecret(parts.host)
+  const check = (state: CoordinatorState): void => {
+    const kept = secrets.read('key-secret')
+    if (kept !== null) checkKeySecret(kept, { crypto }, state)
+  }
+  const options = { ...coordinatorOptions(parts), predecessor, check }
+  const standby = await standBy({ ...parts.host, journals }, options)
+  opened.standby = standby
+  if (standby.leader().lastSequence > 0) checkKeySecret(needKeySecret(parts.host), parts.host, standby.state)
   const apiUrl = serve(standby)
   const timer = parts.host.clock.after(STANDBY_TOLD_AFTER_MS, () =>
     parts.onStandby(standby.leader().holder, apiUrl),
@@ -245,25 +262,6 @@ async function openGatewayOn(
   )
   telemetry?.watchGateway(gateway)
   return gateway
-}
-
-/** The secret under which keys are hashed: made once, with the network. */
-function keepSecret({ secrets }: Host): string {
-  const kept = secrets.read('key-secret')
-  if (kept !== null) return kept
-  const made = base32(secrets.randomBytes(KEY_SECRET_BYTES))
-  secrets.write('key-secret', made)
-  return made
-}
-
-/** As the network has it: who joins a network cannot make one up. */
-function needSecret({ secrets }: Host): string {
-  const kept = secrets.read('key-secret')
-  if (kept !== null) return kept
-  throw new Problem(
-    'config_invalid',
-    'The network’s secret, under which API keys are hashed, is not on this machine. Give the folder of secrets of the coordinator that founded the network with --secrets, or a copy of it.',
-  )
 }
 
 function gatewayIdOf({ secrets }: Host): string {

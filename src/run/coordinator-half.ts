@@ -3,14 +3,16 @@ import { authenticatorOf, createControlApi } from '#coordinator/control-api.ts'
 import type { ControlServer } from '#coordinator/control-server.ts'
 import type { Coordinator } from '#coordinator/coordinator.ts'
 import { foundNetwork } from '#coordinator/found-network.ts'
-import { actAsNetwork } from '#coordinator/handlers/act.ts'
+import { act, actAsNetwork } from '#coordinator/handlers/act.ts'
 import { execute, type HandlerParts, hashSecret, newId } from '#coordinator/handlers/handler-parts.ts'
 import { mintKey } from '#coordinator/mint-key.ts'
 import type { ModelFleet } from '#coordinator/model-fleet.ts'
 import { makeJoinToken } from '#coordinator/network-proof.ts'
 import { openProjector } from '#coordinator/read-models/projector.ts'
 import { createQueries } from '#coordinator/read-models/queries.ts'
+import type { TakeoverOrder } from '#coordinator/standby.ts'
 import type { KeyPair } from '#host/host.ts'
+import { keySecretCheck, otherSecret } from '#host/key-secret.ts'
 import { secretOf } from '#protocol/join-token.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { Caller } from '#protocol/route.ts'
@@ -41,6 +43,8 @@ export interface CoordinatorHalfOptions {
   readonly networkKeys: KeyPair
   readonly reach: Pick<Reach, 'names' | 'identity' | 'certificate'>
   readonly front: Pick<Front, 'url' | 'publicUrl'>
+  /** Who told this process to lead, if it was told. */
+  readonly ordered: TakeoverOrder | null
   /** The gateway in this process, if there is one. */
   readonly live: HandlerParts['live']
 }
@@ -93,13 +97,18 @@ export async function openCoordinatorHalf(
     onBug,
     ...openPublicPages(clock),
   })
-  const organisationId = await execute(handlerParts, (turn) =>
-    foundNetwork(turn, {
+  const organisationId = await execute(handlerParts, (turn) => {
+    // Of networks that were founded before it was noted, too.
+    const check = keySecretCheck(crypto, keySecret)
+    if (turn.organisations({ kind: 'note_key_secret', check, nowMs: turn.nowMs })) throw otherSecret()
+    return foundNetwork(turn, {
       organisationId: newId('org', handlerParts),
       name: config.networkName,
       testBalance: config.testBalance,
-    }),
-  )
+    })
+  })
+  // Only now is there a journal of its own to write it to.
+  if (options.ordered) await act(handlerParts, options.ordered, { isOutside: true }, () => undefined)
   const keys = await keepKeys(handlerParts, { config, kept: parts.credentials.read(), organisationId })
   if (keys) parts.credentials.write({ apiUrl: url, openaiBaseUrl: `${url}/v1`, ...keys })
   return {

@@ -2,8 +2,11 @@
 import { join, resolve } from 'node:path'
 import { InvalidArgumentError, Option } from 'commander'
 import { batchLimits } from '#batch/batch-limits.ts'
+import { usd } from '#cli/arguments.ts'
 import { defaultModelId, parseModelSource } from '#engines/model-source.ts'
+import type { BackstopPrice } from '#protocol/capability.ts'
 import { Region } from '#protocol/node-class.ts'
+import { Problem } from '#protocol/problem.ts'
 import type { AgentConfig } from './agent-config.ts'
 
 export interface EngineFlags {
@@ -17,6 +20,7 @@ export interface EngineFlags {
   readonly upstream?: string
   readonly upstreamKey?: string
   readonly upstreamKeepsNothing?: boolean
+  readonly backstopPrice?: BackstopPrice
   readonly region?: Region
   readonly batch: boolean
   readonly batchDiscount: number
@@ -55,6 +59,10 @@ export function engineOptions(rootFolder: string): Option[] {
       'state that it keeps no prompts: callers may ask for such nodes alone',
     ),
     new Option(
+      '--backstop-price <usd>',
+      'with --upstream: serve only what no other node can, at this price per million tokens of prompt and answer, such as 0.15,0.60',
+    ).argParser(parseBackstop),
+    new Option(
       '--batch-discount <percent>',
       'what is taken off the ask for work of batches, which comes while there is nothing else',
     )
@@ -85,6 +93,13 @@ function parseCount(text: string): number {
   return count
 }
 
+function parseBackstop(text: string): BackstopPrice {
+  const [prompt, completion, ...more] = text.split(',')
+  if (prompt === undefined || completion === undefined || more.length > 0)
+    throw new InvalidArgumentError('Expected two prices in US dollars, of prompt and answer: 0.15,0.60.')
+  return { promptPerMillion: usd(prompt), completionPerMillion: usd(completion) }
+}
+
 function parseRegion(text: string): Region {
   const parsed = Region.safeParse(text)
   if (parsed.success) return parsed.data
@@ -97,6 +112,12 @@ function parseUpstream(text: string): string {
 }
 
 export function engineOf(flags: EngineFlags): AgentConfig['engine'] {
+  if (flags.backstopPrice !== undefined && flags.upstream === undefined) {
+    throw new Problem(
+      'config_invalid',
+      '--backstop-price is for a server of last resort, which --upstream URL names. A node with an engine of its own asks by the hour.',
+    )
+  }
   const slots = flags.slots ?? null
   if (flags.upstream !== undefined) {
     const keepsNoPrompts = flags.upstreamKeepsNothing === true
@@ -105,6 +126,7 @@ export function engineOf(flags: EngineFlags): AgentConfig['engine'] {
       baseUrl: flags.upstream,
       apiKey: flags.upstreamKey ?? null,
       keepsNoPrompts,
+      backstop: flags.backstopPrice ?? null,
       slots,
     }
   }

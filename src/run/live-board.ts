@@ -48,7 +48,7 @@ export function createLiveBoard(clock: Pick<Clock, 'nowMs' | 'elapsedMs' | 'afte
   const tallyOf = (tallies: Map<string, Tally>, name: string): Tally => {
     const known = tallies.get(name)
     if (known) return known
-    const made = new Tally(clock.elapsedMs())
+    const made = new Tally(clock.elapsedMs(), whole.sinceMs)
     if (tallies.size < NAMES_MAX) tallies.set(name, made)
     return made
   }

@@ -1,7 +1,8 @@
 import { HistogramSeries } from '#host/metrics.ts'
 import { LIVE_BOUNDS_MS } from '#protocol/live.ts'
 
-const WINDOW_TICKS = 10
+/** Ticks are a little late. */
+const WINDOW_MS = 10_500
 /** Times are of the last one to two of these. */
 const TIMES_MS = 30_000
 /** What has not moved for this long is forgotten. */
@@ -20,10 +21,15 @@ export class Tally {
   #movedMs: number
   #seen = 0
 
-  constructor(nowMs: number) {
-    this.#past.push({ atMs: nowMs, tokens: 0, requests: 0 })
+  constructor(nowMs: number, sinceMs: number = nowMs) {
+    this.#past.push({ atMs: sinceMs, tokens: 0, requests: 0 })
     this.#timesSinceMs = nowMs
     this.#movedMs = nowMs
+  }
+
+  /** From when on its rates are: others that begin now are compared with it if they begin there, too. */
+  get sinceMs(): number {
+    return this.#past[0]?.atMs ?? 0
   }
 
   firstToken(ms: number): void {
@@ -32,7 +38,7 @@ export class Tally {
 
   tick(nowMs: number): void {
     this.#past.push({ atMs: nowMs, tokens: this.tokens, requests: this.requests })
-    if (this.#past.length > WINDOW_TICKS + 1) this.#past.shift()
+    while (this.#past.length > 2 && nowMs - this.sinceMs > WINDOW_MS) this.#past.shift()
     if (nowMs - this.#timesSinceMs >= TIMES_MS) {
       this.#timesBefore = this.#times
       this.#times = new HistogramSeries(LIVE_BOUNDS_MS)

@@ -57,6 +57,12 @@ export interface RunningAgent {
   drain(graceMs: number): Promise<void>
 }
 
+/** Until its answers show another one. */
+const BACKSTOP_SPEED: ModelSpeed = {
+  prefillTokensPerSecond: 2_000,
+  decodeTokensPerSecond: 500,
+  decodeTokensPerSecondSingle: 50,
+}
 const UNMEASURED: ModelSpeed = {
   prefillTokensPerSecond: 0,
   decodeTokensPerSecond: 0,
@@ -114,7 +120,9 @@ async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartPart
   if (isOwn) hooks.onStep({ kind: 'measuring' })
   const speeds = new Map<string, ModelSpeed>()
   for (const model of engine.models()) {
-    const speed = await measureModel(engine, model.id, clock)
+    // A server that is paid by the token is not asked for nothing.
+    const isBackstop = config.engine.kind === 'openai' && config.engine.backstop !== null
+    const speed = isBackstop ? BACKSTOP_SPEED : await measureModel(engine, model.id, clock)
     speeds.set(model.id, speed)
     log.info('model.measured', { model: model.id, ...speed })
   }
@@ -270,8 +278,9 @@ const placeOf = ({
   engine,
   hosting,
   region,
-}: AgentConfig): Pick<Capability, 'region' | 'keepsNoPrompts'> => ({
+}: AgentConfig): Pick<Capability, 'region' | 'keepsNoPrompts' | 'backstop'> => ({
   ...(region && { region }),
+  ...(engine.kind === 'openai' && engine.backstop && { backstop: engine.backstop }),
   keepsNoPrompts:
     (engine.kind !== 'openai' || engine.keepsNoPrompts) && (hosting?.upstreamHosts.length ?? 0) === 0,
 })

@@ -129,7 +129,7 @@ async function runUp(
         payoutMin,
         logLevel,
         telemetry,
-        tokenizers: tokenizersOf(options, serving.engine),
+        tokenizers: tokenizersOf(options, options.agent ? serving.engine : null),
       },
       agent: options.agent
         ? {

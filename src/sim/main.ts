@@ -1,7 +1,7 @@
 /** `npm run sim`: runs seeds and prints how to replay the first one that fails. */
 import { parseArgs } from 'node:util'
 import { HOUR_MS, MINUTE_MS } from '#kernel/time.ts'
-import { administersIn, latePercentIn, type SimPlan } from './sim-plan.ts'
+import { administersIn, isMoodyIn, type SimPlan } from './sim-plan.ts'
 import { simulate } from './simulate.ts'
 
 const usage = `Usage: npm run sim -- [--seeds N] [--from S] [--twice] [--nodes N] [--minutes M] [--verbose]
@@ -41,7 +41,7 @@ let requests = 0
 let secondTries = 0
 for (let seed = from; seed < from + seeds; seed++) {
   try {
-    const plan = { administers: administersIn(seed), latePercent: latePercentIn(seed), ...override }
+    const plan = { administers: administersIn(seed), isMoody: isMoodyIn(seed), ...override }
     const run = await simulate(seed, plan)
     requests += run.gateways.admitted
     secondTries += run.gateways.hedged

@@ -24,6 +24,8 @@ test('demand makes replicas within a minute, and a lull takes them back one by o
   fleet.add({ ...model('m-100'), replicasMax: 3, slots: 2 })
   await busy(fleet, { model: 'm-100', perSecond: 4, forMs: 2 * MINUTE_MS })
   assert.equal(fleet.ready('m-100'), 3)
+  await busy(fleet, { model: 'm-100', perSecond: 0, forMs: 5 * MINUTE_MS })
+  assert.equal(fleet.ready('m-100'), 3, 'a lull of minutes takes none back')
   await busy(fleet, { model: 'm-100', perSecond: 0, forMs: 25 * MINUTE_MS })
   assert.equal(fleet.ready('m-100'), 1)
   assert.deepEqual(fleet.evicted.map(({ reason }) => reason), ['surplus', 'surplus'])
@@ -90,6 +92,29 @@ test('a removed model takes no new work, and its streams end whole before it is 
   await fleet.run(20 * SECOND_MS)
   assert.deepEqual([fleet.ended.finished, fleet.ended.failed], [4, []])
   assert.equal(fleet.nodes[0]?.open.models.size, 0)
+})
+
+test('a model waits for the memory of one whose streams are still ending', async () => {
+  const fleet = await runModelFleet({ seed: 9, nodesMib: [700] })
+  const [node] = fleet.nodes
+  assert.ok(node)
+  // The file of the second is on the disk already, so that it could load at once.
+  for (const name of ['m-300', 'm-400']) {
+    fleet.add(model(name))
+    await fleet.run(40 * SECOND_MS)
+    assert.equal(fleet.ready(name), 1)
+    if (name === 'm-300') fleet.remove(name)
+    await fleet.run(5 * SECOND_MS)
+  }
+  for (let index = 0; index < 8; index++) fleet.ask('m-400', 120)
+  await fleet.run(300)
+  fleet.remove('m-400')
+  fleet.add(model('m-300'))
+  for (let ms = 0; ms < 20 * SECOND_MS; ms += 50) {
+    await fleet.run(50)
+    assertBounds(fleet)
+  }
+  assert.deepEqual([fleet.ready('m-300'), fleet.ended.failed.length], [1, 0])
 })
 
 test('a coordinator that starts anew leaves what is loaded where it is', async () => {

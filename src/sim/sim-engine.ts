@@ -9,8 +9,8 @@ export interface SimEngineOptions {
   readonly models: readonly EngineModel[]
   readonly msPerToken: number
   readonly prefillMs: number
-  /** Now and then a prompt takes far longer to read than others: which ones is the engine's own, by this name. */
-  readonly late?: { readonly percent: number; readonly name: string }
+  /** Of its prompts, how many it reads far more slowly than others, and how many it fails: which ones its name decides. */
+  readonly moods?: { readonly latePercent: number; readonly sickPercent: number; readonly name: string }
 }
 
 /** What faults do to an engine. */
@@ -134,10 +134,11 @@ export function createSimEngine(
       clock.after(options.msPerToken * TOKENS_PER_DELTA * faults.slowness, step)
     }
 
-    const { late, prefillMs } = options
-    const isLate = late !== undefined && hashOf(`${late.name} ${prompt}`) % 100 < late.percent
+    const { moods, prefillMs } = options
+    const isLate = moods !== undefined && hashOf(`${moods.name} ${prompt}`) % 100 < moods.latePercent
+    const isSick = moods !== undefined && hashOf(`sick ${moods.name} ${prompt}`) % 100 < moods.sickPercent
     clock.after(prefillMs * faults.slowness * (isLate ? LATE_TIMES : 1), () => {
-      if (isDown && !isOver) run.fail(new Problem('engine_failed', 'The engine is down.'))
+      if ((isDown || isSick) && !isOver) run.fail(new Problem('engine_failed', 'The engine is down.'))
       else step()
     })
     return {

@@ -93,6 +93,8 @@ export function createSimHostedEngine(
     async close() {
       isUp = false
       timer.cancel()
+      // Runs that are still open are told, as by every engine.
+      engine.faults.crash(0)
       parts.open.models.delete(supervised)
       ready.reject(new Problem('cancelled', 'The engine was closed.'))
     },

@@ -14,8 +14,8 @@ export interface SimPlan {
   readonly askFactor?: number
   /** Owners and operators are at work, too: keys come and go, payouts are asked for and settled. */
   readonly administers?: boolean
-  /** Of the prompts that a node gets, how many it reads far more slowly than others; none unless given. */
-  readonly latePercent?: number
+  /** Nodes are late with some first tokens, and some fail most of what they get. */
+  readonly isMoody?: boolean
   readonly loadMs: number
   readonly latencyMsMax: number
   readonly busDelayMsMax: number
@@ -80,8 +80,8 @@ export function drawPlan(random: Random): SimPlan {
   }
 }
 
-/** In two of three seeds nodes are late now and then, so that second tries are worth it. */
-export const latePercentIn = (seed: number): number => (seed % 3 === 0 ? 0 : 2 * (seed % 5) + 2)
+/** In two of three seeds there is what second tries and putting nodes out are for. */
+export const isMoodyIn = (seed: number): boolean => seed % 3 !== 0
 
 /** In half of the seeds owners and operators are at work; what else a seed draws is the same with and without. */
 export const administersIn = (seed: number): boolean => seed % 2 === 0

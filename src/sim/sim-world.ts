@@ -276,7 +276,7 @@ export class SimWorld {
       models,
       msPerToken,
       prefillMs: 20 + 10 * msPerToken,
-      late: { percent: this.plan.latePercent ?? 0, name: slot.nodeId },
+      moods: moodsOf(this.plan, slot),
     })
     const decode = 1_000 / msPerToken
     slot.engine = engine
@@ -363,6 +363,16 @@ export class SimWorld {
     this.#failure ??= new Error(`${process.name} failed`, { cause: error })
   }
 }
+
+/** Of a sick node, which fails most of what it gets. */
+const SICK_PERCENT = 70
+const SICK_EVERY = 9
+
+const moodsOf = ({ isMoody = false }: SimPlan, { index, nodeId }: AgentSlot) => ({
+  latePercent: isMoody ? 3 : 0,
+  sickPercent: isMoody && index % SICK_EVERY === 4 ? SICK_PERCENT : 0,
+  name: nodeId,
+})
 
 const machine = {
   agentVersion: 'sim',

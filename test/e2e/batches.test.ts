@@ -1,5 +1,6 @@
 /** Files and batches by the stock client: results, money, and what comes of a batch whose network dies in the middle. */
 import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import OpenAI, { ConflictError, NotFoundError, toFile } from 'openai'
 import { costOf, networkFee } from '#ledger/price.ts'
@@ -225,6 +226,25 @@ test('what another organisation has is not there', async () => {
     await assert.rejects(attempt, NotFoundError)
   assert.equal((await other.files.list()).data.length, 0)
   assert.equal((await finished(id)).status, 'completed')
+})
+
+test('the command line submits a file, shows how far it is, and fetches the results', async () => {
+  const input = rig.path('input.jsonl')
+  writeFileSync(
+    input,
+    `${[chat('a', 'x'), chat('b', 'y', { stream: true })].map((line) => JSON.stringify(line)).join('\n')}\n`,
+  )
+  const submitted = await rig.run(['batch', 'submit', input, '--watch', '--json', ...network.options])
+  assert.equal(submitted.code, 0, submitted.stderr)
+  const batch = JSON.parse(submitted.stdout)
+  assert.deepEqual(batch.request_counts, { total: 2, completed: 1, failed: 1 })
+  const files = ['--out', rig.path('out.jsonl'), '--errors', rig.path('errors.jsonl')]
+  const fetched = await rig.run(['batch', 'fetch', batch.id, ...files, ...network.options])
+  assert.equal(fetched.code, 0, fetched.stderr)
+  assert.match(readFileSync(rig.path('out.jsonl'), 'utf8'), /"custom_id":"a"/)
+  assert.match(readFileSync(rig.path('errors.jsonl'), 'utf8'), /"custom_id":"b"/)
+  const listed = await rig.run(['batch', ...network.options])
+  assert.match(listed.stdout, new RegExp(`${batch.id} +completed +tiny +1/2 +1`))
 })
 
 test('a network that is killed again and again delivers each line once, and is paid for each once', async () => {

@@ -12,6 +12,8 @@ export interface ModelServer {
   readonly sha256: string
   /** Bytes after which an answer stops and is kept open; null: none does. */
   holdAt: number | null
+  /** Where `/elsewhere/…` sends on to. */
+  sendsOnTo: string
   close(): Promise<void>
 }
 
@@ -31,6 +33,8 @@ export async function startModelServer(file: Buffer): Promise<ModelServer> {
       const siblings = ['README.md', 'tiny.Q4_K_M.gguf'].map((rfilename) => ({ rfilename }))
       return void response.setHeader('content-type', 'application/json').end(JSON.stringify({ siblings }))
     }
+    if (path.startsWith('/elsewhere/'))
+      return void response.writeHead(302, { location: modelServer.sendsOnTo }).end()
     if (!/^\/(owner\/repo\/resolve\/main\/)?tiny[\w.-]*\.gguf$/.test(path)) return void response.writeHead(404).end()
     const rest = file.subarray(from)
     response.writeHead(from > 0 ? 206 : 200, {
@@ -49,6 +53,7 @@ export async function startModelServer(file: Buffer): Promise<ModelServer> {
     requests,
     sha256,
     holdAt: null,
+    sendsOnTo: '',
     async close() {
       server.closeAllConnections()
       server.close()

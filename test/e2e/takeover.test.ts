@@ -1,5 +1,7 @@
 /** A network on PostgreSQL whose leading coordinator dies, is stopped and wakes up, or hands over in order. */
 import assert from 'node:assert/strict'
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { createClient } from '#protocol/client.ts'
 import { routes } from '#protocol/routes.ts'
@@ -83,6 +85,34 @@ test('a standby that is told to takes over from a leader that lives, which then 
     return health?.role === 'standby'
   })
   await until('the gateway to follow', () => network.operator.checkLedger().catch(() => null))
+  const { items } = await network.operator.listAudit({ query: { limit: 100 } })
+  const [ordered, ...others] = items.filter(({ act }) => act === 'takeOver')
+  assert.deepEqual([ordered?.outcome, ordered?.actor.kind, others.length], ['done', 'key', 0])
+  assert.deepEqual(ordered?.actor.scopes, ['operator'])
+})
+
+test('a coordinator and a gateway whose secret is another one are told so, and the network goes on', {
+  skip,
+}, async () => {
+  const { rig, nats, postgres, network } = outgrown
+  const secrets = rig.path('other-secrets')
+  mkdirSync(secrets, { mode: 0o700 })
+  copyFileSync(rig.path('shared-secrets/network-key'), join(secrets, 'network-key'))
+  writeFileSync(join(secrets, 'key-secret'), 'another-secret', { mode: 0o600 })
+  const common = ['--bus', nats.url, '--secrets', secrets, '--port', '0']
+  const ends = await Promise.all([
+    rig.run(['coordinator', '--data', rig.path('stranger'), '--database', postgres.url, ...common]),
+    rig.run(['gateway', '--data', rig.path('strange-gateway'), ...common]),
+  ])
+  for (const { code, stdout, stderr } of ends) {
+    const output = `${stdout}${stderr}`
+    assert.notEqual(code, 0, output)
+    assert.match(
+      output,
+      /`key-secret` in the folder of secrets\) is not the one of this network\. Give the folder/,
+    )
+  }
+  assert.equal((await network.operator.checkLedger()).sum, 0n)
 })
 
 test('a leader that is ended in order hands over at once', { skip }, async () => {

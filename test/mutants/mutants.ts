@@ -340,7 +340,8 @@ export const mutants: readonly Mutant[] = [
     breaks: 'two nodes write into one answer',
     world: small({ engine_slow: 2_000 }, { thinkMs: 500, loadMs: 6 * MINUTE_MS }),
     seeds: 40,
-    found: /has two outcomes|no token is lost, repeated or foreign|a finished answer is whole/,
+    found:
+      /has two outcomes|is told of while it is open|no token is lost, repeated or foreign|a finished answer is whole/,
   },
   {
     name: 'apply-old-presence-reports',

@@ -82,7 +82,7 @@ export function createModelHost(ports: ModelHostPorts, options: ModelHostOptions
   }
 
   function pump(): void {
-    if (working || isClosed) if (usedMib + needMib <= options.memoryMib || entry.abort.signal.aborted) return
+    if (working || isClosed) return
     const waiting = [...entries.values()].filter(({ stage }) => stage === 'waiting')
     const here = new Set(files.keys())
     const next = waiting.find(({ wanted }) => here.has(wanted.key)) ?? waiting[0]
@@ -145,7 +145,7 @@ export function createModelHost(ports: ModelHostPorts, options: ModelHostOptions
     for (;;) {
       const loaded = [...entries.values()].filter((other) => other !== entry && other.engine)
       const usedMib = loaded.reduce((sum, other) => sum + needMibOf(other), 0)
-      return
+      if (usedMib + needMib <= options.memoryMib || entry.abort.signal.aborted) return
       if (!loaded.some(({ stage }) => stage === 'draining'))
         throw tooLarge(entry.wanted.model, needMib, options.memoryMib - usedMib)
       await new Promise<void>((resolve) => {
@@ -155,7 +155,7 @@ export function createModelHost(ports: ModelHostPorts, options: ModelHostOptions
   }
 
   function fail(entry: HostedEntry, problem: Problem): void {
-    if (entry.abort.signal.aborted) if (entry.open === 0) return void unload(entry)
+    if (entry.abort.signal.aborted) return void unload(entry)
     entry.problem = problem
     entry.engine?.close().catch(() => undefined)
     entry.engine = null
@@ -176,7 +176,7 @@ export function createModelHost(ports: ModelHostPorts, options: ModelHostOptions
       entry.engine?.close().catch(() => undefined)
       return
     }
-    return void unload(entry)
+    if (entry.open === 0) return void unload(entry)
     entry.drainTimer = clock.after(DRAIN_MS_MAX, () => void unload(entry))
   }
 

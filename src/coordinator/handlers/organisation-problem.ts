@@ -57,6 +57,7 @@ const conflicts: Readonly<Record<Conflict, string>> = {
   scopes_empty: 'A key, a member or a service account needs a scope.',
   expiry_past: 'It would have expired already.',
   key_exists: 'There is such a key already.',
+  key_secret_differs: 'Keys are hashed under another secret.',
   key_revoked: 'That key was revoked.',
   key_expired: 'That key has expired.',
   key_not_expired: 'That key has not expired.',

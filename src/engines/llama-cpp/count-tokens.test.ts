@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { EngineRequest } from '#protocol/engine-request.ts'
 import { countTokens, type Vocabulary } from './count-tokens.ts'
 
 test('without ids an answer counts as the tokenizer spells it', () => {
@@ -27,10 +28,17 @@ test('ids that spell something else count as the text', () => {
 })
 
 test('an embedding has no prompt to count, nor has a chat that the template refuses', () => {
-  const embedding = { kind: 'embedding', requestId: 'r', model: 'm', inputs: ['a'] } as const
+  const embedding: EngineRequest = { kind: 'embedding', requestId: 'r', model: 'm', inputs: ['a'] }
   assert.equal(countTokens({ request: embedding, text: '', tokenIds: null }, words).promptTokens, null)
   const sampling = { temperature: 0, topP: 1, stop: [], frequencyPenalty: 0, presencePenalty: 0 }
-  const request = { kind: 'chat', requestId: 'r', model: 'm', messages: [], maxTokens: 1, sampling } as const
+  const request: EngineRequest = {
+    kind: 'chat',
+    requestId: 'r',
+    model: 'm',
+    messages: [],
+    maxTokens: 1,
+    sampling,
+  }
   assert.equal(countTokens({ request, text: '', tokenIds: null }, words).promptTokens, null)
 })
 

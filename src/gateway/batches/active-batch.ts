@@ -99,8 +99,7 @@ export class ActiveBatch {
   }
 
   giveUpRunning(problem: Problem): void {
-    for (const run of this.running.values()) run.giveUp(problem)
-    this.running.clear()
+    for (const run of [...this.running.values()]) run.giveUp(problem)
   }
 
   async close(): Promise<void> {

@@ -195,7 +195,7 @@ export class BatchRunner {
     const { stop, cancellingAtMs, expiringAtMs } = active.batch
     const sinceMs = cancellingAtMs ?? expiringAtMs
     if (stop === null || sinceMs === null || nowMs < sinceMs + drainMs) return
-    active.giveUpRunning(new Problem('cancelled', 'The batch was stopped.'))
+    active.giveUpRunning(new Problem('unavailable', 'The batch was stopped.'))
   }
 
   #isChunkDue(active: ActiveBatch): boolean {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MINUTE_MS } from '#kernel/time.ts'
 import { consumerAccount, EXTERNAL_TEST } from '#ledger/ledger.ts'
+import { FrameType } from '#protocol/frame.ts'
 import { Problem } from '#protocol/problem.ts'
 import { PAYER } from '#sim/test-world.ts'
 import { batchNetwork, line, openTestHome, takeBatches } from './test-batches.ts'
@@ -112,6 +113,27 @@ test('a line that every node fails on is an error of its own, and the others are
   assert.deepEqual([batch.status, batch.request_counts], ['completed', { total: 2, completed: 1, failed: 1 }])
   const bad = await home.results(batch.error_file_id)
   assert.deepEqual([...bad.keys()], ['poison'])
+})
+
+test('of a line that fails in one of its choices the other is paid, told in the cost, and kept no longer', async () => {
+  const { home, node, run, agent, machine, outcomes } = await batchNetwork()
+  const id = await home.order([line('a', { n: 2 })])
+  await run(1_000)
+  const [first, second] = node.open()
+  assert.ok(first && second)
+  agent.sendJson(FrameType.started, first.stream, { promptTokens: 4 })
+  agent.delta(first.stream, 'ok', 2)
+  // The one is about to be metered when the other fails.
+  agent.end(first.stream, { promptTokens: 4, completionTokens: 2 })
+  agent.fail(second.stream, 'invalid_request')
+  await run(5_000)
+  const batch = await home.batch(id)
+  assert.deepEqual([batch.status, batch.request_counts.failed], ['completed', 1])
+  const paid = outcomes.filter(({ outcome }) => outcome === 'completed')
+  assert.equal(paid.length, 1)
+  assert.deepEqual([batch.usage.input_tokens, batch.usage.output_tokens], [4, 2])
+  await run(5_000)
+  assert.equal(machine.disk.durable('spool').length, 0)
 })
 
 test('without money a batch waits and says so, and with money it goes on', async () => {

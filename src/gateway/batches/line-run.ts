@@ -44,7 +44,7 @@ export interface LineOrder {
 }
 
 export interface LineRun {
-  /** Gives up what has not ended; nothing is told any more. */
+  /** Gives up what has not ended. It is told all the same: an answer that is being paid for is one. */
   giveUp(problem: Problem): void
 }
 
@@ -88,7 +88,7 @@ function askedOf(
   return asked
 }
 
-/** Begins a line. Exactly one of `told` is called, once, unless it is given up; perhaps at once. */
+/** Begins a line. Exactly one of `told` is called, once, when nothing of it runs any more; perhaps at once. */
 export function runLine(parts: LineParts, order: LineOrder, told: LineTold): LineRun {
   const run = new Running(parts, order, told)
   run.begin()
@@ -103,6 +103,9 @@ class Running implements LineRun {
   readonly #createdAtMs: number
   readonly #answers: Map<number, { meteredId: string; answer: KeptAnswer }>
   readonly #runs: RequestRun[] = []
+  /** Runs that have not ended: what they bring is paid for. */
+  #open = 0
+  #failure: Problem | null = null
   #isOver = false
 
   constructor(parts: LineParts, order: LineOrder, told: LineTold) {
@@ -139,13 +142,13 @@ class Running implements LineRun {
       if (sink) tellAgain(answer, sink)
     }
     for (const [choice, sink] of sinks.entries()) {
-      if (!this.#answers.has(choice) && !this.#isOver) this.#admit(asked, choice, sink)
+      if (!this.#answers.has(choice) && !this.#failure) this.#admit(asked, choice, sink)
     }
+    this.#endWhenFailed()
   }
 
   giveUp(problem: Problem): void {
-    this.#isOver = true
-    for (const run of this.#runs) run.fail(problem)
+    if (!this.#isOver) this.#fail(problem)
   }
 
   #admit(asked: Asked, choice: number, sink: RunSink): void {
@@ -164,6 +167,7 @@ class Running implements LineRun {
       this.#answers.set(choice, { meteredId, answer })
       return formatKept(answer)
     }
+    this.#open++
     const run = gateway.admit(
       {
         requestId: meteredId,
@@ -186,22 +190,37 @@ class Running implements LineRun {
           sink.onEmbedding(vectors)
         },
         onFinish: (result) => {
-          if (!this.#isOver) sink.onFinish(result)
+          this.#open--
+          sink.onFinish(result)
+          this.#endWhenFailed()
         },
-        onProblem: (problem) => this.#failed(problem),
+        onProblem: (problem) => {
+          this.#open--
+          this.#fail(problem)
+        },
         onCut: () => assert(false, 'nobody reads slowly here'),
       },
       caller,
     )
-    if (run instanceof Problem) this.#failed(run)
-    else this.#runs.push(run)
+    if (run instanceof Problem) {
+      this.#open--
+      this.#fail(run)
+    } else this.#runs.push(run)
   }
 
-  /** One choice failed, and with it the line, for now; the others end as they will and are kept. */
-  #failed(problem: Problem): void {
-    if (this.#isOver) return
+  /** One choice failed, and with it the line, for now; those of the others that are being paid for are kept. */
+  #fail(problem: Problem): void {
+    if (!this.#failure) {
+      this.#failure = problem
+      for (const run of this.#runs) run.fail(problem)
+    }
+    this.#endWhenFailed()
+  }
+
+  #endWhenFailed(): void {
+    const problem = this.#failure
+    if (!problem || this.#open > 0 || this.#isOver) return
     this.#isOver = true
-    for (const run of this.#runs) run.fail(problem)
     if (mayComeRight(problem)) this.#told.onProblem(problem, this.#answers)
     else this.#deliver(problemReply(this.#requestId, problem))
   }

@@ -23,7 +23,7 @@ const refused: readonly [
   deltas: readonly Partial<DataPayload>[],
   why: RegExp,
 ][] = [
-  ['padding', chat(), Array.from({ length: 9 }, () => ({ tokenCount: 64 })), /576 tokens without text/],
+  ['padding', chat(), Array.from({ length: 600 }, () => ({ tokenCount: 1 })), /513 pieces without text/],
   ['endless text', chat(), [{ text: 'x'.repeat(400_000), tokenCount: 1 }], /more text than/],
   ['text of no tokens', chat(), [{ text: 'x'.repeat(400_000) }], /more text than/],
   ['logprobs unasked', chat(), [{ text: 'a', tokenCount: 1, detail: { logprobs: [] } }], /nobody asked for/],

@@ -2,29 +2,28 @@
  * What one node may say in answer to one request. Each delta is held against it as it comes, for a few hundred
  * nanoseconds; what no honest engine would send is told, and its node is left. At the end it bounds what is paid.
  */
-import { STREAM_CREDIT_BYTES } from '#protocol/agent-link.ts'
 import type { ToolCallDelta } from '#protocol/delta-detail.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
 import type { DataPayload } from '#protocol/frame.ts'
 
 /** No vocabulary has longer tokens on the average of an answer; and what an answer may have beyond it. */
 const TOKEN_BYTES_MAX = 64
-const TEXT_BYTES_FREE = STREAM_CREDIT_BYTES
-/** Tokens in a row without text: the name of a tool and what stands around a call are silent, endless padding is too. */
-const SILENT_TOKENS_MAX = 512
+const TEXT_BYTES_FREE = 256 * 1024
+/** Deltas in a row without text: the name of a tool and what stands around a call are silent, endless padding is too. */
+const SILENT_DELTAS_MAX = 512
 /** Tokens without text that are paid all the same: control tokens, and what stands around each call of a tool. */
 const SILENT_TOKENS_PAID = 16
 const SILENT_TOKENS_PAID_A_CALL = 64
 /** In one delta. */
 const LOGPROBS_MAX = 4_096
-/** An agent pauses its engine once its credit is used up, and what is on its way then still comes. */
-const UNCREDITED_BYTES_MAX = 2 * STREAM_CREDIT_BYTES
+/** An agent pauses its engine once its credit is used up, 256 KiB at first in old ones; what is on its way still comes. */
+const UNCREDITED_BYTES_MAX = 512 * 1024
 
 export class AnswerBounds {
   readonly #request: EngineRequest
   readonly #textBytesMax: number
   #textBytes = 0
-  #silentTokens = 0
+  #silentDeltas = 0
   #calls = 0
   #hasVectors = false
 
@@ -35,10 +34,10 @@ export class AnswerBounds {
   }
 
   /** Takes the next delta. What no honest engine would have sent, in words; `null` when all is well. */
-  take({ text, tokenCount, detail }: DataPayload, uncreditedBytes: number): string | null {
+  take({ text, detail }: DataPayload, uncreditedBytes: number): string | null {
     this.#textBytes += utf8Bytes(text)
-    if (text.length > 0) this.#silentTokens = 0
-    else this.#silentTokens += tokenCount
+    if (text.length > 0) this.#silentDeltas = 0
+    else this.#silentDeltas++
     if (this.#request.kind === 'embedding') return 'text in answer to a request for embeddings'
     if (uncreditedBytes > UNCREDITED_BYTES_MAX) return 'more than it was given credit for'
     if (detail) {
@@ -46,7 +45,7 @@ export class AnswerBounds {
       if (strange) return strange
     }
     if (this.#textBytes > this.#textBytesMax) return 'more text than its tokens can hold'
-    if (this.#silentTokens > SILENT_TOKENS_MAX) return `${this.#silentTokens} tokens without text`
+    if (this.#silentDeltas > SILENT_DELTAS_MAX) return `${this.#silentDeltas} pieces without text`
     return null
   }
 
@@ -60,7 +59,7 @@ export class AnswerBounds {
     for (const call of toolCalls) {
       if (!this.#isInOrder(call)) return 'calls of tools out of their order'
       this.#textBytes += utf8Bytes(call.name ?? '') + utf8Bytes(call.arguments ?? '')
-      this.#silentTokens = 0
+      this.#silentDeltas = 0
     }
     return null
   }

@@ -15,11 +15,17 @@ export interface Recounter {
   close(): void
 }
 
+/** Counts the tokens of one model. */
+export interface ModelCounter {
+  readonly counter: TokenCounter
+  /** The operator's own node serves it: while that is alone, there is nobody to be checked. */
+  readonly isOwn: boolean
+}
+
 export interface RecounterParts {
   readonly random: Random
   readonly log: Log
-  /** By model. */
-  readonly counters: ReadonlyMap<string, TokenCounter>
+  readonly counters: ReadonlyMap<string, ModelCounter>
   /** Nodes that serve it now. */
   readonly serving: (model: string) => number
 }
@@ -77,9 +83,10 @@ export function createRecounter({ random, log, counters, serving }: RecounterPar
 
   return {
     keep(request, nodeId) {
-      const counter = counters.get(request.model)
-      // A network of one node is its operator's own.
-      if (!counter || request.kind === 'embedding' || serving(request.model) < 2) return null
+      const known = counters.get(request.model)
+      if (!known || request.kind === 'embedding') return null
+      const { counter, isOwn } = known
+      if (isOwn && serving(request.model) < 2) return null
       const record = recordOf(nodeId)
       if (record.answers++ >= ANSWERS_FIRST && record.strikes === 0 && !random.chance(1, SAMPLE)) return null
       counter.warm()
@@ -90,7 +97,7 @@ export function createRecounter({ random, log, counters, serving }: RecounterPar
       })
     },
     close() {
-      for (const counter of counters.values()) counter.close()
+      for (const { counter } of counters.values()) counter.close()
     },
   }
 }

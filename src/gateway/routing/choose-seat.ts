@@ -38,9 +38,9 @@ const LOAD_FACTOR = 1.25
 /** A node that is idle for most of its time has not too much, however little the others have. */
 const BUSY_SHARE_FREE = 0.1
 const SLOTS_SHARE_FREE = 0.5
-/** What is warm decides from so many tokens on, or when it is most of the prompt. */
+/** What is warm decides from so many tokens on, or when it is a good part of a conversation. */
 const WARM_TOKENS_MIN = 256
-const WARM_SHARE_MIN = 0.5
+const WARM_SHARE_MIN = 0.25
 /** How much a node's load of late weighs: it may get such work from elsewhere again. */
 const LOAD_WEIGHT = 0.25
 const BUSY_SHARE_MAX = 0.95
@@ -52,7 +52,8 @@ export function chooseSeat<N extends SeatNode>(
   at: { nowMs: number; random: Random },
 ): Chosen<N> | null {
   const { nowMs, random } = at
-  const canTake = (seat: Seat<N>): boolean => seat.canTake(nowMs) && ask.accepts(seat)
+  const canTake = (seat: Seat<N>): boolean =>
+    (ask.mayTry || seat.health.isIn) && seat.canTake(nowMs) && ask.accepts(seat)
   const chosen = (seat: Seat<N>): Chosen<N> => ({
     seat,
     warmTokens: table.prefixes.warmTokens(seat, ask.prompt),

@@ -118,7 +118,10 @@ interface TestItem extends Waiting {
 function setup() {
   const queue = new FairQueue<TestItem>()
   const items: TestItem[] = []
-  const push = (organisationId: string, part: { work?: number; priority?: RequestPriority } = {}): TestItem => {
+  const push = (
+    organisationId: string,
+    part: { work?: number; priority?: RequestPriority } = {},
+  ): TestItem => {
     const ticket = items.length + 1
     const name = `${organisationId}${ticket}`
     const item = { organisationId, ticket, name, priority: 'default', work: 1_000, ...part } as const

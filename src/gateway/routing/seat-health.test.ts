@@ -83,8 +83,8 @@ test('never more than half of the nodes are out, and one alone never is', () => 
 test('where only nodes that are out serve a request, one of them is better than nobody', () => {
   const { table, fail } = setup(2)
   for (const nowMs of [1_000, 2_000, 3_000]) fail(nowMs)
-  const ask = askFor(['hello'], { accepts: ({ nodeId }) => nodeId === 'a' })
-  assert.equal(chooseSeat(table, ask, { nowMs: 4_000, random: createRandom(1) })?.seat.nodeId, 'a')
+  const ask = askFor(['hello'], { accepts: ({ node }) => node.nodeId === 'a' })
+  assert.equal(chooseSeat(table, ask, { nowMs: 4_000, random: createRandom(1) })?.seat.node.nodeId, 'a')
 })
 
 test('a node that is far slower than it promised, while the others are not, is put out', () => {
@@ -129,6 +129,7 @@ const chosen = (table: TestTable, nowMs: number): Set<string | undefined> =>
   new Set(
     Array.from(
       { length: 20 },
-      (_, seed) => chooseSeat(table, askFor([`${seed}`]), { nowMs, random: createRandom(seed) })?.seat.nodeId,
+      (_, seed) =>
+        chooseSeat(table, askFor([`${seed}`]), { nowMs, random: createRandom(seed) })?.seat.node.nodeId,
     ),
   )

@@ -9,8 +9,8 @@ import { type AccessLog, openAccessLog } from './access-log.ts'
 
 test('each entry is one line of JSON, in a file for this user alone', async (t) => {
   const { file, log, lines } = setup(t)
-  log.write({ requestId: 'req_1', prompt: 'two\nlines "quoted"', status: 200 })
-  log.write({ requestId: 'req_2', code: null })
+  log.write({ event: 'call', requestId: 'req_1', prompt: 'two\nlines "quoted"', status: 200 })
+  log.write({ event: 'call', requestId: 'req_2', code: null })
   await until(() => lines().length === 2)
   assert.deepEqual(lines(), [
     { event: 'call', requestId: 'req_1', prompt: 'two\nlines "quoted"', status: 200 },
@@ -23,9 +23,9 @@ test('what waits is written when it closes, and nothing afterwards', async (t) =
   const { log, lines } = setup(t)
   // The file is opened by the way; a process lives longer than that.
   await pause(20)
-  log.write({ requestId: 'req_1' })
+  log.write({ event: 'call', requestId: 'req_1' })
   log.close()
-  log.write({ requestId: 'req_2' })
+  log.write({ event: 'call', requestId: 'req_2' })
   log.close()
   assert.deepEqual(lines(), [{ event: 'call', requestId: 'req_1' }])
 })

@@ -22,8 +22,8 @@ export interface AccessLog {
   close(): void
 }
 
-const BUFFER_BYTES = 16 * 1024
-const WRITE_BYTES_MAX = 64 * 1024
+/** The stream measures all that waits anew at each write: a line at a time that would cost more than the line. */
+const WRITE_LENGTH_MIN = 16 * 1024
 const FLUSH_EVERY_MS = 1_000
 /** Lines that a disk which hangs has not taken; beyond it they are dropped. */
 const WAITING_BYTES_MAX = 8 * 1024 * 1024
@@ -33,47 +33,49 @@ export function openAccessLog({ file, bytesMax, filesMax }: AccessLogOptions): A
   const stream = openStream(file)
   let bytes = file === null ? 0 : sizeOf(file)
   let isOpen = true
-  let isBroken = false
+  let waiting: string[] = []
+  let waitingLength = 0
+  const writeWaiting = (): void => {
+    if (waitingLength === 0) return
+    stream.write(waiting.join(''))
+    waiting = []
+    waitingLength = 0
+  }
+  const timer = setInterval(writeWaiting, FLUSH_EVERY_MS)
+  timer.unref()
   const rotate = (): void => {
     if (file === null) return
     bytes = 0
+    writeWaiting()
     try {
       for (let number = filesMax; number >= 1; number--) {
         const from = number === 1 ? file : `${file}.${number - 1}`
         if (existsSync(from)) renameSync(from, `${file}.${number}`)
       }
-      // What waits in memory goes to either file, whole lines at a time.
+      // What is on its way goes to either file, whole lines at a time.
       stream.reopen()
     } catch {
-      isBroken = true // It goes on in the file that it has; another try is made when that grew as much again.
+      // It goes on in the file that it has; another try is made when that grew as much again.
     }
   }
-  const logger = pino(
-    {
-      base: null,
-      timestamp: false,
-      // In the place of a level, which all lines would share.
-      formatters: { level: () => ({ event: 'call' }) },
-    },
-    {
-      write(line: string) {
-        bytes += Buffer.byteLength(line)
-        if (bytes > bytesMax) {
-          rotate()
-          bytes = isBroken ? 0 : Buffer.byteLength(line)
-          isBroken = false
-        }
-        stream.write(line)
-      },
-    },
-  )
   return {
     write(fields) {
-      if (isOpen) logger.info(fields)
+      if (!isOpen) return
+      const line = `${JSON.stringify(fields)}\n`
+      bytes += line.length
+      if (bytes > bytesMax) {
+        rotate()
+        bytes = line.length
+      }
+      waiting.push(line)
+      waitingLength += line.length
+      if (waitingLength >= WRITE_LENGTH_MIN) writeWaiting()
     },
     close() {
       if (!isOpen) return
       isOpen = false
+      clearInterval(timer)
+      writeWaiting()
       try {
         stream.flushSync()
       } catch {
@@ -93,9 +95,6 @@ function openStream(file: string | null) {
       dest: file ?? stdout.fd,
       // Nobody waits for a line to be written.
       sync: false,
-      minLength: BUFFER_BYTES,
-      maxWrite: WRITE_BYTES_MAX,
-      periodicFlush: FLUSH_EVERY_MS,
       maxLength: WAITING_BYTES_MAX,
       mode: 0o600,
     })

@@ -1,0 +1,90 @@
+/** A server with OpenAI's API whose answers a test words: `tokens=N pause=MS` in the last message, then `stay` or `crash`. */
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+export interface MockUpstream {
+  readonly baseUrl: string
+  /** Told when a caller leaves before its answer is over, by `performance.now`, with the name that its prompt gives. */
+  onLeft: (name: string, atMs: number) => void
+  /** Answers under way. */
+  readonly open: () => number
+  close(): Promise<void>
+}
+
+const MODEL = 'mock'
+
+export async function openMockUpstream(): Promise<MockUpstream> {
+  let open = 0
+  const upstream = { onLeft: (_name: string, _atMs: number): void => undefined }
+  const server = createServer((request, response) => {
+    if (request.url === '/v1/models') {
+      response.setHeader('content-type', 'application/json')
+      response.end(
+        JSON.stringify({ object: 'list', data: [{ id: MODEL, object: 'model', max_model_len: 100_000 }] }),
+      )
+      return
+    }
+    open++
+    void answer(request, response, (name, atMs) => upstream.onLeft(name, atMs)).finally(() => void open--)
+  })
+  server.keepAliveTimeout = 60_000
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  return Object.assign(upstream, {
+    baseUrl: `http://127.0.0.1:${port}/v1`,
+    open: () => open,
+    async close() {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    },
+  })
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  onLeft: (name: string, atMs: number) => void,
+): Promise<void> {
+  const prompt = await readPrompt(request)
+  const number = (name: string): number => Number(new RegExp(`${name}=(\\d+)`).exec(prompt)?.[1] ?? 0)
+  const [tokens, pauseMs] = [number('tokens'), number('pause')]
+  let hasLeft = false
+  response.on('close', () => {
+    hasLeft = true
+    if (!response.writableFinished) onLeft(/name=(\S+)/.exec(prompt)?.[1] ?? '', performance.now())
+  })
+  response.writeHead(200, { 'content-type': 'text/event-stream' })
+  const event = (value: unknown): boolean => response.write(`data: ${JSON.stringify(value)}\n\n`)
+  const chunk = (delta: object, finish_reason: string | null = null): boolean =>
+    event({
+      id: 'c',
+      object: 'chat.completion.chunk',
+      created: 1,
+      model: MODEL,
+      choices: [{ index: 0, delta, finish_reason }],
+    })
+  for (let token = 0; token < tokens && !hasLeft; token++) {
+    const isRoomy = chunk({ content: `t${token} ` })
+    if (pauseMs > 0) await sleep(pauseMs)
+    // Whoever does not read: neither would an engine compute on.
+    else if (!isRoomy)
+      await Promise.race([once(response, 'drain'), once(response, 'close')]).catch(() => undefined)
+  }
+  if (hasLeft) return
+  if (prompt.includes('stay')) return
+  if (prompt.includes('crash')) return void response.destroy()
+  chunk({}, 'stop')
+  const usage = { prompt_tokens: 5, completion_tokens: tokens, total_tokens: tokens + 5 }
+  event({ id: 'c', object: 'chat.completion.chunk', created: 1, model: MODEL, choices: [], usage })
+  response.end('data: [DONE]\n\n')
+}
+
+async function readPrompt(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of request) chunks.push(chunk as Buffer)
+  const { messages } = JSON.parse(Buffer.concat(chunks).toString()) as { messages: { content: string }[] }
+  return messages.at(-1)?.content ?? ''
+}
