@@ -29,10 +29,11 @@ export const waitMsOf: Readonly<Record<RequestPriority, number>> = {
   default: QUEUE_WAIT_MS,
   bulk: 600_000,
 }
-/** Overload: more comes than goes, by these factors until it begins and until it ends, and one would wait so long. */
+/** Overload: more comes than goes, by these factors until it begins and until it ends, somebody has waited all the time, and one would wait so long. */
 const RATE_WINDOW_MS = 5_000
 const BEGINS_COMES_OVER_GOES = 1.5
 const ENDS_COMES_OVER_GOES = 1.1
+const BEGINS_STANDING_MS = 3_000
 const BEGINS_WAIT_MS = 10_000
 const OVERLOADED_WAIT_MS = 1_000
 const RETRY_MS_MIN = 1_000
@@ -42,6 +43,8 @@ interface ModelQueue<T extends Queued> {
   readonly queue: FairQueue<T>
   readonly came: DecayedSum
   readonly went: DecayedSum
+  /** Since when somebody waits without a break; null while nobody does. */
+  standingSinceMs: number | null
   isOverloaded: boolean
 }
 
@@ -84,6 +87,7 @@ export class Admission<T extends Queued> {
     const refusal = this.#refuse(its, item, drain, nowMs)
     if (refusal) return refusal
     its.queue.push(item)
+    its.standingSinceMs ??= nowMs
     this.#changed(item.model, its, 1)
     return null
   }
@@ -129,7 +133,10 @@ export class Admission<T extends Queued> {
     if (waitMs === null) return null
     const comesOverGoes = its.came.at(nowMs) / Math.max(1, its.went.at(nowMs))
     if (its.isOverloaded) its.isOverloaded = comesOverGoes > ENDS_COMES_OVER_GOES
-    else its.isOverloaded = waitMs > BEGINS_WAIT_MS && comesOverGoes > BEGINS_COMES_OVER_GOES
+    else {
+      const isStanding = nowMs - (its.standingSinceMs ?? nowMs) > BEGINS_STANDING_MS
+      its.isOverloaded = isStanding && waitMs > BEGINS_WAIT_MS && comesOverGoes > BEGINS_COMES_OVER_GOES
+    }
     const shortMs = Math.max(OVERLOADED_WAIT_MS, (drain.holdMs ?? 0) / 2)
     const isShort = !its.isOverloaded || waitMs <= shortMs || priority === 'bulk'
     if (isShort && waitMs <= item.waitMsMax) return null
@@ -140,7 +147,7 @@ export class Admission<T extends Queued> {
     let its = this.#models.get(model)
     if (!its) {
       const [came, went] = [new DecayedSum(RATE_WINDOW_MS), new DecayedSum(RATE_WINDOW_MS)]
-      its = { queue: new FairQueue<T>(), came, went, isOverloaded: false }
+      its = { queue: new FairQueue<T>(), came, went, standingSinceMs: null, isOverloaded: false }
       this.#models.set(model, its)
     }
     return its
@@ -148,7 +155,10 @@ export class Admission<T extends Queued> {
 
   #changed(model: string, its: ModelQueue<T>, by: 1 | -1): void {
     this.#length += by
-    if (its.queue.length === 0) its.isOverloaded = false
+    if (its.queue.length === 0) {
+      its.isOverloaded = false
+      its.standingSinceMs = null
+    }
     this.#onLength(model, its.queue.length)
   }
 }

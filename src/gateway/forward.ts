@@ -1,8 +1,31 @@
 /** Hands a whole call to another worker and its answer back, piece by piece; a slow reader slows the other worker. */
-import type { UpstreamHttp, Upstreams } from '#engines/openai/upstream-http.ts'
 import type { Exchange } from '#host/host.ts'
 import type { Problem } from '#protocol/problem.ts'
 import type { Peer } from './peers.ts'
+
+/** HTTP to another worker: callbacks and back-pressure, as engines have it to theirs. */
+interface WorkerHttp {
+  request(
+    call: {
+      readonly method: 'POST'
+      readonly path: string
+      readonly headers: Readonly<Record<string, string>>
+      readonly body: string
+      readonly headMsMax: number
+      readonly silenceMsMax: number
+    },
+    handlers: {
+      onHead(status: number, headers: Readonly<Record<string, string>>): void
+      onData(bytes: Uint8Array): void
+      onEnd(): void
+      onFail(problem: Problem): void
+    },
+  ): { abort(): void; pause(): void; resume(): void }
+  close(): Promise<void>
+}
+export interface WorkerPorts {
+  openUpstream(origin: URL): WorkerHttp
+}
 
 /** Says that the call comes from another worker. `keyed`: to the keeper of its key, and may go on; `final`: no further. */
 export const FORWARDED = 'x-shoal-forwarded'
@@ -33,30 +56,14 @@ export interface ForwardedCall {
 export interface Forwarder {
   /** `failed` is called, and nothing was answered, when the other worker cannot be reached. */
   forward(exchange: Exchange, call: ForwardedCall, failed: (problem: Problem) => void): void
-  /** As `forward`, for a call whose body was not read: at most so many bytes of it. */
-  relay(exchange: Exchange, to: Peer, bytesMax: number, failed: (problem: Problem) => void): void
   close(): Promise<void>
 }
 
-/** Passes an exchange on with its body, piece by piece. */
-export interface Relay {
-  pass(
-    exchange: Exchange,
-    to: {
-      readonly url: string
-      readonly headers: Readonly<Record<string, string>>
-      readonly bytesMax: number
-    },
-    failed: (problem: Problem) => void,
-  ): void
-  close(): void
-}
+export function createForwarder(ports: WorkerPorts): Forwarder {
+  const open = new Map<string, WorkerHttp>()
 
-export function createForwarder(upstreams: Upstreams, relay: Relay): Forwarder {
-  const open = new Map<string, UpstreamHttp>()
-
-  function upstreamOf(url: string): UpstreamHttp {
-    const upstream = open.get(url) ?? upstreams.openUpstream(new URL(url))
+  function upstreamOf(url: string): WorkerHttp {
+    const upstream = open.get(url) ?? ports.openUpstream(new URL(url))
     open.set(url, upstream)
     return upstream
   }
@@ -100,11 +107,7 @@ export function createForwarder(upstreams: Upstreams, relay: Relay): Forwarder {
         if (!finished && !isOver) upstream.abort()
       })
     },
-    relay(exchange, to, bytesMax, failed) {
-      relay.pass(exchange, { url: to.url, headers: headersFor(exchange, 'final'), bytesMax }, failed)
-    },
     async close() {
-      relay.close()
       await Promise.all([...open.values()].map((upstream) => upstream.close()))
     },
   }

@@ -49,8 +49,6 @@ export interface PeerCalls {
 }
 
 const BODY_BYTES_MAX = 4 * 1024 * 1024
-/** Above what the worker that keeps files takes: that one refuses. */
-const UPLOAD_BYTES_MAX = 1024 * 1024 * 1024
 
 /** Serves one exchange whose path begins with `/v1/`. */
 export function serveOpenAi(parts: OpenAiHttpParts, asked: Exchange): void {
@@ -90,22 +88,9 @@ export function serveOpenAi(parts: OpenAiHttpParts, asked: Exchange): void {
     if (!allows(caller.scopes, 'viewer')) return refuse(scopeMissing('viewer'))
     return listModels(parts, { exchange, requestId, path, caller, timing })
   }
-  const calls = FORWARDED in exchange.headers ? null : (parts.peers?.() ?? null)
-  const keeper = isOfBatches(path) ? (calls?.peers.first() ?? null) : null
-  if (calls && keeper) parts.watch?.onForwarded(requestId, true)
-  if (calls && keeper) return calls.forwarder.relay(exchange, keeper, UPLOAD_BYTES_MAX, refuse)
-  if (calls && isOfBatches(path) && !parts.batches?.()) return refuse(keeperAway())
   if (parts.batches?.()?.serve({ exchange, requestId, caller, path, timing })) return
   refuse(new Problem('not_found', `There is no ${exchange.method} ${path}. See /docs for what there is.`))
 }
-
-const keeperAway = (): Problem =>
-  new Problem(
-    'unavailable',
-    'The process that keeps files and batches is starting again. Try again in a moment.',
-  )
-
-const isOfBatches = (path: string): boolean => /^\/v1\/(files|batches)(\/|$)/.test(path)
 
 const generatingPaths: Readonly<Record<string, CallKind>> = {
   '/v1/chat/completions': 'chat',

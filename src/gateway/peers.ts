@@ -17,7 +17,6 @@ const PeerLoad = z.object({
   gatewayId: z.string(),
   group: z.string(),
   url: z.url(),
-  index: z.int(),
   models: z.array(z.object({ live: LiveModel, busy: z.int(), waiting: z.int() })),
 })
 type PeerLoad = z.output<typeof PeerLoad>
@@ -33,8 +32,6 @@ export interface PeerOptions {
   readonly gatewayId: string
   /** Of the workers that belong together: random, made by what started them. */
   readonly group: string
-  /** Its place among them; the first keeps files and batches. */
-  readonly index: number
   /** Where the others reach this one. */
   readonly url: string
   loads(): Iterable<ModelLoad>
@@ -47,8 +44,6 @@ export interface Peers {
   elsewhere(model: string): Peer | null
   /** The worker that keeps the replies of this key, the same for all of them; null: this one. */
   keeperOf(key: string): Peer | null
-  /** The worker that keeps files and batches; null: this one, or it is away. */
-  first(): Peer | null
   models(): Iterable<LiveModel>
   close(): void
 }
@@ -71,7 +66,7 @@ export function joinPeers(
     clock,
     log,
   }: { readonly bus: Bus; readonly clock: Pick<Clock, 'elapsedMs' | 'after'>; readonly log: Log },
-  { gatewayId, group, index, url, loads, loadOf }: PeerOptions,
+  { gatewayId, group, url, loads, loadOf }: PeerOptions,
 ): Peers {
   const known = new Map<string, Known>()
   let told = ''
@@ -92,7 +87,7 @@ export function joinPeers(
     if (isClosed) return
     clock.after(TELL_EVERY_MS, tell)
     const nowMs = clock.elapsedMs()
-    const message = JSON.stringify(PeerLoad.encode({ gatewayId, group, url, index, models: [...loads()] }))
+    const message = JSON.stringify(PeerLoad.encode({ gatewayId, group, url, models: [...loads()] }))
     if (message === told && nowMs - toldMs < TELL_AT_LEAST_EVERY_MS) return
     told = message
     toldMs = nowMs
@@ -138,10 +133,6 @@ export function joinPeers(
         if (weight > best) [keeper, best] = [peerOf(peer), weight]
       }
       return keeper
-    },
-    first() {
-      for (const peer of alive()) if (peer.load.index === 0) return peerOf(peer)
-      return null
     },
     *models() {
       for (const { load } of alive()) for (const { live } of load.models) yield live

@@ -11,7 +11,7 @@ const PROMPT = 100n
 test('a request that is later than nearly all others gets a second node: the first content wins, the other is stopped', async () => {
   const { call, first, second, run, outcomes, money, before } = await lateRequest()
   second.agent.delta(second.stream, 'hello', 3)
-  await run(20)
+  await run(100)
   assert.equal(first.agent.frames.at(-1)?.type, FrameType.cancel)
   first.agent.delta(first.stream, 'HELLO', 3)
   second.agent.end(second.stream, { promptTokens: 20, completionTokens: 3 })
@@ -28,7 +28,7 @@ test('a request that is later than nearly all others gets a second node: the fir
 test('when the first is quicker after all, it goes on and the second is stopped', async () => {
   const { call, first, second, run } = await lateRequest()
   first.agent.delta(first.stream, 'hello', 3)
-  await run(20)
+  await run(100)
   assert.equal(second.agent.frames.at(-1)?.type, FrameType.cancel)
   second.agent.delta(second.stream, 'HELLO', 3)
   first.agent.end(first.stream, { promptTokens: 20, completionTokens: 3 })
@@ -84,7 +84,7 @@ async function lateRequest() {
   await run(1_500)
   const second = openOf(nodes).find(({ id }) => id !== first?.id)
   assert.ok(first && second, 'two nodes have the request')
-  return { ...network, call, first, second, before: before }
+  return { ...network, call, first, second, before }
 }
 
 async function answerOne({

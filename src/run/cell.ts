@@ -188,8 +188,7 @@ async function openGatewayAlone(parts: CellParts, config: CellConfig, opened: Op
   opened.gateway = gateway
   const front = await reach.open(gateway)
   opened.front = front
-  // Files and batches have one keeper among the workers of a machine.
-  if (!config.worker?.index) opened.batches = await serveBatches(parts, config, { gateway, front })
+  opened.batches = await serveBatches(parts, config, { gateway, front })
   if (config.worker) await front.joinWorkers(config.worker)
   const { leaderUrl } = gateway.directory
   front.serveApi(leaderProxy({ network: host.network, leaderUrl, guard: reach.names() }))

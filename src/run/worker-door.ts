@@ -4,7 +4,6 @@ import type { Gateway } from '#gateway/gateway.ts'
 import type { PeerCalls } from '#gateway/openai-http.ts'
 import { joinPeers } from '#gateway/peers.ts'
 import type { Host, ServerHandlers } from '#host/host.ts'
-import { createRelay } from '#host/node/relay.ts'
 import { undiciUpstreams } from '#host/node/undici-upstream.ts'
 import type { CellConfig } from './cell-config.ts'
 import { LOOPBACK, urlOf } from './listen-config.ts'
@@ -17,7 +16,7 @@ export interface WorkerDoor {
 /** `handlers` answer what other workers send, as they answer what clients send. */
 export async function openWorkerDoor(
   host: Host,
-  { group, index }: NonNullable<CellConfig['worker']>,
+  { group }: NonNullable<CellConfig['worker']>,
   { gateway, handlers }: { readonly gateway: Gateway; readonly handlers: ServerHandlers },
 ): Promise<WorkerDoor> {
   // They are believed for whom they send it: nobody else comes from this machine to a port that only they are told.
@@ -25,7 +24,6 @@ export async function openWorkerDoor(
   const peers = joinPeers(host, {
     gatewayId: gateway.gatewayId,
     group,
-    index,
     url: urlOf('http', LOOPBACK, listener.port),
     loadOf: gateway.roomOf,
     *loads() {
@@ -35,7 +33,7 @@ export async function openWorkerDoor(
       }
     },
   })
-  const forwarder = createForwarder(undiciUpstreams, createRelay())
+  const forwarder = createForwarder(undiciUpstreams)
   return {
     calls: { peers, forwarder },
     async close(graceMs) {

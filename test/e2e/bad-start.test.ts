@@ -1,12 +1,14 @@
 /** Networks that cannot start: each says in one sentence why and what to do, with the exit code of its kind, and leaves nothing. */
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import { mountSmallDisk } from '#host/node/small-disk.ts'
+import { createTestAuthority, opensslMissing } from '#host/node/test-certificates.ts'
 import { groupMembers } from './process-group.ts'
-import { openRig } from './rig.ts'
+import { openRig, startNetwork } from './rig.ts'
 
 const rig = openRig()
 after(() => rig.dispose())
@@ -100,6 +102,56 @@ test('a journal that is none', async () => {
     says: /^shoal: .*journal\.db is damaged .* Restore it from a backup/m,
   })
 })
+
+test('a journal from a newer Shoal, and one that another network has open', async (t) => {
+  const folder = rig.path('used')
+  const network = await startNetwork(rig, folder, ['--no-agent'])
+  await t.test('open elsewhere', () =>
+    assertRefused({
+      folder,
+      args: ['--no-agent'],
+      code: 8,
+      says: /^shoal: .* in use by .*\. .*--data.*\.$/m,
+    }),
+  )
+  network.program.signal('SIGINT')
+  assert.equal((await network.program.end).code, 0)
+  const file = join(folder, 'journals/journal.db')
+  if (!existsSync(file)) return t.skip('this store keeps its journal elsewhere')
+  const before = readFileSync(file)
+  const database = new DatabaseSync(file)
+  const format = Number(database.prepare('PRAGMA user_version').get()?.['user_version'])
+  database.exec(`PRAGMA user_version = ${format + 1}`)
+  database.close()
+  const newer = `in journal format ${format + 1}; this one reads up to format ${format}\\. Update Shoal\\.$`
+  await assertRefused({
+    folder,
+    args: ['--no-agent'],
+    code: 8,
+    says: new RegExp(`^shoal: .*journal\\.db was written by a newer Shoal, ${newer}`, 'm'),
+  })
+  writeFileSync(file, before)
+  const again = await startNetwork(rig, folder, ['--no-agent'])
+  assert.equal((await again.operator.checkLedger()).sum, 0n, 'nothing was lost')
+})
+
+test('a certificate that has expired', { skip: opensslMissing }, async (t) => {
+  const authority = createTestAuthority()
+  t.after(() => authority.dispose())
+  const gone = authority.issue('gone', 'DNS:net.example', -1)
+  await assertRefused({
+    args: ['--listen', '0.0.0.0', '--tls-cert', gone.certFile, '--tls-key', gone.keyFile],
+    code: 2,
+    says: /^shoal: .*gone\.pem expired on .* Renew it, and start again\.$/m,
+  })
+})
+
+test('a database that is not there', () =>
+  assertRefused({
+    args: ['--no-agent', '--database', 'postgres://shoal@127.0.0.1:1/none'],
+    code: 8,
+    says: /^shoal: PostgreSQL at 127\.0\.0\.1:1\/none cannot be reached \(.*\)\. .*\.$/m,
+  }))
 
 test('a data folder that cannot be written', async (t) => {
   const disk = mountSmallDisk(1_024)

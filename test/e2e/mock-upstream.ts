@@ -1,4 +1,4 @@
-/** A server with OpenAI's API whose answers a test words: `tokens=N pause=MS` in the last message, then `stay` or `crash`. */
+/** A server with OpenAI's API whose answers a test words: `tokens=N pause=MS` in the last message, then `stay` or `crash`; a few otherwise. */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -10,6 +10,8 @@ export interface MockUpstream {
   onLeft: (name: string, atMs: number) => void
   /** Answers under way. */
   readonly open: () => number
+  /** Tokens of all long answers so far. */
+  readonly written: () => number
   close(): Promise<void>
 }
 
@@ -17,6 +19,7 @@ const MODEL = 'mock'
 
 export async function openMockUpstream(): Promise<MockUpstream> {
   let open = 0
+  const count = { written: 0 }
   const upstream = { onLeft: (_name: string, _atMs: number): void => undefined }
   const server = createServer((request, response) => {
     if (request.url === '/v1/models') {
@@ -27,7 +30,9 @@ export async function openMockUpstream(): Promise<MockUpstream> {
       return
     }
     open++
-    void answer(request, response, (name, atMs) => upstream.onLeft(name, atMs)).finally(() => void open--)
+    void answer(request, response, count, (name, atMs) => upstream.onLeft(name, atMs)).finally(
+      () => void open--,
+    )
   })
   server.keepAliveTimeout = 60_000
   await once(server.listen(0, '127.0.0.1'), 'listening')
@@ -35,6 +40,7 @@ export async function openMockUpstream(): Promise<MockUpstream> {
   return Object.assign(upstream, {
     baseUrl: `http://127.0.0.1:${port}/v1`,
     open: () => open,
+    written: () => count.written,
     async close() {
       server.closeAllConnections()
       server.close()
@@ -46,11 +52,12 @@ export async function openMockUpstream(): Promise<MockUpstream> {
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
+  count: { written: number },
   onLeft: (name: string, atMs: number) => void,
 ): Promise<void> {
-  const prompt = await readPrompt(request)
+  const { prompt, maxTokens } = await readCall(request)
   const number = (name: string): number => Number(new RegExp(`${name}=(\\d+)`).exec(prompt)?.[1] ?? 0)
-  const [tokens, pauseMs] = [number('tokens'), number('pause')]
+  const [tokens, pauseMs] = [number('tokens') || Math.min(64, maxTokens), number('pause')]
   let hasLeft = false
   response.on('close', () => {
     hasLeft = true
@@ -68,6 +75,8 @@ async function answer(
     })
   for (let token = 0; token < tokens && !hasLeft; token++) {
     const isRoomy = chunk({ content: `t${token} ` })
+    // A probe's answer is short, and says nothing about who is slow.
+    if (tokens > 1_000) count.written++
     if (pauseMs > 0) await sleep(pauseMs)
     // Whoever does not read: neither would an engine compute on.
     else if (!isRoomy)
@@ -82,9 +91,13 @@ async function answer(
   response.end('data: [DONE]\n\n')
 }
 
-async function readPrompt(request: IncomingMessage): Promise<string> {
+async function readCall(request: IncomingMessage): Promise<{ prompt: string; maxTokens: number }> {
   const chunks: Buffer[] = []
   for await (const chunk of request) chunks.push(chunk as Buffer)
-  const { messages } = JSON.parse(Buffer.concat(chunks).toString()) as { messages: { content: string }[] }
-  return messages.at(-1)?.content ?? ''
+  const body = JSON.parse(Buffer.concat(chunks).toString()) as {
+    messages?: { content: string }[]
+    prompt?: string
+    max_tokens?: number
+  }
+  return { prompt: body.messages?.at(-1)?.content ?? body.prompt ?? '', maxTokens: body.max_tokens ?? 16 }
 }
