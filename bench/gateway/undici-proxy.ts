@@ -23,6 +23,7 @@ function serve(port: number, upstream: number): void {
           body: chunks.length === 1 ? (chunks[0] ?? null) : Buffer.concat(chunks),
         },
         {
+          onRequestStart: () => undefined,
           onResponseStart(_controller, status, headers) {
             const { 'content-type': type, 'content-length': length } = headers
             response.writeHead(status, {

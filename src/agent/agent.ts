@@ -12,21 +12,20 @@ import { backoffMs } from '#kernel/backoff.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import type { Random } from '#kernel/random.ts'
 import { HEARTBEAT_MS } from '#protocol/agent-link.ts'
-import { AGENT_PROTOCOL, PROTOCOL_WITH_HOSTING, type VersionRange } from '#protocol/agent-version.ts'
+import { AGENT_PROTOCOL, type VersionRange } from '#protocol/agent-version.ts'
 import {
   decodeFrames,
-  decodeJson,
   encodeEmptyFrame,
   encodeHeartbeatFrame,
   encodeJsonFrame,
   type Frame,
   FrameType,
 } from '#protocol/frame.ts'
-import { WantedModels } from '#protocol/model-catalogue.ts'
 import type { Problem } from '#protocol/problem.ts'
 import { createAgentOffer, type OfferOptions } from './agent-offer.ts'
 import { type AgentStreams, createAgentStreams } from './agent-streams.ts'
 import { beginHandshake, type Handshake } from './handshake.ts'
+import { createHostingLink } from './hosting/hosting-link.ts'
 import type { ModelHost } from './hosting/model-host.ts'
 import { type NetworkPin, NO_PIN } from './network-check.ts'
 
@@ -86,15 +85,12 @@ const NEVER_SAID = 1006
 export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptions): Agent {
   const { clock, log, network, random } = parts
   const { nodeId, keys, gatewayUrl, agentVersion, heartbeatMs = HEARTBEAT_MS } = options
-  const { pin = NO_PIN, versions = AGENT_PROTOCOL, hosting } = options
-  const offer = createAgentOffer(engine, options)
+  const { pin = NO_PIN, versions = AGENT_PROTOCOL } = options
+  const [hosting, offer] = [createHostingLink(options.hosting), createAgentOffer(engine, options)]
   let state: AgentState = 'waiting'
   let link: Link | null = null
   let handshake: Handshake | null = null
   let hasServed = false
-  /** As agreed on for this connection. */
-  let protocol = 0
-  let hostingTold = ''
   let streams: AgentStreams | null = null
   let heartbeat: Timer | null = null
   let retry: Timer | null = null
@@ -159,13 +155,12 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
     const step = handshake?.receive(frame, link?.tlsKey?.() ?? null)
     switch (step?.kind) {
       case undefined:
-        return frame.type === FrameType.wantedModels ? takeOrder(frame) : streams?.receive(frame)
+        return streams?.receive(frame)
       case 'hello':
         become('proving')
-        protocol = step.hello.protocol
         return link?.send(encodeJsonFrame(FrameType.hello, 0, step.hello))
       case 'admitted':
-        return serve()
+        return serve(step.protocol)
       case 'denied':
         if (step.sessionMin === null) return
         session = Math.max(session, step.sessionMin - 1)
@@ -187,35 +182,19 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
     link?.close(1008, 'not the network of this node')
   }
 
-  function serve(): void {
+  function serve(protocol: number): void {
     if (!link) return
     admission?.cancel()
     become('serving')
     hasServed = true
-    streams = createAgentStreams(engine, link)
+    streams = hosting.open(createAgentStreams(engine, link), link, protocol)
     // Before the offers, so that no request slips in between.
     if (offer.parkedReason !== null) link.send(encodeEmptyFrame(FrameType.drain, 0))
-    hostingTold = ''
     report()
-    tellHosting()
     beat()
   }
 
-  const canHost = (): boolean => protocol >= PROTOCOL_WITH_HOSTING
-  const report = (): void => link?.send(offer.report((canHost() && hosting?.capability()) || null))
-
-  function takeOrder({ payload }: Frame): void {
-    if (state === 'serving') hosting?.want(WantedModels.parse(decodeJson(payload)))
-  }
-
-  function tellHosting(): void {
-    if (state !== 'serving' || !hosting || !canHost()) return
-    const models = hosting.hosted()
-    const text = JSON.stringify(models)
-    if (text === hostingTold || (hostingTold === '' && models.length === 0)) return
-    hostingTold = text
-    link?.send(encodeJsonFrame(FrameType.hostedModels, 0, { models }))
-  }
+  const report = (): void => link?.send(offer.report(hosting.capability()))
 
   function beat(): void {
     if (state !== 'serving') return
@@ -238,7 +217,6 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
   engine.onChange(() => {
     if (state === 'serving') report()
   })
-  hosting?.onChange(tellHosting)
   connect()
 
   return {

@@ -8,7 +8,8 @@ import { meetNetwork, type NetworkPin } from './network-check.ts'
 
 export type HandshakeStep =
   | { readonly kind: 'hello'; readonly hello: Hello }
-  | { readonly kind: 'admitted' }
+  /** `protocol`: the version that was agreed on. */
+  | { readonly kind: 'admitted'; readonly protocol: number }
   /** Another try may do better, with a session of at least `sessionMin`. */
   | { readonly kind: 'denied'; readonly sessionMin: number | null }
   /** `isLasting`: the network itself will not have this node. Otherwise this may not be the network. */
@@ -39,9 +40,12 @@ export function beginHandshake(
   const { hostname: host, protocol } = new URL(options.gatewayUrl)
   const meeting = meetNetwork(parts, { ...options, host, isTls: protocol === 'wss:' })
 
+  let agreed = 0
+
   function greet(challenge: Challenge): HandshakeStep {
     const greeting = meeting.greet(challenge)
     if (greeting instanceof Problem) return unfit(greeting)
+    agreed = greeting.protocol
     const { nonce, gatewayId } = challenge
     const text = encoder.encode(helloText({ nonce, gatewayId, nodeId, session }))
     const signature = Buffer.from(parts.crypto.sign(keys.privateKeyHex, text)).toString('hex')
@@ -72,7 +76,7 @@ export function beginHandshake(
         case FrameType.admit: {
           const { proof } = Admit.parse(decodeJson(payload))
           const problem = meeting.check({ proof, verdict: 'admit', tlsKey })
-          return problem ? unfit(problem) : { kind: 'admitted' }
+          return problem ? unfit(problem) : { kind: 'admitted', protocol: agreed }
         }
         case FrameType.deny: {
           const deny = Deny.parse(decodeJson(payload))

@@ -4,6 +4,7 @@ import type { PageQuery } from '#protocol/page.ts'
 import { Problem } from '#protocol/problem.ts'
 import { routes } from '#protocol/routes.ts'
 import { Scope } from '#protocol/scope.ts'
+import { formatAlert } from './alerts.ts'
 import { duration } from './arguments.ts'
 import type { CliContext } from './context.ts'
 import { formatAge, formatCount, formatMoney, formatTime } from './format.ts'
@@ -129,6 +130,7 @@ const showCommand = (context: CliContext): Command =>
             ['limits', formatLimits(key.limits)],
             ['used today', `${formatCount(key.use.tokens)} tokens, ${formatMoney(key.use.spend)}`],
             ['used this month', formatMoney(key.use.monthSpend)],
+            ...(key.lastAlert ? [['last alert', formatAlert(key.lastAlert)] as const] : []),
           ]),
         )
       }),

@@ -36,25 +36,43 @@ const SLOTS_MAX = 256
 
 export const withSource = (command: Command): Command =>
   command
-    .option('--gguf <path|url>', 'a GGUF file: on this machine and at the same path on the nodes, or at an address')
-    .option('--hf <owner/repo[:file]>', 'a GGUF file of a repository on the hub; its only one, or Q4_K_M, unless named')
+    .option(
+      '--gguf <path|url>',
+      'a GGUF file: on this machine and at the same path on the nodes, or at an address',
+    )
+    .option(
+      '--hf <owner/repo[:file]>',
+      'a GGUF file of a repository on the hub; its only one, or Q4_K_M, unless named',
+    )
     .option('--upstream <url>', 'an OpenAI-compatible server, up to its /v1, that nodes pass requests on to')
     .option('--upstream-model <name>', 'what that server calls the model')
     .option('--sha256 <hex>', 'the checksum of the file at the address, which is then the only one taken')
 
 export const withSettings = (command: Command): Command =>
   command
-    .option('--price-in <usd>', 'what a million tokens of input cost; nodes that ask more are not used', price)
+    .option(
+      '--price-in <usd>',
+      'what a million tokens of input cost; nodes that ask more are not used',
+      price,
+    )
     .option('--price-cached <usd>', 'what they cost where they were read before (default: as input)', price)
     .option('--price-out <usd>', 'what a million tokens of output cost', price)
     .option('--max-in <usd>', 'nodes may ask up to this for input, whatever the price', price)
     .option('--max-out <usd>', 'nodes may ask up to this for output, whatever the price', price)
-    .option('--replicas <count|min-max>', 'nodes that serve it: 2, or 1-4 by demand; 0-2 unloads it when idle', replicas)
+    .option(
+      '--replicas <count|min-max>',
+      'nodes that serve it: 2, or 1-4 by demand; 0-2 unloads it when idle',
+      replicas,
+    )
     .addOption(
       new Option('--min-class <class>', 'nodes below this class do not serve it').choices(NodeClass.options),
     )
     .option('--context <tokens>', 'the longest request (default: 8192)', wholeNumber(1, CONTEXT_MAX))
-    .option('--slots <count>', 'requests that a node computes at once (default: 4)', wholeNumber(1, SLOTS_MAX))
+    .option(
+      '--slots <count>',
+      'requests that a node computes at once (default: 4)',
+      wholeNumber(1, SLOTS_MAX),
+    )
 
 function price(text: string): NanoUsd {
   const amount = parseUsd(text)
@@ -71,7 +89,10 @@ function replicas(text: string): { min: number; max: number } {
 
 export function settingsOf(options: SetOptions): ChangeModel {
   const { replicas: count, minClass, context, slots } = options
-  const quoted = priceOf({ input: options.priceIn, cached: options.priceCached, output: options.priceOut }, '--price')
+  const quoted = priceOf(
+    { input: options.priceIn, cached: options.priceCached, output: options.priceOut },
+    '--price',
+  )
   const bound = priceOf({ input: options.maxIn, cached: options.maxIn, output: options.maxOut }, '--max')
   return {
     ...(quoted && { price: quoted }),
@@ -110,7 +131,10 @@ export async function sourceOf(context: CliContext, options: AddOptions): Promis
   const checked = CatalogueSource.safeParse(source)
   if (checked.success) return checked.data
   const [issue] = checked.error.issues
-  throw new Problem('invalid_request', `The source is not usable: ${issue?.message ?? 'it has another form'}.`)
+  throw new Problem(
+    'invalid_request',
+    `The source is not usable: ${issue?.message ?? 'it has another form'}.`,
+  )
 }
 
 /** `owner/repository`, `owner/repository:file.gguf`, either with `@revision`. */

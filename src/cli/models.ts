@@ -1,16 +1,23 @@
 import { Command } from 'commander'
+import { formatDuration } from '#kernel/time.ts'
 import type { CatalogueModel } from '#protocol/model-catalogue.ts'
 import type { PageQuery } from '#protocol/page.ts'
 import { routes } from '#protocol/routes.ts'
 import type { CliContext } from './context.ts'
 import { formatMoney, formatSpeed } from './format.ts'
 import { groupCommand } from './group.ts'
-import { type AddOptions, type SetOptions, settingsOf, sourceOf, withSettings, withSource } from './model-options.ts'
+import {
+  type AddOptions,
+  type SetOptions,
+  settingsOf,
+  sourceOf,
+  withSettings,
+  withSource,
+} from './model-options.ts'
 import { pageOfOptions, withPageOptions } from './page-options.ts'
 import { runSession, type Session, show, showFields, showNext, showTable } from './session.ts'
 import type { Tone } from './style.ts'
 import { type Column, printable } from './table.ts'
-import { formatDuration } from '#kernel/time.ts'
 
 /** `shoal models`: what the network is to serve. */
 export const modelsCommand = (context: CliContext): Command =>
@@ -33,7 +40,11 @@ const listCommand = (context: CliContext): Command =>
       const page = await session.operator.listCatalogue({ query: pageOfOptions(options) })
       show(session, routes.listCatalogue.reply, page, () => {
         const table = showTable(session, columns, page.items, EMPTY)
-        return table + page.items.map((model) => shortageLine(session, model)).join('') + showNext(session, page.next)
+        return (
+          table +
+          page.items.map((model) => shortageLine(session, model)).join('') +
+          showNext(session, page.next)
+        )
       })
     }),
   )
@@ -92,7 +103,11 @@ const columns: Column<CatalogueModel>[] = [
   { title: 'NODES', text: ({ nodes }) => nodes.map((node) => node.name ?? 'another').join(', ') || '–' },
   { title: 'TOKENS/S', isRight: true, text: ({ nodes }) => speedText(nodes) },
   { title: 'INPUT/1M', isRight: true, text: ({ price }) => (price ? formatMoney(price.input) : 'as asked') },
-  { title: 'OUTPUT/1M', isRight: true, text: ({ price }) => (price ? formatMoney(price.output) : 'as asked') },
+  {
+    title: 'OUTPUT/1M',
+    isRight: true,
+    text: ({ price }) => (price ? formatMoney(price.output) : 'as asked'),
+  },
   { title: 'REQUESTS/MIN', isRight: true, text: ({ demand }) => demand.requestsPerMinute.toFixed(1) },
   { title: 'WAITING', isRight: true, text: ({ demand }) => String(demand.queued) },
 ]
@@ -119,7 +134,10 @@ function describe(session: Session, model: CatalogueModel): string {
     ['from', sourceText(model.source)],
     ['price', priceText(model.price, 'as nodes ask')],
     ...(model.priceMax ? [['at most', priceText(model.priceMax, '')] as const] : []),
-    ['replicas', `${replicasText(replicas)}; ${replicas.wanted} wanted, of ${replicas.min} to ${replicas.max}`],
+    [
+      'replicas',
+      `${replicasText(replicas)}; ${replicas.wanted} wanted, of ${replicas.min} to ${replicas.max}`,
+    ],
     ['class', `${model.minClass} or better`],
     ['context', `${model.contextTokens} tokens, ${model.slots} requests at once`],
     ['memory', model.needMib === null ? 'known once a node has read the file' : `${model.needMib} MiB`],
@@ -135,8 +153,15 @@ function describe(session: Session, model: CatalogueModel): string {
 const nodeColumns: Column<CatalogueModel['nodes'][number]>[] = [
   { title: 'NODE', text: ({ name }) => name ?? 'of another organisation' },
   { title: 'STAGE', text: ({ stage }) => stage },
-  { title: 'READY IN', text: ({ etaMs, stage }) => (etaMs === null || stage === 'ready' ? '–' : formatDuration(etaMs)) },
-  { title: 'TOKENS/S', isRight: true, text: ({ tokensPerSecond: speed }) => (speed === null ? '–' : formatSpeed(speed)) },
+  {
+    title: 'READY IN',
+    text: ({ etaMs, stage }) => (etaMs === null || stage === 'ready' ? '–' : formatDuration(etaMs)),
+  },
+  {
+    title: 'TOKENS/S',
+    isRight: true,
+    text: ({ tokensPerSecond: speed }) => (speed === null ? '–' : formatSpeed(speed)),
+  },
   { title: 'CHOSEN BY', text: ({ isPlaced }) => (isPlaced ? 'the network' : 'its owner') },
   { title: 'PROBLEM', text: ({ problem }) => problem ?? '' },
 ]

@@ -4,6 +4,7 @@ import { AssertionError } from '#kernel/assert.ts'
 import { Problem, toProblemDetails } from '#protocol/problem.ts'
 import { VERSION } from '#protocol/version.ts'
 import { accountsCommand } from './accounts.ts'
+import { alertsCommand } from './alerts.ts'
 import { auditCommand } from './audit.ts'
 import { batchCommand } from './batch.ts'
 import { chatCommand } from './chat.ts'
@@ -54,6 +55,7 @@ export function createProgram(context: CliContext, extraCommands: readonly Comma
     usageCommand(context),
     payoutsCommand(context),
     keysCommand(context),
+    alertsCommand(context),
     membersCommand(context),
     serviceAccountsCommand(context),
     projectsCommand(context),

@@ -2,6 +2,7 @@
 import { hashOf, noHead } from '#audit/audit.ts'
 import type { ApiKey } from '#protocol/api-key.ts'
 import type { AuditEntry } from '#protocol/audit.ts'
+import type { BudgetAlert } from '#protocol/budget-alert.ts'
 import type { Member } from '#protocol/member.ts'
 import type { moneyRoutes } from '#protocol/money-routes.ts'
 import type { organisationRoutes } from '#protocol/organisation-routes.ts'
@@ -83,6 +84,17 @@ export function stubOrganisationHandlers(
   }
   const use = { day: 1, tokens: 1_234, spend: 1_250_000_000n, month: 1, monthSpend: 2_500_000_000n }
   const acts = stubActs(nowMs)
+  const alert: BudgetAlert = {
+    alertId: 'alert-41-0',
+    organisationId: 'org_1',
+    keyId: 'key_1',
+    budgetId: 'key_1',
+    window: 'day',
+    sharePercent: 50,
+    spent: 2_510_000_000n,
+    limit: 5_000_000_000n,
+    atMs: nowMs - DAY_MS / 24,
+  }
   return {
     getOrganisation: ({ params }) => ({ ...params, name: 'local', createdAtMs: nowMs }),
     inviteMember: ({ body: { name, email, scopes } }) => ({
@@ -109,10 +121,11 @@ export function stubOrganisationHandlers(
     listProjects: ({ query }) => paginate([project, other], query, ({ projectId }) => projectId),
     getProject: () => other,
     archiveProject: () => ({ ...other, archivedAtMs: nowMs }),
-    getOwnKey: () => ({ ...keyOf('key_1'), use }),
+    getOwnKey: () => ({ ...keyOf('key_1'), use, lastAlert: alert }),
     getKey: ({ params }) => ({ ...keyOf(params.keyId), use }),
     rotateKey: ({ params }) => ({ ...keyOf(params.keyId), keyId: 'key_4', key: 'sk-shoal-decade' }),
     changeKeyLimits: ({ params, body }) => ({ ...keyOf(params.keyId), limits: body.limits }),
+    listAlerts: ({ query }) => ({ ...paginate([alert], query, ({ alertId }) => alertId), ...fresh }),
     listAudit: ({ query }) => ({ ...paginate(acts.toReversed(), query, ({ hash }) => hash), ...fresh }),
     exportAudit: ({ params, query }) => {
       const { sequence, hash } = acts.at(-1) ?? noHead

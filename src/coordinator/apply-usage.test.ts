@@ -123,6 +123,35 @@ test('each spool counts for itself', () => {
   assert.equal(apply(1, [reading('b', 10)], feeBps, 'another spool'), 2)
 })
 
+test('what a key has reached of its limits is told in the entry that bills it, once', () => {
+  const { apply, turn, events } = setup()
+  const key = { keyId: 'key', organisationId: PAYER, name: 'k', hash: 'h', hint: 'h' }
+  const limits = { spendPerDay: 1_000n }
+  turn().organisations({ kind: 'create_key', ...key, scopes: ['developer'], limits, nowMs: 1 })
+  const told = (): string[] =>
+    events.flatMap((event) =>
+      event.type === 'organisation.budget_reached' ? [`${event.sharePercent} % at ${event.spent}`] : [],
+    )
+  const batch = [reading('a', 499), reading('b', 1), reading('c', 400), reading('d', 99)]
+  apply(1, batch)
+  assert.deepEqual(told(), ['50 % at 500', '80 % at 900'])
+  apply(1, batch)
+  apply(5, [reading('e', 1), reading('f', 1, { keyId: 'nobody' })])
+  assert.deepEqual(told(), ['50 % at 500', '80 % at 900', '100 % at 1000'])
+  const [first] = events.filter(({ type }) => type === 'organisation.budget_reached')
+  assert.deepEqual(first, {
+    type: 'organisation.budget_reached',
+    organisationId: PAYER,
+    keyId: 'key',
+    budgetId: 'key',
+    window: 'day',
+    sharePercent: 50,
+    spent: 500n,
+    limit: 1_000n,
+    atMs: 1_800_000_000_000,
+  })
+})
+
 test('however batches are cut, repeated and reordered, each reading is billed once', () => {
   const batch = fc.record({ first: fc.integer({ min: 1, max: 12 }), count: fc.nat(5) })
   fc.assert(

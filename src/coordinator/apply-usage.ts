@@ -79,6 +79,13 @@ function billRecord(turn: Turn, { record, spoolId, sequence, feeBps }: Bill): vo
     atMs: turn.nowMs,
     ...(projectId !== undefined && { projectId }),
   })
+  const told = turn.organisations({
+    kind: 'reach_budget',
+    keyId: record.keyId,
+    added: cost,
+    nowMs: turn.nowMs,
+  })
+  assert(told === null, `what a key has reached is never refused, not with ${told}`)
 }
 
 function payeeOf(turn: Turn, part: UsagePart): string {

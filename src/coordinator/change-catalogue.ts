@@ -1,5 +1,5 @@
+import type { ModelRefusal } from '#models/decide-models.ts'
 import type { ModelSettings } from '#models/model-events.ts'
-import { Problem } from '#protocol/problem.ts'
 import {
   type AddModel,
   type CatalogueSource,
@@ -7,7 +7,7 @@ import {
   MODEL_CONTEXT_TOKENS_DEFAULT,
   MODEL_SLOTS_DEFAULT,
 } from '#protocol/model-catalogue.ts'
-import type { ModelRefusal } from '#models/decide-models.ts'
+import { Problem } from '#protocol/problem.ts'
 import type { Turn } from './turn.ts'
 
 const REPLICAS_MIN_DEFAULT = 1

@@ -10,6 +10,7 @@ import type { CoordinatorState } from './coordinator-state.ts'
 import type { EconomicsService } from './economics-service.ts'
 import { accountHandlers } from './handlers/account-handlers.ts'
 import { createRefusals, noteScopeMissing } from './handlers/act.ts'
+import { alertHandlers } from './handlers/alert-handlers.ts'
 import { auditHandlers } from './handlers/audit-handlers.ts'
 import { economicsHandlers } from './handlers/economics-handlers.ts'
 import { type HandlerParts, hashSecret, newId } from './handlers/handler-parts.ts'
@@ -61,6 +62,7 @@ export function createControlApi(given: HandlerParts, options: ControlApiOptions
     ...organisationHandlers(parts),
     ...memberHandlers(parts),
     ...keyHandlers(parts),
+    ...alertHandlers(parts),
     ...auditHandlers(parts),
     ...payoutHandlers(parts),
     ...accountHandlers(parts),

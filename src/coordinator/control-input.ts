@@ -29,12 +29,24 @@ export async function readInput(
 }
 
 function decode(schema: z.ZodType, value: unknown, where: string): unknown {
+  if (hasNul(value)) {
+    // No database takes it in a text, and a journal that had one could never be projected.
+    throw new Problem('invalid_request', `A text in ${where} has the character U+0000. Leave it out.`, {
+      details: { where },
+    })
+  }
   const decoded = z.safeDecode(schema, value as never)
   if (decoded.success) return decoded.data
   const sentence = describeIssue(decoded.error, where)
   throw new Problem('invalid_request', `${sentence} See /docs for what this call takes.`, {
     details: { where },
   })
+}
+
+function hasNul(value: unknown): boolean {
+  if (typeof value === 'string') return value.includes('\0')
+  if (typeof value !== 'object' || value === null) return false
+  return Object.entries(value).some(([name, part]) => name.includes('\0') || hasNul(part))
 }
 
 /** An absent body is an empty object: what is missing in it is then named. */

@@ -86,6 +86,8 @@ test('a bad body is one sentence with the place, the fault and what to do', asyn
     ['', 400, 'invalid_request', '`name` in the body: expected string, received undefined'],
     ['{"name":"a"}', 400, 'invalid_request', '`scopes` in the body: expected array'],
     ['{"name":"a\\nb","scopes":["viewer"]}', 400, 'invalid_request', 'without control characters'],
+    ['{"name":"a","scopes":["viewer"],"projectId":"a\\u0000"}', 400, 'invalid_request', 'U+0000'],
+    ['{"name":"a","scopes":["viewer"],"a\\u0000":1}', 400, 'invalid_request', 'U+0000'],
     ['{"name":"a","scopes":["king"]}', 400, 'invalid_request', '`scopes[0]` in the body: expected one of'],
     ['{"name":"a","scopes":["viewer"],"x":1}', 400, 'invalid_request', 'the body has `x`'],
     [`{"name":"${'a'.repeat(1024 * 1024)}"}`, 413, 'body_too_large', 'larger than 1048576 bytes'],
@@ -98,6 +100,16 @@ test('a bad body is one sentence with the place, the fault and what to do', asyn
     assert.ok(problem.detail.includes(text), problem.detail)
     assert.deepEqual(calls, [])
   }
+})
+
+test('the character that no database takes is refused in the path and the query', async () => {
+  const { fetch, calls } = setup()
+  const headers = { authorization: 'Bearer all' }
+  for (const path of ['/api/payouts/a%00', '/api/keys?before=%00', '/api/keys?organisationId=a%00b']) {
+    const response = await fetch(new Request(`http://localhost${path}`, { headers }))
+    assert.deepEqual([response.status, (await response.json()).code], [400, 'invalid_request'], path)
+  }
+  assert.deepEqual(calls, [])
 })
 
 test('a body that is no UTF-8 is refused, wherever it breaks', async () => {

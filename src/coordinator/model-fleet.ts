@@ -139,7 +139,8 @@ export function createModelFleet(state: CoordinatorState): ModelFleet {
       forgotAtMs = nowMs
       news.forget(nowMs)
       for (const [pair, atMs] of leaving) if (nowMs - atMs >= LEAVING_MS) leaving.delete(pair)
-      for (const nodeId of availability.keys()) if (!state.fleet.nodes.has(nodeId)) availability.delete(nodeId)
+      for (const nodeId of availability.keys())
+        if (!state.fleet.nodes.has(nodeId)) availability.delete(nodeId)
     },
     cold(nowMs) {
       if (state.models.catalogue.size === 0) return []

@@ -28,4 +28,5 @@ export const followedModels = ({ catalogue }: Models): FollowedModel[] =>
   }))
 
 /** What a node may ask at most. */
-export const priceBoundOf = ({ price, priceMax }: Model['settings']): Model['settings']['price'] => priceMax ?? price
+export const priceBoundOf = ({ price, priceMax }: Model['settings']): Model['settings']['price'] =>
+  priceMax ?? price

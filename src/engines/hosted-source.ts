@@ -24,11 +24,16 @@ const NAMED_MAX = 10
 export function chooseHubFile(list: unknown, { repository }: HubSource): string {
   const parsed = HubList.safeParse(list)
   if (!parsed.success)
-    throw new Problem('model_missing', `What the hub says of ${repository} is no list of files. Name the file.`)
+    throw new Problem(
+      'model_missing',
+      `What the hub says of ${repository} is no list of files. Name the file.`,
+    )
   const files = parsed.data.siblings
     .map(({ rfilename }) => rfilename)
     // Parts of one model are no models.
-    .filter((name) => /\.gguf$/i.test(name) && !/-\d{5}-of-\d{5}\.gguf$/i.test(name) && !/(^|\/)mmproj/i.test(name))
+    .filter(
+      (name) => /\.gguf$/i.test(name) && !/-\d{5}-of-\d{5}\.gguf$/i.test(name) && !/(^|\/)mmproj/i.test(name),
+    )
   const [only, second] = files
   const chosen = second === undefined ? only : files.find((name) => /q4_k_m\.gguf$/i.test(name))
   if (chosen !== undefined) return chosen

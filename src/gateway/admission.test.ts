@@ -28,7 +28,7 @@ test('when all is full everybody is told, those who have nothing there as well',
 
 test('a request that would wait for too long is refused at once, with when to come again', () => {
   const { push } = setup()
-  for (let count = 0; count < 300; count++) assert.equal(push(`o${count}`, brisk), null)
+  for (let count = 0; count < 301; count++) assert.equal(push(`o${count}`, brisk), null)
   const refusal = push('late', brisk)
   assert.deepEqual([refusal?.code, refusal?.details['retryAfterMs']], ['overloaded', 15_050])
   assert.match(refusal?.message ?? '', /would wait 31 s/)

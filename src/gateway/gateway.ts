@@ -180,7 +180,7 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     requests: dispatcher.runs,
     spoolLag: () => spool.newest() - spool.acknowledged(),
     acceptLink: nodes.accept,
-    models: () => liveModels(nodes.ready()),
+    models: () => liveModels(nodes.ready(), (nodeId) => directory.node(nodeId)?.nodeClass ?? 'community'),
     roomOf: dispatcher.roomOf,
     contextTokens: (model) => tableOf(model)?.contextTokensMax ?? null,
     requestsOpen: dispatcher.open,

@@ -21,6 +21,8 @@ export interface HostingNode {
   /** What the node said last of the models that were placed on it. */
   readonly hosted: readonly HostedModel[]
   send(message: Uint8Array): void
+  /** The network took these models from it, all others it may serve: it is not waited for with what it lost. */
+  withdraw(models: ReadonlySet<string>): void
 }
 
 export interface HostingDesk {
@@ -49,8 +51,8 @@ export function createHostingDesk(
   { elapsedMs }: Pick<Clock, 'elapsedMs'>,
   directory: HostingDirectory,
 ): HostingDesk {
-  /** What each connection was told last. */
-  const told = new WeakMap<HostingNode, string>()
+  /** What each connection was told last, and all models that it was ever told of. */
+  const told = new WeakMap<HostingNode, { readonly text: string; readonly ever: ReadonlySet<string> }>()
   const requests = new Map<string, number>()
 
   return {
@@ -58,8 +60,12 @@ export function createHostingDesk(
       const wanted = directory.node(node.nodeId)?.wanted
       if (!wanted || node.protocol < PROTOCOL_WITH_HOSTING) return
       const text = JSON.stringify(wanted)
-      if (told.get(node) === text) return
-      told.set(node, text)
+      const before = told.get(node)
+      if (before?.text === text) return
+      const now = new Set(wanted.map(({ model }) => model))
+      const ever = new Set([...(before?.ever ?? []), ...now])
+      told.set(node, { text, ever })
+      node.withdraw(new Set([...ever].filter((model) => !now.has(model))))
       const order: WantedModels = { epoch: directory.epoch(), version: directory.version(), models: wanted }
       node.send(encodeJsonFrame(FrameType.wantedModels, 0, order))
     },

@@ -1,6 +1,7 @@
 /** Models with what their nodes ask and do together. */
 import { z } from 'zod'
 import { NanoUsd } from '#protocol/money.ts'
+import { NodeClass } from '#protocol/node-class.ts'
 import type { NodeConnection, Offer } from './node-connection.ts'
 
 /** As workers of one machine tell each other. Prices are per million tokens. */
@@ -21,13 +22,19 @@ export const LiveModel = z.object({
   features: z.array(z.string()),
   /** An answer goes on when its node fails, on another with the same weights: some of its nodes take one over. */
   resumes: z.boolean(),
+  /** Of the nodes that serve it; absent where nobody told. */
+  classes: z.array(NodeClass).optional(),
 })
 export type LiveModel = z.output<typeof LiveModel>
 
-export function liveModels(nodes: Iterable<NodeConnection>): Map<string, LiveModel> {
+export function liveModels(
+  nodes: Iterable<NodeConnection>,
+  classOf: (nodeId: string) => NodeClass = () => 'community',
+): Map<string, LiveModel> {
   const models = new Map<string, LiveModel>()
   for (const node of nodes) {
-    for (const [id, offer] of node.offers) addLive(models, liveOf(id, offer))
+    for (const [id, offer] of node.offers)
+      addLive(models, { ...liveOf(id, offer), classes: [classOf(node.nodeId)] })
   }
   return models
 }
@@ -68,6 +75,7 @@ const together = (a: LiveModel, b: LiveModel): LiveModel => ({
   decodeTokensPerSecondSingle: Math.max(a.decodeTokensPerSecondSingle, b.decodeTokensPerSecondSingle),
   features: [...new Set([...a.features, ...b.features])],
   resumes: a.resumes || b.resumes,
+  classes: [...new Set([...(a.classes ?? []), ...(b.classes ?? [])])],
 })
 
 const least = (a: NanoUsd, b: NanoUsd): NanoUsd => (b < a ? b : a)

@@ -70,6 +70,8 @@ export interface NodeConnection {
   /** Looks again at which of its offers may be used, and at what price. */
   reoffer(): void
   send(message: Uint8Array): void
+  /** The network took these models from it: `hasOffered` does not count them. */
+  withdraw(models: ReadonlySet<string>): void
   /** It offered the model since it connected, though perhaps not at this moment: its engine may be starting again. */
   hasOffered(model: string): boolean
   outstanding(): number
@@ -116,6 +118,7 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
   /** Belongs to the data frame that comes next. */
   let pendingDetail: { stream: number; detail: DeltaDetail; detailBytes: number } | null = null
   let reported: NodeReport | null = null
+  let withdrawn: ReadonlySet<string> = new Set()
   let isClosed = false
 
   function finish(stream: number): StreamSink | undefined {
@@ -236,7 +239,10 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
     send(message) {
       if (!isClosed) link.send(message)
     },
-    hasOffered: (model) => offered.has(model),
+    withdraw(models) {
+      withdrawn = models
+    },
+    hasOffered: (model) => offered.has(model) && !withdrawn.has(model),
     outstanding: () => streams.size,
     open(request, sink) {
       assert(!isClosed, 'a closed connection is no candidate')

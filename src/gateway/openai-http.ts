@@ -249,7 +249,11 @@ function listModels(
   const allowed = caller.limited?.limits.models
   const live = gateway.models()
   for (const model of peers?.()?.peers.models() ?? []) addLive(live, model)
-  const models = listedModels(live.values(), { allowed, nowMs: clock.nowMs() })
+  const models = listedModels(live.values(), {
+    allowed,
+    catalogue: gateway.directory.catalogue(),
+    nowMs: clock.nowMs(),
+  })
   const respond = (value: unknown): void =>
     exchange.respond(
       200,

@@ -29,7 +29,12 @@ export type Obstacle =
 export type HostChoice =
   | {
       readonly kind: 'host'
-      readonly act: { readonly kind: 'place'; readonly model: string; readonly nodeId: string; readonly memoryMib: number }
+      readonly act: {
+        readonly kind: 'place'
+        readonly model: string
+        readonly nodeId: string
+        readonly memoryMib: number
+      }
     }
   | { readonly kind: 'none'; readonly obstacles: ReadonlyMap<Obstacle, number> }
 
@@ -57,7 +62,8 @@ export function chooseHost(world: HostWorld, model: Model, options: HostOptions)
   const isUnmeasured = memoryMibOf(model) === null
   let best: { node: NodeView; rank: readonly number[] } | null = null
   for (const node of nodes) {
-    const obstacle = isUnmeasured && live.length > 0 ? 'size_unknown' : obstacleAt(world, model, { node, options })
+    const obstacle =
+      isUnmeasured && live.length > 0 ? 'size_unknown' : obstacleAt(world, model, { node, options })
     if (obstacle) {
       obstacles.set(obstacle, (obstacles.get(obstacle) ?? 0) + 1)
       continue
@@ -69,7 +75,10 @@ export function chooseHost(world: HostWorld, model: Model, options: HostOptions)
   }
   if (!best) return { kind: 'none', obstacles }
   const { nodeId, hosting } = best.node
-  return { kind: 'host', act: { kind: 'place', model: model.name, nodeId, memoryMib: hosting?.memoryMib ?? 0 } }
+  return {
+    kind: 'host',
+    act: { kind: 'place', model: model.name, nodeId, memoryMib: hosting?.memoryMib ?? 0 },
+  }
 }
 
 function obstacleAt(

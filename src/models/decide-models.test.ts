@@ -19,7 +19,10 @@ const refusals: readonly (readonly [ModelRefusal, (models: Models) => ModelComma
   ['replicas_wrong', () => add('new', { replicasMin: 0, replicasMax: 0 })],
   ['model_unknown', () => ({ kind: 'remove', model: 'x', nowMs: 1 })],
   ['model_unknown', () => place('x', 'n1')],
-  ['replicas_wrong', () => ({ kind: 'change', model: 'a', settings: settings({ replicasMax: 0 }), nowMs: 1 })],
+  [
+    'replicas_wrong',
+    () => ({ kind: 'change', model: 'a', settings: settings({ replicasMax: 0 }), nowMs: 1 }),
+  ],
   ['placed_already', () => place('a', 'n1', { memoryMib: 0 })],
   ['retry_too_early', () => place('b', 'failing', { memoryMib: 0 })],
   ['loads_exceeded', () => place('b', 'busy', { memoryMib: 0 })],

@@ -19,7 +19,11 @@ test('replicas never leave their bounds, whatever comes', () => {
       for (const [waitMs, running, queued] of seen) {
         atMs += waitMs
         const ready: number = demand?.wanted ?? 0
-        demand = stepDemand(demand, { atMs, running, queued, arrived: running }, { min, max, slots, ready, live: ready })
+        demand = stepDemand(
+          demand,
+          { atMs, running, queued, arrived: running },
+          { min, max, slots, ready, live: ready },
+        )
         assert.ok(demand.wanted >= min && demand.wanted <= max, `${demand.wanted} of ${min} to ${max}`)
         assert.ok(demand.level >= 0 && Number.isFinite(demand.level))
       }

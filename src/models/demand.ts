@@ -58,7 +58,8 @@ export function stepDemand(before: Demand | null, sample: DemandSample, bounds: 
   const { atMs, running, queued, arrived } = sample
   const now = running + queued
   const passedMs = before === null ? 0 : Math.max(0, atMs - before.sample.atMs)
-  const level = before === null ? 0 : towards(before.level, now, passedMs, now > before.level ? RISE_MS : FALL_MS)
+  const level =
+    before === null ? 0 : towards(before.level, now, passedMs, now > before.level ? RISE_MS : FALL_MS)
   const rate = passedMs === 0 ? 0 : (arrived * MINUTE_MS) / passedMs
   const requestsPerMinute =
     before === null || passedMs === 0

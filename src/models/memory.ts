@@ -24,4 +24,8 @@ export function memoryMibOf({
 
 /** What its file takes of a node's cache, in MiB; null while nobody knows. */
 export const fileMibOf = ({ source, facts }: Pick<Model, 'source' | 'facts'>): number | null =>
-  source.kind === 'upstream' || source.kind === 'file' ? 0 : facts === null ? null : Math.ceil(facts.sizeBytes / MIB)
+  source.kind === 'upstream' || source.kind === 'file'
+    ? 0
+    : facts === null
+      ? null
+      : Math.ceil(facts.sizeBytes / MIB)

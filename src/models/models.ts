@@ -69,12 +69,16 @@ export const loadsLately = (models: Models, nodeId: string, nowMs: TimestampMs):
 export function checkModels(models: Models): void {
   for (const [name, { settings }] of models.catalogue) {
     const { replicasMin, replicasMax } = settings
-    assert(replicasMin >= 0 && replicasMin <= replicasMax, `model ${name} has its replicas the wrong way round`)
+    assert(
+      replicasMin >= 0 && replicasMin <= replicasMax,
+      `model ${name} has its replicas the wrong way round`,
+    )
   }
   for (const [nodeId, placed] of models.placements) {
     assert(placed.size > 0, `${nodeId} stands among the placements without one`)
     assert(placed.size <= PLACEMENTS_PER_NODE_MAX, `${nodeId} has ${placed.size} models`)
-    for (const name of placed.keys()) assert(models.catalogue.has(name), `${nodeId} has ${name}, which is no model`)
+    for (const name of placed.keys())
+      assert(models.catalogue.has(name), `${nodeId} has ${name}, which is no model`)
   }
   for (const [nodeId, times] of models.loads) {
     assert(times.length <= LOADS_PER_HOUR_MAX, `${nodeId} was told to load ${times.length} models in an hour`)

@@ -21,7 +21,8 @@ test('of nodes that could take it, one of another owner comes first, then the qu
   const slow = node('y-slow', { ownerId: 'bob', bytesPerSecond: 8e9 })
   const quick = node('z-quick', { ownerId: 'bob', bytesPerSecond: 32e9 })
   const cached = node('zz-cached', { ownerId: 'bob', bytesPerSecond: 32.5e9, cached: ['key-a'] })
-  const chosen = (...others: NodeView[]) => actsOf(models, [first, ...others], { a: 2 }).map(({ nodeId }) => nodeId)
+  const chosen = (...others: NodeView[]) =>
+    actsOf(models, [first, ...others], { a: 2 }).map(({ nodeId }) => nodeId)
   assert.deepEqual(chosen(sameOwner, slow), ['y-slow'])
   assert.deepEqual(chosen(sameOwner, slow, quick), ['z-quick'])
   assert.deepEqual(chosen(sameOwner, slow, quick, cached), ['zz-cached'])
@@ -50,8 +51,14 @@ for (const [obstacle, part] of obstacles) {
 
 test('a model of unknown size goes to one node alone, the roomiest, until that one has read its file', () => {
   const models = catalogue({ a: null })
-  const nodes = [node('n1', { memoryMib: 500 }), node('n2', { memoryMib: 900 }), node('n3', { memoryMib: 700 })]
-  assert.deepEqual(actsOf(models, nodes, { a: 2 }), [{ kind: 'place', model: 'a', nodeId: 'n2', memoryMib: 900 }])
+  const nodes = [
+    node('n1', { memoryMib: 500 }),
+    node('n2', { memoryMib: 900 }),
+    node('n3', { memoryMib: 700 }),
+  ]
+  assert.deepEqual(actsOf(models, nodes, { a: 2 }), [
+    { kind: 'place', model: 'a', nodeId: 'n2', memoryMib: 900 },
+  ])
   place(models, 'a', 'n2')
   assert.deepEqual(actsOf(models, nodes, { a: 2 }), [])
 })
@@ -186,7 +193,10 @@ function node(nodeId: string, part: Partial<NodeParts> = {}): NodeView {
 }
 
 /** Models by name and size; null for one whose file nobody has read. */
-function catalogue(sizes: Readonly<Record<string, number | null>>, part: Partial<ModelSettings> = {}): Models {
+function catalogue(
+  sizes: Readonly<Record<string, number | null>>,
+  part: Partial<ModelSettings> = {},
+): Models {
   const models = emptyModels()
   for (const [model, mib] of Object.entries(sizes)) {
     apply(models, {

@@ -110,12 +110,15 @@ function evictions({ models, nodes, nowMs }: World): PlannedAct[] {
     const placed = models.placements.get(nodeId) ?? new Map<string, Placement>()
     const memoryMib = node?.hosting?.memoryMib ?? 0
     const isOver = node?.hosting ? placedMib(models, nodeId) > memoryMib : false
-    const newest = [...placed].sort((a, b) => b[1].placedAtMs - a[1].placedAtMs || (a[0] < b[0] ? 1 : -1))[0]?.[0]
+    const newest = [...placed].sort(
+      (a, b) => b[1].placedAtMs - a[1].placedAtMs || (a[0] < b[0] ? 1 : -1),
+    )[0]?.[0]
     for (const [name, placement] of placed) {
       const model = models.catalogue.get(name)
       const reason = !node || !model ? 'gone' : reasonToGo(node, model, { placement, nowMs })
       if (reason) acts.push({ kind: 'evict', model: name, nodeId, reason })
-      else if (isOver && name === newest) acts.push({ kind: 'evict', model: name, nodeId, reason: 'over_memory' })
+      else if (isOver && name === newest)
+        acts.push({ kind: 'evict', model: name, nodeId, reason: 'over_memory' })
     }
   }
   return acts
@@ -179,7 +182,12 @@ function makeRoom(
     // Would it be taken, were there room?
     const choice = chooseHost({ ...world, nodes: [node] }, model, { ignoresMemory: true, live: null })
     if (choice.kind === 'none') continue
-    return giving.map(({ name }) => ({ kind: 'evict', model: name, nodeId: node.nodeId, reason: 'makes_room' }))
+    return giving.map(({ name }) => ({
+      kind: 'evict',
+      model: name,
+      nodeId: node.nodeId,
+      reason: 'makes_room',
+    }))
   }
   return []
 }

@@ -1,7 +1,9 @@
 import { unreachable } from '#kernel/assert.ts'
+import type { NanoUsd } from '#kernel/money.ts'
 import type { TimestampMs } from '#kernel/time.ts'
 import type { KeyLimits } from '#protocol/key-limits.ts'
 import type { Scope } from '#protocol/scope.ts'
+import { decideReached } from './budget-alerts.ts'
 import { keepsOwner, mayGrant } from './grants.ts'
 import type { KeyHolder, OrganisationEvent } from './organisation-events.ts'
 import type { Acting, OrganisationRefusal } from './organisation-refusal.ts'
@@ -53,6 +55,8 @@ export type KeyCommand =
       limits: KeyLimits
       nowMs: TimestampMs
     })
+  /** Tells what a key has reached of its limits of money; `added` of what it has spent is new. */
+  | { kind: 'reach_budget'; keyId: string; added: NanoUsd; nowMs: TimestampMs }
   /** Notes that a key's time is over; it opened nothing from its expiry on. */
   | { kind: 'expire_key'; keyId: string; nowMs: TimestampMs }
   /** Ends the memory of keys that ended long ago, of some at a time. */
@@ -74,6 +78,8 @@ export function decideKeys(state: Organisations, command: KeyCommand): Decision 
       if (key.expiresAtMs === null || command.nowMs < key.expiresAtMs) return 'key_not_expired'
       return [{ type: 'organisation.key_expired', keyId: key.id, atMs: command.nowMs }]
     }
+    case 'reach_budget':
+      return decideReached(state, command)
     case 'forget_keys':
       return decideForget(state, command.nowMs)
     case 'note_key_secret':

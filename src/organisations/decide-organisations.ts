@@ -58,6 +58,7 @@ export function decideOrganisations(
     case 'remove_member':
       return mayReach(state, command) ? decideMembers(state, command) : 'organisation_unknown'
     case 'expire_key':
+    case 'reach_budget':
     case 'forget_keys':
     case 'note_key_secret':
       return decideKeys(state, command)

@@ -1,6 +1,7 @@
 import { assert, unreachable } from '#kernel/assert.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import type { TimestampMs } from '#kernel/time.ts'
+import { noteReached } from './budget-alerts.ts'
 import { useAt } from './key-use.ts'
 import type { OrganisationEvent } from './organisation-events.ts'
 import {
@@ -51,6 +52,9 @@ export function evolveOrganisations(state: Organisations, event: OrganisationEve
       break
     case 'organisation.key_limited':
       keyOf(state, event.keyId).limits = event.limits
+      break
+    case 'organisation.budget_reached':
+      noteReached(state, event)
       break
     case 'organisation.project_created':
       addProject(state, event)
@@ -189,7 +193,10 @@ function forgetKeys(state: Organisations, keyIds: readonly string[]): void {
   const budgetIds = new Set(keyIds.map((keyId) => keyOf(state, keyId).budgetId))
   for (const keyId of keyIds) state.keys.delete(keyId)
   for (const { budgetId } of state.keys.values()) budgetIds.delete(budgetId)
-  for (const budgetId of budgetIds) state.use.delete(budgetId)
+  for (const budgetId of budgetIds) {
+    state.use.delete(budgetId)
+    state.told.delete(budgetId)
+  }
 }
 
 function addProject(

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { KeyLimits } from '#protocol/key-limits.ts'
+import { NanoUsd } from '#protocol/money.ts'
 import { Scope } from '#protocol/scope.ts'
 
 /** Who holds a key: a person, or a program of the organisation. */
@@ -55,6 +56,18 @@ export const OrganisationEvent = z.discriminatedUnion('type', [
     type: z.literal('organisation.key_limited'),
     keyId: z.string(),
     limits: KeyLimits,
+    atMs: z.int(),
+  }),
+  /** What was spent has come to this share of a key's limit. `spent` counts the whole window. */
+  z.object({
+    type: z.literal('organisation.budget_reached'),
+    organisationId: z.string(),
+    keyId: z.string(),
+    budgetId: z.string(),
+    window: z.enum(['day', 'month']),
+    sharePercent: z.int(),
+    spent: NanoUsd,
+    limit: NanoUsd,
     atMs: z.int(),
   }),
   /** They ended long ago: nothing but the journal and what was made of it knows them from here on. */

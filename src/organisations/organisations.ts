@@ -9,9 +9,12 @@
  * with the scope that does not expire. A key that ended is known for `KEY_MEMORY_MS`, and then forgotten.
  */
 import { assert } from '#kernel/assert.ts'
+import type { NanoUsd } from '#kernel/money.ts'
 import { DAY_MS, type TimestampMs } from '#kernel/time.ts'
+import type { KeyAlert } from '#protocol/budget-alert.ts'
 import type { KeyLimits, KeyUse } from '#protocol/key-limits.ts'
 import type { Scope } from '#protocol/scope.ts'
+import { isBorneOut } from './budget-alerts.ts'
 import type { KeyHolder } from './organisation-events.ts'
 
 export interface Organisations {
@@ -26,6 +29,8 @@ export interface Organisations {
   keyIdByHash: Map<string, string>
   /** What was used, by budget: the first key of a line of rotations. */
   use: Map<string, KeyUse>
+  /** What was told of it, by budget. */
+  told: Map<string, BudgetTold>
   /** Tells the secret under which keys are hashed from another; null until it was noted. */
   keySecretCheck: string | null
 }
@@ -100,8 +105,23 @@ export const emptyOrganisations = (): Organisations => ({
   keys: new Map(),
   keyIdByHash: new Map(),
   use: new Map(),
+  told: new Map(),
   keySecretCheck: null,
 })
+
+/** The shares of a budget's limits that were told. */
+export interface BudgetTold {
+  readonly day: ToldWindow | null
+  readonly month: ToldWindow | null
+  /** The newest. */
+  readonly last: KeyAlert
+}
+export interface ToldWindow {
+  /** Days since the Unix epoch, or months since year 0. */
+  readonly index: number
+  /** By share in percent, the highest limit that it was told of. */
+  readonly limits: Map<number, NanoUsd>
+}
 
 /** How long a key is known after its end: it is listed with how it ended, and what it used late is counted for its project. */
 export const KEY_MEMORY_MS = 30 * DAY_MS
@@ -173,6 +193,11 @@ export function checkOrganisations(state: Organisations): void {
   const budgets = new Set([...state.keys.values()].map(({ budgetId }) => budgetId))
   for (const budgetId of state.use.keys()) {
     assert(budgets.has(budgetId), `what was used of ${budgetId} is nobody's`)
+  }
+  for (const [budgetId, told] of state.told) {
+    assert(budgets.has(budgetId), `what was told of ${budgetId} is nobody's`)
+    const use = state.use.get(budgetId)
+    assert(!use || isBorneOut(told, use), `more was told of ${budgetId} than was spent`)
   }
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { KeyAlert } from './budget-alert.ts'
 import { Id, Name, TimestampMs } from './field.ts'
 import { KeyLimits, KeyUse, WantedKeyLimits } from './key-limits.ts'
 import { pageOf } from './page.ts'
@@ -30,7 +31,11 @@ export type ApiKey = z.output<typeof ApiKey>
 export const ApiKeyPage = z.object(pageOf(ApiKey)).meta({ id: 'ApiKeyPage' })
 
 export const ApiKeyDetail = z
-  .object({ ...members, use: KeyUse })
+  .object({
+    ...members,
+    use: KeyUse,
+    lastAlert: KeyAlert.optional().describe('The newest of its budget; absent while there was none.'),
+  })
   .meta({ id: 'ApiKeyDetail', description: 'A key with what was used of its limits, as the ledger has it.' })
 export type ApiKeyDetail = z.output<typeof ApiKeyDetail>
 

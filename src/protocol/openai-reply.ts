@@ -1,5 +1,6 @@
 /** Replies as OpenAI's API has them, with what Shoal adds: `x_shoal`, where each answer came from and what it cost. */
 import { z } from 'zod'
+import { NodeClass } from './node-class.ts'
 
 /** Our own addition to a reply and to the last chunk of a stream; OpenAI's clients pass over it. */
 export const ShoalExtension = z
@@ -158,15 +159,25 @@ export const Model = z
     resumes: z.boolean().describe('Whether an answer goes on elsewhere when its node fails.'),
     tokens_per_second: z.number().describe('Of the quickest node, one request alone, as measured on it.'),
     tokens_per_second_all: z.number().describe('Of all nodes together, every slot busy.'),
+    status: z
+      .enum(['ready', 'cold'])
+      .describe('`cold`: no node serves it now; a request waits for the load, or is told how long it takes.'),
+    classes: z.array(NodeClass).describe('Of the nodes that serve it.'),
     pricing: z
       .object({
         prompt_nano_usd_per_million: z.string(),
+        cached_prompt_nano_usd_per_million: z
+          .string()
+          .describe(
+            'Of input that the node has read before. It costs the same as other input: nodes do not tell it apart yet.',
+          ),
         completion_nano_usd_per_million: z.string(),
         prompt_nano_usd_per_million_max: z.string(),
         completion_nano_usd_per_million_max: z.string(),
       })
+      .nullable()
       .describe(
-        'What the cheapest node asks for a million tokens, and the dearest; in billionths of a US dollar.',
+        'What the cheapest node asks for a million tokens, and the dearest; in billionths of a US dollar. Of a model that no node serves now: what it is quoted at, `null` where nodes will say.',
       ),
   })
   .meta({ id: 'Model' })

@@ -10,6 +10,7 @@ import {
   RotateApiKey,
 } from './api-key.ts'
 import { AuditExport, AuditPage } from './audit.ts'
+import { AlertPage } from './budget-alert.ts'
 import { Id } from './field.ts'
 import {
   AcceptedInvitation,
@@ -256,6 +257,18 @@ const keys = {
   },
 } as const satisfies Routes
 
+const alerts = {
+  listAlerts: {
+    method: 'GET',
+    path: '/api/alerts',
+    scope: 'viewer',
+    summary:
+      'Lists when keys reached 50, 80 and 100 % of their limits of money, newest first; for an operator, of all.',
+    query: z.strictObject({ ...pageQuery, ...organisationQuery }),
+    reply: AlertPage,
+  },
+} as const satisfies Routes
+
 const audit = {
   listAudit: {
     method: 'GET',
@@ -281,4 +294,4 @@ const audit = {
   },
 } as const satisfies Routes
 
-export const organisationRoutes = { ...organisations, ...people, ...keys, ...audit }
+export const organisationRoutes = { ...organisations, ...people, ...keys, ...alerts, ...audit }

@@ -29,5 +29,5 @@ export async function awaitOffers(
 
 async function readIds(response: Response): Promise<string[]> {
   const list = ModelList.safeParse(await response.json().catch(() => null))
-  return list.success ? list.data.data.map(({ id }) => id) : []
+  return list.success ? list.data.data.filter(({ status }) => status !== 'cold').map(({ id }) => id) : []
 }

@@ -64,8 +64,14 @@ export const coordinatorCommand = (context: CliContext): Command =>
     PORT_DEFAULT + 1,
   ).action((_options: unknown, self: Command) => {
     const options = self.optsWithGlobals<CoordinatorOptions>()
-    const { database: databaseUrl, name: networkName, feeBps, testBalance, payoutMin } = options
-    const network = { networkName, feeBps, testBalance, payoutMin }
+    const { database: databaseUrl, name: networkName, feeBps, testBalance, payoutMin, alertWebhook } = options
+    const network = {
+      networkName,
+      feeBps,
+      testBalance,
+      payoutMin,
+      ...(alertWebhook !== undefined && { alertWebhook }),
+    }
     return runPart(context, options, { role: 'coordinator', databaseUrl, ...network })
   })
 
@@ -102,7 +108,7 @@ function parseWorkers(text: string): number {
 
 type PartConfig = Pick<
   CellConfig,
-  'role' | 'databaseUrl' | 'networkName' | 'feeBps' | 'testBalance' | 'payoutMin'
+  'role' | 'databaseUrl' | 'networkName' | 'feeBps' | 'testBalance' | 'payoutMin' | 'alertWebhook'
 >
 
 async function runPart(context: CliContext, options: PartOptions, part: PartConfig): Promise<void> {

@@ -26,6 +26,8 @@ export const CellConfig = z.object({
   testBalance: NanoUsd,
   /** The least that is paid out at once. */
   payoutMin: NanoUsd.optional(),
+  /** The operator's own server that is told of alerts. */
+  alertWebhook: z.string().min(1).optional(),
   logLevel: z.enum(['info', 'warn', 'error']),
   /** Files whose vocabularies count answers anew, by model. `isOwn`: this machine's node serves it. */
   tokenizers: z.record(z.string(), z.object({ path: z.string(), isOwn: z.boolean() })).optional(),

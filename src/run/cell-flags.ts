@@ -2,9 +2,10 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { PAYOUT_MIN_DEFAULT } from '#coordinator/payout-method.ts'
 import type { NanoUsd } from '#kernel/money.ts'
+import { type AlertFlags, alertWebhookOption } from './alert-flags.ts'
 import { parseMoney } from './energy-flags.ts'
 
-export interface NetworkFlags {
+export interface NetworkFlags extends AlertFlags {
   readonly name: string
   readonly feeBps: number
   readonly testBalance: NanoUsd
@@ -46,6 +47,7 @@ export const withNetworkFlags = (command: Command): Command =>
         .argParser(parseMoney)
         .default(PAYOUT_MIN_DEFAULT, '10'),
     )
+    .addOption(alertWebhookOption())
 
 export const parseName = (text: string): string => {
   if (text.trim() !== '' && text.length <= NAME_LENGTH_MAX) return text

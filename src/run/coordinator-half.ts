@@ -1,4 +1,5 @@
 /** What hangs on a leading coordinator: read models, control API, the founder's keys. */
+import { openAlertWebhook } from '#coordinator/alert-webhook.ts'
 import { authenticatorOf, createControlApi } from '#coordinator/control-api.ts'
 import type { ControlServer } from '#coordinator/control-server.ts'
 import type { Coordinator } from '#coordinator/coordinator.ts'
@@ -17,6 +18,7 @@ import { secretOf } from '#protocol/join-token.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { Caller } from '#protocol/route.ts'
 import type { Scope } from '#protocol/scope.ts'
+import { keepAlertSecret } from './alert-flags.ts'
 import type { CellParts, KeptKeys } from './cell.ts'
 import type { CellConfig } from './cell-config.ts'
 import type { Front } from './front.ts'
@@ -97,6 +99,13 @@ export async function openCoordinatorHalf(
     onBug,
     ...openPublicPages(clock),
   })
+  const webhook =
+    config.alertWebhook === undefined
+      ? null
+      : openAlertWebhook(host, coordinator, {
+          url: config.alertWebhook,
+          secret: keepAlertSecret(secrets),
+        })
   const organisationId = await execute(handlerParts, (turn) => {
     // Of networks that were founded before it was noted, too.
     const check = keySecretCheck(crypto, keySecret)
@@ -115,7 +124,10 @@ export async function openCoordinatorHalf(
     api,
     keys,
     enrolmentToken: () => issueToken(handlerParts, organisationId),
-    stop: () => projector.close(),
+    stop() {
+      webhook?.close()
+      projector.close()
+    },
     close: () => store.close(),
   }
 }

@@ -35,7 +35,11 @@ export function createHostedFiles({ clock }: { clock: Clock }, options: HostedFi
     watch: DownloadWatch,
   ): Promise<string> {
     if (source.kind === 'url')
-      return cache.obtain({ key, url: new URL(source.url), sha256: source.sha256 ?? null, keep }, watch, clock.nowMs())
+      return cache.obtain(
+        { key, url: new URL(source.url), sha256: source.sha256 ?? null, keep },
+        watch,
+        clock.nowMs(),
+      )
     if (source.kind !== 'hub') throw new Problem('config_invalid', `A ${source.kind} has no file to fetch.`)
     const url = hubFileUrl(source, hubUrl) ?? (await askHub(source, watch.signal))
     return cache.obtain({ key, url, sha256: source.sha256 ?? null, keep }, watch, clock.nowMs())
@@ -45,7 +49,10 @@ export function createHostedFiles({ clock }: { clock: Clock }, options: HostedFi
     const url = hubListUrl(source, hubUrl)
     const response = await fetch(new Request(url, { signal }))
     if (!response.ok)
-      throw new Problem('model_missing', `${url.host} does not have ${source.repository} (status ${response.status}).`)
+      throw new Problem(
+        'model_missing',
+        `${url.host} does not have ${source.repository} (status ${response.status}).`,
+      )
     const file = chooseHubFile(parseJson(await readText(response)), source)
     const named = hubFileUrl({ ...source, file }, hubUrl)
     if (!named) throw new Problem('model_missing', `${source.repository} has no file of that name.`)
@@ -97,7 +104,8 @@ async function readText(response: Response): Promise<string> {
   let text = ''
   for await (const chunk of response.body ?? []) {
     text += decoder.decode(chunk as Uint8Array, { stream: true })
-    if (text.length > LIST_BYTES_MAX) throw new Problem('model_missing', 'The hub’s list of files has no end.')
+    if (text.length > LIST_BYTES_MAX)
+      throw new Problem('model_missing', 'The hub’s list of files has no end.')
   }
   return text
 }

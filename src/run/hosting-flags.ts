@@ -99,7 +99,9 @@ export function parseMib(text: string): number {
 
 function parseHosts(text: string): readonly string[] {
   const hosts = text.split(',').map((host) => host.trim().toLowerCase())
-  const wrong = hosts.find((host) => !URL.canParse(`http://${host}`) || new URL(`http://${host}`).pathname !== '/')
+  const wrong = hosts.find(
+    (host) => !URL.canParse(`http://${host}`) || new URL(`http://${host}`).pathname !== '/',
+  )
   if (wrong === undefined) return hosts
   throw new InvalidArgumentError('Expected hosts with commas between them, such as 10.0.0.5:8080,nas.lan.')
 }

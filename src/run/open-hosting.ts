@@ -32,7 +32,10 @@ export function openHosting(
   const gpus = config.gpu === false ? [] : machine.gpus.filter(({ healthy }) => healthy)
   const cacheMib = config.cacheMib ?? Math.max(1, Math.floor(machine.diskFreeMib * DISK_SHARE))
   const { hubUrl, fileHosts: hosts } = config
-  const files = createHostedFiles({ clock }, { folder: join(folder, 'hosted-models'), cacheMib, hubUrl, hosts })
+  const files = createHostedFiles(
+    { clock },
+    { folder: join(folder, 'hosted-models'), cacheMib, hubUrl, hosts },
+  )
   return createModelHost(
     {
       clock,

@@ -3,7 +3,9 @@ import { type EngineFlags, engineOf } from './engine-flags.ts'
 import { settleEngine } from './gpu-build.ts'
 import { type HostingFlags, hostingOf, ownEngine } from './hosting-flags.ts'
 
-type Terminal = Parameters<typeof settleEngine>[0] & { readonly env: Readonly<Record<string, string | undefined>> }
+type Terminal = Parameters<typeof settleEngine>[0] & {
+  readonly env: Readonly<Record<string, string | undefined>>
+}
 type Builds = Parameters<typeof settleEngine>[2]
 
 export interface ServingFlags extends EngineFlags, HostingFlags {

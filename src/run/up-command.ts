@@ -100,7 +100,7 @@ async function runUp(
   const warning = telemetryWarning(telemetry)
   if (warning !== null) screen.note(warning)
   const agentFolder = join(dataFolder, 'agent')
-  const { name, feeBps, testBalance, payoutMin, logLevel } = options
+  const { name, feeBps, testBalance, payoutMin, alertWebhook, logLevel } = options
 
   const outcome = Promise.withResolvers<void>()
   let ready: Ready | null = null
@@ -127,6 +127,7 @@ async function runUp(
         feeBps,
         testBalance,
         payoutMin,
+        ...(alertWebhook !== undefined && { alertWebhook }),
         logLevel,
         telemetry,
         tokenizers: tokenizersOf(options, options.agent ? serving.engine : null),
@@ -209,6 +210,11 @@ const stepNames: Readonly<Record<string, string>> = {
   stopped: '',
 }
 
+function servingWords({ isParked }: Serving, speeds: readonly string[]): string {
+  if (speeds.length === 0) return 'taking models from the network: "shoal models add"'
+  return `${isParked ? 'parked' : 'serving'} ${speeds.join(', ')}`
+}
+
 /** What the user sees: one line while things start, then where everything is, then only what is worth a line. */
 function createScreen(context: CliContext, dataFolder: string, options: UpOptions) {
   const { stdout, stderr } = context
@@ -256,7 +262,7 @@ function createScreen(context: CliContext, dataFolder: string, options: UpOption
         [
           'Node',
           serving
-            ? `${serving.nodeId}, ${serving.isParked ? 'parked' : 'serving'} ${speeds?.join(', ')}`
+            ? `${serving.nodeId}, ${servingWords(serving, speeds ?? [])}`
             : 'none here; add one with "shoal provide"',
         ],
       ]

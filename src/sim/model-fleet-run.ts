@@ -165,7 +165,12 @@ export async function runModelFleet(options: ModelFleetOptions): Promise<ModelFl
       agentVersion: 'sim',
       askPerGpuHour: 1n,
       capability: { ...testCapability, models: [] },
-      speedOf: (model) => hosting.speedOf(model) ?? { prefillTokensPerSecond: 1, decodeTokensPerSecond: 1, decodeTokensPerSecondSingle: 1 },
+      speedOf: (model) =>
+        hosting.speedOf(model) ?? {
+          prefillTokensPerSecond: 1,
+          decodeTokensPerSecond: 1,
+          decodeTokensPerSecondSingle: 1,
+        },
       hosting,
       onRefused: onFatal,
     })
@@ -212,7 +217,8 @@ export async function runModelFleet(options: ModelFleetOptions): Promise<ModelFl
     placed,
     evicted,
     ended,
-    add: (model) => take((turn) => addModel(turn, model, (text) => Buffer.from(simCrypto.sha256(text)).toString('hex'))),
+    add: (model) =>
+      take((turn) => addModel(turn, model, (text) => Buffer.from(simCrypto.sha256(text)).toString('hex'))),
     change: (name, change) => take((turn) => changeModel(turn, name, change)),
     remove: (name) => take((turn) => removeModel(turn, name)),
     ask,
@@ -223,8 +229,7 @@ export async function runModelFleet(options: ModelFleetOptions): Promise<ModelFl
     },
     start,
     run: (durationMs) => world.run(durationMs),
-    ready: (model) =>
-      service.models.stateOf(model, service.coordinator.nowMs()).replicas.serving.length,
+    ready: (model) => service.models.stateOf(model, service.coordinator.nowMs()).replicas.serving.length,
   }
 }
 

@@ -28,7 +28,10 @@ test('demand makes replicas within a minute, and a lull takes them back one by o
   assert.equal(fleet.ready('m-100'), 3, 'a lull of minutes takes none back')
   await busy(fleet, { model: 'm-100', perSecond: 0, forMs: 25 * MINUTE_MS })
   assert.equal(fleet.ready('m-100'), 1)
-  assert.deepEqual(fleet.evicted.map(({ reason }) => reason), ['surplus', 'surplus'])
+  assert.deepEqual(
+    fleet.evicted.map(({ reason }) => reason),
+    ['surplus', 'surplus'],
+  )
   assert.deepEqual(fleet.ended.failed, [])
 })
 
@@ -74,7 +77,10 @@ test('a request for a cold model whose load takes long is refused with the time 
 
 test('a model that fits nowhere is refused with why', async () => {
   const fleet = await runModelFleet({ seed: 6, nodesMib: [300] })
-  fleet.add({ ...model('m-900'), facts: { sizeBytes: 900 * 2 ** 20, kvBytesPerToken: 0, contextTokens: 8_192 } })
+  fleet.add({
+    ...model('m-900'),
+    facts: { sizeBytes: 900 * 2 ** 20, kvBytesPerToken: 0, contextTokens: 8_192 },
+  })
   await fleet.run(5 * SECOND_MS)
   fleet.ask('m-900')
   const [refused] = fleet.ended.refused
@@ -199,7 +205,9 @@ function assertBounds({ nodes, placed, service }: ModelFleetRun): void {
   for (const node of nodes) {
     const mib = loadedMib(node)
     assert.ok(mib <= node.memoryMib, `${node.nodeId} has ${mib} MiB loaded of ${node.memoryMib}`)
-    const lately = placed.filter(({ nodeId, atMs }) => nodeId === node.nodeId && atMs > nowMs - 60 * MINUTE_MS)
+    const lately = placed.filter(
+      ({ nodeId, atMs }) => nodeId === node.nodeId && atMs > nowMs - 60 * MINUTE_MS,
+    )
     assert.ok(lately.length <= LOADS_PER_HOUR_MAX, `${node.nodeId} was told to load ${lately.length} models`)
   }
 }

@@ -71,7 +71,14 @@ export function createSimHostedEngine(
   parts: { readonly loadMs: number; readonly open: OpenEngines; readonly isWarm: () => boolean },
 ): SupervisedEngine {
   const models = [
-    { id: model, tasks: ['chat', 'completion'] as const, contextTokens, slots, fingerprint: model, resumes: true },
+    {
+      id: model,
+      tasks: ['chat', 'completion'] as const,
+      contextTokens,
+      slots,
+      fingerprint: model,
+      resumes: true,
+    },
   ]
   const engine = createSimEngine(clock, { models, msPerToken: 20, prefillMs: 20 })
   const ready = Promise.withResolvers<void>()

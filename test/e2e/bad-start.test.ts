@@ -149,7 +149,7 @@ test('a certificate that has expired', { skip: opensslMissing }, async (t) => {
 test('a database that is not there', () =>
   assertRefused({
     args: ['--no-agent', '--database', 'postgres://shoal@127.0.0.1:1/none'],
-    code: 8,
+    code: 7,
     says: /^shoal: PostgreSQL at 127\.0\.0\.1:1\/none cannot be reached \(.*\)\. .*\.$/m,
   }))
 

@@ -79,8 +79,8 @@ async function answer(
     if (tokens > 1_000) count.written++
     if (pauseMs > 0) await sleep(pauseMs)
     // Whoever does not read: neither would an engine compute on.
-    else if (!isRoomy)
-      await Promise.race([once(response, 'drain'), once(response, 'close')]).catch(() => undefined)
+    else if (!isRoomy) await drained(response)
+    await Promise.race([once(response, 'drain'), once(response, 'close')]).catch(() => undefined)
   }
   if (hasLeft) return
   if (prompt.includes('stay')) return
@@ -90,6 +90,16 @@ async function answer(
   event({ id: 'c', object: 'chat.completion.chunk', created: 1, model: MODEL, choices: [], usage })
   response.end('data: [DONE]\n\n')
 }
+
+/** Its reader has caught up, or left. */
+const drained = (response: ServerResponse): Promise<void> =>
+  new Promise((resolve) => {
+    const done = (): void => {
+      response.off('drain', done).off('close', done)
+      resolve()
+    }
+    response.on('drain', done).on('close', done)
+  })
 
 async function readCall(request: IncomingMessage): Promise<{ prompt: string; maxTokens: number }> {
   const chunks: Buffer[] = []

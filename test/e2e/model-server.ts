@@ -35,7 +35,8 @@ export async function startModelServer(file: Buffer): Promise<ModelServer> {
     }
     if (path.startsWith('/elsewhere/'))
       return void response.writeHead(302, { location: modelServer.sendsOnTo }).end()
-    if (!/^\/(owner\/repo\/resolve\/main\/)?tiny[\w.-]*\.gguf$/.test(path)) return void response.writeHead(404).end()
+    if (!/^\/(owner\/repo\/resolve\/main\/)?tiny[\w.-]*\.gguf$/.test(path))
+      return void response.writeHead(404).end()
     const rest = file.subarray(from)
     response.writeHead(from > 0 ? 206 : 200, {
       etag: '"v1"',

@@ -39,7 +39,19 @@ before(async () => {
 })
 
 test('a model that is added is placed, fetched, loaded and answers', async () => {
-  await shoal('models', 'add', 'tiny', '--gguf', server.url, '--replicas', '1-2', '--slots', '1', '--context', '2048')
+  await shoal(
+    'models',
+    'add',
+    'tiny',
+    '--gguf',
+    server.url,
+    '--replicas',
+    '1-2',
+    '--slots',
+    '1',
+    '--context',
+    '2048',
+  )
   await until('the gateway to know it', async () => (await listed()).includes('tiny'))
   // Asked while it is loaded, it waits for that.
   assert.equal((await ask('tiny')).usage?.completion_tokens, 4)
@@ -143,7 +155,15 @@ test('an agent that is killed while it fetches goes on from where it was', async
   second.signal('SIGINT')
   assert.equal((await second.end).code, 0)
   server.holdAt = 200_000
-  await shoal('models', 'add', 'again', '--gguf', `http://${server.host}/tiny-again.gguf`, '--replicas', '1-1')
+  await shoal(
+    'models',
+    'add',
+    'again',
+    '--gguf',
+    `http://${server.host}/tiny-again.gguf`,
+    '--replicas',
+    '1-1',
+  )
   const part = await until('the part to be on disk', () => partOf(rig.path('data/agent/hosted-models')))
   const agent = groupMembers(network.program.pid).find(({ title }) => title.startsWith('shoal agent'))
   assert(agent)
@@ -176,7 +196,8 @@ const ask = (name: string) =>
   })
 
 /** Of both nodes. */
-const engines = (): number => rig.processes().filter(({ title }) => title.includes('llama-cpp/child-main')).length
+const engines = (): number =>
+  rig.processes().filter(({ title }) => title.includes('llama-cpp/child-main')).length
 
 /** The size of a part that has come as far as the server lets it. */
 function partOf(folder: string): number | null {

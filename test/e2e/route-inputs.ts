@@ -90,6 +90,11 @@ const newKey = async ({ organisationId }: Tenant, operator: Client): Promise<str
 const newPayout = async (tenant: Tenant, operator: Client): Promise<string> =>
   (await operator.requestPayout({ body: { ...payoutBody(tenant), amount: 10_000_000_000n } })).payoutId
 
+/** Models are the network's own: no organisation's. */
+const modelSource = { kind: 'url', url: 'https://models.example/small.gguf' } as const
+const newModel = async (operator: Client): Promise<string> =>
+  (await operator.addModel({ body: { name: fresh('model'), source: modelSource } })).name
+
 const payoutBody = ({ organisationId }: Tenant) => ({
   requestId: fresh('request'),
   createdAtMs: Date.now(),
@@ -207,6 +212,7 @@ export const routeMakers: Readonly<Record<string, RouteMaker>> = {
   rotateKey: used('keyId', newKey, () => ({ body: { overlapMs: 1_000 } })),
   changeKeyLimits: byPath('keyId', { body: { limits: { tokensPerDay: 1 } } }),
   revokeKey: used('keyId', newKey),
+  listAlerts: { own: () => ({}), pointers: onlyQuery('organisationId') },
   listAudit: { own: () => ({}), pointers: onlyQuery('organisationId') },
   exportAudit: byPath('organisationId'),
 
@@ -252,6 +258,21 @@ export const routeMakers: Readonly<Record<string, RouteMaker>> = {
   banNode: byPath('nodeId', { body: { reason: 'r' } }),
   unbanNode: byPath('nodeId'),
   classNode: byPath('nodeId', { body: { nodeClass: 'vetted' } }),
+
+  listCatalogue: plain(),
+  getCatalogueModel: {
+    own: async (_tenant, operator) => ({ params: { model: await newModel(operator) } }),
+  },
+  addModel: { own: () => ({ body: { name: fresh('model'), source: modelSource } }) },
+  changeModel: {
+    own: async (_tenant, operator) => ({
+      params: { model: await newModel(operator) },
+      body: { replicasMin: 0, price: { input: '1', cached: '1', output: '2' } },
+    }),
+  },
+  removeModel: {
+    own: async (_tenant, operator) => ({ params: { model: await newModel(operator) } }),
+  },
 
   listUsage: { own: () => ({}), pointers: { ...onlyQuery('organisationId'), ...onlyQuery('projectId') } },
   summariseUsage: {

@@ -59,7 +59,7 @@ const keys: Step = (turn, nowMs) => {
   const limits = {
     requestsPerMinute: 60,
     tokensPerDay: 1_000_000,
-    spendPerDay: 5_000_000_000n,
+    spendPerDay: 600_000n,
     models: ['guide'],
   }
   const expiresAtMs = nowMs + DAY_MS
@@ -147,6 +147,10 @@ function bill(turn: Turn, { requestId, sequence, nowMs, more }: Billing): void {
   })
   done(turn.ledger({ kind: 'advance_spool', spoolId: 'spool_1', firstSequence: sequence, count: 1 }))
 }
+
+/** With the readings so far the key has spent more than half of what it may. */
+const reach: Step = (turn, nowMs) =>
+  done(turn.organisations({ kind: 'reach_budget', keyId: 'key_limited', added: 300_000n, nowMs }))
 
 const organise: Step = (turn, nowMs) => {
   const at = { organisationId: buyer, nowMs }
@@ -305,6 +309,7 @@ const steps: readonly (readonly [waitMs: number, step: Step])[] = [
   [1_000, billAsBefore],
   [MINUTE_MS, organise],
   [1_000, billNow],
+  [0, reach],
   [1_000, invite],
   [1_000, turnKeys],
   [1_000, note],

@@ -95,7 +95,13 @@ export function recordedHosting(): ModelHost {
       },
       close: () => Promise.resolve(),
     },
-    capability: () => ({ memoryMib: 8_192, cacheMib: 40_000, accepts: null, cached: [], bytesPerSecond: 2e10 }),
+    capability: () => ({
+      memoryMib: 8_192,
+      cacheMib: 40_000,
+      accepts: null,
+      cached: [],
+      bytesPerSecond: 2e10,
+    }),
     hosted: () => wanted.map(({ model }) => ({ model, stage: 'downloading' as const, etaMs: 5_000 })),
     want({ models }) {
       wanted = models

@@ -14,7 +14,9 @@ export function bothEngines(own: Engine | null, hosted: Engine): Engine {
       hosted.onChange(run)
     },
     start: (request, sink) =>
-      own.models().some(({ id }) => id === request.model) ? own.start(request, sink) : hosted.start(request, sink),
+      own.models().some(({ id }) => id === request.model)
+        ? own.start(request, sink)
+        : hosted.start(request, sink),
     async close() {
       await Promise.all([own.close(), hosted.close()])
     },

@@ -7,32 +7,24 @@
  * generation and its speed was measured. One that is wanted no more takes no new work, lets what runs end, and is
  * unloaded; what comes next waits for the memory that it frees.
  */
-import type { Engine, EngineRun, EngineSink, SupervisedEngine } from '#engines/engine.ts'
+import type { Engine } from '#engines/engine.ts'
 import type { ModelSpeed } from '#engines/measure.ts'
 import type { Clock, Log } from '#host/host.ts'
-import { memoryMibOf } from '#models/memory.ts'
 import type { HostingCapability } from '#protocol/capability.ts'
-import type { EngineRequest } from '#protocol/engine-request.ts'
 import type { HostedModel, WantedModel, WantedModels } from '#protocol/model-catalogue.ts'
 import { Problem, toProblem } from '#protocol/problem.ts'
+import { type BringUpParts, bringUp } from './bring-up.ts'
+import { createHostedEngine } from './hosted-engine.ts'
 import { type HostedEntry, hostedModel, newEntry } from './hosted-entry.ts'
-import type { HostedFile, HostedFiles } from './hosted-files.ts'
+import type { HostedFiles } from './hosted-files.ts'
 
-export interface ModelHostPorts {
+export interface ModelHostPorts extends Pick<BringUpParts, 'openEngine' | 'warm'> {
   readonly clock: Clock
   readonly log: Log
   readonly files: HostedFiles
-  /** An engine for the model; `path` is null where another server computes it. Throws a `Problem`. */
-  openEngine(model: WantedModel, path: string | null): SupervisedEngine
-  /** Warms the model by a real generation and measures it. Rejects with the engine's `Problem`. */
-  warm(engine: Engine, modelId: string): Promise<ModelSpeed>
 }
-export interface ModelHostOptions {
-  /** For weights and contexts. */
-  readonly memoryMib: number
+export interface ModelHostOptions extends Pick<BringUpParts, 'memoryMib' | 'accepts'> {
   readonly cacheMib: number
-  /** Models that are let in; null for all. */
-  readonly accepts: readonly string[] | null
   /** Bytes of weights gone through in a second, until something was measured. */
   readonly bytesPerSecond: number
 }
@@ -62,8 +54,8 @@ export function createModelHost(ports: ModelHostPorts, options: ModelHostOptions
   let working: HostedEntry | null = null
   let toldMs = Number.NEGATIVE_INFINITY
   let isClosed = false
-  /** Waits for memory. */
-  let onFreed: (() => void) | null = null
+  /** Whoever waits for memory. */
+  let freed = Promise.withResolvers<void>()
 
   const tell = (): void => {
     toldMs = clock.elapsedMs()
@@ -80,6 +72,19 @@ export function createModelHost(ports: ModelHostPorts, options: ModelHostOptions
     tell()
     if (before === 'ready' || stage === 'ready') offersChanged()
   }
+  const parts: BringUpParts = {
+    files,
+    entries,
+    memoryMib: options.memoryMib,
+    accepts: options.accepts,
+    openEngine: (model, path) => ports.openEngine(model, path),
+    warm: (engine, modelId) => ports.warm(engine, modelId),
+    become,
+    onProgress() {
+      if (clock.elapsedMs() - toldMs >= PROGRESS_MS) tell()
+    },
+    freed: () => freed.promise,
+  }
 
   function pump(): void {
     if (working || isClosed) return
@@ -88,70 +93,23 @@ export function createModelHost(ports: ModelHostPorts, options: ModelHostOptions
     const next = waiting.find(({ wanted }) => here.has(wanted.key)) ?? waiting[0]
     if (!next) return
     working = next
-    bringUp(next).then(
-      () => become(next, 'ready'),
-      (error) => fail(next, toProblem(error)),
-    ).finally(() => {
-      working = null
-      pump()
-    })
+    bringUp(parts, next)
+      .then(
+        () => serve(next),
+        (error) => fail(next, toProblem(error)),
+      )
+      .finally(() => {
+        working = null
+        pump()
+      })
   }
 
-  async function bringUp(entry: HostedEntry): Promise<void> {
-    const { wanted, abort } = entry
-    const { model, source } = wanted
-    if (options.accepts && !options.accepts.includes(model)) throw notAccepted(model)
-    const file = source.kind === 'upstream' ? null : await obtain(entry)
-    entry.facts = file?.facts ?? null
-    await makeRoom(entry)
-    abort.signal.throwIfAborted()
-    become(entry, 'loading')
-    const engine = ports.openEngine(wanted, file?.path ?? null)
-    entry.engine = engine
-    await engine.ready()
-    abort.signal.throwIfAborted()
-    become(entry, 'warming')
-    entry.speed = await ports.warm(engine, engineModelOf(wanted))
-    abort.signal.throwIfAborted()
-    engine.onChange(() => {
+  function serve(entry: HostedEntry): void {
+    entry.engine?.onChange(() => {
       if (entry.stage === 'ready') offersChanged()
       tell()
     })
-  }
-
-  async function obtain(entry: HostedEntry): Promise<HostedFile> {
-    become(entry, 'downloading')
-    const keep = new Set([...entries.values()].map(({ wanted }) => wanted.key))
-    const before = files.keys().length
-    const file = await files.obtain(entry.wanted, keep, {
-      signal: entry.abort.signal,
-      onProgress({ receivedBytes, totalBytes, bytesPerSecond }) {
-        const isKnown = totalBytes !== null && bytesPerSecond > 0
-        entry.downloadLeftMs = isKnown ? Math.ceil(((totalBytes - receivedBytes) * 1_000) / bytesPerSecond) : null
-        if (clock.elapsedMs() - toldMs >= PROGRESS_MS) tell()
-      },
-    })
-    if (files.keys().length !== before) offersChanged()
-    return file
-  }
-
-  const needMibOf = ({ wanted, facts }: HostedEntry): number =>
-    memoryMibOf({ source: wanted.source, facts, settings: wanted }) ?? 0
-
-  /** Waits until what is being unloaded leaves room. */
-  async function makeRoom(entry: HostedEntry): Promise<void> {
-    const needMib = needMibOf(entry)
-    if (needMib > options.memoryMib) throw tooLarge(entry.wanted.model, needMib, options.memoryMib)
-    for (;;) {
-      const loaded = [...entries.values()].filter((other) => other !== entry && other.engine)
-      const usedMib = loaded.reduce((sum, other) => sum + needMibOf(other), 0)
-      if (usedMib + needMib <= options.memoryMib || entry.abort.signal.aborted) return
-      if (!loaded.some(({ stage }) => stage === 'draining'))
-        throw tooLarge(entry.wanted.model, needMib, options.memoryMib - usedMib)
-      await new Promise<void>((resolve) => {
-        onFreed = resolve
-      })
-    }
+    become(entry, 'ready')
   }
 
   function fail(entry: HostedEntry, problem: Problem): void {
@@ -169,23 +127,29 @@ export function createModelHost(ports: ModelHostPorts, options: ModelHostOptions
     if (stage === 'draining') return
     if (stage === 'waiting' || stage === 'failed') return forget(entry)
     become(entry, 'draining')
-    if (entry === working) {
-      entry.abort.abort(new Problem('cancelled', 'The model is wanted no more.'))
-      onFreed?.()
-      // An engine that is loading ends its wait by being closed.
-      entry.engine?.close().catch(() => undefined)
-      return
-    }
+    if (entry === working) return abandon(entry)
     if (entry.open === 0) return void unload(entry)
     entry.drainTimer = clock.after(DRAIN_MS_MAX, () => void unload(entry))
+  }
+
+  /** Ends the bringing up; `fail` sees to the rest. */
+  function abandon(entry: HostedEntry): void {
+    entry.abort.abort(new Problem('cancelled', 'The model is wanted no more.'))
+    signalFreed()
+    // An engine that is loading ends its wait by being closed.
+    entry.engine?.close().catch(() => undefined)
+  }
+
+  function signalFreed(): void {
+    freed.resolve()
+    freed = Promise.withResolvers<void>()
   }
 
   async function unload(entry: HostedEntry): Promise<void> {
     entry.drainTimer?.cancel()
     entry.drainTimer = null
     entry.speed = null
-    const { engine } = entry
-    await engine?.close().catch(() => undefined)
+    await entry.engine?.close().catch(() => undefined)
     entry.engine = null
     forget(entry)
   }
@@ -194,7 +158,7 @@ export function createModelHost(ports: ModelHostPorts, options: ModelHostOptions
     const { model } = entry.wanted
     if (entries.get(model) === entry) entries.delete(model)
     if (entry.again && !isClosed) entries.set(model, newEntry(entry.again, clock.elapsedMs()))
-    onFreed?.()
+    signalFreed()
     tell()
     pump()
   }
@@ -207,10 +171,7 @@ export function createModelHost(ports: ModelHostPorts, options: ModelHostOptions
     for (const entry of [...entries.values()]) {
       const now = wanted.get(entry.wanted.model)
       // Another file under the same name is another model.
-      if (!now || now.key !== entry.wanted.key) {
-        drop(entry)
-        if (now && entries.get(now.model) === entry) entry.again = now
-      }
+      if (now?.key !== entry.wanted.key) drop(entry)
     }
     for (const model of given.models) {
       const entry = entries.get(model.model)
@@ -232,76 +193,24 @@ export function createModelHost(ports: ModelHostPorts, options: ModelHostOptions
     become(entry, 'ready')
   }
 
-  const engine: Engine = {
-    models: () =>
-      [...entries.values()]
-        .filter(({ stage }) => stage === 'ready')
-        .flatMap(({ wanted, engine: own }) =>
-          (own?.models() ?? []).map((model) => ({ ...model, id: wanted.model })),
-        ),
-    onChange: (run) => void engineListeners.push(run),
-    start(request, sink) {
-      const entry = entries.get(request.model)
-      if (!entry?.engine || entry.speed === null) return refuse(clock, request, sink)
-      return startOn(entry, entry.engine, { request, sink })
+  const engine = createHostedEngine({
+    clock,
+    entries,
+    onIdle(entry) {
+      if (entry.stage === 'draining') void unload(entry)
     },
+    onChange: (run) => void engineListeners.push(run),
     async close() {
       isClosed = true
       for (const entry of entries.values()) entry.abort.abort(new Problem('cancelled', 'The node stops.'))
-      onFreed?.()
+      signalFreed()
       await Promise.all([...entries.values()].map((entry) => unload(entry)))
     },
-  }
-
-  function startOn(
-    entry: HostedEntry,
-    own: SupervisedEngine,
-    { request, sink }: { request: EngineRequest; sink: EngineSink },
-  ): EngineRun {
-    entry.open++
-    let isOver = false
-    const over = (): void => {
-      if (isOver) return
-      isOver = true
-      entry.open--
-      if (entry.open === 0 && entry.stage === 'draining') void unload(entry)
-    }
-    const run = own.start(
-      { ...request, model: engineModelOf(entry.wanted) },
-      {
-        ...sink,
-        onStarted: (promptTokens) => sink.onStarted(promptTokens),
-        onDelta: (delta) => sink.onDelta(delta),
-        onEmbedding: (vectors) => sink.onEmbedding(vectors),
-        onEnd(end) {
-          over()
-          sink.onEnd(end)
-        },
-        onProblem(problem) {
-          over()
-          sink.onProblem(problem)
-        },
-      },
-    )
-    return {
-      cancel() {
-        run.cancel()
-        over()
-      },
-      pause: () => run.pause(),
-      resume: () => run.resume(),
-    }
-  }
+  })
 
   return {
     engine,
-    capability: () => ({
-      memoryMib: options.memoryMib,
-      cacheMib: options.cacheMib,
-      accepts: options.accepts && [...options.accepts],
-      cached: [...files.keys()],
-      bytesPerSecond: measuredBytesPerSecond(entries.values()) ?? options.bytesPerSecond,
-    }),
+    capability: () => capabilityOf(options, files.keys(), entries.values()),
     hosted: () => [...entries.values()].map((entry) => hostedModel(entry, clock.elapsedMs())),
     want,
     speedOf: (modelId) => entries.get(modelId)?.speed ?? null,
@@ -310,23 +219,20 @@ export function createModelHost(ports: ModelHostPorts, options: ModelHostOptions
   }
 }
 
-/** What its own engine calls it. */
-const engineModelOf = ({ model, source }: WantedModel): string =>
-  source.kind === 'upstream' ? (source.model ?? model) : model
+/** What a node's report takes. */
+const CACHED_MAX = 64
 
-function refuse(clock: Clock, { model }: EngineRequest, sink: EngineSink): EngineRun {
-  let isCancelled = false
-  clock.after(0, () => {
-    if (!isCancelled) sink.onProblem(new Problem('model_not_found', `This node does not serve ${model} now.`))
-  })
-  return {
-    cancel() {
-      isCancelled = true
-    },
-    pause: () => undefined,
-    resume: () => undefined,
-  }
-}
+const capabilityOf = (
+  { memoryMib, cacheMib, accepts, bytesPerSecond }: ModelHostOptions,
+  cached: readonly string[],
+  entries: Iterable<HostedEntry>,
+): HostingCapability => ({
+  memoryMib,
+  cacheMib,
+  accepts: accepts && [...accepts],
+  cached: cached.slice(-CACHED_MAX),
+  bytesPerSecond: measuredBytesPerSecond(entries) ?? bytesPerSecond,
+})
 
 /** Of the models that were measured here, the best. */
 function measuredBytesPerSecond(entries: Iterable<HostedEntry>): number | null {
@@ -336,11 +242,3 @@ function measuredBytesPerSecond(entries: Iterable<HostedEntry>): number | null {
   }
   return best
 }
-
-const notAccepted = (model: string): Problem =>
-  new Problem('config_invalid', `The owner of this node does not let the model ${model} in.`)
-const tooLarge = (model: string, needMib: number, freeMib: number): Problem =>
-  new Problem(
-    'engine_failed',
-    `${model} needs ${needMib} MiB and this node has ${Math.max(0, freeMib)} MiB left for models. Give it more with --models-memory, or add the model with a shorter context or fewer slots.`,
-  )

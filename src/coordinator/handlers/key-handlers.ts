@@ -30,7 +30,9 @@ export function keyHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>, 
   function detail(keyId: string, caller: Caller, nowMs: TimestampMs): ApiKeyDetail {
     const key = organisations.keys.get(keyId)
     if (!key || !maySee(caller, key.organisationId)) throw notFound('API key', keyId)
-    return { ...toApiKey(key, nowMs), use: useAt(organisations.use.get(key.budgetId), nowMs) }
+    const lastAlert = organisations.told.get(key.budgetId)?.last
+    const use = useAt(organisations.use.get(key.budgetId), nowMs)
+    return { ...toApiKey(key, nowMs), use, ...(lastAlert && { lastAlert }) }
   }
 
   return {
@@ -111,6 +113,8 @@ export function keyHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>, 
         const limited = { keyId, organisationId, limits, actorKeyId: caller.keyId, nowMs }
         const refusal = turn.organisations({ kind: 'limit_key', ...limited })
         if (refusal) throw organisationProblem(refusal, { key: keyId })
+        // A limit below what was spent already stops the key: no reading will follow that could tell it.
+        turn.organisations({ kind: 'reach_budget', keyId, added: 0n, nowMs })
         return toApiKey(organisations.keys.get(keyId), nowMs)
       }),
 

@@ -94,15 +94,25 @@ export function modelHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>
       }),
     getCatalogueModel: ({ params }, caller) => execute(parts, () => shown(known(params.model), caller)),
     addModel: ({ body }, caller, context) =>
-      act(parts, { caller, context }, { objectId: body.name, details: { source: body.source.kind } }, (turn) => {
-        addModel(turn, body, sha256)
-        return shown(known(body.name), caller)
-      }),
+      act(
+        parts,
+        { caller, context },
+        { objectId: body.name, details: { source: body.source.kind } },
+        (turn) => {
+          addModel(turn, body, sha256)
+          return shown(known(body.name), caller)
+        },
+      ),
     changeModel: ({ params: { model }, body }, caller, context) =>
-      act(parts, { caller, context }, { objectId: model, details: { changed: changedNames(body) } }, (turn) => {
-        changeModel(turn, model, body)
-        return shown(known(model), caller)
-      }),
+      act(
+        parts,
+        { caller, context },
+        { objectId: model, details: { changed: changedNames(body) } },
+        (turn) => {
+          changeModel(turn, model, body)
+          return shown(known(model), caller)
+        },
+      ),
     removeModel: ({ params: { model } }, caller, context) =>
       act(parts, { caller, context }, { objectId: model }, (turn) => {
         const before = shown(known(model), caller)

@@ -60,6 +60,15 @@ export const INSERT_AUDIT = `
   from json_to_recordset($1::text::json) as noted(
     sequence bigint, line int, organisation_id text, chain_sequence bigint, act text, entry text)`
 
+export const INSERT_ALERTS = `
+  insert into read_models.alerts (
+    sequence, line, organisation_id, key_id, budget_id, window_kind, share_percent, spent, spend_limit, at_ms)
+  select
+    sequence, line, organisation_id, key_id, budget_id, window_kind, share_percent, spent, spend_limit, at_ms
+  from json_to_recordset($1::text::json) as told(
+    sequence bigint, line int, organisation_id text, key_id text, budget_id text, window_kind text,
+    share_percent int, spent numeric, spend_limit numeric, at_ms bigint)`
+
 /** Each row has all that is known of its payout, so the newest stands. */
 export const UPSERT_PAYOUTS = `
   insert into read_models.payouts as payouts (

@@ -10,11 +10,19 @@ import { DAY_MS } from '#kernel/time.ts'
 import { EXTERNAL_PAYOUTS, NETWORK_FEES, NETWORK_LOSSES } from '#ledger/ledger.ts'
 import type { LedgerEvent, Payout } from '#ledger/ledger-events.ts'
 import { payoutHold } from '#ledger/payouts.ts'
+import type { BudgetReached } from '#organisations/budget-alerts.ts'
 import { defaultProject } from '#organisations/organisations.ts'
 import type { StatementKind } from '#protocol/account.ts'
 import type { AuditEntry } from '#protocol/audit.ts'
 import type { CoordinatorEvent, JournalRecord, UsageEvent } from '../coordinator-events.ts'
-import { INSERT_ACCOUNTS, INSERT_AUDIT, INSERT_LINES, INSERT_USAGE, UPSERT_PAYOUTS } from './project-sql.ts'
+import {
+  INSERT_ACCOUNTS,
+  INSERT_ALERTS,
+  INSERT_AUDIT,
+  INSERT_LINES,
+  INSERT_USAGE,
+  UPSERT_PAYOUTS,
+} from './project-sql.ts'
 
 export interface DecodedEntry {
   readonly sequence: number
@@ -86,11 +94,25 @@ export interface PayoutRow {
   reason: string | null
 }
 
+interface AlertRow {
+  sequence: number
+  line: number
+  organisation_id: string
+  key_id: string
+  budget_id: string
+  window_kind: string
+  share_percent: number
+  spent: string
+  spend_limit: string
+  at_ms: number
+}
+
 interface Rows {
   readonly accounts: AccountRow[]
   readonly lines: LineRow[]
   readonly usage: UsageRow[]
   readonly audit: AuditRow[]
+  readonly alerts: AlertRow[]
   /** By id, as the newest event tells it; in the order in which they were asked for. */
   readonly payouts: Map<string, PayoutRow>
 }
@@ -100,13 +122,14 @@ interface Rows {
  * however many the entries; none for entries that no read model shows.
  */
 export function projectEntries(entries: readonly DecodedEntry[]): Statement[] {
-  const rows: Rows = { accounts: [], lines: [], usage: [], audit: [], payouts: new Map() }
+  const rows: Rows = { accounts: [], lines: [], usage: [], audit: [], alerts: [], payouts: new Map() }
   for (const entry of entries) collect(rows, entry)
   return [
     ...insertOf(INSERT_ACCOUNTS, rows.accounts),
     ...insertOf(INSERT_LINES, rows.lines),
     ...insertOf(INSERT_USAGE, rows.usage),
     ...insertOf(INSERT_AUDIT, rows.audit),
+    ...insertOf(INSERT_ALERTS, rows.alerts),
     ...insertOf(UPSERT_PAYOUTS, [...rows.payouts.values()]),
   ]
 }
@@ -118,6 +141,7 @@ function collect(rows: Rows, { sequence, record }: DecodedEntry): void {
   const causes = causesOf(record.events)
   let line = 0
   let usageLine = 0
+  let alertLine = 0
   for (const [index, event] of record.events.entries()) {
     switch (event.type) {
       case 'ledger.account_opened':
@@ -146,6 +170,9 @@ function collect(rows: Rows, { sequence, record }: DecodedEntry): void {
         break
       case 'audit.recorded':
         rows.audit.push(auditRow(event.entry, { sequence, line: index }))
+        break
+      case 'organisation.budget_reached':
+        rows.alerts.push(alertRow(event, { sequence, line: alertLine++ }))
         break
       case 'ledger.payout_requested':
       case 'ledger.payout_paid':
@@ -178,6 +205,18 @@ const auditRow = (entry: AuditEntry, at: { sequence: number; line: number }): Au
   chain_sequence: entry.sequence,
   act: storable(entry.act),
   entry: toCanonical(entry),
+})
+
+const alertRow = (event: BudgetReached, at: { sequence: number; line: number }): AlertRow => ({
+  ...at,
+  organisation_id: storable(event.organisationId),
+  key_id: storable(event.keyId),
+  budget_id: storable(event.budgetId),
+  window_kind: event.window,
+  share_percent: event.sharePercent,
+  spent: event.spent.toString(),
+  spend_limit: event.limit.toString(),
+  at_ms: event.atMs,
 })
 
 type PayoutEvent = Extract<

@@ -9,6 +9,7 @@ import { assert } from '#kernel/assert.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import type { StatementLine } from '#protocol/account.ts'
 import type { AuditEntry } from '#protocol/audit.ts'
+import type { BudgetAlert } from '#protocol/budget-alert.ts'
 import type { Payout } from '#protocol/payout.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { UsageDay, UsageLine, UsageTotals } from '#protocol/usage-page.ts'
@@ -16,6 +17,7 @@ import { formatChainCursor, formatDayCursor, formatLineCursor } from './cursor.t
 import { isUndefined } from './position.ts'
 import {
   accountTotalsQuery,
+  alertsQuery,
   auditChainQuery,
   auditQuery,
   payoutQuery,
@@ -23,6 +25,7 @@ import {
   positionQuery,
   statementQuery,
   summaryQuery,
+  toAlert,
   toAuditEntry,
   toPayout,
   toStatementLine,
@@ -45,6 +48,8 @@ export interface ReadModelQueries {
   audit(filter: AuditFilter, page: PageRequest): Promise<Page<AuditEntry>>
   /** One organisation's chain, oldest first. */
   auditChain(organisationId: string, page: PageRequest): Promise<Page<AuditEntry>>
+  /** When keys reached shares of their limits, newest first. */
+  alerts(filter: AlertFilter, page: PageRequest): Promise<Page<BudgetAlert>>
   /** Newest first by when they were asked for. */
   payouts(filter: PayoutFilter, page: PageRequest): Promise<Page<Payout>>
   payout(payoutId: string): Promise<Payout | null>
@@ -79,6 +84,11 @@ export interface AuditFilter {
   readonly organisationId: string | null
   /** `null` for all operations. */
   readonly act: string | null
+}
+
+export interface AlertFilter {
+  /** `null` for all organisations. */
+  readonly organisationId: string | null
 }
 
 export interface PayoutFilter {
@@ -125,6 +135,10 @@ export function createQueries(store: SqlStore): ReadModelQueries {
     async auditChain(organisationId, page) {
       const { results, asOfSequence } = await read(store, [auditChainQuery(organisationId, page)])
       return pageOf(results[0], { page, asOfSequence, toItem: toAuditEntry, toCursor: formatChainCursor })
+    },
+    async alerts(filter, page) {
+      const { results, asOfSequence } = await read(store, [alertsQuery(filter, page)])
+      return pageOf(results[0], { page, asOfSequence, toItem: toAlert, toCursor: formatLineCursor })
     },
     async payouts(filter, page) {
       const { results, asOfSequence } = await read(store, [payoutsQuery(filter, page)])

@@ -10,12 +10,15 @@ import {
 } from 'kysely'
 import { StatementKind, type StatementLine } from '#protocol/account.ts'
 import type { AuditEntry } from '#protocol/audit.ts'
+import { type BudgetAlert, KeyAlert } from '#protocol/budget-alert.ts'
 import { type Payout, PayoutState } from '#protocol/payout.ts'
 import { UsageRecord } from '#protocol/usage.ts'
 import type { UsageDay, UsageLine, UsageTotals } from '#protocol/usage-page.ts'
+import { alertIdOf } from '../alert-id.ts'
 import { parseChainCursor, parseDayCursor, parseLineCursor } from './cursor.ts'
-import type { AuditFilter, PageRequest, PayoutFilter, UsageFilter } from './queries.ts'
+import type { AlertFilter, AuditFilter, PageRequest, PayoutFilter, UsageFilter } from './queries.ts'
 import type {
+  AlertsTable,
   AuditEntriesTable,
   PayoutsTable,
   ReadModelTables,
@@ -144,6 +147,24 @@ export function auditQuery(
     .compile()
 }
 
+export function alertsQuery(
+  { organisationId }: AlertFilter,
+  { limit, before }: PageRequest,
+): CompiledQuery<AlertsTable> {
+  let query = db
+    .selectFrom('alerts')
+    .selectAll()
+    .orderBy('sequence', 'desc')
+    .orderBy('line', 'desc')
+    .limit(limit + 1)
+  if (organisationId !== null) query = query.where('organisation_id', '=', organisationId)
+  if (before === null) return query.compile()
+  const { sequence, line } = parseLineCursor(before)
+  return query
+    .where(({ eb, refTuple, tuple }) => eb(refTuple('sequence', 'line'), '<', tuple(sequence, line)))
+    .compile()
+}
+
 /** Oldest first. */
 export function auditChainQuery(
   organisationId: string,
@@ -233,6 +254,18 @@ export const toUsageDay = (row: DayRow): UsageDay => ({ day: row.day, model: row
 
 /** Written by `project.ts`, as it stood in the journal. */
 export const toAuditEntry = (row: AuditEntriesTable): AuditEntry => JSON.parse(row.entry) as AuditEntry
+
+export const toAlert = (row: AlertsTable): BudgetAlert => ({
+  alertId: alertIdOf(Number(row.sequence), row.line),
+  organisationId: row.organisation_id,
+  budgetId: row.budget_id,
+  keyId: row.key_id,
+  window: KeyAlert.shape.window.parse(row.window_kind),
+  sharePercent: row.share_percent,
+  spent: row.spent,
+  limit: row.spend_limit,
+  atMs: Number(row.at_ms),
+})
 
 export const toPayout = (row: PayoutsTable): Payout => ({
   payoutId: row.payout_id,

@@ -8,7 +8,7 @@ import type { Generated } from 'kysely'
 import type { Statement } from '#host/sql-store.ts'
 import { emptyLedger } from '#ledger/ledger.ts'
 
-export const READ_MODEL_VERSION = 2
+export const READ_MODEL_VERSION = 3
 
 export interface ReadModelTables {
   position: PositionTable
@@ -18,6 +18,7 @@ export interface ReadModelTables {
   usage_days: UsageDaysTable
   audit_entries: AuditEntriesTable
   payouts: PayoutsTable
+  alerts: AlertsTable
 }
 
 /** One row: how far the tables follow which journal. Written in the transaction that writes the rows. */
@@ -121,6 +122,20 @@ export interface PayoutsTable {
   reason: string | null
 }
 
+export interface AlertsTable {
+  sequence: bigint
+  /** Counts the alerts of one entry from 0. */
+  line: number
+  organisation_id: string
+  key_id: string
+  budget_id: string
+  window_kind: string
+  share_percent: number
+  spent: bigint
+  spend_limit: bigint
+  at_ms: bigint
+}
+
 /** Rows that are updated all the time leave half a page free: then an update stays in its page and needs no vacuum. */
 const ddl = [
   'drop schema if exists read_models cascade',
@@ -214,6 +229,20 @@ const ddl = [
     reason text
   )`,
   'create index on read_models.payouts (organisation_id, sequence, line)',
+  `create table read_models.alerts (
+    sequence bigint not null,
+    line int not null,
+    organisation_id text not null,
+    key_id text not null,
+    budget_id text not null,
+    window_kind text not null,
+    share_percent int not null,
+    spent numeric(40,0) not null,
+    spend_limit numeric(40,0) not null,
+    at_ms bigint not null,
+    primary key (sequence, line)
+  )`,
+  'create index on read_models.alerts (organisation_id, sequence, line)',
 ]
 
 /** Drops whatever is there and makes the tables as they stand before the first entry of the journal. */

@@ -130,7 +130,10 @@ async function keptBytes(kept: ReadonlyMap<string, Kept>, { key, keep }: Wanted)
 }
 
 /** The sha256 of a file, in hex. Rejects with a `Problem`. */
-export async function hashFile(path: string, signal?: AbortSignal): Promise<{ sha256: string; sizeBytes: number }> {
+export async function hashFile(
+  path: string,
+  signal?: AbortSignal,
+): Promise<{ sha256: string; sizeBytes: number }> {
   const hash = createHash('sha256')
   let sizeBytes = 0
   try {

@@ -11,8 +11,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Problem } from '#protocol/problem.ts'
 import { toDiskProblem } from './disk-problem.ts'
 import { makeFolder, syncFolderAsync } from './durable-file.ts'
-import { type FolderLock, takeLock } from './folder-lock.ts'
 import { fetchNetwork } from './fetch-client.ts'
+import { type FolderLock, takeLock } from './folder-lock.ts'
 import { fetchRest, type Part, type Progress, type Rest } from './model-fetch.ts'
 
 interface Download {
@@ -70,12 +70,7 @@ function lockPart(path: string): FolderLock {
 }
 
 /** Goes on after failures of the line, as long as it brings something now and then. Resolves to the checksum to expect. */
-async function fetchAll(
-  download: Rest,
-  part: Part,
-  watch: Watch,
-  retryMs: number,
-): Promise<string | null> {
+async function fetchAll(download: Rest, part: Part, watch: Watch, retryMs: number): Promise<string | null> {
   for (let failures = 0; ; ) {
     const sizeBefore = await sizeOf(part.path)
     try {

@@ -199,7 +199,10 @@ async function readNotes(part: Part, url: URL): Promise<Notes | null> {
 
 function checkSize({ url, bytesMax = Number.POSITIVE_INFINITY }: Rest, bytes: number): void {
   if (bytes <= bytesMax) return
-  throw new Problem('disk_full', `${url.host}${url.pathname} is larger than the ${bytesMax} bytes that are there for it.`)
+  throw new Problem(
+    'disk_full',
+    `${url.host}${url.pathname} is larger than the ${bytesMax} bytes that are there for it.`,
+  )
 }
 
 async function checkSpace(path: string, neededBytes: number): Promise<void> {

@@ -96,7 +96,10 @@ test('the HMAC is that of OpenSSL for keys and texts of any length', () => {
       const key = 'k'.repeat(keyLength)
       const expected = createHmac('sha256', key).update(text).digest('hex')
       assert.equal(hex(nodeCrypto.hmacSha256(key, text)), expected)
-      assert.equal(hex(nodeCrypto.hmacSha256(`ü${key}`, text)), createHmac('sha256', `ü${key}`).update(text).digest('hex'))
+      assert.equal(
+        hex(nodeCrypto.hmacSha256(`ü${key}`, text)),
+        createHmac('sha256', `ü${key}`).update(text).digest('hex'),
+      )
     }
   }
 })

@@ -1,0 +1,41 @@
+/** Where alerts are sent, as the operator says it, and the secret that they are signed with. */
+import { InvalidArgumentError, Option } from 'commander'
+import type { Secrets } from '#host/host.ts'
+import { base32 } from '#kernel/id.ts'
+import { isLoopback } from './listen-config.ts'
+
+export interface AlertFlags {
+  readonly alertWebhook?: string
+}
+
+const SECRET = 'alert-secret'
+const SECRET_BYTES = 32
+
+export const alertWebhookOption = (): Option =>
+  new Option(
+    '--alert-webhook <url>',
+    "your server that is told when keys reach 50, 80 and 100 % of what they may spend; signed with the data folder's secrets/alert-secret",
+  )
+    .argParser(parseWebhook)
+    .env('SHOAL_ALERT_WEBHOOK')
+
+/** Throws `InvalidArgumentError` for all but `https:`, and `http:` on this machine. */
+export function parseWebhook(text: string): string {
+  const url = URL.parse(text)
+  if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:'))
+    throw new InvalidArgumentError('Expected a URL, https://…')
+  if (url.protocol === 'http:' && !isLoopback(url.hostname))
+    throw new InvalidArgumentError('Expected https://… for a server on another machine.')
+  if (url.username !== '' || url.password !== '')
+    throw new InvalidArgumentError('Expected a URL without user and password: alerts are signed instead.')
+  return url.href
+}
+
+/** The secret under which alerts are signed, made when it is first needed. */
+export function keepAlertSecret(secrets: Pick<Secrets, 'read' | 'write' | 'randomBytes'>): string {
+  const kept = secrets.read(SECRET)
+  if (kept !== null) return kept
+  const made = base32(secrets.randomBytes(SECRET_BYTES))
+  secrets.write(SECRET, made)
+  return made
+}

@@ -1,0 +1,172 @@
+/** A key with little to spend: its owner is told at 50, 80 and 100 %, in the list, on the command line and by the webhook. */
+import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import OpenAI from 'openai'
+import { createClient } from '#protocol/client.ts'
+import { routes } from '#protocol/routes.ts'
+import { type MockUpstream, openMockUpstream } from './mock-upstream.ts'
+import { until } from './process-group.ts'
+import { type Network, openRig, startNetwork } from './rig.ts'
+
+const rig = openRig()
+let receiver: Receiver
+let upstream: MockUpstream
+let network: Network
+
+before(async () => {
+  receiver = await openReceiver()
+  upstream = await openMockUpstream()
+  network = await startNetwork(rig, rig.path('data'), ['--no-agent', '--alert-webhook', receiver.url])
+  const { token } = await network.operator.createEnrolmentToken({ body: { expiresInMs: 600_000 } })
+  // Ten tokens are $0.01, and a prompt costs nothing: what a request may cost is what it costs.
+  rig.start([
+    ...['provide', '--data', rig.path('node'), '--join', network.ready.apiUrl, '--token', token],
+    ...['--upstream', upstream.baseUrl, '--backstop-price', '0,1000'],
+  ])
+  await until('the node', async () => (await network.status()).models.length > 0)
+})
+after(async () => {
+  await rig.dispose()
+  await upstream.close()
+  await receiver.close()
+})
+
+test('each share is told once: in the list, at the key, on the command line and to the receiver', async () => {
+  const body = { name: 'poor', scopes: ['developer' as const], limits: { spendPerDay: 100_000_000n } }
+  const { key, keyId, organisationId } = await network.operator.createKey({ body })
+  const openai = new OpenAI({ baseURL: network.ready.openaiBaseUrl, apiKey: key, maxRetries: 0 })
+  receiver.failNext()
+  let served = 0
+  await until('the key to have spent what it may', async () => {
+    try {
+      await openai.chat.completions.create({
+        model: 'mock',
+        messages: [{ role: 'user', content: 'tokens=10' }],
+        max_tokens: 10,
+      })
+      served++
+      return false
+    } catch (error) {
+      if (!(error instanceof OpenAI.APIError)) throw error
+      if (error.status === 401) return false // The gateway has not heard of the key yet.
+      assert.equal(error.code, 'insufficient_quota')
+      return true
+    }
+  })
+  assert.equal(served, 10)
+
+  const told = await until('three alerts', async () => {
+    const { items } = await network.operator.listAlerts({ query: { organisationId } })
+    return items.length >= 3 ? items : null
+  })
+  const expected = [
+    [100, 100_000_000n],
+    [80, 80_000_000n],
+    [50, 50_000_000n],
+  ]
+  assert.deepEqual(
+    told.map(({ sharePercent, spent }) => [sharePercent, spent]),
+    expected,
+  )
+  for (const alert of told) {
+    assert.deepEqual(
+      [alert.keyId, alert.budgetId, alert.window, alert.limit],
+      [keyId, keyId, 'day', 100_000_000n],
+    )
+  }
+  const own = createClient(routes, { baseUrl: network.ready.apiUrl, apiKey: key, fetch })
+  assert.deepEqual((await own.listAlerts({ query: {} })).items, told)
+  assert.equal((await own.getOwnKey()).lastAlert?.sharePercent, 100)
+  const shown = await rig.run(['keys', 'show', keyId, ...network.options])
+  assert.match(shown.stdout, /last alert +100 % of \$0\.10\/day/)
+  const listed = await rig.run(['alerts', ...network.options])
+  assert.equal(listed.stdout.match(/\$0\.10\/day/g)?.length, 3, listed.stdout + listed.stderr)
+
+  await until('the receiver to be told', () => receiver.taken().length >= 3)
+  assert.deepEqual(
+    receiver.taken().map(({ text }) => JSON.parse(text).alertId),
+    told.toReversed().map(({ alertId }) => alertId),
+    'in order, each once',
+  )
+  assert.equal(receiver.failed(), 1, 'and again where it failed')
+  const secret = readFileSync(join(network.folder, 'secrets/alert-secret'), 'utf8').trim()
+  for (const { text, signature } of receiver.taken()) {
+    assert.equal(signature, `sha256=${createHmac('sha256', secret).update(text).digest('hex')}`)
+  }
+})
+
+test('nobody reads another organisation’s alerts', async () => {
+  const { organisationId } = await network.operator.createOrganisation({ body: { name: 'other' } })
+  const { key } = await network.operator.createKey({
+    body: { name: 'k', scopes: ['owner'], organisationId },
+  })
+  const other = createClient(routes, { baseUrl: network.ready.apiUrl, apiKey: key, fetch })
+  assert.deepEqual((await other.listAlerts({ query: {} })).items, [])
+  const { organisationId: first } = await network.operator.getOwnKey()
+  await assert.rejects(other.listAlerts({ query: { organisationId: first } }), { code: 'not_found' })
+})
+
+test('a crash loses no alert and tells none twice', async () => {
+  const before = (await network.operator.listAlerts({ query: {} })).items
+  const taken = receiver.taken().length
+  const { pid } = await until(
+    'the cell',
+    () => rig.processes().find(({ title }) => title.startsWith('shoal cell')) ?? null,
+  )
+  process.kill(pid, 'SIGKILL')
+  const items = await until('the next cell', async () => {
+    const epoch = await network.operator.getHealth({}).then(
+      (health) => health.epoch,
+      () => 0,
+    )
+    return epoch > 1 ? (await network.operator.listAlerts({ query: {} })).items : null
+  })
+  assert.deepEqual(items, before)
+  assert.equal(receiver.taken().length, taken)
+})
+
+interface Receiver {
+  readonly url: string
+  /** Answers 500 once. */
+  failNext(): void
+  failed(): number
+  taken(): readonly { readonly text: string; readonly signature: string | undefined }[]
+  close(): Promise<void>
+}
+
+async function openReceiver(): Promise<Receiver> {
+  const taken: { text: string; signature: string | undefined }[] = []
+  let [toFail, failed] = [0, 0]
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk as Buffer)
+    if (toFail > 0) {
+      toFail--
+      failed++
+      response.writeHead(500).end()
+      return
+    }
+    const signature = request.headers['x-shoal-signature']
+    taken.push({ text: Buffer.concat(chunks).toString(), signature: String(signature) })
+    response.writeHead(204).end()
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${port}/alerts`,
+    failNext: () => void toFail++,
+    failed: () => failed,
+    taken: () => taken,
+    async close() {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
