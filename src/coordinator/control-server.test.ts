@@ -301,12 +301,13 @@ interface JsonSchema {
   readonly pattern?: string
   readonly minimum?: number
   readonly anyOf?: readonly JsonSchema[]
+  readonly oneOf?: readonly JsonSchema[]
   readonly items?: JsonSchema
   readonly properties?: Readonly<Record<string, JsonSchema>>
 }
 
 function sampleOf(schema: JsonSchema, named: Readonly<Record<string, JsonSchema>>): unknown {
-  const { $ref: reference, anyOf, items, properties } = schema
+  const { $ref: reference, oneOf, anyOf = oneOf, items, properties } = schema
   if (reference) return sampleOf(named[reference.split('/').at(-1) ?? ''] ?? {}, named)
   if ('const' in schema) return schema.const
   if (schema.enum) return schema.enum[0]
@@ -325,8 +326,10 @@ function sampleOf(schema: JsonSchema, named: Readonly<Record<string, JsonSchema>
 
 const texts = [
   'text',
+  'de',
   'ada@example.com',
   '10.0.0.0/8',
+  '/models/m.gguf',
   '9007199254740993',
   '2026-11-22',
   'a0'.repeat(32),

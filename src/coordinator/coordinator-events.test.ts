@@ -46,6 +46,8 @@ test('an entry of another version, and an event of an unknown type, are a newer 
 /** Valid values of `schema`. Their numbers lie where every field of an event allows them. */
 function arbitraryOf(schema: z.ZodType): fc.Arbitrary<unknown> {
   if (schema === NanoUsd) return fc.bigInt({ min: -(10n ** 29n), max: 10n ** 29n })
+  // Amounts that must not be negative.
+  if (schema instanceof z.ZodPipe) return fc.bigInt({ min: 0n, max: 10n ** 29n })
   if (schema instanceof z.ZodObject) return objectOf(schema.def.shape)
   if (schema instanceof z.ZodArray) {
     return fc.array(arbitraryOf(schema.def.element as z.ZodType), { maxLength: 3 })
@@ -60,9 +62,11 @@ function arbitraryOf(schema: z.ZodType): fc.Arbitrary<unknown> {
   if (schema instanceof z.ZodRecord) {
     return fc.dictionary(fc.stringMatching(/^\w{1,5}$/), fc.string(), { maxKeys: 3, noNullPrototype: true })
   }
-  const pattern = schema instanceof z.ZodString ? schema.def.checks?.[0]?._zod.def : undefined
-  if (pattern && 'pattern' in pattern) return fc.stringMatching(pattern.pattern as RegExp)
+  const checks = schema instanceof z.ZodString ? (schema.def.checks ?? []).map(({ _zod }) => _zod.def) : []
+  const pattern = checks.find((check) => 'pattern' in check)
+  if (pattern) return fc.stringMatching((pattern as unknown as { pattern: RegExp }).pattern)
   if (schema instanceof z.ZodString) return fc.string({ minLength: 1, maxLength: 30 })
+  if (schema instanceof z.ZodURL) return fc.webUrl()
   if (schema instanceof z.ZodBoolean) return fc.boolean()
   assert.equal(schema.def.type, 'number')
   return fc.integer({ min: 1, max: 64 })

@@ -127,7 +127,11 @@ async function lastInstant(journal: Journal): Promise<TimestampMs> {
  */
 function createCellTime({ clock, log }: Pick<Host, 'clock' | 'log'>, lastMs: TimestampMs): () => TimestampMs {
   const wallMs = clock.nowMs()
-  if (wallMs < lastMs) log.warn('clock.behind_journal', { behindMs: lastMs - wallMs })
+  if (wallMs < lastMs) {
+    const behindMs = lastMs - wallMs
+    const message = `The clock of this machine is ${Math.ceil(behindMs / 1_000)} s behind the newest entry of the journal. Time goes on from that entry; set the clock and start again.`
+    log.warn('clock.behind_journal', { behindMs, message })
+  }
   const startMs = Math.max(wallMs, lastMs) - clock.elapsedMs()
   return () => Math.floor(startMs + clock.elapsedMs())
 }

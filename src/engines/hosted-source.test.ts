@@ -66,6 +66,7 @@ test('what a model takes follows from its file: size, layers, heads that keys an
     ggufFacts({ metadata, tensorCount: 0, dataOffset: 0 }, 1).kvBytesPerToken
   // 32 layers × 8 heads × (128 + 128) values of two bytes.
   assert.equal(of(shape), 131_072)
-  assert.equal(of(new Map([...shape, ['llama.attention.head_count_kv', Array(32).fill(4)]])), 65_536)
+  const perLayer: readonly number[] = Array.from({ length: 32 }, () => 4)
+  assert.equal(of(new Map(shape).set('llama.attention.head_count_kv', perLayer)), 65_536)
   assert.equal(of(new Map()), 0)
 })

@@ -74,6 +74,15 @@ export class AnswerSoFar {
     return this.#left.reduce((sum, part) => sum + costOf(part, part), 0n)
   }
 
+  /** What the whole can cost when a node of this price delivers the rest. */
+  costMax(
+    { promptTokensMax, completionTokensMax }: { promptTokensMax: number; completionTokensMax: number },
+    price: TokenPrice,
+  ): NanoUsd {
+    const completionTokens = completionTokensMax - this.#tokensLeft
+    return this.costBefore() + costOf({ promptTokens: promptTokensMax, completionTokens }, price)
+  }
+
   /** Whom the whole is owed to. Without `last` the prompt is owed to the node that delivered most recently. */
   parts(promptTokens: number, last: UsagePart | null): UsagePart[] {
     if (last) return [...this.#left, { ...last, promptTokens }]

@@ -182,6 +182,7 @@ test('models are listed with what their nodes ask and do together', async () => 
     decodeTokensPerSecondSingle: 50,
     features: [],
     resumes: false,
+    classes: ['community'],
   })
   assert.deepEqual([gateway.contextTokens('model'), gateway.contextTokens('other')], [8_192, null])
 })

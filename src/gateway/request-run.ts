@@ -109,22 +109,15 @@ export class RequestRun extends QueuedRun {
     return this.#state === 'running' && isFresh && this.needs.mayRace
   }
 
-  /** What it can cost at most with a node of this offer. */
-  #costMax({ price }: Offer): NanoUsd {
-    const { promptTokensMax, completionTokensMax } = this.request
-    const completionTokens = completionTokensMax - this.#answer.tokensBefore
-    return this.#answer.costBefore() + costOf({ promptTokens: promptTokensMax, completionTokens }, price)
-  }
-
   /** What is reserved is enough for this offer, too. */
-  covers(offer: Offer): boolean {
-    return this.#money.covers(this.#costMax(offer))
+  covers({ price }: Offer): boolean {
+    return this.#money.covers(this.#answer.costMax(this.request, price))
   }
 
   /** Sends the request to `place`, once its maximal cost there is reserved. */
   assign(place: Place): void {
     assert(this.#state === 'waiting', 'only a waiting request is assigned')
-    const amount = this.#costMax(place.offer)
+    const amount = this.#answer.costMax(this.request, place.offer.price)
     const limited = this.request.budget?.reserve(amount)
     if (limited) return this.fail(limited)
     if (this.#money.covers(amount)) return this.#send(place)
@@ -205,9 +198,10 @@ export class RequestRun extends QueuedRun {
 
   /** One of two has delivered: it is the one, and the other is stopped. */
   #win(winner: Attempt): void {
+    const isSecond = winner === this.#tries.rival
     this.#tries.decide(winner)
-    this.#telling.hedge(winner, winner.isHedge ? 'won' : 'lost')
-    if (winner.isHedge) this.#sink.onNode(winner.node.nodeId)
+    this.#telling.hedge(winner, isSecond ? 'won' : 'lost')
+    if (isSecond) this.#sink.onNode(winner.node.nodeId)
     this.#host.onLoserStopped(this)
   }
 
@@ -280,10 +274,11 @@ export class RequestRun extends QueuedRun {
 
   /** One of two has failed before either delivered. */
   #goOnAlone(failed: Attempt): void {
+    const isSecond = failed === this.#tries.rival
     const other = this.#tries.leave(failed)
     this.pace.begin(this.#host.elapsedMs())
-    if (failed.isHedge) this.#telling.hedge(failed, 'failed')
-    else this.#sink.onNode(other.node.nodeId)
+    this.#telling.hedge(isSecond ? failed : other, isSecond ? 'failed' : 'won')
+    if (!isSecond) this.#sink.onNode(other.node.nodeId)
     this.#host.onLoserStopped(this)
   }
 
@@ -328,6 +323,8 @@ export class RequestRun extends QueuedRun {
   }
 
   #settle(outcome: RequestOutcome, then: (...known: Known) => void, resultOf?: ResultOf): void {
+    const { rival } = this.#tries
+    if (rival) this.#telling.hedge(rival, 'lost')
     this.#tries.stop()
     const totalMs = this.#host.elapsedMs() - this.startedMs
     this.#state = 'settling'

@@ -6,6 +6,10 @@ export class RunTries {
   current: Attempt | null = null
   #rival: Attempt | null = null
 
+  get rival(): Attempt | null {
+    return this.#rival
+  }
+
   get isRace(): boolean {
     return this.#rival !== null
   }

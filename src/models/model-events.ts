@@ -1,9 +1,23 @@
 import { z } from 'zod'
-import { CatalogueSource, ModelFacts } from '#protocol/model-catalogue.ts'
+import type { CatalogueSource } from '#protocol/model-catalogue.ts'
 import { NanoUsd } from '#protocol/money.ts'
 import { NodeClass } from '#protocol/node-class.ts'
 
 const Price = z.object({ input: NanoUsd, cached: NanoUsd, output: NanoUsd })
+/** What was checked when the operator gave it. */
+const Source = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('file'), path: z.string(), sha256: z.string() }),
+  z.object({ kind: z.literal('url'), url: z.string(), sha256: z.string().optional() }),
+  z.object({
+    kind: z.literal('hub'),
+    repository: z.string(),
+    file: z.string().optional(),
+    revision: z.string().optional(),
+    sha256: z.string().optional(),
+  }),
+  z.object({ kind: z.literal('upstream'), baseUrl: z.string(), model: z.string().optional() }),
+]) satisfies z.ZodType<CatalogueSource>
+const Facts = z.object({ sizeBytes: z.int(), kvBytesPerToken: z.int(), contextTokens: z.int() })
 
 /** What an operator set of a model. */
 const settings = {
@@ -35,16 +49,16 @@ export const ModelEvent = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('model.added'),
     model: z.string(),
-    source: CatalogueSource,
+    source: Source,
     /** Names the file in the nodes' caches. */
     key: z.string(),
-    facts: ModelFacts.nullable(),
+    facts: Facts.nullable(),
     ...settings,
     atMs: z.int(),
   }),
   z.object({ type: z.literal('model.changed'), model: z.string(), ...settings, atMs: z.int() }),
   z.object({ type: z.literal('model.removed'), model: z.string(), atMs: z.int() }),
-  z.object({ type: z.literal('model.measured'), model: z.string(), facts: ModelFacts, atMs: z.int() }),
+  z.object({ type: z.literal('model.measured'), model: z.string(), facts: Facts, atMs: z.int() }),
   z.object({ type: z.literal('model.placed'), model: z.string(), nodeId: z.string(), atMs: z.int() }),
   z.object({
     type: z.literal('model.evicted'),

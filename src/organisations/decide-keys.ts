@@ -61,8 +61,8 @@ export type KeyCommand =
   | { kind: 'expire_key'; keyId: string; nowMs: TimestampMs }
   /** Ends the memory of keys that ended long ago, of some at a time. */
   | { kind: 'forget_keys'; nowMs: TimestampMs }
-  /** Says which secret keys are hashed under. Another one than before would shut every key out. */
-  | { kind: 'note_key_secret'; check: string; nowMs: TimestampMs }
+  /** Says which secret keys are hashed under. Another one shuts every key out: `isNew` says that the old one is lost. */
+  | { kind: 'note_key_secret'; check: string; isNew: boolean; nowMs: TimestampMs }
 
 type Decision = OrganisationRefusal | OrganisationEvent[]
 
@@ -84,7 +84,7 @@ export function decideKeys(state: Organisations, command: KeyCommand): Decision 
       return decideForget(state, command.nowMs)
     case 'note_key_secret':
       if (state.keySecretCheck === command.check) return []
-      if (state.keySecretCheck !== null) return 'key_secret_differs'
+      if (state.keySecretCheck !== null && !command.isNew) return 'key_secret_differs'
       return [{ type: 'organisation.key_secret_noted', check: command.check, atMs: command.nowMs }]
     case 'revoke_key':
     case 'rotate_key':

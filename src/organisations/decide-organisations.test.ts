@@ -178,7 +178,7 @@ const refusals = [
     ['key_not_expired', { keyId: 'live' }],
   ]),
   ladder({ kind: 'forget_keys', nowMs: nowMs + KEY_MEMORY_MS }, []),
-  ladder({ kind: 'note_key_secret', check: 'c', nowMs }, []),
+  ladder({ kind: 'note_key_secret', check: 'c', isNew: false, nowMs }, []),
 ]
 
 for (const { good, faults } of refusals) {

@@ -87,11 +87,14 @@ test('what was used of a budget outlives its first key, and not its last', () =>
   assert.equal(state.use.has('live'), false)
 })
 
-test('keys are hashed under one secret for ever', () => {
-  const { apply } = setup()
-  assert.equal(apply({ kind: 'note_key_secret', check: 'one', nowMs }), 'done')
-  assert.equal(apply({ kind: 'note_key_secret', check: 'one', nowMs }), 'done')
-  assert.equal(apply({ kind: 'note_key_secret', check: 'two', nowMs }), 'key_secret_differs')
+test('keys are hashed under one secret, until that is lost', () => {
+  const { state, apply } = setup()
+  const noted = { kind: 'note_key_secret', isNew: false, nowMs } as const
+  assert.equal(apply({ ...noted, check: 'one' }), 'done')
+  assert.equal(apply({ ...noted, check: 'one' }), 'done')
+  assert.equal(apply({ ...noted, check: 'two' }), 'key_secret_differs')
+  assert.equal(apply({ ...noted, check: 'two', isNew: true }), 'done')
+  assert.equal(state.keySecretCheck, 'two')
 })
 
 test('the last owner stays: revoked, rotated to one that ends, or removed with its holder', () => {

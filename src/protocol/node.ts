@@ -37,7 +37,7 @@ export const Node = z
       .describe('Why it is not online; `null` while it is, and before it ever was.'),
     isDrained: z.boolean(),
     bannedReason: z.string().nullable(),
-    nodeClass: NodeClass,
+    nodeClass: NodeClass.default('community'),
     askPerGpuHour: NanoUsd,
     models: z.array(NodeModel),
     capability: Capability.nullable().describe('As measured on the node; `null` before its first report.'),

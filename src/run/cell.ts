@@ -20,7 +20,7 @@ import type { CellConfig } from './cell-config.ts'
 import type { CellTelemetry } from './cell-telemetry.ts'
 import { type CoordinatorHalf, openCoordinatorHalf } from './coordinator-half.ts'
 import type { Front } from './front.ts'
-import { checkKeySecret, keepKeySecret, needKeySecret } from './key-secret.ts'
+import { checkKeySecret, keepKeySecret, needKeySecret, noteKeySecret } from './key-secret.ts'
 import { leaderProxy } from './leader-proxy.ts'
 import { keepNetworkKey } from './network-key.ts'
 import { createReach } from './reach.ts'
@@ -113,8 +113,11 @@ async function openWhole(parts: CellParts, config: CellConfig, opened: Opened): 
   const coordinator = await (parts.sharedJournals
     ? leadInTurn({ parts, config, opened }, parts.sharedJournals)
     : openCoordinator(host, coordinatorOptions(parts)))
-  const keySecret = keepKeySecret(host, coordinator.state)
+  const secret = keepKeySecret(host, coordinator.state)
+  const keySecret = secret.text
   const networkKeys = keepNetworkKey(host, coordinator.sequence() === 0 || parts.sharedJournals === null)
+  // Before the gateway hears of it, and after the network has all that it cannot make anew.
+  await noteKeySecret(coordinator, host, secret)
   const reach = createReach(host, config.listen, parts.telemetry)
   opened.service = serveCoordinator(host, coordinator, config)
   const gateway = await openGatewayOn(parts, config, spool, {
@@ -151,15 +154,17 @@ async function openCoordinatorAlone(
   const coordinator = await leadInTurn({ parts, config, opened }, sharedJournals, (standby) => {
     const { networkName } = config
     const api = createStandbyApi(
-      { ...host, networkName, keySecret: keepKeySecret(host, standby.state), standby },
+      { ...host, networkName, keySecret: keepKeySecret(host, standby.state).text, standby },
       { openAiBaseUrl: `${publicUrl}/v1`, onBug, ...reach.names() },
     )
     front.serveApi(async (request) => api.fetch(request))
     return ownUrl
   })
-  opened.service = serveCoordinator(host, coordinator, { feeBps: config.feeBps, apiUrl: ownUrl })
-  const keySecret = keepKeySecret(host, coordinator.state)
+  const secret = keepKeySecret(host, coordinator.state)
+  const keySecret = secret.text
   const networkKeys = keepNetworkKey(host, coordinator.sequence() === 0)
+  await noteKeySecret(coordinator, host, secret)
+  opened.service = serveCoordinator(host, coordinator, { feeBps: config.feeBps, apiUrl: ownUrl })
   const { models } = opened.service
   const known = {
     coordinator,

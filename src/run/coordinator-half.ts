@@ -13,7 +13,6 @@ import { openProjector } from '#coordinator/read-models/projector.ts'
 import { createQueries } from '#coordinator/read-models/queries.ts'
 import type { TakeoverOrder } from '#coordinator/standby.ts'
 import type { KeyPair } from '#host/host.ts'
-import { keySecretCheck, otherSecret } from '#host/key-secret.ts'
 import { secretOf } from '#protocol/join-token.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { Caller } from '#protocol/route.ts'
@@ -106,16 +105,13 @@ export async function openCoordinatorHalf(
           url: config.alertWebhook,
           secret: keepAlertSecret(secrets),
         })
-  const organisationId = await execute(handlerParts, (turn) => {
-    // Of networks that were founded before it was noted, too.
-    const check = keySecretCheck(crypto, keySecret)
-    if (turn.organisations({ kind: 'note_key_secret', check, nowMs: turn.nowMs })) throw otherSecret()
-    return foundNetwork(turn, {
+  const organisationId = await execute(handlerParts, (turn) =>
+    foundNetwork(turn, {
       organisationId: newId('org', handlerParts),
       name: config.networkName,
       testBalance: config.testBalance,
-    })
-  })
+    }),
+  )
   // Only now is there a journal of its own to write it to.
   if (options.ordered) await act(handlerParts, options.ordered, { isOutside: true }, () => undefined)
   const keys = await keepKeys(handlerParts, { config, kept: parts.credentials.read(), organisationId })

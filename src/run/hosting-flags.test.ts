@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { engineOf } from './engine-flags.ts'
 import { hostingOf, ownEngine, parseMib } from './hosting-flags.ts'
 
 test('a size has its unit', () => {
@@ -15,20 +16,14 @@ test('a size has its unit', () => {
     assert.throws(() => parseMib(text), /Expected a size/, text)
 })
 
-const flags = { model: 'm.gguf', gpu: 'none', engineInstall: true } as const
+const flags = { model: 'm.gguf', gpu: 'none', engineInstall: true, batch: true, batchDiscount: 0.5 } as const
 
 test('without --models the network places nothing here', () => {
   assert.equal(hostingOf(flags, {}), null)
 })
 
 test('with --models the node serves a model of its own only where one is given', () => {
-  const own = {
-    kind: 'openai',
-    baseUrl: 'http://x',
-    apiKey: null,
-    slots: null,
-    keepsNoPrompts: false,
-  } as const
+  const own = engineOf({ ...flags, upstream: 'http://x/v1' })
   const served = (more: object) => ownEngine(own, { ...flags, modelGiven: false, ...more }).kind
   assert.equal(served({}), 'openai')
   assert.equal(served({ models: 'auto' }), 'none')

@@ -7,15 +7,16 @@ import { checkKeySecret, keepKeySecret, needKeySecret } from './key-secret.ts'
 
 test('a new network makes its secret once, and one that was founded before it was noted keeps its own', () => {
   const { keeper, kept } = setup()
-  const made = keepKeySecret(keeper, emptyState())
-  assert.match(made, /^[a-z0-9]{40,}$/)
-  assert.equal(keepKeySecret(keeper, emptyState()), made)
-  assert.deepEqual([...kept], [['key-secret', made]])
+  const { text, isNew } = keepKeySecret(keeper, emptyState())
+  assert.match(text, /^[a-z0-9]{40,}$/)
+  assert.equal(isNew, true)
+  assert.deepEqual(keepKeySecret(keeper, emptyState()), { text, isNew: false })
+  assert.deepEqual([...kept], [['key-secret', text]])
 })
 
 test('another secret than the one that the journal knows is refused', () => {
   const { keeper, stateOf } = setup({ 'key-secret': 'mine' })
-  assert.equal(keepKeySecret(keeper, stateOf('mine')), 'mine')
+  assert.deepEqual(keepKeySecret(keeper, stateOf('mine')), { text: 'mine', isNew: false })
   assert.throws(() => keepKeySecret(keeper, stateOf('theirs')), {
     code: 'config_invalid',
     message: /is not the one of this network.* put the file back/,
@@ -23,14 +24,10 @@ test('another secret than the one that the journal knows is refused', () => {
   assert.throws(() => checkKeySecret('mine', keeper, stateOf('theirs')), { code: 'config_invalid' })
 })
 
-test('a secret that is gone is not made anew: no key of the network would open anything', () => {
-  const { keeper, kept, stateOf } = setup()
-  assert.throws(() => keepKeySecret(keeper, stateOf('theirs')), {
-    code: 'config_invalid',
-    message: /is not on this machine/,
-  })
-  assert.throws(() => needKeySecret(keeper), { code: 'config_invalid' })
-  assert.equal(kept.size, 0)
+test('one that is lost is made anew where the journal is, and nowhere else', () => {
+  const { keeper, stateOf } = setup()
+  assert.throws(() => needKeySecret(keeper), { code: 'config_invalid', message: /is not on this machine/ })
+  assert.equal(keepKeySecret(keeper, stateOf('lost')).isNew, true)
 })
 
 test('what is written down of a secret is not the hash of any key under it', () => {

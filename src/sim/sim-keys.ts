@@ -7,6 +7,8 @@ import { KEY_SECRET } from './sim-world.ts'
 
 const TOKENS_PER_DAY = 3_000
 const REQUESTS_PER_MINUTE = 4
+/** About what so many tokens cost. */
+const SPEND_PER_DAY = 300_000n
 
 export interface SimKey {
   readonly keyId: string
@@ -63,7 +65,11 @@ export function createSimKeys(
   function makeKey(client: number): void {
     const isShort = random.chance(1, 3)
     const limits = random.chance(1, 2)
-      ? { tokensPerDay: TOKENS_PER_DAY, requestsPerMinute: REQUESTS_PER_MINUTE }
+      ? {
+          tokensPerDay: TOKENS_PER_DAY,
+          requestsPerMinute: REQUESTS_PER_MINUTE,
+          spendPerDay: SPEND_PER_DAY,
+        }
       : {}
     const key = draw(client, limits)
     const lifeMs = 20_000 + random.int(120_000)

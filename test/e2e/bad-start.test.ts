@@ -1,6 +1,6 @@
 /** Networks that cannot start: each says in one sentence why and what to do, with the exit code of its kind, and leaves nothing. */
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -103,7 +103,7 @@ test('a journal that is none', async () => {
   })
 })
 
-test('a journal from a newer Shoal, and one that another network has open', async (t) => {
+test('a journal from a newer Shoal, one that another network has open, and one of another secret', async (t) => {
   const folder = rig.path('used')
   const network = await startNetwork(rig, folder, ['--no-agent'])
   await t.test('open elsewhere', () =>
@@ -131,7 +131,18 @@ test('a journal from a newer Shoal, and one that another network has open', asyn
     says: new RegExp(`^shoal: .*journal\\.db was written by a newer Shoal, ${newer}`, 'm'),
   })
   writeFileSync(file, before)
+  const secret = join(folder, 'secrets/key-secret')
+  writeFileSync(secret, 'of another network')
+  await assertRefused({
+    folder,
+    args: ['--no-agent'],
+    code: 2,
+    says: /^shoal: .*`key-secret` in the folder of secrets\) is not the one of this network\. .*from a backup\.$/m,
+  })
+  // One that is lost is made anew: what stays is that keys of before open nothing.
+  rmSync(secret)
   const again = await startNetwork(rig, folder, ['--no-agent'])
+  assert.notEqual(again.operatorKey, network.operatorKey)
   assert.equal((await again.operator.checkLedger()).sum, 0n, 'nothing was lost')
 })
 

@@ -14,6 +14,9 @@ import { type MockUpstream, openMockUpstream } from './mock-upstream.ts'
 import { until } from './process-group.ts'
 import { type Network, openRig, startNetwork } from './rig.ts'
 
+/** Of ten tokens, at $1,000 a million of them, rounded up. */
+const COST = 10_000_001n
+
 const rig = openRig()
 let receiver: Receiver
 let upstream: MockUpstream
@@ -24,10 +27,10 @@ before(async () => {
   upstream = await openMockUpstream()
   network = await startNetwork(rig, rig.path('data'), ['--no-agent', '--alert-webhook', receiver.url])
   const { token } = await network.operator.createEnrolmentToken({ body: { expiresInMs: 600_000 } })
-  // Ten tokens are $0.01, and a prompt costs nothing: what a request may cost is what it costs.
+  // A prompt costs less than the least amount: what a request may cost is then what it costs.
   rig.start([
     ...['provide', '--data', rig.path('node'), '--join', network.ready.apiUrl, '--token', token],
-    ...['--upstream', upstream.baseUrl, '--backstop-price', '0,1000'],
+    ...['--upstream', upstream.baseUrl, '--backstop-price', '0.000000001,1000'],
   ])
   await until('the node', async () => (await network.status()).models.length > 0)
 })
@@ -38,7 +41,7 @@ after(async () => {
 })
 
 test('each share is told once: in the list, at the key, on the command line and to the receiver', async () => {
-  const body = { name: 'poor', scopes: ['developer' as const], limits: { spendPerDay: 100_000_000n } }
+  const body = { name: 'poor', scopes: ['developer' as const], limits: { spendPerDay: 10n * COST } }
   const { key, keyId, organisationId } = await network.operator.createKey({ body })
   const openai = new OpenAI({ baseURL: network.ready.openaiBaseUrl, apiKey: key, maxRetries: 0 })
   receiver.failNext()
@@ -66,9 +69,9 @@ test('each share is told once: in the list, at the key, on the command line and 
     return items.length >= 3 ? items : null
   })
   const expected = [
-    [100, 100_000_000n],
-    [80, 80_000_000n],
-    [50, 50_000_000n],
+    [100, 10n * COST],
+    [80, 8n * COST],
+    [50, 5n * COST],
   ]
   assert.deepEqual(
     told.map(({ sharePercent, spent }) => [sharePercent, spent]),
@@ -77,16 +80,16 @@ test('each share is told once: in the list, at the key, on the command line and 
   for (const alert of told) {
     assert.deepEqual(
       [alert.keyId, alert.budgetId, alert.window, alert.limit],
-      [keyId, keyId, 'day', 100_000_000n],
+      [keyId, keyId, 'day', 10n * COST],
     )
   }
   const own = createClient(routes, { baseUrl: network.ready.apiUrl, apiKey: key, fetch })
   assert.deepEqual((await own.listAlerts({ query: {} })).items, told)
   assert.equal((await own.getOwnKey()).lastAlert?.sharePercent, 100)
   const shown = await rig.run(['keys', 'show', keyId, ...network.options])
-  assert.match(shown.stdout, /last alert +100 % of \$0\.10\/day/)
+  assert.match(shown.stdout, /last alert +100 % of \$0\.10\d*\/day/)
   const listed = await rig.run(['alerts', ...network.options])
-  assert.equal(listed.stdout.match(/\$0\.10\/day/g)?.length, 3, listed.stdout + listed.stderr)
+  assert.equal(listed.stdout.match(/\$0\.10\d*\/day/g)?.length, 3, listed.stdout + listed.stderr)
 
   await until('the receiver to be told', () => receiver.taken().length >= 3)
   assert.deepEqual(

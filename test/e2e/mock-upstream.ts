@@ -80,11 +80,10 @@ async function answer(
     if (pauseMs > 0) await sleep(pauseMs)
     // Whoever does not read: neither would an engine compute on.
     else if (!isRoomy) await drained(response)
-    await Promise.race([once(response, 'drain'), once(response, 'close')]).catch(() => undefined)
   }
   if (hasLeft) return
   if (prompt.includes('stay')) return
-  if (prompt.includes('crash')) return void response.destroy()
+  if (prompt.includes('crash')) return response.socket?.destroySoon()
   chunk({}, 'stop')
   const usage = { prompt_tokens: 5, completion_tokens: tokens, total_tokens: tokens + 5 }
   event({ id: 'c', object: 'chat.completion.chunk', created: 1, model: MODEL, choices: [], usage })

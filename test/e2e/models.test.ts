@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { CatalogueModel } from '#protocol/model-catalogue.ts'
-import { streamChat } from './chats.ts'
+import { extensionOf, streamChat } from './chats.ts'
 import { type ModelServer, startModelServer } from './model-server.ts'
 import { groupMembers, type Program, until } from './process-group.ts'
 import { type Network, openRig, startNetwork } from './rig.ts'
@@ -30,6 +30,7 @@ before(async () => {
   second = rig.start([
     ...['provide', '--data', rig.path('second'), '--name', 'second', '--join', network.ready.apiUrl],
     ...['--token', token, ...takes],
+    ...['--model-upstreams', new URL(network.ready.apiUrl).host, '--upstream-key', network.ready.apiKey],
   ])
   await until('both nodes to take models', async () => {
     assert(!second.isOver(), second.output())
@@ -105,8 +106,26 @@ test('a model of the hub is found there, and its only file is taken', async () =
   assert.ok(paths.includes('/api/models/owner/repo/revision/main'), paths.join(' '))
   assert.ok(paths.includes('/owner/repo/resolve/main/tiny.Q4_K_M.gguf'), paths.join(' '))
   assert.equal((await ask('hub')).usage?.completion_tokens, 4)
-  await shoal('models', 'remove', 'hub')
-  await until('its engine to be gone', () => engines() === 0)
+})
+
+test('a model of another server is passed on at its price, by the node whose owner named that server', async () => {
+  await shoal(
+    ...['models', 'add', 'resold', '--upstream', network.ready.openaiBaseUrl, '--upstream-model', 'hub'],
+    ...['--price-in', '100', '--price-out', '1000', '--replicas', '1-1'],
+  )
+  const { nodes } = await ready('resold', 1)
+  assert.deepEqual(
+    nodes.map(({ name }) => name),
+    ['second'],
+  )
+  const answer = await ask('resold')
+  const { prompt_tokens = 0, completion_tokens = 0 } = answer.usage ?? {}
+  assert.equal(completion_tokens, 4)
+  // Dollars a million tokens are a thousand nano-dollars a token.
+  const owed = BigInt(prompt_tokens) * 100_000n + BigInt(completion_tokens) * 1_000_000n
+  assert.equal(extensionOf(answer)?.cost_nano_usd, owed.toString())
+  for (const name of ['resold', 'hub']) await shoal('models', 'remove', name)
+  await until('all engines to be gone', () => engines() === 0)
 })
 
 test('no node goes to a private address that its owner did not name, nor where a named one sends it on to', async () => {

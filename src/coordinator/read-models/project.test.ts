@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { NETWORK_FEES, NETWORK_LOSSES } from '#ledger/ledger.ts'
 import type { CoordinatorEvent, UsageEvent } from '../coordinator-events.ts'
-import { type LineRow, projectEntries, type UsageRow } from './project.ts'
+import { type AlertRow, type LineRow, projectEntries, type UsageRow } from './project.ts'
 
 test('entries that no read model shows need no statement', () => {
   const { statements } = setup([
@@ -116,6 +116,26 @@ test('text that PostgreSQL cannot hold is made storable, and ids fit an index', 
   assert.equal(lines[0]?.transfer_id, `${'x'.repeat(199)}\uFFFD`)
 })
 
+test('each alert is a row, counted within its entry', () => {
+  const reached = {
+    type: 'organisation.budget_reached' as const,
+    ...{ organisationId: 'o', keyId: 'k2', budgetId: 'k1', window: 'month' as const },
+    ...{ spent: 10n ** 29n, limit: 10n ** 29n, atMs: 5 },
+  }
+  const { alertRows } = setup([
+    usage({}),
+    { ...reached, sharePercent: 80 },
+    { ...reached, sharePercent: 100 },
+  ])
+  assert.deepEqual(
+    alertRows.map(({ line, share_percent, spent }) => [line, share_percent, spent]),
+    [
+      [0, 80, `1${'0'.repeat(29)}`],
+      [1, 100, `1${'0'.repeat(29)}`],
+    ],
+  )
+})
+
 test('the number of statements does not grow with the number of entries', () => {
   const events = [transfer({}), usage({})]
   const entries = Array.from({ length: 500 }, (_, index) => ({
@@ -186,5 +206,6 @@ function setup(events: CoordinatorEvent[], atMs = 1) {
   }
   const lines: LineRow[] = rowsFor('statement_lines')
   const usageRows: UsageRow[] = rowsFor('usage_lines')
-  return { statements, lines, usageRows }
+  const alertRows: AlertRow[] = rowsFor('alerts')
+  return { statements, lines, usageRows, alertRows }
 }

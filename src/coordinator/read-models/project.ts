@@ -94,7 +94,7 @@ export interface PayoutRow {
   reason: string | null
 }
 
-interface AlertRow {
+export interface AlertRow {
   sequence: number
   line: number
   organisation_id: string

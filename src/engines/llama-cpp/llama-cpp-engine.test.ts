@@ -101,7 +101,11 @@ test('a resumed answer still ends before its stop text, and tokens of another mo
 
 test('20 parallel streams over 16 slots all complete, with exact counts and the text that each has alone', async () => {
   const requests = Array.from({ length: 20 }, (_, index) =>
-    completion(`the node ${index}`, { maxTokens: 60 + index, sampling: { temperature: 1, seed: index } }),
+    // Seeds by which none of these answers ends by itself.
+    completion(`the node ${index}`, {
+      maxTokens: 60 + index,
+      sampling: { temperature: 1, seed: 100 + index },
+    }),
   )
   const together = await Promise.all(requests.map((request) => finishRun(shared.engine, request)))
   for (const [index, { end, tokenIds, text }] of together.entries()) {
