@@ -36,7 +36,7 @@ interface Options {
 const STALLED_MIB_MAX = 100
 const LEAVE_MS_MAX = 20
 /** Tokens of an answer that nobody reads: as many as an engine would make. */
-const STALLED_TOKENS = 20_000
+const STALLED_TOKENS = 60_000
 const HOLD_MS = 5_000
 const BODY_BYTES = 100 * 2 ** 20
 

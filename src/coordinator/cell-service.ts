@@ -67,12 +67,12 @@ export function serveCell(parts: CellServiceParts): Subscription {
   serve(subjects.follow, { input: Follow, output: FollowReplySchema }, (turn, input): FollowReply => {
     const wantsPresence = gateways.heard(input.gatewayId, clock.elapsedMs())
     models.heard(turn, input)
-    const loading = models.cold(turn.nowMs)
+    const loading = models.cold()
     return {
       ...feed.since(input),
       wantsPresence,
       gateways: gateways.count(clock.elapsedMs()),
-      ...(loading.length > 0 && { loading }),
+      ...(loading.length > 0 && { loading: [...loading] }),
     }
   })
   serve(subjects.presence, { input: PresenceReport, output: PresenceReply }, (turn, input) =>

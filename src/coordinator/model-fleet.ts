@@ -7,8 +7,15 @@ import type { Node } from '#fleet/fleet.ts'
 import { tokenPrice } from '#fleet/token-price.ts'
 import type { TimestampMs } from '#kernel/time.ts'
 import { type Demand, stepDemand } from '#models/demand.ts'
+import { isPlaced } from '#models/models.ts'
 import type { NodeView } from '#models/node-view.ts'
-import { planPlacement, type Replicas, replicasOf, type Shortage } from '#models/plan-placement.ts'
+import {
+  planPlacement,
+  type Replicas,
+  replicasOf,
+  type Shortage,
+  type World,
+} from '#models/plan-placement.ts'
 import type { Follow } from '#protocol/cell.ts'
 import type { ColdModel, HostedModel } from '#protocol/model-catalogue.ts'
 import type { CoordinatorState } from './coordinator-state.ts'
@@ -23,7 +30,7 @@ export interface ModelFleet {
   /** Places and evicts what is due; every second. */
   step(turn: Turn): void
   /** Models that no node serves, for gateways to tell callers. */
-  cold(nowMs: TimestampMs): ColdModel[]
+  cold(): readonly ColdModel[]
   /** How one model stands. */
   stateOf(name: string, nowMs: TimestampMs): ModelState
 }
@@ -56,6 +63,9 @@ export function createModelFleet(state: CoordinatorState): ModelFleet {
   const problems = new Map<string, string>()
   let shortages: ReadonlyMap<string, Shortage> = new Map()
   let forgotAtMs = 0
+  let seen: { readonly nowMs: TimestampMs; readonly nodes: readonly NodeView[] } | null = null
+  /** As of the last step: every gateway asks for it every second. */
+  let coldModels: ColdModel[] = []
 
   function viewOf(node: Node, nowMs: TimestampMs): NodeView {
     const { id: nodeId, organisationId: ownerId, nodeClass, capability } = node
@@ -78,17 +88,20 @@ export function createModelFleet(state: CoordinatorState): ModelFleet {
     }
   }
 
-  const world = (nowMs: TimestampMs) => ({
-    models: state.models,
-    nodes: [...state.fleet.nodes.values()].map((node) => viewOf(node, nowMs)),
-    wanted: new Map([...demands].map(([name, { wanted }]) => [name, wanted])),
-    nowMs,
-  })
+  /** As of `nowMs`: one view of the nodes for all that asks within the same instant. */
+  function world(nowMs: TimestampMs): World {
+    if (seen?.nowMs !== nowMs) {
+      const nodes = [...state.fleet.nodes.values()].map((node) => viewOf(node, nowMs))
+      seen = { nowMs, nodes }
+    }
+    const wanted = new Map([...demands].map(([name, demand]) => [name, demand.wanted]))
+    return { models: state.models, nodes: seen.nodes, wanted, nowMs }
+  }
 
   function watchDemand(nowMs: TimestampMs): void {
-    const seen = world(nowMs)
+    const now = world(nowMs)
     for (const [name, { settings }] of state.models.catalogue) {
-      const { serving, loading } = replicasOf(seen, name)
+      const { serving, loading } = replicasOf(now, name)
       const { replicasMin: min, replicasMax: max, slots } = settings
       const bounds = { min, max, slots, ready: serving.length, live: serving.length + loading.length }
       demands.set(name, stepDemand(demands.get(name) ?? null, news.sample(name, nowMs), bounds))
@@ -111,21 +124,34 @@ export function createModelFleet(state: CoordinatorState): ModelFleet {
     return LOAD_MS + Math.ceil(sizeBytes / (isCached ? CACHED_BYTES_PER_MS : LINE_BYTES_PER_MS))
   }
 
+  function findCold(nowMs: TimestampMs): ColdModel[] {
+    const now = world(nowMs)
+    return [...state.models.catalogue.keys()].flatMap((model) => {
+      if (replicasOf(now, model).serving.length > 0) return []
+      const etaMs = etaOf(model, nowMs)
+      // Callers are told it: what nodes say in their own words is not for them.
+      return [{ model, etaMs, why: etaMs === null ? shortageText(shortages.get(model)) : null }]
+    })
+  }
+
   return {
     heard(turn, input) {
       news.heard(input, turn.nowMs)
       for (const { nodeId, models } of input.hosted ?? []) {
         for (const { model, facts, problem, stage } of models) {
-          if (stage === 'failed' && problem) problems.set(model, problem.message)
           // Whose node it is not placed on has nothing to say of it.
-          if (!facts || !state.models.placements.get(nodeId)?.has(model)) continue
-          turn.models({ kind: 'measure', model, facts, nowMs: turn.nowMs })
+          if (!isPlaced(state.models, nodeId, model)) continue
+          if (stage === 'failed' && problem) problems.set(model, problem.message)
+          if (facts) turn.models({ kind: 'measure', model, facts, nowMs: turn.nowMs })
         }
       }
     },
     step(turn) {
       const { nowMs } = turn
-      if (state.models.catalogue.size === 0) return demands.clear()
+      if (state.models.catalogue.size === 0) {
+        coldModels = []
+        return demands.clear()
+      }
       watchDemand(nowMs)
       const plan = planPlacement(world(nowMs))
       shortages = plan.shortages
@@ -134,6 +160,7 @@ export function createModelFleet(state: CoordinatorState): ModelFleet {
         if (turn.models({ ...act, nowMs }) === null && act.kind === 'evict')
           leaving.set(`${act.nodeId} ${act.model}`, nowMs)
       }
+      coldModels = findCold(nowMs)
       for (const name of problems.keys()) if (!shortages.has(name)) problems.delete(name)
       if (nowMs - forgotAtMs < FORGET_EVERY_MS) return
       forgotAtMs = nowMs
@@ -142,16 +169,7 @@ export function createModelFleet(state: CoordinatorState): ModelFleet {
       for (const nodeId of availability.keys())
         if (!state.fleet.nodes.has(nodeId)) availability.delete(nodeId)
     },
-    cold(nowMs) {
-      if (state.models.catalogue.size === 0) return []
-      const seen = world(nowMs)
-      return [...state.models.catalogue.keys()].flatMap((model) => {
-        if (replicasOf(seen, model).serving.length > 0) return []
-        const etaMs = etaOf(model, nowMs)
-        const why = etaMs === null ? shortageText(shortages.get(model), problems.get(model)) : null
-        return [{ model, etaMs, why }]
-      })
-    },
+    cold: () => coldModels,
     stateOf(name, nowMs) {
       const nodes = [...state.fleet.nodes.keys()]
       return {

@@ -28,78 +28,87 @@ function hasNoLogin(text: string): boolean {
   return url !== null && url.username === '' && url.password === ''
 }
 
+const FilePath = z
+  .string()
+  .max(1_000)
+  .regex(/^(\/|[A-Za-z]:[\\/])\P{Cc}*\.gguf$/iu, 'expected the absolute path of a .gguf file')
+const Repository = z.string().regex(/^[\w.-]{1,100}\/[\w.-]{1,150}$/, 'expected owner/repository')
+const HubFile = z
+  .string()
+  .max(300)
+  .regex(/^[\w.+-]+(\/[\w.+-]+)*\.gguf$/i, 'expected the path of a .gguf file in the repository')
+const Revision = z.string().regex(/^[\w.-]{1,100}$/)
+
+const file = {
+  kind: z.literal('file'),
+  path: FilePath,
+  sha256: hexOf(32).describe('A node loads the file only if it is this one.'),
+}
+const url = { kind: z.literal('url'), url: Address, sha256: hexOf(32).optional() }
+const hub = {
+  kind: z.literal('hub'),
+  repository: Repository,
+  file: HubFile.optional().describe('Where it is left out, the repository’s only GGUF file, or its Q4_K_M.'),
+  revision: Revision.optional(),
+  sha256: hexOf(32).optional(),
+}
+const upstream = {
+  kind: z.literal('upstream'),
+  baseUrl: Address,
+  model: ModelName.optional().describe('What that server calls it; the same unless given.'),
+}
+
 /** Where a node gets the model. */
 export const CatalogueSource = z
-  .discriminatedUnion('kind', [
-    z.strictObject({
-      kind: z.literal('file'),
-      path: z
-        .string()
-        .max(1_000)
-        .regex(/^(\/|[A-Za-z]:[\\/])\P{Cc}*\.gguf$/iu, 'expected the absolute path of a .gguf file'),
-      sha256: hexOf(32).describe('A node loads the file only if it is this one.'),
-    }),
-    z.strictObject({ kind: z.literal('url'), url: Address, sha256: hexOf(32).optional() }),
-    z.strictObject({
-      kind: z.literal('hub'),
-      repository: z.string().regex(/^[\w.-]{1,100}\/[\w.-]{1,150}$/, 'expected owner/repository'),
-      file: z
-        .string()
-        .max(300)
-        .regex(/^[\w.+-]+(\/[\w.+-]+)*\.gguf$/i, 'expected the path of a .gguf file in the repository')
-        .optional()
-        .describe('Where it is left out, the repository’s only GGUF file, or its Q4_K_M.'),
-      revision: z
-        .string()
-        .regex(/^[\w.-]{1,100}$/)
-        .optional(),
-      sha256: hexOf(32).optional(),
-    }),
-    z.strictObject({
-      kind: z.literal('upstream'),
-      baseUrl: Address,
-      model: ModelName.optional().describe('What that server calls it; the same unless given.'),
-    }),
-  ])
+  .discriminatedUnion('kind', [z.object(file), z.object(url), z.object(hub), z.object(upstream)])
   .meta({ id: 'CatalogueSource' })
 export type CatalogueSource = z.output<typeof CatalogueSource>
+/** As a caller gives it: nothing unknown passes. */
+const GivenSource = z.discriminatedUnion('kind', [
+  z.strictObject(file),
+  z.strictObject(url),
+  z.strictObject(hub),
+  z.strictObject(upstream),
+])
 
+const facts = {
+  sizeBytes: z
+    .int()
+    .positive()
+    .max(2 ** 50),
+  kvBytesPerToken: z
+    .int()
+    .nonnegative()
+    .max(2 ** 30)
+    .describe('Of the context, for each of its tokens.'),
+  contextTokens: z.int().positive().max(100_000_000).describe('The longest that it was made for.'),
+}
 /** What a model takes, as its file says. */
-export const ModelFacts = z
-  .object({
-    sizeBytes: z
-      .int()
-      .positive()
-      .max(2 ** 50),
-    kvBytesPerToken: z
-      .int()
-      .nonnegative()
-      .max(2 ** 30)
-      .describe('Of the context, for each of its tokens.'),
-    contextTokens: z.int().positive().max(100_000_000).describe('The longest that it was made for.'),
-  })
-  .meta({ id: 'ModelFacts' })
+export const ModelFacts = z.object(facts).meta({ id: 'ModelFacts' })
 export type ModelFacts = z.output<typeof ModelFacts>
 
 const Price = NanoUsd.refine(
   (price) => price >= 0n && price <= 10n ** 18n,
   'expected a price of zero or more',
 )
+const price = { input: Price, cached: Price, output: Price }
 
 /** Of a million tokens each. */
 export const CataloguePrice = z
-  .object({ input: Price, cached: Price, output: Price })
-  .refine(({ input, cached }) => cached <= input, 'cached input may cost no more than input')
+  .object(price)
   .meta({ id: 'CataloguePrice', description: 'Of a million tokens each.' })
 export type CataloguePrice = z.output<typeof CataloguePrice>
+const GivenPrice = z
+  .strictObject(price)
+  .refine(({ input, cached }) => cached <= input, 'cached input may cost no more than input')
 
 const Replicas = z.int().min(0).max(MODEL_REPLICAS_MAX)
 /** What an operator may set of a model, and change later. */
 const settings = {
-  price: CataloguePrice.nullable()
+  price: GivenPrice.nullable()
     .optional()
     .describe('What callers are quoted. Nodes that ask more are not used, unless `priceMax` says otherwise.'),
-  priceMax: CataloguePrice.nullable().optional().describe('Nodes that ask more than this are not used.'),
+  priceMax: GivenPrice.nullable().optional().describe('Nodes that ask more than this are not used.'),
   replicasMin: Replicas.optional().describe(
     'Kept loaded whatever the demand; 0 unloads it when nobody asks.',
   ),
@@ -110,7 +119,12 @@ const settings = {
 }
 
 export const AddModel = z
-  .strictObject({ name: ModelName, source: CatalogueSource, facts: ModelFacts.optional(), ...settings })
+  .strictObject({
+    name: ModelName,
+    source: GivenSource,
+    facts: z.strictObject(facts).optional(),
+    ...settings,
+  })
   .meta({ id: 'AddModel' })
 export type AddModel = z.output<typeof AddModel>
 export const ChangeModel = z.strictObject(settings).meta({ id: 'ChangeModel' })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { keepAlertSecret, parseWebhook } from './alert-flags.ts'
+import { parseWebhook } from './alert-flags.ts'
+import { keepAlertSecret } from './open-alerts.ts'
 
 test('alerts go out over TLS, or stay on this machine', () => {
   for (const url of [

@@ -1,15 +1,10 @@
-/** Where alerts are sent, as the operator says it, and the secret that they are signed with. */
+/** Where alerts are sent, as the operator says it. */
 import { InvalidArgumentError, Option } from 'commander'
-import type { Secrets } from '#host/host.ts'
-import { base32 } from '#kernel/id.ts'
 import { isLoopback } from './listen-config.ts'
 
 export interface AlertFlags {
   readonly alertWebhook?: string
 }
-
-const SECRET = 'alert-secret'
-const SECRET_BYTES = 32
 
 export const alertWebhookOption = (): Option =>
   new Option(
@@ -29,13 +24,4 @@ export function parseWebhook(text: string): string {
   if (url.username !== '' || url.password !== '')
     throw new InvalidArgumentError('Expected a URL without user and password: alerts are signed instead.')
   return url.href
-}
-
-/** The secret under which alerts are signed, made when it is first needed. */
-export function keepAlertSecret(secrets: Pick<Secrets, 'read' | 'write' | 'randomBytes'>): string {
-  const kept = secrets.read(SECRET)
-  if (kept !== null) return kept
-  const made = base32(secrets.randomBytes(SECRET_BYTES))
-  secrets.write(SECRET, made)
-  return made
 }

@@ -23,6 +23,7 @@ import type { Front } from './front.ts'
 import { checkKeySecret, keepKeySecret, needKeySecret, noteKeySecret } from './key-secret.ts'
 import { leaderProxy } from './leader-proxy.ts'
 import { keepNetworkKey } from './network-key.ts'
+import { openAlerts } from './open-alerts.ts'
 import { createReach } from './reach.ts'
 import { serveBatches } from './serve-batches.ts'
 import { openCounters } from './tokenizers.ts'
@@ -79,6 +80,7 @@ interface Opened {
   batches?: Batches
   gateway?: Gateway
   half?: CoordinatorHalf
+  alerts?: { close(): void }
   service?: CoordinatorService
   standby?: Standby
 }
@@ -98,6 +100,7 @@ export function openCell(parts: CellParts, config: CellConfig): Cell {
       await opened.batches?.close()
       await opened.gateway?.close()
       opened.half?.stop()
+      opened.alerts?.close()
       // Gives the lease back: whoever stands by leads from now on.
       await opened.service?.close()
       await opened.half?.close()
@@ -119,6 +122,7 @@ async function openWhole(parts: CellParts, config: CellConfig, opened: Opened): 
   // Before the gateway hears of it, and after the network has all that it cannot make anew.
   await noteKeySecret(coordinator, host, secret)
   const reach = createReach(host, config.listen, parts.telemetry)
+  opened.alerts = openAlerts(host, coordinator, config)
   opened.service = serveCoordinator(host, coordinator, config)
   const gateway = await openGatewayOn(parts, config, spool, {
     keySecret,
@@ -164,6 +168,7 @@ async function openCoordinatorAlone(
   const keySecret = secret.text
   const networkKeys = keepNetworkKey(host, coordinator.sequence() === 0)
   await noteKeySecret(coordinator, host, secret)
+  opened.alerts = openAlerts(host, coordinator, config)
   opened.service = serveCoordinator(host, coordinator, { feeBps: config.feeBps, apiUrl: ownUrl })
   const { models } = opened.service
   const known = {

@@ -1,5 +1,4 @@
 /** What hangs on a leading coordinator: read models, control API, the founder's keys. */
-import { openAlertWebhook } from '#coordinator/alert-webhook.ts'
 import { authenticatorOf, createControlApi } from '#coordinator/control-api.ts'
 import type { ControlServer } from '#coordinator/control-server.ts'
 import type { Coordinator } from '#coordinator/coordinator.ts'
@@ -17,7 +16,6 @@ import { secretOf } from '#protocol/join-token.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { Caller } from '#protocol/route.ts'
 import type { Scope } from '#protocol/scope.ts'
-import { keepAlertSecret } from './alert-flags.ts'
 import type { CellParts, KeptKeys } from './cell.ts'
 import type { CellConfig } from './cell-config.ts'
 import type { Front } from './front.ts'
@@ -98,13 +96,6 @@ export async function openCoordinatorHalf(
     onBug,
     ...openPublicPages(clock),
   })
-  const webhook =
-    config.alertWebhook === undefined
-      ? null
-      : openAlertWebhook(host, coordinator, {
-          url: config.alertWebhook,
-          secret: keepAlertSecret(secrets),
-        })
   const organisationId = await execute(handlerParts, (turn) =>
     foundNetwork(turn, {
       organisationId: newId('org', handlerParts),
@@ -120,10 +111,7 @@ export async function openCoordinatorHalf(
     api,
     keys,
     enrolmentToken: () => issueToken(handlerParts, organisationId),
-    stop() {
-      webhook?.close()
-      projector.close()
-    },
+    stop: () => projector.close(),
     close: () => store.close(),
   }
 }

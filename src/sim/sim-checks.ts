@@ -6,7 +6,6 @@ import { checkState, emptyState, evolve, formatState } from '#coordinator/coordi
 import { assert } from '#kernel/assert.ts'
 import { toCanonical } from '#kernel/canonical.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
-import { AlertRules } from './alert-check.ts'
 import { checkAuditLog, checkKeyLimits } from './audit-check.ts'
 import { checkBills } from './bill-check.ts'
 import { JournalRules } from './journal-rules.ts'
@@ -45,7 +44,6 @@ export async function checkEnd(
   const transfers = new Set<string>()
   const oracle = new Map<string, bigint>()
   const rules = new JournalRules()
-  const alerts = new AlertRules()
   let losses = 0n
   const post = (accountId: string, amount: bigint): void => {
     oracle.set(accountId, (oracle.get(accountId) ?? 0n) + amount)
@@ -61,7 +59,6 @@ export async function checkEnd(
     const { atMs, events } = JournalRecord.parse(JSON.parse(entry.payload))
     rules.read(atMs, events)
     checkBills(events, BigInt(FEE_BPS))
-    alerts.read(events)
     acts.push(...events.filter(({ type }) => type === 'audit.recorded'))
     for (const event of events) {
       evolve(parsed, event)

@@ -7,8 +7,6 @@ import { KEY_SECRET } from './sim-world.ts'
 
 const TOKENS_PER_DAY = 3_000
 const REQUESTS_PER_MINUTE = 4
-/** About what so many tokens cost. */
-const SPEND_PER_DAY = 300_000n
 
 export interface SimKey {
   readonly keyId: string
@@ -68,7 +66,6 @@ export function createSimKeys(
       ? {
           tokensPerDay: TOKENS_PER_DAY,
           requestsPerMinute: REQUESTS_PER_MINUTE,
-          spendPerDay: SPEND_PER_DAY,
         }
       : {}
     const key = draw(client, limits)

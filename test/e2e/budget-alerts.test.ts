@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import OpenAI from 'openai'
 import { createClient } from '#protocol/client.ts'
+import { Problem } from '#protocol/problem.ts'
 import { routes } from '#protocol/routes.ts'
 import { type MockUpstream, openMockUpstream } from './mock-upstream.ts'
 import { until } from './process-group.ts'
@@ -33,6 +34,7 @@ before(async () => {
     ...['--upstream', upstream.baseUrl, '--backstop-price', '0.000000001,1000'],
   ])
   await until('the node', async () => (await network.status()).models.length > 0)
+  await until('the lists', () => network.operator.listAlerts({ query: {} }).catch(ifBusy))
 })
 after(async () => {
   await rig.dispose()
@@ -48,16 +50,12 @@ test('each share is told once: in the list, at the key, on the command line and 
   let served = 0
   await until('the key to have spent what it may', async () => {
     try {
-      await openai.chat.completions.create({
-        model: 'mock',
-        messages: [{ role: 'user', content: 'tokens=10' }],
-        max_tokens: 10,
-      })
+      await chat(openai)
       served++
       return false
     } catch (error) {
       if (!(error instanceof OpenAI.APIError)) throw error
-      if (error.status === 401) return false // The gateway has not heard of the key yet.
+      if (error.status === 401) return ifUnknown(error)
       assert.equal(error.code, 'insufficient_quota')
       return true
     }
@@ -104,6 +102,20 @@ test('each share is told once: in the list, at the key, on the command line and 
   }
 })
 
+test('a limit below what was spent tells so at once', async () => {
+  const body = { name: 'rich', scopes: ['developer' as const], limits: { spendPerDay: 1_000n * COST } }
+  const { key, keyId } = await network.operator.createKey({ body })
+  const openai = new OpenAI({ baseURL: network.ready.openaiBaseUrl, apiKey: key, maxRetries: 0 })
+  await until('the gateway to know the key', () => chat(openai).catch(ifUnknown))
+  const spent = async () => (await network.operator.getKey({ params: { keyId } })).use.spend
+  await until('the bill', async () => (await spent()) === COST)
+  const params = { keyId }
+  await network.operator.changeKeyLimits({ params, body: { limits: { spendPerMonth: COST / 2n } } })
+  const { lastAlert } = await network.operator.getKey({ params })
+  assert.deepEqual([lastAlert?.sharePercent, lastAlert?.window, lastAlert?.spent], [100, 'month', COST])
+  await until('the receiver to be told', () => receiver.taken().length >= 6)
+})
+
 test('nobody reads another organisation’s alerts', async () => {
   const { organisationId } = await network.operator.createOrganisation({ body: { name: 'other' } })
   const { key } = await network.operator.createKey({
@@ -120,7 +132,7 @@ test('a crash loses no alert and tells none twice', async () => {
   const taken = receiver.taken().length
   const { pid } = await until(
     'the cell',
-    () => rig.processes().find(({ title }) => title.startsWith('shoal cell')) ?? null,
+    () => rig.processes().find(({ title }) => title === 'shoal coordinator') ?? null,
   )
   process.kill(pid, 'SIGKILL')
   const items = await until('the next cell', async () => {
@@ -128,11 +140,32 @@ test('a crash loses no alert and tells none twice', async () => {
       (health) => health.epoch,
       () => 0,
     )
-    return epoch > 1 ? (await network.operator.listAlerts({ query: {} })).items : null
+    if (epoch < 2) return null
+    const page = await network.operator.listAlerts({ query: {} }).catch(ifBusy)
+    return page?.items
   })
   assert.deepEqual(items, before)
   assert.equal(receiver.taken().length, taken)
 })
+
+/** Costs `COST`. */
+async function chat(openai: OpenAI): Promise<true> {
+  const messages = [{ role: 'user' as const, content: 'tokens=10' }]
+  await openai.chat.completions.create({ model: 'mock', messages, max_tokens: 10 })
+  return true
+}
+
+/** Null while the tables are being made, or nobody serves. */
+function ifBusy(error: unknown): null {
+  if (error instanceof Problem && error.retriable) return null
+  throw error
+}
+
+/** False while the gateway has not heard of the key. */
+function ifUnknown(error: unknown): false {
+  if (error instanceof OpenAI.APIError && error.status === 401) return false
+  throw error
+}
 
 interface Receiver {
   readonly url: string

@@ -1,4 +1,4 @@
-/** A server with OpenAI's API whose answers a test words: `tokens=N pause=MS` in the last message, then `stay` or `crash`; a few otherwise. */
+/** A server with OpenAI's API whose answers a test words: `tokens=N size=BYTES pause=MS` in the last message, then `stay` or `crash`; a few otherwise. */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -57,7 +57,11 @@ async function answer(
 ): Promise<void> {
   const { prompt, maxTokens } = await readCall(request)
   const number = (name: string): number => Number(new RegExp(`${name}=(\\d+)`).exec(prompt)?.[1] ?? 0)
-  const [tokens, pauseMs] = [number('tokens') || Math.min(64, maxTokens), number('pause')]
+  const [tokens, pauseMs, size] = [
+    number('tokens') || Math.min(64, maxTokens),
+    number('pause'),
+    number('size'),
+  ]
   let hasLeft = false
   response.on('close', () => {
     hasLeft = true
@@ -74,7 +78,7 @@ async function answer(
       choices: [{ index: 0, delta, finish_reason }],
     })
   for (let token = 0; token < tokens && !hasLeft; token++) {
-    const isRoomy = chunk({ content: `t${token} ` })
+    const isRoomy = chunk({ content: `t${token} `.padEnd(size, '.') })
     // A probe's answer is short, and says nothing about who is slow.
     if (tokens > 1_000) count.written++
     if (pauseMs > 0) await sleep(pauseMs)

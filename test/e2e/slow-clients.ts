@@ -69,6 +69,9 @@ export function chatBytes({ ready }: Network, prompt: string, maxTokens: number)
   ].join('\r\n')
 }
 
+/** Bytes of each of their tokens: the system itself keeps some megabytes of what is not read. */
+const STALLED_SIZE = 48
+
 /** Streams that nobody reads, in batches so that none is refused. They stay until the sockets are destroyed. */
 export async function openStalled(
   { network, port }: SlowRig,
@@ -82,7 +85,7 @@ export async function openStalled(
     )
     for (const socket of more) {
       socket.pause()
-      socket.write(chatBytes(network, `tokens=${tokens}`, tokens))
+      socket.write(chatBytes(network, `tokens=${tokens} size=${STALLED_SIZE}`, tokens))
     }
     sockets.push(...more)
     await sleep(50)

@@ -55,7 +55,7 @@ test('an upstream that crashes in the middle never looks like a finished answer'
 test('streams that nobody reads stop their engine, cost little memory and harm nobody', async () => {
   const before = slow.residentMib()
   const probe = startProbe(slow)
-  const stalled = await openStalled(slow, 64, 20_000)
+  const stalled = await openStalled(slow, 64, 60_000)
   await until('the engine to wait for its readers', () => isStill(slow))
   const took = await probe.stop()
   assert.ok(took.length > 0, 'others were answered meanwhile')
@@ -67,7 +67,7 @@ test('streams that nobody reads stop their engine, cost little memory and harm n
 test('a slow reader gets every token in the end', async () => {
   const socket = await openSocket(slow.port)
   socket.pause()
-  socket.write(chatBytes(slow.network, 'tokens=30000', 30_000))
+  socket.write(chatBytes(slow.network, 'tokens=60000 size=48', 60_000))
   await until('the engine to wait for its reader', () => isStill(slow))
   let text = ''
   socket.setEncoding('utf8').on('data', (chunk) => {
@@ -77,7 +77,7 @@ test('a slow reader gets every token in the end', async () => {
   await until('the whole answer', () => text.endsWith('0\r\n\r\n'))
   const events = [...text.matchAll(/^data: (\{.*)$/gm)].map(([, data]) => JSON.parse(data ?? ''))
   const content = events.map((event) => event.choices?.[0]?.delta?.content ?? '').join('')
-  assert.equal(content, Array.from({ length: 30_000 }, (_, index) => `t${index} `).join(''))
+  assert.equal(content, Array.from({ length: 60_000 }, (_, index) => `t${index} `.padEnd(48, '.')).join(''))
   assert.ok(text.includes('data: [DONE]'))
   socket.destroy()
 })

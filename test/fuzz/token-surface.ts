@@ -64,8 +64,8 @@ export const tokenSurface = (port: number, secrets: LiveSecrets): Surface => ({
     const live = secret === 'joinToken' ? secretOf(secrets.joinToken) : secrets[secret]
     const harmed = edits.reduce(edited, live)
     if (edits.length === 0) return attemptSecret(port, secret, live).then(() => 'accepted')
-    // White space around a header's value is no part of it.
-    if (harmed.trim() === live) return 'held'
+    // White space around a header's value is no part of it, nor is the fingerprint a part of what enrols.
+    if (harmed.trim() === live || (secret === 'joinToken' && secretOf(harmed) === live)) return 'held'
     if (secret === 'joinToken' && !isReadable(edits.reduce(edited, secrets.joinToken))) {
       return complain('a join token is refused with something else than a problem')
     }

@@ -3,7 +3,7 @@ import { hash, randomBytes } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { Problem, type ProblemDetails } from '#protocol/problem.ts'
-import { toDiskProblem } from './disk-problem.ts'
+import { SQLITE_ERROR, sqliteCode, toDiskProblem } from './disk-problem.ts'
 import { isLogDamaged } from './sqlite-log.ts'
 
 /** Kept as `user_version`. Raised when an older program can no longer read what this one writes. */
@@ -46,6 +46,8 @@ export function openJournalFile(path: string): DatabaseSync {
     return database
   } catch (error) {
     database?.close()
+    // These statements are right in themselves: it is the file that is of a form which SQLite does not know.
+    if (sqliteCode(error) === SQLITE_ERROR) throw corruptJournal(path, 'in its header', {})
     throw toDiskProblem(error, path)
   }
 }

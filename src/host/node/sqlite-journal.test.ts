@@ -138,6 +138,23 @@ test('what is not a journal is refused and left as it is', async (t) => {
   fill(5)
 })
 
+test('a header that says of the file what cannot be is damage', async (t) => {
+  const { path, open, fill } = setup(t)
+  fill(5)
+  const whole = readFileSync(path)
+  // The format of the schema, and the versions that may read and write: https://www.sqlite.org/fileformat.html#the_database_header
+  for (const at of [18, 19, 44, 45, 46, 47]) {
+    const harmed = Buffer.from(whole)
+    harmed[at] = 0xbd
+    writeFileSync(path, harmed)
+    await assert.rejects(
+      open(),
+      (error: { code: string }) => /^journal_|^disk_read_only/.test(error.code),
+      `${at}`,
+    )
+  }
+})
+
 test('a file cut off in the middle is damaged', async (t) => {
   const { path, open, fill } = setup(t)
   fill(3_000)
