@@ -16,7 +16,7 @@ export function answerPreflight(exchange: Exchange, origin: string): void {
     204,
     {
       ...sharedWith(origin),
-      'access-control-allow-methods': 'GET, POST',
+      'access-control-allow-methods': 'GET, POST, DELETE',
       'access-control-allow-headers': named,
       'access-control-max-age': String(PREFLIGHT_KEPT_S),
     },

@@ -22,6 +22,7 @@ import {
 import type { ResponseRequest } from '#protocol/responses-request.ts'
 import type { ReplyForm } from './openai-shapes.ts'
 import { type Preferences, readPreferences } from './preferences.ts'
+import type { RequestPriority } from './telemetry.ts'
 
 export interface Asked {
   /** One for each choice, at least one; their ids of requests are set by whoever admits them. */
@@ -31,6 +32,8 @@ export interface Asked {
   readonly response?: ResponseRequest
   /** Which nodes will do, and what comes first. */
   readonly preferences?: Preferences
+  /** What it goes before while nodes are busy. */
+  readonly priority?: RequestPriority
 }
 
 export interface Ask {
@@ -183,10 +186,17 @@ function embeddingAsked(request: EmbeddingRequest, requestId: string): Asked {
   }
 }
 
-const preferencesOf = (request: { provider?: ProviderPreferences | null | undefined }) => {
+function preferencesOf(request: {
+  provider?: ProviderPreferences | null | undefined
+  service_tier?: string | null | undefined
+}) {
   const preferences = readPreferences(request.provider)
-  return preferences && { preferences }
+  const priority = priorities[request.service_tier ?? 'auto']
+  return { ...(preferences && { preferences }), ...(priority && { priority }) }
 }
+
+/** By OpenAI's tiers. */
+const priorities: Readonly<Record<string, RequestPriority>> = { priority: 'interactive', flex: 'bulk' }
 
 /** `n` times the same, but for the seed: equal seeds would give equal answers. */
 function repeated(ask: Ask, n: number | null | undefined): Ask[] {

@@ -204,7 +204,7 @@ function admitAll(
   },
 ): void {
   const { caller, asked, writer, runs, traceparent } = call
-  const { asks, preferences } = asked
+  const { asks, preferences, priority } = asked
   const { keyId, organisationId } = caller
   const sinks = joinRuns(asks.length, writer, (problem) => {
     for (const run of runs) run.fail(problem)
@@ -225,6 +225,7 @@ function admitAll(
         promptTokensMax,
         completionTokensMax,
         ...(preferences && { preferences }),
+        ...(priority && { priority }),
       },
       sink,
       caller,

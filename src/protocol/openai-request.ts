@@ -69,7 +69,12 @@ export const ChatCompletionRequest = z
     ...generation,
     metadata: z.record(z.string(), z.string()).nullish().describe('Accepted; has no effect.'),
     store: z.literal(false, 'expected false, as answers are never stored').nullish(),
-    service_tier: z.string().nullish().describe('Accepted; there is one tier.'),
+    service_tier: z
+      .enum(['auto', 'default', 'flex', 'scale', 'priority'])
+      .nullish()
+      .describe(
+        '`priority` goes before, `flex` behind everything else while nodes are busy; the others are the same. No tier has a price of its own.',
+      ),
     tools: z.array(Tool).max(TOOLS_MAX).nullish(),
     tool_choice: ToolChoice.nullish(),
     parallel_tool_calls: z.boolean().nullish().describe('False: at most one call in an answer.'),

@@ -92,7 +92,12 @@ export const ResponseRequest = z
     truncation: z.literal('disabled').nullish(),
     provider: ProviderPreferences.nullish(),
     metadata: z.record(z.string(), z.string()).nullish().describe('Given back; has no other effect.'),
-    service_tier: z.string().nullish().describe('Accepted; there is one tier.'),
+    service_tier: z
+      .enum(['auto', 'default', 'flex', 'scale', 'priority'])
+      .nullish()
+      .describe(
+        '`priority` goes before, `flex` behind everything else while nodes are busy; the others are the same. No tier has a price of its own.',
+      ),
     user: z.string().nullish().describe('Accepted; has no effect.'),
     safety_identifier: z.string().nullish().describe('Accepted; has no effect.'),
     prompt_cache_key: z.string().nullish().describe('Accepted; has no effect.'),

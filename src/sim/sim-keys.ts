@@ -63,10 +63,7 @@ export function createSimKeys(
   function makeKey(client: number): void {
     const isShort = random.chance(1, 3)
     const limits = random.chance(1, 2)
-      ? {
-          tokensPerDay: TOKENS_PER_DAY,
-          requestsPerMinute: REQUESTS_PER_MINUTE,
-        }
+      ? { tokensPerDay: TOKENS_PER_DAY, requestsPerMinute: REQUESTS_PER_MINUTE }
       : {}
     const key = draw(client, limits)
     const lifeMs = 20_000 + random.int(120_000)

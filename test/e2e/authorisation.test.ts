@@ -206,7 +206,7 @@ test('a page that was let in asks first, calls /v1 and may read the answer', asy
   const preflight = await fetch(url, { method: 'OPTIONS', headers: asked })
   assert.equal(preflight.status, 204)
   assert.equal(preflight.headers.get('access-control-allow-origin'), APP)
-  assert.equal(preflight.headers.get('access-control-allow-methods'), 'GET, POST')
+  assert.equal(preflight.headers.get('access-control-allow-methods'), 'GET, POST, DELETE')
   assert.equal(preflight.headers.get('access-control-allow-headers'), asked['access-control-request-headers'])
   const stranger = await fetch(url, {
     method: 'OPTIONS',

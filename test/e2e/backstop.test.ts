@@ -43,10 +43,14 @@ test('it gets a request only while no other node is free, and is paid its own pr
   await settle(network, 5)
   assert.equal((await served()).includes(bought?.nodeId ?? ''), false, 'alone the network needs nobody')
 
-  const long = ask(8_000)
-  await until('the long one under way', async () => (await network.status()).requestsInFlight > 0)
+  const long = await network.openai.completions.create({
+    ...{ model: 'tiny', prompt: 'Fish', max_tokens: 8_000 },
+    stream: true,
+  })
+  const pieces = long[Symbol.asyncIterator]()
+  await pieces.next()
   await ask(20)
-  await long
+  while (!(await pieces.next()).done);
   const usage = await settle(network, 7)
   const paid = usage.filter(({ nodeIds }) => nodeIds.includes(bought?.nodeId ?? ''))
   assert.equal(paid.length, 1)

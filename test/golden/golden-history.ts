@@ -53,7 +53,9 @@ const deposit: Step = (turn, nowMs) => {
 const keys: Step = (turn, nowMs) => {
   const key = (keyId: string) => ({ keyId, name: keyId, hash: hashOf(keyId), hint: keyId.slice(0, 6) })
   const create = { kind: 'create_key', organisationId: buyer, nowMs } as const
-  done(turn.organisations({ kind: 'note_key_secret', check: hashOf('check').slice(0, 32), isNew: false, nowMs }))
+  done(
+    turn.organisations({ kind: 'note_key_secret', check: hashOf('check').slice(0, 32), isNew: false, nowMs }),
+  )
   done(turn.organisations({ ...create, ...key('key_owner'), scopes: ['owner'] }))
   done(turn.organisations({ ...create, ...key('key_plain'), scopes: ['developer'] }))
   const limits = {

@@ -15,6 +15,10 @@ export const exceptions: Readonly<Record<string, Exception>> = {
     rules: ['ambient', 'node-modules'],
     why: 'a process of its own, which no simulator runs',
   },
+  'src/engines/llama-cpp/counter-main.ts': {
+    rules: ['ambient', 'node-modules'],
+    why: 'a process of its own, which no simulator runs',
+  },
   'src/cli/load-engine-main.ts': {
     rules: ['ambient', 'node-modules'],
     why: 'a process of its own, which loads what may crash it',

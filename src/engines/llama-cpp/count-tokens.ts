@@ -1,7 +1,8 @@
 /** How many tokens of a model an answer has, whatever its node says. */
+
+import type { CountAsk, TokenCount } from '#host/token-counter.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
 import { Problem } from '#protocol/problem.ts'
-import type { CountAsk, TokenCount } from './counter-messages.ts'
 import { type PromptTokenizer, tokenizePrompt } from './prompt.ts'
 import type { TokenPieces } from './token-pieces.ts'
 

@@ -1,18 +1,5 @@
 /** What a token counter and its child process say to each other; both are of the same build. */
-import type { EngineRequest } from '#protocol/engine-request.ts'
-
-export interface CountAsk {
-  /** Whose prompt is to be counted; `null` for none. */
-  readonly request: EngineRequest | null
-  readonly text: string
-  /** As the node told them; `null` where it told none. */
-  readonly tokenIds: readonly number[] | null
-}
-
-export interface TokenCount {
-  readonly promptTokens: number | null
-  readonly completionTokens: number
-}
+import type { CountAsk, TokenCount } from '#host/token-counter.ts'
 
 export type ToCounter =
   | { readonly type: 'load'; readonly modelPath: string }

@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { nodeChildren } from '#host/node/node-children.ts'
 import { nodeClock } from '#host/node/node-clock.ts'
-import type { CountAsk, TokenCount } from './counter-messages.ts'
+import type { CountAsk, TokenCount, TokenCounter } from '#host/token-counter.ts'
 import { chat, finishRun, openTinyEngine } from './tiny-engine.ts'
 import { tinyTokens } from './tiny-gguf.ts'
-import { createTokenCounter, type TokenCounter } from './token-counter.ts'
+import { createTokenCounter } from './token-counter.ts'
 
 const tiny = await openTinyEngine()
 await tiny.engine.ready()

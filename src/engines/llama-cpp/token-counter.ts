@@ -4,16 +4,9 @@
  * a while later.
  */
 import type { Clock, Log } from '#host/host.ts'
+import type { TokenCount, TokenCounter } from '#host/token-counter.ts'
 import { type Child, type Children, describeExit } from '../child.ts'
-import type { CountAsk, FromCounter, ToCounter, TokenCount } from './counter-messages.ts'
-
-export interface TokenCounter {
-  /** It will be asked soon. */
-  warm(): void
-  /** `done` runs once, never inside; with `null` where nobody could count in time. */
-  count(ask: CountAsk, done: (count: TokenCount | null) => void): void
-  close(): void
-}
+import type { FromCounter, ToCounter } from './counter-messages.ts'
 
 /** `.ts` in the sources, `.js` in the published package. */
 const CHILD_MODULE = new URL(import.meta.url.replace(/token-counter(\.\w+)$/, 'counter-main$1'))

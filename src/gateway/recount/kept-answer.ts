@@ -1,6 +1,5 @@
 /** One node's answer to one request, kept until it is counted. */
-import type { CountAsk } from '#engines/llama-cpp/counter-messages.ts'
-import type { TokenCounter } from '#engines/llama-cpp/token-counter.ts'
+import type { CountAsk, TokenCounter } from '#host/token-counter.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
 import type { DataPayload } from '#protocol/frame.ts'
 

@@ -3,8 +3,9 @@
  * billed: a node is paid the smaller of its claim and the count. Every answer of a new node, and of one that was found
  * to claim too much, is counted; of the others a sample, which nobody can tell from outside.
  */
-import type { TokenCounter } from '#engines/llama-cpp/token-counter.ts'
+
 import type { Log } from '#host/host.ts'
+import type { TokenCounter } from '#host/token-counter.ts'
 import type { Random } from '#kernel/random.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
 import { type Claim, KeptAnswer } from './kept-answer.ts'

@@ -138,21 +138,14 @@ test('what is not a journal is refused and left as it is', async (t) => {
   fill(5)
 })
 
-test('a header that says of the file what cannot be is damage', async (t) => {
+test('a file whose header names a format that SQLite does not know is damaged', async (t) => {
   const { path, open, fill } = setup(t)
   fill(5)
-  const whole = readFileSync(path)
-  // The format of the schema, and the versions that may read and write: https://www.sqlite.org/fileformat.html#the_database_header
-  for (const at of [18, 19, 44, 45, 46, 47]) {
-    const harmed = Buffer.from(whole)
-    harmed[at] = 0xbd
-    writeFileSync(path, harmed)
-    await assert.rejects(
-      open(),
-      (error: { code: string }) => /^journal_|^disk_read_only/.test(error.code),
-      `${at}`,
-    )
-  }
+  const harmed = readFileSync(path)
+  // The schema's format: https://www.sqlite.org/fileformat.html#the_database_header
+  harmed.writeUInt32BE(99, 44)
+  writeFileSync(path, harmed)
+  await assert.rejects(open(), { code: 'journal_corrupt', message: /is damaged in its header/ })
 })
 
 test('a file cut off in the middle is damaged', async (t) => {
