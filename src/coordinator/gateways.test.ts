@@ -120,6 +120,16 @@ test('late news of an older connection does not unseat the newer one', () => {
   assert.equal(presences()['a'], 'online')
 })
 
+test('what another gateway says of a number that was used again does not unseat the node', () => {
+  const { report, presences } = setup()
+  report({ nodes: [online('a', 7)] })
+  report({
+    gatewayId: 'other',
+    nodes: [{ nodeId: 'a', session: 7, status: 'suspect', reason: 'link_closed' }],
+  })
+  assert.equal(presences()['a'], 'online')
+})
+
 test('the nodes of a gateway that fell silent become suspect, and it must report them anew', () => {
   const { gateways, report, turn, presences } = setup()
   assert.equal(gateways.heard('g', 0), true)

@@ -111,6 +111,8 @@ function applyReport(turn: Turn, report: PresenceReport): PresenceReply['refused
       }
       continue
     }
+    // An agent that starts again may use a number again: only the gateway where the node is knows that it left.
+    if (turn.state.fleet.nodes.get(nodeId)?.gatewayId !== report.gatewayId) continue
     // Stale or repeated news is refused by the decider, and that is all there is to it.
     const absence = { nodeId, session, reason: reason ?? 'silent', nowMs: turn.nowMs } as const
     turn.fleet(

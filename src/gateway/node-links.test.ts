@@ -259,6 +259,18 @@ test('a connection that the coordinator does not accept is cut off', async () =>
   assert.deepEqual(ready(), [])
 })
 
+test('a connection that is older than one that was heard of elsewhere is cut off', async () => {
+  const { connect, follow, ready, run } = setup()
+  const agent = connect('a', { session: 6 })
+  await run(100)
+  follow(6)
+  assert.deepEqual(ready(), ['a'])
+  follow(7)
+  await run(100)
+  assert.deepEqual(agent.closed(), { code: 1008, reason: 'replaced by a newer connection' })
+  assert.deepEqual(ready(), [])
+})
+
 test('asked for all, the gateway reports every node that is here', async () => {
   const { connect, links, reports, run } = setup()
   connect('a', { session: 6 })
@@ -292,13 +304,13 @@ function setup() {
   const { run } = world
   const gateway = world.machine('g')
   const directory = createDirectory()
-  const follow = (version: number, bannedIds: readonly string[]): void => {
+  const follow = (version: number, bannedIds: readonly string[], session = 5): void => {
     const nodes = ['a', 'b', 'banned', 'drained'].map(
       (id): FollowedNode => ({
         id,
         organisationId: 'o',
         publicKey: keyOf(id).publicKeyHex,
-        session: 5,
+        session,
         isDrained: id === 'drained',
         isBanned: bannedIds.includes(id),
         models: [],
@@ -361,6 +373,10 @@ function setup() {
     count: () => links.count(),
     ban(nodeId: string) {
       follow(2, ['banned', nodeId])
+      links.recheck()
+    },
+    follow(session: number) {
+      follow(3, ['banned'], session)
       links.recheck()
     },
     refuseNext() {

@@ -225,7 +225,10 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
     reportAll: () => reporter.tellAll([...connections.values()].map(presenceOf)),
     recheck() {
       for (const connection of connections.values()) {
-        if (directory.node(connection.nodeId)?.isBanned) drop(connection, 'the node is banned')
+        const node = directory.node(connection.nodeId)
+        if (node?.isBanned) drop(connection, 'the node is banned')
+        // A refusal may never have come: it was accepted, and only then a newer one was heard of elsewhere.
+        else if (node && node.session > connection.session) drop(connection, 'replaced by a newer connection')
         connection.reoffer()
         options.hosting?.tell(connection)
       }
