@@ -94,7 +94,7 @@ test('a body that is too large is refused before it is sent, and a head without 
   endless.write('GET / HTTP/1.1\r\nhost: localhost\r\n')
   const field = `x-more: ${'a'.repeat(1_000)}\r\n`
   const sending = setInterval(() => endless.write(field), 1)
-  await once(endless, 'close')
+  await new Promise((resolve) => endless.once('close', resolve))
   clearInterval(sending)
   assert.ok(endless.bytesWritten < 1_000_000, `${endless.bytesWritten} bytes were taken`)
 })

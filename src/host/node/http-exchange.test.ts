@@ -88,6 +88,24 @@ test('a slow reader makes write answer false, and onDrain runs when it has read'
   assert.equal(await ended(), true)
 })
 
+test('a writer that was told to wait goes on, also when the system takes all of it at once', async () => {
+  const chunk = 'x'.repeat(1_024)
+  let left = 2_000
+  const { port, ended } = await serveEach((exchange) => {
+    exchange.start(200, {})
+    const fill = (): void => {
+      while (left-- > 0) if (!exchange.write(chunk)) return
+      exchange.end()
+    }
+    exchange.onDrain(fill)
+    fill()
+  })
+  const client = await dial(port)
+  client.socket.resume()
+  client.socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n')
+  assert.equal(await ended(), true)
+})
+
 test('a client that leaves mid-stream is told as unfinished, and later writes do nothing', async () => {
   const exchanges: Exchange[] = []
   const { port, ended } = await serveEach((exchange) => {

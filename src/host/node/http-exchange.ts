@@ -51,6 +51,8 @@ export class HttpExchange implements Exchange {
   /** Text of this turn of the event loop that is not in a chunk yet. */
   #gathered = ''
   #isDrainAwaited = false
+  /** A writer was told to wait before the socket was asked, which may take everything at once after all. */
+  #isSlowTold = false
   #isOver = false
   #isFinished = false
   #drained: (() => void) | null = null
@@ -208,7 +210,9 @@ export class HttpExchange implements Exchange {
     if (this.#gathered === '') process.nextTick(flushGathered, this)
     this.#gathered += text
     const waiting = this.#response.writableLength + this.#gathered.length
-    return waiting < this.#response.writableHighWaterMark
+    if (waiting < this.#response.writableHighWaterMark) return true
+    this.#isSlowTold = true
+    return false
   }
 
   /**
@@ -223,9 +227,15 @@ export class HttpExchange implements Exchange {
     const { socket } = this
     const isHeadOut = this.#hasWritten && this.#response.socket === socket
     this.#hasWritten = true
-    if (!isHeadOut) return void this.#response.write(chunk)
     // What has a byte for each character is ASCII, and need not be counted and converted once more.
-    if (socket.write(chunk, bytes === characters ? 'latin1' : 'utf8') || this.#isDrainAwaited) return
+    const isTaken = isHeadOut
+      ? socket.write(chunk, bytes === characters ? 'latin1' : 'utf8')
+      : this.#response.write(chunk)
+    const isSlowTold = this.#isSlowTold
+    this.#isSlowTold = false
+    // No drain follows what the system took whole.
+    if (isTaken && isSlowTold && !this.#isDrainAwaited) process.nextTick(() => this.#drain())
+    if (isTaken || !isHeadOut || this.#isDrainAwaited) return
     this.#isDrainAwaited = true
     socket.once('drain', () => {
       this.#isDrainAwaited = false
