@@ -11,7 +11,7 @@ const AGENTS = 3
 const STREAMS = 48
 const TOKENS = 256
 /** A loss may fall between two streams: then they run again. */
-const ROUNDS_MAX = 6
+const ROUNDS_MAX = 15
 
 const rig = openRig()
 after(() => rig.dispose())

@@ -142,7 +142,7 @@ test('a failover in the middle of an answer is one trace with both nodes, and is
     '01',
     4_000,
   )
-  assert.ok(chunks > 1_000)
+  assert.ok(chunks > 10)
   const spans = await spansOf(
     traceId,
     (found) =>

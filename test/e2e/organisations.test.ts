@@ -30,6 +30,7 @@ test('a person is invited, accepts once, works, and is gone with all their keys 
 test('a key that ends opens nothing from then on, at the gateway and at the control API', async () => {
   const { key, expiresAtMs } = await newKey({ expiresInMs: 3_000 })
   const end = expiresAtMs ?? assert.fail()
+  await until('the gateway to know the key', async () => (await chatStatus(key)) === 200)
   const good: number[] = []
   await until('the key to end', async () => {
     const askedAtMs = Date.now()

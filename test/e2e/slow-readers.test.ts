@@ -96,7 +96,8 @@ test('a body that is too large is refused before it is sent, and a head without 
   const sending = setInterval(() => endless.write(field), 1)
   await new Promise((resolve) => endless.once('close', resolve))
   clearInterval(sending)
-  assert.ok(endless.bytesWritten < 1_000_000, `${endless.bytesWritten} bytes were taken`)
+  // It is answered at once; what is sent on is read and dropped for two seconds, so that the answer arrives.
+  assert.ok(endless.bytesWritten < 16_000_000, `${endless.bytesWritten} bytes were taken`)
 })
 
 /** Nothing was written to any answer for a while: what flows is what the kernel still takes. */
