@@ -111,9 +111,7 @@ interface Call {
 
 function generate(parts: OpenAiHttpParts, call: Call): void {
   const { requestId, caller, timing } = call
-  const { gateway, clock } = parts
-  const runs: RequestRun[] = []
-  const headers = () => ({ ...gateway.limitHeaders(caller), ...timing(), ...effortHeaders(runs) })
+  const { gateway } = parts
   const asked = readCall(call, (model) => contextOf(gateway, model))
   if (asked instanceof Problem) return respondProblem(call.exchange, requestId, asked, timing())
   const { model } = asked.form
@@ -126,9 +124,24 @@ function generate(parts: OpenAiHttpParts, call: Call): void {
   const claimed = claim(parts, call, asked.form.isStream)
   if (claimed instanceof Problem) return respondProblem(call.exchange, requestId, claimed, timing())
   if (!claimed) return // Answered as before.
-  const exchange = claimed
-  if (sendToNode(parts, { ...call, exchange }, asked.form)) return
+  begin(parts, { ...call, exchange: claimed }, asked)
+}
 
+/** Where no agent here serves the model, others may be about to tell that theirs do. */
+const PEERS_WAIT_MS = 100
+const PEERS_TRIES = 20
+
+function begin(parts: OpenAiHttpParts, call: Call, asked: Asked, tries = PEERS_TRIES): void {
+  const { exchange, requestId, caller, timing } = call
+  const { gateway, clock } = parts
+  if (sendToNode(parts, call, asked.form)) return
+  const mayBeElsewhere = parts.peers?.() && exchange.headers[FORWARDED] !== 'final'
+  if (mayBeElsewhere && tries > 0 && gateway.roomOf(asked.form.model) === null) {
+    clock.after(PEERS_WAIT_MS, () => begin(parts, call, asked, tries - 1))
+    return
+  }
+  const runs: RequestRun[] = []
+  const headers = () => ({ ...gateway.limitHeaders(caller), ...timing(), ...effortHeaders(runs) })
   const reader = new SlowReader({
     pause: () => runs.forEach((run) => void run.pause()),
     resume: () => runs.forEach((run) => void run.resume()),
