@@ -73,7 +73,10 @@ export class LinkServer {
     // Of a request, all but one that means nothing are single values.
     const headers = request.headers as Record<string, string>
     try {
-      return this.#server.onLink(path, link, headers) ?? new Problem('not_found', `Nothing takes links at ${path}.`)
+      return (
+        this.#server.onLink(path, link, headers) ??
+        new Problem('not_found', `Nothing takes links at ${path}.`)
+      )
     } catch (error) {
       if (error instanceof Problem) return error
       const reason = error instanceof Error ? (error.stack ?? error.message) : String(error)
