@@ -26,7 +26,9 @@ export interface CommandLoad {
 /** Each deposit is one nano-USD more than the one before, so that a sum proves which of them happened. */
 export const amountOf = (index: number): bigint => BigInt(index + 1)
 
+/** Doubled with each try, as clients do: thousands that ask again at once would keep the machine busy with refusals. */
 const RETRY_MS = 50
+const RETRY_MS_MAX = 800
 const ATTEMPT_MS_MAX = 3_000
 const IN_FLIGHT_MAX = 2_000
 
@@ -41,7 +43,7 @@ export function startCommands(operator: Client, accountId: string, perSecond: nu
 
   async function deposit(index: number): Promise<void> {
     const createdAtMs = Date.now()
-    for (;;) {
+    for (let retryMs = RETRY_MS; ; retryMs = Math.min(2 * retryMs, RETRY_MS_MAX)) {
       const sentMs = performance.now()
       const problem = await attempt(index, createdAtMs)
       if (problem === null) {
@@ -55,7 +57,7 @@ export function startCommands(operator: Client, accountId: string, perSecond: nu
         return
       }
       assert(problem.retriable, `a deposit is refused for good: ${problem.code} ${problem.message}`)
-      await sleep(RETRY_MS)
+      await sleep(retryMs)
     }
   }
 
@@ -79,6 +81,7 @@ export function startCommands(operator: Client, accountId: string, perSecond: nu
       if (error instanceof Problem) return error
       if (error instanceof Error && error.name === 'TimeoutError')
         return new Problem('network_timeout', 'No answer in time.')
+      if (error instanceof TypeError) return new Problem('network_unreachable', 'The connection was cut.')
       throw error
     }
   }
