@@ -26,6 +26,14 @@ test('tokens that came together share their pause', () => {
   assert.equal(families.streamedTokens.of('m', 'vetted').value, 5)
 })
 
+test('all tokens of an answer but its first one count, also those that came together with it', () => {
+  const { telemetry, families } = setup()
+  telemetry.onToken('m', 3, 0, 'node_1')
+  telemetry.onToken('m', 2, 40, 'node_1')
+  const series = families.interToken.of('m', 'vetted')
+  assert.deepEqual([series.count, series.sum], [4, 0.04])
+})
+
 test('each node’s tokens count for its own class', () => {
   const { telemetry, families } = setup()
   const parts = [part('node_1', 0, 3), part('node_2', 10, 4)]

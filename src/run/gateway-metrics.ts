@@ -78,6 +78,8 @@ export function createGatewayMetrics(classOf: (nodeId: string) => string): Gatew
       const { interToken, streamedTokens } = placeOf(model, classOf(nodeId))
       streamedTokens.value += tokens
       if (pauseMs > 0) interToken.observe(pauseMs / 1_000 / tokens, tokens)
+      // Those that came together with the first.
+      else if (tokens > 1) interToken.observe(0, tokens - 1)
     },
     onFailover: ({ model, code, hasBegun }) =>
       families.failovers.of(modelOf(model), hasBegun ? 'mid_stream' : 'before_first_token', code).add(),
