@@ -9,7 +9,6 @@ import type { BatchApi } from './batches/batch-api.ts'
 import type { CallWatch } from './call-watch.ts'
 import { answerPreflight, isPreflight, shareWith } from './cross-origin.ts'
 import { effortHeaders } from './effort-headers.ts'
-import { FORWARDED, type ForwardedCall, type Forwarder } from './forward.ts'
 import type { Caller, Gateway } from './gateway.ts'
 import type { IdempotentReplies } from './idempotent-replies.ts'
 import { addLive } from './live-models.ts'
@@ -17,12 +16,12 @@ import { listedModels } from './model-list.ts'
 import { type Asked, type CallKind, readCall } from './openai-call.ts'
 import { respondProblem } from './openai-problem.ts'
 import { writeReply } from './openai-reply-writer.ts'
-import type { Reply, ReplyForm } from './openai-shapes.ts'
-import type { Peers } from './peers.ts'
+import type { Reply } from './openai-shapes.ts'
 import { joinRuns, type ReplyWriter } from './reply-choices.ts'
 import type { RequestRun } from './request-run.ts'
 import { writeResponse } from './responses-writer.ts'
 import { SlowReader } from './slow-reader.ts'
+import { type PeerCalls, sendToKeeper, whereItBegins } from './worker-calls.ts'
 
 export interface OpenAiHttpParts {
   readonly gateway: Gateway
@@ -41,11 +40,6 @@ export interface OpenAiHttpParts {
   readonly watch?: CallWatch | undefined
   /** The other workers of this machine; null where there are none. */
   peers?(): PeerCalls | null
-}
-
-export interface PeerCalls {
-  readonly peers: Peers
-  readonly forwarder: Forwarder
 }
 
 const BODY_BYTES_MAX = 4 * 1024 * 1024
@@ -124,22 +118,13 @@ function generate(parts: OpenAiHttpParts, call: Call): void {
   const claimed = claim(parts, call, asked.form.isStream)
   if (claimed instanceof Problem) return respondProblem(call.exchange, requestId, claimed, timing())
   if (!claimed) return // Answered as before.
-  begin(parts, { ...call, exchange: claimed }, asked)
+  const begun = { ...call, exchange: claimed }
+  whereItBegins(parts, begun, asked.form, () => begin(parts, begun, asked))
 }
 
-/** Where no agent here serves the model, others may be about to tell that theirs do. */
-const PEERS_WAIT_MS = 100
-const PEERS_TRIES = 20
-
-function begin(parts: OpenAiHttpParts, call: Call, asked: Asked, tries = PEERS_TRIES): void {
+function begin(parts: OpenAiHttpParts, call: Call, asked: Asked): void {
   const { exchange, requestId, caller, timing } = call
   const { gateway, clock } = parts
-  if (sendToNode(parts, call, asked.form)) return
-  const mayBeElsewhere = parts.peers?.() && exchange.headers[FORWARDED] !== 'final'
-  if (mayBeElsewhere && tries > 0 && gateway.roomOf(asked.form.model) === null) {
-    clock.after(PEERS_WAIT_MS, () => begin(parts, call, asked, tries - 1))
-    return
-  }
   const runs: RequestRun[] = []
   const headers = () => ({ ...gateway.limitHeaders(caller), ...timing(), ...effortHeaders(runs) })
   const reader = new SlowReader({
@@ -162,38 +147,6 @@ function begin(parts: OpenAiHttpParts, call: Call, asked: Asked, tries = PEERS_T
   admitAll(parts, { caller, requestId, asked, writer, runs, traceparent })
   if (hasLeft) for (const run of runs) run.cancel()
 }
-
-/** True when another worker keeps the reply of the call's key: it goes there first. */
-function sendToKeeper(parts: OpenAiHttpParts, call: Call, isStream: boolean): boolean {
-  const { headers } = call.exchange
-  const key = headers['idempotency-key']
-  if (key === undefined || FORWARDED in headers) return false
-  const to = parts.peers?.()?.peers.keeperOf(`${call.caller.keyId} ${key}`) ?? null
-  return to !== null && send(parts, call, { to, hop: 'keyed', isStream })
-}
-
-/** True when the agents of another worker can begin it and those here cannot. */
-function sendToNode(parts: OpenAiHttpParts, call: Call, { model, isStream }: ReplyForm): boolean {
-  if (call.exchange.headers[FORWARDED] === 'final') return false
-  const to = parts.peers?.()?.peers.elsewhere(model) ?? null
-  return to !== null && send(parts, call, { to, hop: 'final', isStream })
-}
-
-function send(parts: OpenAiHttpParts, call: Call, how: Omit<ForwardedCall, 'body'>): boolean {
-  parts.watch?.onForwarded(call.requestId, true)
-  parts.peers?.()?.forwarder.forward(call.exchange, { ...how, body: call.body }, (problem) => {
-    parts.watch?.onForwarded(call.requestId, false)
-    parts.log.warn('peers.unreachable', { gatewayId: how.to.gatewayId, message: problem.message })
-    // Its key may have been claimed, so that it cannot begin again here.
-    respondProblem(call.exchange, call.requestId, workerAway(problem), call.timing())
-  })
-  return true
-}
-
-const workerAway = (cause: Problem): Problem =>
-  new Problem('unavailable', 'The process that was to answer is starting again. Try again in a moment.', {
-    cause,
-  })
 
 /** The exchange to answer on, a problem with the key, or `null` when the answer of before was given again. */
 function claim({ replies }: OpenAiHttpParts, call: Call, isStream: boolean): Exchange | Problem | null {

@@ -6,7 +6,7 @@ import type { Exchange } from '#host/host.ts'
 export class RecordedExchange implements Exchange {
   readonly method = 'POST'
   readonly target = '/v1/chat/completions'
-  readonly headers: Readonly<Record<string, string>> = {}
+  readonly headers: Readonly<Record<string, string>>
   isFull = false
   state: 'open' | 'ended' | 'aborted' = 'open'
   status = 0
@@ -14,6 +14,10 @@ export class RecordedExchange implements Exchange {
   text = ''
   #onDrain: () => void = () => {}
   readonly #closers: ((finished: boolean) => void)[] = []
+
+  constructor({ headers = {} }: { headers?: Readonly<Record<string, string>> } = {}) {
+    this.headers = headers
+  }
 
   readBody(): void {
     assert.fail('the body was read before')

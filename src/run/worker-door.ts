@@ -1,8 +1,8 @@
 /** Where the workers of one gateway's machine reach each other, and what each knows of the others. */
 import { createForwarder } from '#gateway/forward.ts'
 import type { Gateway } from '#gateway/gateway.ts'
-import type { PeerCalls } from '#gateway/openai-http.ts'
 import { joinPeers } from '#gateway/peers.ts'
+import type { PeerCalls } from '#gateway/worker-calls.ts'
 import type { Host, ServerHandlers } from '#host/host.ts'
 import { undiciUpstreams } from '#host/node/undici-upstream.ts'
 import type { CellConfig } from './cell-config.ts'
