@@ -201,7 +201,7 @@ async function openGatewayAlone(parts: CellParts, config: CellConfig, opened: Op
   opened.batches = await serveBatches(parts, config, { gateway, front })
   if (config.worker) await front.joinWorkers(config.worker)
   const { leaderUrl } = gateway.directory
-  front.serveApi(leaderProxy({ network: host.network, leaderUrl, guard: reach.names() }))
+  front.serveApi(leaderProxy({ clock: host.clock, network: host.network, leaderUrl, guard: reach.names() }))
   return readyAt(front, null)
 }
 

@@ -1,15 +1,16 @@
 /**
  * Hands calls of the control API on to whichever coordinator leads now, so that clients need one address: a gateway's.
- * A call that met no leader, or one that stopped meanwhile, ends with `unavailable` and may simply be repeated: every
- * command has an id of its own.
+ * A call that reached nobody is held for a while and given to the next one that leads. One that was under way when its
+ * leader stopped ends with `unavailable` and may simply be repeated: every command has an id of its own.
  */
 import { guardRequest } from '#coordinator/control-guard.ts'
 import { type FetchHandler, SOURCE_HEADER } from '#host/exchange-fetch.ts'
-import type { Network } from '#host/host.ts'
+import type { Clock, Network } from '#host/host.ts'
 import type { GuardOptions } from '#host/page-guard.ts'
 import { Problem, toProblem } from '#protocol/problem.ts'
 
 export interface LeaderProxyParts {
+  readonly clock: Pick<Clock, 'after' | 'elapsedMs'>
   readonly network: Pick<Network, 'fetch'>
   /** Where the coordinator that leads listens; null when none was heard of. */
   leaderUrl(): string | null
@@ -31,23 +32,64 @@ const HOP_HEADERS = [
   'expect',
 ]
 
+/** How long a call that reached nobody is held for the next coordinator to lead: longer than a lease and a start. */
+export const HOLD_MS = 6_000
+const LOOK_EVERY_MS = 50
+/** More than so many at once, or so many bytes of bodies, are told at once that nobody leads. */
+const HELD_MAX = 1_000
+const HELD_BYTES_MAX = 32 * 1024 * 1024
+
 export function leaderProxy(parts: LeaderProxyParts): FetchHandler {
+  const { clock, network } = parts
+  let held = 0
+  let heldBytes = 0
+
+  /** True once there may be somebody to ask again, false when it is time to give up. */
+  async function waitForLeader(
+    body: ArrayBuffer | null,
+    untilMs: number,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const bytes = body?.byteLength ?? 0
+    if (held >= HELD_MAX || heldBytes + bytes > HELD_BYTES_MAX) return false
+    held++
+    heldBytes += bytes
+    await new Promise<void>((resolve) => clock.after(LOOK_EVERY_MS, resolve))
+    held--
+    heldBytes -= bytes
+    return !signal.aborted && clock.elapsedMs() < untilMs
+  }
+
   return async (request) => {
     guardRequest(request, parts.guard)
-    const leaderUrl = parts.leaderUrl()
-    if (leaderUrl === null) throw away('No coordinator has been heard of yet')
-    try {
-      const response = await parts.network.fetch(await forwarded(request, leaderUrl))
-      return new Response(response.body, { status: response.status, headers: without(response.headers) })
-    } catch (error) {
-      const problem = toProblem(error)
-      if (problem.code === 'cancelled') throw problem
-      throw away(problem.message, error)
+    const { method, signal } = request
+    const body = method === 'GET' || method === 'HEAD' ? null : await request.arrayBuffer()
+    const untilMs = clock.elapsedMs() + HOLD_MS
+    for (;;) {
+      const leaderUrl = parts.leaderUrl()
+      if (leaderUrl === null) throw away('No coordinator has been heard of yet')
+      try {
+        const response = await network.fetch(forwarded(request, leaderUrl, body))
+        return new Response(response.body, { status: response.status, headers: without(response.headers) })
+      } catch (error) {
+        const problem = toProblem(error)
+        if (problem.code === 'cancelled') throw problem
+        // Only what surely reached nobody is sent again: whether a call that was cut has happened is for its caller to ask.
+        if (!reachedNobody(error) || !(await waitForLeader(body, untilMs, signal)))
+          throw away(problem.message, error)
+      }
     }
   }
 }
 
-async function forwarded(request: Request, leaderUrl: string): Promise<Request> {
+/** Nothing listened there, so nothing was sent. */
+function reachedNobody(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    if ('code' in cause && cause.code === 'ECONNREFUSED') return true
+  return false
+}
+
+function forwarded(request: Request, leaderUrl: string, body: ArrayBuffer | null): Request {
   const { pathname, search } = new URL(request.url)
   const headers = without(request.headers)
   // Origin and host were judged here, by the names that this gateway has.
@@ -59,7 +101,6 @@ async function forwarded(request: Request, leaderUrl: string): Promise<Request> 
   headers.delete(SOURCE_HEADER)
   headers.set('accept-encoding', 'identity')
   const { method, signal } = request
-  const body = method === 'GET' || method === 'HEAD' ? null : await request.arrayBuffer()
   return new Request(`${leaderUrl}${pathname}${search}`, {
     method,
     headers,
