@@ -6,6 +6,7 @@
 import { guardRequest } from '#coordinator/control-guard.ts'
 import { type FetchHandler, SOURCE_HEADER } from '#host/exchange-fetch.ts'
 import type { Clock, Network } from '#host/host.ts'
+import { rootOf } from '#host/node/network-problem.ts'
 import type { GuardOptions } from '#host/page-guard.ts'
 import { Problem, toProblem } from '#protocol/problem.ts'
 
@@ -83,11 +84,7 @@ export function leaderProxy(parts: LeaderProxyParts): FetchHandler {
 }
 
 /** Nothing listened there, so nothing was sent. */
-function reachedNobody(error: unknown): boolean {
-  for (let cause = error; cause instanceof Error; cause = cause.cause)
-    if ('code' in cause && cause.code === 'ECONNREFUSED') return true
-  return false
-}
+const reachedNobody = (error: unknown): boolean => rootOf(error).code === 'ECONNREFUSED'
 
 function forwarded(request: Request, leaderUrl: string, body: ArrayBuffer | null): Request {
   const { pathname, search } = new URL(request.url)

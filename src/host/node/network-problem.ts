@@ -127,8 +127,8 @@ export function listenProblem(error: unknown, { hostname, port }: ListenAddress)
   return new Problem('address_unavailable', text, options)
 }
 
-/** fetch and happy eyeballs wrap what happened: in `cause`, and in the list of an aggregate. */
-function rootOf(error: unknown): { code: string; message: string } {
+/** What happened below all that fetch and happy eyeballs wrap it in: `cause`, and the list of an aggregate. */
+export function rootOf(error: unknown): { code: string; message: string } {
   let root = error
   for (let depth = 0; depth < 4 && root instanceof Error; depth++) {
     const inner = root instanceof AggregateError ? root.errors[0] : root.cause
