@@ -1,4 +1,3 @@
-import { RadioGroup } from 'radix-ui'
 import { useMemo } from 'react'
 import type { Catalogue } from '../../src/economics/catalogue.ts'
 import { inputInfo } from '../../src/economics/input-lines.ts'
@@ -9,6 +8,7 @@ import { fieldsOf } from './fields.ts'
 import { VIEW, viewOf } from './link.ts'
 import { NumberField } from './number-field.tsx'
 import type { RoiState, RoiStore } from './roi-store.ts'
+import { Segments } from './segments.tsx'
 
 export interface InputProps {
   readonly state: RoiState
@@ -42,19 +42,15 @@ export function Essentials({ state, catalogue, change }: InputProps) {
           <span className="label" id="whose">
             Whose it is
           </span>
-          <RadioGroup.Root
-            className="segments"
-            aria-labelledby="whose"
+          <Segments
+            name={{ 'aria-labelledby': 'whose' }}
             value={viewOf(params)}
-            onValueChange={(view) => change({ [VIEW]: view })}
-          >
-            <RadioGroup.Item value="own" className="segment">
-              I own it
-            </RadioGroup.Item>
-            <RadioGroup.Item value="buy" className="segment">
-              I would buy it
-            </RadioGroup.Item>
-          </RadioGroup.Root>
+            choices={[
+              ['own', 'I own it'],
+              ['buy', 'I would buy it'],
+            ]}
+            onChoose={(view) => change({ [VIEW]: view })}
+          />
           <p className="hint">Decides which side of the verdict is large.</p>
         </div>
         <Combobox

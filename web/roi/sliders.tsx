@@ -1,9 +1,9 @@
-import { RadioGroup } from 'radix-ui'
 import type { RiskTolerance } from '../../src/economics/advisor.ts'
 import type { InputProps } from './essentials.tsx'
 import { fieldsOf } from './fields.ts'
 import { MoreInputs } from './more-inputs.tsx'
 import { NumberField } from './number-field.tsx'
+import { Segments } from './segments.tsx'
 
 const tolerances: readonly RiskTolerance[] = ['low', 'medium', 'high']
 
@@ -54,18 +54,12 @@ export function Sliders({ state, catalogue, change }: InputProps) {
         <span className="label" id="risk">
           Tolerance of risk
         </span>
-        <RadioGroup.Root
-          className="segments"
-          aria-labelledby="risk"
+        <Segments
+          name={{ 'aria-labelledby': 'risk' }}
           value={tolerances.find((one) => one === params['risk']) ?? 'medium'}
-          onValueChange={(risk) => change({ risk })}
-        >
-          {tolerances.map((one) => (
-            <RadioGroup.Item key={one} value={one} className="segment">
-              {one}
-            </RadioGroup.Item>
-          ))}
-        </RadioGroup.Root>
+          choices={tolerances.map((one) => [one, one])}
+          onChoose={(risk) => change({ risk })}
+        />
         <p className="hint">How much a bad case counts when networks are ranked.</p>
       </div>
       <MoreInputs state={state} catalogue={catalogue} change={change} />

@@ -1,20 +1,20 @@
-import { RadioGroup } from 'radix-ui'
 import { useState } from 'react'
+import { Segments } from './segments.tsx'
 import { savedTheme, saveTheme, type Theme, themes } from './theme.ts'
 
 export function ThemeChoice() {
   const [theme, setTheme] = useState(savedTheme)
-  const choose = (value: string) => {
-    saveTheme(value as Theme)
-    setTheme(value as Theme)
+  const choose = (value: Theme) => {
+    saveTheme(value)
+    setTheme(value)
   }
   return (
-    <RadioGroup.Root className="segments small" aria-label="Colours" value={theme} onValueChange={choose}>
-      {themes.map((one) => (
-        <RadioGroup.Item key={one} value={one} className="segment">
-          {one}
-        </RadioGroup.Item>
-      ))}
-    </RadioGroup.Root>
+    <Segments
+      name={{ 'aria-label': 'Colours' }}
+      isSmall
+      value={theme}
+      choices={themes.map((one) => [one, one])}
+      onChoose={choose}
+    />
   )
 }

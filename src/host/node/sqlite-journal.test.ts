@@ -183,9 +183,10 @@ test('the death of the thread fails what waits and what follows, and loses nothi
   const started = once(process, 'worker')
   const journal = await open()
   const [worker] = (await started) as [Worker]
-  await appended(journal, ['kept'])
+  await appended(journal, ['kept', ...Array.from({ length: 100 }, () => 'x'.repeat(1_000_000))])
+  // The thread takes its orders in turn: this first one keeps it busy until it is ended.
+  const reading = assert.rejects(journal.read(1, 101), { code: 'internal' })
   const waiting = appended(journal, ['lost?'])
-  const reading = assert.rejects(journal.read(1, 9), { code: 'internal' })
   const dying = worker.terminate()
   await assert.rejects(waiting, { code: 'internal', message: /The journal's thread ended unexpectedly/ })
   await reading
