@@ -5,16 +5,11 @@
  */
 import { guardRequest } from '#coordinator/control-guard.ts'
 import { type FetchHandler, SOURCE_HEADER } from '#host/exchange-fetch.ts'
-import type { Clock, Network } from '#host/host.ts'
-import { rootOf } from '#host/node/network-problem.ts'
 import type { GuardOptions } from '#host/page-guard.ts'
 import { Problem, toProblem } from '#protocol/problem.ts'
+import { type LeaderWatchParts, reachedNobody, watchAbsence, watchCalls } from './leader-watch.ts'
 
-export interface LeaderProxyParts {
-  readonly clock: Pick<Clock, 'after' | 'elapsedMs'>
-  readonly network: Pick<Network, 'fetch'>
-  /** Where the coordinator that leads listens; null when none was heard of. */
-  leaderUrl(): string | null
+export interface LeaderProxyParts extends LeaderWatchParts {
   readonly guard: GuardOptions
 }
 
@@ -35,18 +30,24 @@ const HOP_HEADERS = [
 
 /** How long a call that reached nobody is held for the next coordinator to lead: longer than a lease and a start. */
 export const HOLD_MS = 6_000
-const LOOK_EVERY_MS = 50
 /** More than so many at once, or so many bytes of bodies, are told at once that nobody leads. */
 const HELD_MAX = 1_000
 const HELD_BYTES_MAX = 32 * 1024 * 1024
 
+/** So many of those that were held are under way at once: a leader that has just begun meets them one after the other. */
+const RESUMED_MAX = 16
+
 export function leaderProxy(parts: LeaderProxyParts): FetchHandler {
   const { clock, network } = parts
+  const absence = watchAbsence(parts)
+  const underWay = watchCalls(parts)
+  const inTurn = takeTurns(RESUMED_MAX)
   let held = 0
   let heldBytes = 0
 
   /** True once there may be somebody to ask again, false when it is time to give up. */
   async function waitForLeader(
+    leaderUrl: string,
     body: ArrayBuffer | null,
     untilMs: number,
     signal: AbortSignal,
@@ -55,7 +56,7 @@ export function leaderProxy(parts: LeaderProxyParts): FetchHandler {
     if (held >= HELD_MAX || heldBytes + bytes > HELD_BYTES_MAX) return false
     held++
     heldBytes += bytes
-    await new Promise<void>((resolve) => clock.after(LOOK_EVERY_MS, resolve))
+    await absence.over(leaderUrl, untilMs, signal)
     held--
     heldBytes -= bytes
     return !signal.aborted && clock.elapsedMs() < untilMs
@@ -66,27 +67,54 @@ export function leaderProxy(parts: LeaderProxyParts): FetchHandler {
     const { method, signal } = request
     const body = method === 'GET' || method === 'HEAD' ? null : await request.arrayBuffer()
     const untilMs = clock.elapsedMs() + HOLD_MS
-    for (;;) {
+    for (let wasHeld = false; ; wasHeld = true) {
       const leaderUrl = parts.leaderUrl()
       if (leaderUrl === null) throw away('No coordinator has been heard of yet')
+      const isAbsent = absence.isAbsent(leaderUrl)
       try {
-        const response = await network.fetch(forwarded(request, leaderUrl, body))
+        if (isAbsent) throw new Problem('network_unreachable', `nobody listens at ${leaderUrl}`)
+        const send = () =>
+          underWay.with(leaderUrl, signal, (signalOfBoth) =>
+            network.fetch(forwarded(request, leaderUrl, body, signalOfBoth)),
+          )
+        const response = await (wasHeld ? inTurn(send) : send())
         return new Response(response.body, { status: response.status, headers: without(response.headers) })
       } catch (error) {
         const problem = toProblem(error)
         if (problem.code === 'cancelled') throw problem
         // Only what surely reached nobody is sent again: whether a call that was cut has happened is for its caller to ask.
-        if (!reachedNobody(error) || !(await waitForLeader(body, untilMs, signal)))
+        const isUnsent = isAbsent || reachedNobody(error)
+        if (!isUnsent || !(await waitForLeader(leaderUrl, body, untilMs, signal)))
           throw away(problem.message, error)
       }
     }
   }
 }
 
-/** Nothing listened there, so nothing was sent. */
-const reachedNobody = (error: unknown): boolean => rootOf(error).code === 'ECONNREFUSED'
+/** Runs at most `max` at once; the others wait for their turn, oldest first. */
+function takeTurns(max: number): <T>(work: () => Promise<T>) => Promise<T> {
+  const waiting: (() => void)[] = []
+  let running = 0
+  return async (work) => {
+    if (running < max) running++
+    else await new Promise<void>((go) => waiting.push(go))
+    try {
+      return await work()
+    } finally {
+      // Whoever waits longest takes over the place.
+      const next = waiting.shift()
+      if (next) next()
+      else running--
+    }
+  }
+}
 
-function forwarded(request: Request, leaderUrl: string, body: ArrayBuffer | null): Request {
+function forwarded(
+  request: Request,
+  leaderUrl: string,
+  body: ArrayBuffer | null,
+  signal: AbortSignal,
+): Request {
   const { pathname, search } = new URL(request.url)
   const headers = without(request.headers)
   // Origin and host were judged here, by the names that this gateway has.
@@ -97,7 +125,7 @@ function forwarded(request: Request, leaderUrl: string, body: ArrayBuffer | null
   if (client !== null) headers.set('x-forwarded-for', client)
   headers.delete(SOURCE_HEADER)
   headers.set('accept-encoding', 'identity')
-  const { method, signal } = request
+  const { method } = request
   return new Request(`${leaderUrl}${pathname}${search}`, {
     method,
     headers,

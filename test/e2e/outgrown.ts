@@ -1,5 +1,6 @@
 /** A network that has outgrown one process: PostgreSQL, NATS, coordinators that lead and stand by, a gateway, a node. */
 import { mkdtempSync } from 'node:fs'
+import { setPriority } from 'node:os'
 import { join } from 'node:path'
 import { natsMissing, startNats, type TestNats } from '#host/node/test-nats.ts'
 import { postgresMissing, startPostgres, type TestPostgres } from '#host/node/test-postgres.ts'
@@ -10,6 +11,9 @@ import { awaitNetwork, type Network, openRig, type Rig } from './rig.ts'
 
 /** Streams that the node computes at once: enough for each load here to be under way all together. */
 const SLOTS = 64
+
+/** A node is another machine in life: here its engine takes what the network's own processes leave. */
+const NODE_NICENESS = 10
 
 /** A coordinator that is stopped takes connections and says nothing. */
 const HEALTH_MS_MAX = 1_000
@@ -137,6 +141,7 @@ async function startNode(rig: Rig, network: Network): Promise<void> {
     ...['provide', '--data', rig.path('node'), '--join', network.ready.apiUrl, '--token', token],
     ...['--model', rig.tinyPath(), '--model-id', 'tiny', '--slots', String(SLOTS)],
   ])
+  setPriority(node.pid, NODE_NICENESS)
   await until('the node to serve', async () => {
     if (node.isOver()) throw new Error(`the node ended:\n${node.output()}`)
     const { models } = await network.status()

@@ -29,7 +29,7 @@ export const amountOf = (index: number): bigint => BigInt(index + 1)
 /** Doubled with each try, as clients do: thousands that ask again at once would keep the machine busy with refusals. */
 const RETRY_MS = 50
 const RETRY_MS_MAX = 800
-const ATTEMPT_MS_MAX = 3_000
+const ATTEMPT_MS_MAX = 10_000
 const IN_FLIGHT_MAX = 2_000
 
 /** Sends `perSecond` deposits a second to one account, each again and again under its own id until it is acknowledged. */
