@@ -61,8 +61,8 @@ export function createAgentStreams(engine: Engine, link: Link): AgentStreams {
     const open: OpenStream = { run: null, credit: STREAM_CREDIT_BYTES, isPaused: false }
     streams.set(stream, open)
     open.run = engine.start(request, {
-      onStarted(promptTokens) {
-        link.send(encodeJsonFrame(FrameType.started, stream, { promptTokens }))
+      onStarted(promptTokens, cachedPromptTokens) {
+        link.send(encodeJsonFrame(FrameType.started, stream, { promptTokens, cachedPromptTokens }))
       },
       onDelta(delta) {
         if (delta.detail) {

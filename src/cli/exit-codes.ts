@@ -87,6 +87,7 @@ export const exitCodeOf = {
   journal_corrupt: machine,
   journal_newer: machine,
   disk_full: machine,
+  storage_limited: unpaid,
   disk_read_only: machine,
   disk_failed: machine,
   database_unfit: machine,

@@ -55,6 +55,39 @@ test('each part of a reading is paid to its own node’s owner, in one capture',
   assert.equal(events.filter((event) => event.type === 'ledger.captured').length, 1)
 })
 
+test('a node that lost a race is paid for its prompt out of the fee, and never more than that is', () => {
+  for (const [promptTokens, paid, fee] of [
+    [30, 30n, 20n],
+    [50, 50n, 0n],
+    [900, 50n, 0n],
+  ] as const) {
+    const { apply, available, recorded } = setup()
+    const losers = [{ ...part('node_2', 0), promptTokens }]
+    apply(1, [reading('a', 1_000, { losers })])
+    assert.deepEqual(
+      [available(consumerAccount(PAYER)), available(providerAccount(PROVIDER)), available(NETWORK_FEES)],
+      [999_000n, 950n + paid, fee],
+    )
+    assert.equal(recorded()[0]?.fee, fee)
+  }
+})
+
+test('a request that costs nothing brings nothing to a node that lost a race', () => {
+  const { apply, available, events } = setup()
+  apply(1, [
+    reading('a', 0, { outcome: 'failed', parts: [], losers: [{ ...part('node_2', 0), promptTokens: 9 }] }),
+  ])
+  assert.equal(available(providerAccount(PROVIDER)), 0n)
+  assert.ok(!events.some(({ type }) => type === 'ledger.captured'))
+})
+
+test('tokens that the node had read before cost what they cost there', () => {
+  const { apply, available } = setup()
+  const cached = { promptTokens: 1_000, cachedPromptTokens: 800, cachedPerMillion: 250_000n }
+  apply(1, [reading('a', 0, { parts: [{ ...part('node_1', 0), ...cached }] })])
+  assert.equal(available(consumerAccount(PAYER)), 1_000_000n - 400n)
+})
+
 test('what cost nothing is recorded and moves no money', () => {
   const { apply, recorded, events } = setup()
   const failed = reading('a', 0, { outcome: 'failed', parts: [] })

@@ -1,4 +1,5 @@
 import { assert } from '#kernel/assert.ts'
+import type { NanoUsd } from '#kernel/money.ts'
 import { consumerAccount, NETWORK_FEES, providerAccount } from '#ledger/ledger.ts'
 import type { Payout } from '#ledger/ledger-events.ts'
 import { costOf, networkFee } from '#ledger/price.ts'
@@ -52,6 +53,10 @@ function billRecord(turn: Turn, { record, spoolId, sequence, feeBps }: Bill): vo
     fee += partFee
     if (partCost > partFee) payouts.push({ accountId: payeeOf(turn, part), amount: partCost - partFee })
   }
+  for (const { accountId, amount } of paidToLosers(turn, record, fee)) {
+    fee -= amount
+    payouts.push({ accountId, amount })
+  }
   if (fee > 0n) payouts.push({ accountId: NETWORK_FEES, amount: fee })
 
   const transferId = cost > 0n ? `usage:${record.requestId}` : null
@@ -86,6 +91,20 @@ function billRecord(turn: Turn, { record, spoolId, sequence, feeBps }: Bill): vo
     nowMs: turn.nowMs,
   })
   assert(told === null, `what a key has reached is never refused, not with ${told}`)
+}
+
+/**
+ * What the nodes are paid that read the prompt in vain: it comes out of what the network takes of this very request and is
+ * never more, so that nobody can make nodes race to earn more than the race brings.
+ */
+function paidToLosers(turn: Turn, { losers = [] }: UsageRecord, fee: NanoUsd): Payout[] {
+  let left = fee
+  return losers.flatMap((loser) => {
+    const due = costOf(loser, loser)
+    const amount = due < left ? due : left
+    left -= amount
+    return amount > 0n ? [{ accountId: payeeOf(turn, loser), amount }] : []
+  })
 }
 
 function payeeOf(turn: Turn, part: UsagePart): string {

@@ -45,8 +45,11 @@ export interface EngineModel {
 }
 
 export interface EngineSink {
-  /** Once, before any delta: the prompt is counted and its work has begun, so it is owed even if the caller leaves. */
-  onStarted(promptTokens: number): void
+  /**
+   * Once, before any delta: the prompt is counted and its work has begun, so it is owed even if the caller leaves.
+   * `cachedPromptTokens` of it the engine had read before, where it knows already.
+   */
+  onStarted(promptTokens: number, cachedPromptTokens?: number): void
   /** New text, in order. `tokenIds` are the engine's own ids when it has them; without them `tokenCount` is its claim. */
   onDelta(delta: EngineDelta): void
   /** All vectors of an embedding request, in the order of its inputs; `onEnd` follows. */
@@ -64,6 +67,8 @@ export interface EngineDelta {
 export interface EngineEnd {
   readonly finishReason: 'stop' | 'length'
   readonly promptTokens: number
+  /** Of the prompt's tokens, those that the engine had read before; absent where it does not tell. */
+  readonly cachedPromptTokens?: number | undefined
   /**
    * Generated tokens, the end-of-text token not among them: equals the sum of the deltas' counts. Only an engine
    * without token ids may say less in the end than its deltas claimed; then the end is right.

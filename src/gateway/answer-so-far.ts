@@ -85,7 +85,7 @@ export class AnswerSoFar {
 
   /** Whom the whole is owed to. Without `last` the prompt is owed to the node that delivered most recently. */
   parts(promptTokens: number, last: UsagePart | null): UsagePart[] {
-    if (last) return [...this.#left, { ...last, promptTokens }]
+    if (last) return [...this.#left, last]
     return this.#left.map((part, index) =>
       index === this.#left.length - 1 ? { ...part, promptTokens } : part,
     )

@@ -39,9 +39,12 @@ export class Attempt {
   readonly placement: Placement<NodeConnection>
   /** Of the prompt, as the node counted it; 0 until it has read it. */
   promptTokens = 0
+  /** Of those, what it says to have read before; `null` while it says nothing. */
+  #cachedPromptTokens: number | null = null
   /** What this node delivered. */
   completionTokens = 0
   readonly #owner: AttemptOwner
+  readonly #promptTokensMax: number
   readonly #bounds: AnswerBounds
   readonly #kept: KeptAnswer | null
   #counted: number | null = null
@@ -63,15 +66,16 @@ export class Attempt {
     this.offer = offer
     this.isHedge = asked.isHedge
     this.#owner = owner
+    this.#promptTokensMax = asked.promptTokensMax
     this.#bounds = new AnswerBounds(asked.request)
     this.#kept = asked.kept
     this.placement = begin()
     this.#stream = node.open(asked.request, {
-      onStarted: (promptTokens) => {
+      onStarted: (promptTokens, cachedPromptTokens) => {
         // Said again it would keep alive what does not move.
         if (this.#hasStarted) return
         this.#hasStarted = true
-        this.promptTokens = Math.min(promptTokens, asked.promptTokensMax)
+        this.#takePrompt(promptTokens, cachedPromptTokens)
         owner.onStarted(this)
       },
       onData: (data) => this.#onData(data),
@@ -119,12 +123,30 @@ export class Attempt {
     return Math.min(this.#counted ?? this.completionTokens, this.#bounds.payable(this.completionTokens))
   }
 
-  /** What it is owed, its prompt left out. */
+  #takePrompt(promptTokens: number, cachedPromptTokens: number | undefined): void {
+    this.promptTokens = Math.min(promptTokens, this.#promptTokensMax)
+    this.#cachedPromptTokens = cachedPromptTokens ?? this.#cachedPromptTokens
+  }
+
+  /** The gateway's own count is the meter: a node that claims otherwise is paid the smaller of the two. */
+  takeEnd({ promptTokens, completionTokens, cachedPromptTokens }: StreamEnd): void {
+    this.completionTokens = Math.min(this.completionTokens, completionTokens)
+    this.#takePrompt(promptTokens, cachedPromptTokens)
+  }
+
+  /** Never more than its prompt has; `undefined` where the node does not tell. */
+  get cachedPromptTokens(): number | undefined {
+    return this.#cachedPromptTokens === null ? undefined : Math.min(this.#cachedPromptTokens, this.promptTokens)
+  }
+
+  /** What it is owed. */
   get part(): UsagePart {
-    const { promptPerMillion, completionPerMillion } = this.offer.price
+    const { promptPerMillion, completionPerMillion, cachedPerMillion } = this.offer.price
+    const { promptTokens, payableTokens: completionTokens, cachedPromptTokens } = this
     const { nodeId } = this.node
-    const completionTokens = this.payableTokens
-    return { nodeId, promptTokens: 0, completionTokens, promptPerMillion, completionPerMillion }
+    const part = { nodeId, promptTokens, completionTokens, promptPerMillion, completionPerMillion }
+    if (!cachedPromptTokens) return part
+    return { ...part, cachedPromptTokens, ...(cachedPerMillion !== undefined && { cachedPerMillion }) }
   }
 
   /** Counts anew what is to be paid, where that is due; `then` runs once. */
@@ -169,7 +191,7 @@ export class Attempt {
 
 /** Something that a caller would see, or that counts. */
 const hasContent = ({ text, tokenCount, detail }: DataPayload): boolean =>
-  tokenCount > 0 || text.length > 0 || detail !== undefined
+  tokenCount > 0 || text.length > 0 || detail?.logprobs !== undefined || detail?.toolCalls !== undefined
 
 function endOf({ code }: Problem, isNodeFault: boolean): PlacementEnd {
   if (!isNodeFault) return 'left'

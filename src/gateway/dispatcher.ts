@@ -133,7 +133,9 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
     nowMs: () => clock.nowMs(),
     elapsedMs: () => clock.elapsedMs(),
     onAsked: (run) => hedger.asked(run),
+    onHeard: (run) => hedger.heard(run),
     onFreed(run) {
+      hedger.heard(run)
       // A caller may leave while its request still waits for a node.
       admission.remove(run)
       pump()

@@ -43,6 +43,22 @@ test('an offer is used at what the node asks, unless that is above the quoted ma
   }
 })
 
+test('what a node has read before costs no more there than callers are quoted for it', () => {
+  for (const [priceMax, cachedPerMillion] of [
+    [{ input: 10n, cached: 4n, output: 20n }, 4n],
+    [{ input: 10n, cached: 0n, output: 20n }, 0n],
+    [{ input: 90n, cached: 50n, output: 20n }, undefined],
+  ] as const) {
+    const { desk, follow } = setup()
+    follow({ models: [model({ price: priceMax, priceMax })] })
+    assert.equal(desk.quote('n', 'm', asked)?.cachedPerMillion, cachedPerMillion)
+  }
+  const { desk, follow } = setup()
+  const dear = { input: 10n, cached: 4n, output: 20n }
+  follow({ models: [model({ price: dear, priceMax: dear })] })
+  assert.equal(desk.quote('n', 'm', { ...asked, cachedPerMillion: 3n })?.cachedPerMillion, 3n)
+})
+
 test('what another server computes costs its price at a node that was told to pass it on', () => {
   const { desk, follow } = setup()
   follow({

@@ -3,7 +3,7 @@
  * counts who asks for what, and knows what a node may be paid for a model of the catalogue.
  */
 import type { Clock } from '#host/host.ts'
-import type { TokenPrice } from '#ledger/price.ts'
+import { cachedPrice, type TokenPrice } from '#ledger/price.ts'
 import { PROTOCOL_WITH_HOSTING } from '#protocol/agent-version.ts'
 import type { Follow } from '#protocol/cell.ts'
 import { encodeJsonFrame, FrameType } from '#protocol/frame.ts'
@@ -76,11 +76,18 @@ export function createHostingDesk(
       if (!isClassEnough(directory.node(nodeId)?.nodeClass ?? 'community', minClass)) return null
       // What another server computes has no hour of a GPU behind it: the operator set its price.
       if (isUpstream && price && directory.node(nodeId)?.wanted?.some((wanted) => wanted.model === model))
-        return { ...asked, promptPerMillion: price.input, completionPerMillion: price.output }
+        return {
+          promptPerMillion: price.input,
+          completionPerMillion: price.output,
+          ...cachedPrice(price.input, price.cached),
+        }
       const isTooDear =
         priceMax !== null &&
         (asked.promptPerMillion > priceMax.input || asked.completionPerMillion > priceMax.output)
-      return isTooDear ? null : asked
+      if (isTooDear) return null
+      // Nobody states an ask for what it has read before: it costs what callers are quoted for it at most.
+      const { promptPerMillion } = asked
+      return { ...asked, ...cachedPrice(asked.cachedPerMillion ?? promptPerMillion, priceMax?.cached) }
     },
     ask(model, { isServed, waitMs }) {
       if (!directory.catalogued(model)) return 'not_ours'

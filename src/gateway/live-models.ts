@@ -13,6 +13,8 @@ export const LiveModel = z.object({
   tasks: z.array(z.string()),
   promptPerMillionMin: NanoUsd,
   promptPerMillionMax: NanoUsd,
+  /** Of input that the node has read before; as of other input unless told. */
+  cachedPerMillionMin: NanoUsd.optional(),
   completionPerMillionMin: NanoUsd,
   completionPerMillionMax: NanoUsd,
   decodeTokensPerSecond: z.number(),
@@ -53,6 +55,7 @@ const liveOf = (id: string, { model, price }: Offer): LiveModel => ({
   tasks: [...model.tasks],
   promptPerMillionMin: price.promptPerMillion,
   promptPerMillionMax: price.promptPerMillion,
+  cachedPerMillionMin: price.cachedPerMillion ?? price.promptPerMillion,
   completionPerMillionMin: price.completionPerMillion,
   completionPerMillionMax: price.completionPerMillion,
   decodeTokensPerSecond: model.decodeTokensPerSecond,
@@ -69,6 +72,10 @@ const together = (a: LiveModel, b: LiveModel): LiveModel => ({
   tasks: [...new Set([...a.tasks, ...b.tasks])],
   promptPerMillionMin: least(a.promptPerMillionMin, b.promptPerMillionMin),
   promptPerMillionMax: most(a.promptPerMillionMax, b.promptPerMillionMax),
+  cachedPerMillionMin: least(
+    a.cachedPerMillionMin ?? a.promptPerMillionMin,
+    b.cachedPerMillionMin ?? b.promptPerMillionMin,
+  ),
   completionPerMillionMin: least(a.completionPerMillionMin, b.completionPerMillionMin),
   completionPerMillionMax: most(a.completionPerMillionMax, b.completionPerMillionMax),
   decodeTokensPerSecond: a.decodeTokensPerSecond + b.decodeTokensPerSecond,

@@ -46,6 +46,7 @@ const listedLive = (model: LiveModel, created: number): Model => ({
   tokens_per_second_all: Math.round(model.decodeTokensPerSecond * 10) / 10,
   pricing: pricing({
     prompt: [model.promptPerMillionMin, model.promptPerMillionMax],
+    cached: model.cachedPerMillionMin ?? model.promptPerMillionMin,
     completion: [model.completionPerMillionMin, model.completionPerMillionMax],
   }),
 })
@@ -74,6 +75,7 @@ function listedCold(
       quoted &&
       pricing({
         prompt: [quoted.input, priceMax?.input ?? quoted.input],
+        cached: quoted.cached,
         completion: [quoted.output, priceMax?.output ?? quoted.output],
       }),
   }
@@ -81,10 +83,13 @@ function listedCold(
 
 const pricing = ({
   prompt: [promptMin, promptMax],
+  cached,
   completion: [completionMin, completionMax],
-}: Record<'prompt' | 'completion', readonly [NanoUsd, NanoUsd]>): NonNullable<Model['pricing']> => ({
+}: Record<'prompt' | 'completion', readonly [NanoUsd, NanoUsd]> & { cached: NanoUsd }): NonNullable<
+  Model['pricing']
+> => ({
   prompt_nano_usd_per_million: promptMin.toString(),
-  cached_prompt_nano_usd_per_million: promptMin.toString(),
+  cached_prompt_nano_usd_per_million: cached.toString(),
   completion_nano_usd_per_million: completionMin.toString(),
   prompt_nano_usd_per_million_max: promptMax.toString(),
   completion_nano_usd_per_million_max: completionMax.toString(),

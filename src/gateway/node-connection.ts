@@ -28,7 +28,7 @@ import { batchOffers } from './batches/batch-offers.ts'
 
 /** What a node's stream tells. After `onEnd` or `onProblem` nothing more comes. */
 export interface StreamSink {
-  onStarted(promptTokens: number): void
+  onStarted(promptTokens: number, cachedPromptTokens?: number): void
   onData(data: DataPayload): void
   onEmbedding(vectors: readonly (readonly number[])[]): void
   onEnd(end: StreamEnd): void
@@ -150,8 +150,10 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
       case FrameType.resume:
         connection.isDraining = false
         return parts.onAvailable()
-      case FrameType.started:
-        return streams.get(frame.stream)?.onStarted(Started.parse(decodeJson(frame.payload)).promptTokens)
+      case FrameType.started: {
+        const { promptTokens, cachedPromptTokens } = Started.parse(decodeJson(frame.payload))
+        return streams.get(frame.stream)?.onStarted(promptTokens, cachedPromptTokens)
+      }
       case FrameType.detail: {
         const detail = DeltaDetail.parse(decodeJson(frame.payload))
         pendingDetail = { stream: frame.stream, detail, detailBytes: frame.payload.length }
@@ -292,6 +294,7 @@ const areSame = (a: ReadonlyMap<string, Offer>, b: ReadonlyMap<string, Offer>): 
     const other = b.get(id)?.price
     return (
       other?.promptPerMillion === price.promptPerMillion &&
+      other.cachedPerMillion === price.cachedPerMillion &&
       other.completionPerMillion === price.completionPerMillion
     )
   })

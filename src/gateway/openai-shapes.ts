@@ -31,10 +31,11 @@ export interface Brake {
   resume(): void
 }
 
-export const usageOf = ({ promptTokens, completionTokens }: ReplyTotal) => ({
+export const usageOf = ({ promptTokens, completionTokens, cachedPromptTokens }: ReplyTotal) => ({
   prompt_tokens: promptTokens,
   completion_tokens: completionTokens,
   total_tokens: promptTokens + completionTokens,
+  ...(cachedPromptTokens !== undefined && { prompt_tokens_details: { cached_tokens: cachedPromptTokens } }),
 })
 
 export const extensionOf = ({ nodeId, cost, firstTokenMs, totalMs, continuations }: ReplyTotal) => ({

@@ -60,6 +60,9 @@ function totalOf(results: readonly RunResult[]): ReplyTotal {
   return {
     nodeId: last.nodeId,
     promptTokens: sum(({ promptTokens }) => promptTokens),
+    cachedPromptTokens: results.every(({ cachedPromptTokens }) => cachedPromptTokens === undefined)
+      ? undefined
+      : sum(({ cachedPromptTokens = 0 }) => cachedPromptTokens),
     completionTokens: sum(({ completionTokens }) => completionTokens),
     continuations: sum(({ continuations }) => continuations),
     cost: results.reduce((total, { cost }) => total + cost, 0n),

@@ -1,9 +1,10 @@
 /** The life of a request in the real gateway, answered by nodes that follow a script. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { NodeReport } from '#protocol/agent-link.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
 import { FrameType } from '#protocol/frame.ts'
-import type { ScriptedAgent } from '#sim/scripted-agent.ts'
+import { type ScriptedAgent, testCapability, testModel } from '#sim/scripted-agent.ts'
 import { createTestNetwork } from '#sim/test-network.ts'
 import { QUEUE_WAIT_MS } from './admission.ts'
 import { FIRST_TOKEN_WAIT_MS, STALL_MS } from './run-watch.ts'
@@ -39,6 +40,31 @@ test('an answer goes out as it comes, and ends when its reading is durable', asy
     outcomes.map(({ requestId, outcome }) => [requestId, outcome]),
     [['req_1', 'completed']],
   )
+})
+
+test('what a node had read before costs what it asks for that, never for more than its prompt has', async () => {
+  for (const [cached, saved] of [
+    [8, 8],
+    [1_000_000, 20],
+  ] as const) {
+    const { ask, run, connect, outcomes } = await createTestNetwork()
+    const a = await connect('a')
+    const capability = { ...testCapability, models: [testModel], cachedDiscountBps: 5_000 }
+    a.sendJson(FrameType.capability, 0, NodeReport.encode({ capability, askPerGpuHour: 360_000_000n }))
+    await run(100)
+    const call = ask()
+    await run(100)
+    a.sendJson(FrameType.started, 1, { promptTokens: 20, cachedPromptTokens: cached })
+    a.delta(1, 'Hello', 3)
+    a.end(1, { promptTokens: 20, completionTokens: 3 })
+    await run(100)
+    const { cost, cachedPromptTokens } = call.result()
+    assert.deepEqual(
+      [cachedPromptTokens, cost],
+      [saved, 20n * PROMPT + 3n * COMPLETION - (BigInt(saved) * PROMPT) / 2n],
+    )
+    assert.equal(outcomes[0]?.parts[0]?.cachedPromptTokens, saved)
+  }
 })
 
 test('a node that fails before the first token is replaced by another, and earns nothing', async () => {

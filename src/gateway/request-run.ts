@@ -182,6 +182,7 @@ export class RequestRun extends QueuedRun {
     this.pace.deliver(nowMs)
     if (this.#firstTokenMs === null) {
       this.#firstTokenMs = nowMs - this.startedMs
+      this.#host.onHeard(this)
       this.#telling.firstToken(attempt, this.#firstTokenMs, nowMs)
     }
     const tokens = attempt.completionTokens + data.tokenCount
@@ -229,15 +230,14 @@ export class RequestRun extends QueuedRun {
 
   #onEnd(attempt: Attempt, end: StreamEnd): void {
     if (this.#tries.isRace) this.#win(attempt)
-    // The gateway's own count is the meter; a node that claims otherwise is paid the smaller of the two.
-    attempt.completionTokens = Math.min(attempt.completionTokens, end.completionTokens)
-    attempt.promptTokens = Math.min(end.promptTokens, this.request.promptTokensMax)
+    attempt.takeEnd(end)
     attempt.complete()
     attempt.placement.answered(this.needs.prompt, this.request.engine.kind)
     const resultOf: ResultOf = (cost, nodeId, totalMs) => ({
       nodeId,
       finishReason: end.finishReason,
       promptTokens: attempt.promptTokens,
+      cachedPromptTokens: attempt.cachedPromptTokens,
       completionTokens: this.#answer.tokensBefore + attempt.payableTokens,
       continuations: this.#answer.continuations,
       cost,
@@ -347,6 +347,7 @@ export class RequestRun extends QueuedRun {
       holdId: this.#money.holdId,
       outcome,
       parts,
+      losers: this.#tries.losersOf(parts),
       startedAtMs: this.#startedAtMs,
       firstTokenMs: this.#firstTokenMs,
       totalMs,

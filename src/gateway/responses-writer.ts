@@ -258,9 +258,9 @@ function toOutput(item: Item, status: 'in_progress' | 'completed' | 'incomplete'
   return { id, type, status, role: 'assistant', content: status === 'in_progress' ? [] : [toPart(item)] }
 }
 
-const usageOf = ({ promptTokens, completionTokens }: ReplyTotal) => ({
+const usageOf = ({ promptTokens, completionTokens, cachedPromptTokens = 0 }: ReplyTotal) => ({
   input_tokens: promptTokens,
-  input_tokens_details: { cached_tokens: 0 },
+  input_tokens_details: { cached_tokens: cachedPromptTokens },
   output_tokens: completionTokens,
   output_tokens_details: { reasoning_tokens: 0 },
   total_tokens: promptTokens + completionTokens,

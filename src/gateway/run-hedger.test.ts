@@ -36,6 +36,38 @@ test('when the first is quicker after all, it goes on and the second is stopped'
   assert.deepEqual(call.heard, [`node ${first.id}`, 'text hello', 'finish stop'])
 })
 
+test('the one that lost is paid for the prompt that it read, out of the fee: no more than was read, and not by the caller', async () => {
+  const { first, second, run, outcomes, money, before, earned, fees } = await lateRequest()
+  const earnedBefore = earned()
+  const feesBefore = fees()
+  first.agent.sendJson(FrameType.started, first.stream, { promptTokens: 1_000 })
+  await run(20)
+  second.agent.delta(second.stream, 'hello', 3)
+  second.agent.end(second.stream, { promptTokens: 20, completionTokens: 3 })
+  await run(60_000)
+  const cost = 20n * PROMPT + 3n * COMPLETION
+  const losers = outcomes.at(-1)?.losers ?? []
+  assert.deepEqual(
+    losers.map(({ nodeId, promptTokens, completionTokens }) => [nodeId, promptTokens, completionTokens]),
+    [[first.id, 20, 0]],
+  )
+  assert.deepEqual(money(), { available: before - cost, held: 0n })
+  // All of the fee of 5 %: the prompt was worth more.
+  assert.equal(earned() - earnedBefore, cost)
+  assert.equal(fees(), feesBefore)
+})
+
+test('one that fails in a race is not paid for it', async () => {
+  const { first, second, run, outcomes } = await lateRequest()
+  first.agent.sendJson(FrameType.started, first.stream, { promptTokens: 20 })
+  first.agent.fail(first.stream, 'engine_failed')
+  await run(20)
+  second.agent.delta(second.stream, 'hello', 3)
+  second.agent.end(second.stream, { promptTokens: 20, completionTokens: 3 })
+  await run(100)
+  assert.equal(outcomes.at(-1)?.losers, undefined)
+})
+
 test('when one of both fails the other goes on alone, whichever it is', async () => {
   for (const which of ['first', 'second'] as const) {
     const parts = await lateRequest()

@@ -14,12 +14,18 @@ import type { LiveSeat } from './run-offer.ts'
 
 /** So much of all slots must be free, at least. */
 const SPARE_SHARE_MIN = 0.1
+/** What is late is looked at again after this: what came meanwhile may lie here, unread. */
+const LOOK_AGAIN_MS = 5
+/** Looked at so much later than that, it is this gateway that is slow: a second node would not be heard sooner. */
+const LAG_MS_MAX = 10
 
 export interface Hedger {
   /** A request came. */
   earn(): void
   /** A node was asked. */
   asked(run: RequestRun): void
+  /** Its first token came, or it left its node. */
+  heard(run: RequestRun): void
   close(): void
 }
 
@@ -43,11 +49,22 @@ export function createHedger(
   /** For when the first of those that have heard nothing is late. */
   function arm(): void {
     if (timer || isClosed) return
-    const dueMs = times.nextDueMs((run) => run.mayRace)
+    const dueMs = times.nextDueMs()
     if (dueMs === null) return
-    timer = clock.after(Math.max(0, dueMs - clock.elapsedMs()), () => {
+    timer = clock.after(Math.max(0, dueMs - clock.elapsedMs()), lookAgain)
+  }
+
+  /** Races what is late, once this gateway has read what lay here. */
+  function lookAgain(): void {
+    const nowMs = clock.elapsedMs()
+    const dueMs = times.nextDueMs()
+    timer = null
+    // What the timer was for has heard meanwhile.
+    if (dueMs === null || dueMs > nowMs) return arm()
+    timer = clock.after(LOOK_AGAIN_MS, () => {
+      if (clock.elapsedMs() - nowMs - LOOK_AGAIN_MS > LAG_MS_MAX) return lookAgain()
       timer = null
-      for (const run of times.takeDue(clock.elapsedMs())) if (run.mayRace) race(run)
+      for (const run of times.takeDue(nowMs)) if (run.mayRace) race(run)
       arm()
     })
   }
@@ -73,6 +90,7 @@ export function createHedger(
       times.add(run, clock.elapsedMs(), p95)
       arm()
     },
+    heard: (run) => times.remove(run),
     close() {
       isClosed = true
       timer?.cancel()

@@ -16,6 +16,8 @@ export interface RunHost extends MoneyHost {
   meter(record: UsageRecord, done: (sequence: number) => void, kept?: string): void
   /** A node was asked. */
   onAsked(run: RequestRun): void
+  /** Its first token came. */
+  onHeard(run: RequestRun): void
   /** The run left its node, or was over: its slot is free. */
   onFreed(run: RequestRun): void
   /** A second node was stopped: its slot is free. */

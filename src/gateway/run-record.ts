@@ -1,10 +1,12 @@
-import type { UsageRecord } from '#protocol/usage.ts'
+import type { UsagePart, UsageRecord } from '#protocol/usage.ts'
 import type { RunRequest } from './run-request.ts'
 
 /** The meter reading of a request that is over. */
 export const recordOf = (
   { requestId, organisationId, keyId, engine, budget }: RunRequest,
-  told: Pick<UsageRecord, 'holdId' | 'outcome' | 'parts' | 'startedAtMs' | 'firstTokenMs' | 'totalMs'>,
+  told: Pick<UsageRecord, 'holdId' | 'outcome' | 'parts' | 'startedAtMs' | 'firstTokenMs' | 'totalMs'> & {
+    losers: UsagePart[]
+  },
 ): UsageRecord => ({
   requestId,
   organisationId,
@@ -15,6 +17,7 @@ export const recordOf = (
   kind: engine.kind,
   outcome: told.outcome,
   parts: told.parts,
+  ...(told.losers.length > 0 && { losers: told.losers }),
   startedAtMs: told.startedAtMs,
   firstTokenMs: told.firstTokenMs === null ? null : Math.round(told.firstTokenMs),
   totalMs: Math.round(told.totalMs),

@@ -24,6 +24,8 @@ export interface RunResult {
   readonly nodeId: string
   readonly finishReason: 'stop' | 'length'
   readonly promptTokens: number
+  /** Of those, what the node had read before; absent where it does not tell. */
+  readonly cachedPromptTokens?: number | undefined
   readonly completionTokens: number
   /** How often a node failed in the middle of it and another went on. */
   readonly continuations: number

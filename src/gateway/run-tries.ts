@@ -1,9 +1,12 @@
 import { assert } from '#kernel/assert.ts'
+import type { UsagePart } from '#protocol/usage.ts'
 import type { Attempt } from './attempt.ts'
 
 /** The node that works on a request, or did last, and until one of both delivers the second one that races it. */
 export class RunTries {
   current: Attempt | null = null
+  /** Stopped for no fault of theirs, as another delivered first or nobody wanted either any more. */
+  readonly #losers: Attempt[] = []
   #rival: Attempt | null = null
 
   get rival(): Attempt | null {
@@ -20,7 +23,9 @@ export class RunTries {
 
   /** `winner` has delivered: the other is stopped. */
   decide(winner: Attempt): void {
-    this.#other(winner).stop('left')
+    const loser = this.#other(winner)
+    loser.stop('left')
+    this.#losers.push(loser)
     this.current = winner
     this.#rival = null
   }
@@ -35,9 +40,22 @@ export class RunTries {
 
   /** Nobody wants more of either. */
   stop(): void {
+    if (this.#rival) this.#losers.push(this.#rival)
     this.#rival?.stop('left')
     this.#rival = null
     this.current?.stop('left')
+  }
+
+  /** What losers are owed for reading the prompt, of which no more is believed than was paid for in `parts`. */
+  losersOf(parts: readonly UsagePart[]): UsagePart[] {
+    const promptTokensMax = parts.reduce((sum, { promptTokens }) => sum + promptTokens, 0)
+    return this.#losers.flatMap(({ part }) => {
+      const promptTokens = Math.min(part.promptTokens, promptTokensMax)
+      if (promptTokens === 0) return []
+      const { cachedPromptTokens = 0 } = part
+      const isCut = cachedPromptTokens > promptTokens
+      return [{ ...part, promptTokens, completionTokens: 0, ...(isCut && { cachedPromptTokens: promptTokens }) }]
+    })
   }
 
   #other(one: Attempt): Attempt {

@@ -5,11 +5,11 @@
 import { z } from 'zod'
 import type { Bus, Clock, Journal, Log, Secrets } from '#host/host.ts'
 import { assert } from '#kernel/assert.ts'
-import { type BudgetUse, subjects, UsageBatch, UsageReply } from '#protocol/cell.ts'
+import { type BudgetUse, subjects, UsageReply } from '#protocol/cell.ts'
 import type { Problem } from '#protocol/problem.ts'
 import { UsageRecord } from '#protocol/usage.ts'
 import { jsonWriter } from '#protocol/wire-form.ts'
-import { callCell, cellCall } from './cell-calls.ts'
+import { type CellCall, callCell } from './cell-calls.ts'
 import { beginSpool, renumberSpool, type Spool } from './spool-numbers.ts'
 
 const BATCH_RECORDS_MAX = 256
@@ -20,8 +20,21 @@ const GATHER_MS = 20
 const TRIM_EVERY_MS = 500
 /** Readings that may wait for the coordinator; beyond it the gateway admits no more work. */
 const WAITING_MAX = 100_000
-const usageCall = cellCall(subjects.usage, UsageBatch, UsageReply)
 const format = jsonWriter(UsageRecord)
+
+interface WrittenBatch {
+  readonly spoolId: string
+  readonly firstSequence: number
+  readonly texts: readonly string[]
+}
+
+/** A `UsageBatch`, of readings as they were written for the disk: to write each once more would cost as much again. */
+const usageCall: CellCall<WrittenBatch, z.output<typeof UsageReply>> = {
+  subject: subjects.usage,
+  write: ({ spoolId, firstSequence, texts }) =>
+    `{"spoolId":${JSON.stringify(spoolId)},"firstSequence":${firstSequence},"records":[${texts.join(',')}]}`,
+  output: UsageReply,
+}
 
 export interface UsageSpool {
   /**
@@ -56,6 +69,8 @@ const withKept = (text: string, kept: string | undefined): string =>
 interface Waiting {
   readonly sequence: number
   readonly record: UsageRecord
+  /** The record as it is written, without what is kept with it. */
+  readonly text: string
 }
 
 /** Reads back what an earlier run left, and goes on sending it. */
@@ -75,7 +90,7 @@ export async function openUsageSpool(
     for (const { sequence, payload } of entries) {
       const wire: unknown = JSON.parse(payload)
       const record = UsageRecord.parse(wire)
-      waiting.push({ sequence, record })
+      waiting.push({ sequence, record, text: format(record) })
       const { kept } = Kept.parse(wire)
       if (kept === undefined) continue
       found.set(record.requestId, kept)
@@ -110,8 +125,8 @@ export async function openUsageSpool(
     const isAligned = aligned.has(spool.spoolId)
     const countMax = Math.min(BATCH_RECORDS_MAX, through - first.sequence + 1)
     // The first call for what an earlier run left brings nothing: it asks where the ledger stands.
-    const records = isAligned ? waiting.slice(0, countMax).map(({ record }) => record) : []
-    const batch = { spoolId: spool.spoolId, firstSequence: first.sequence - spool.base, records }
+    const texts = isAligned ? waiting.slice(0, countMax).map(({ text }) => text) : []
+    const batch = { spoolId: spool.spoolId, firstSequence: first.sequence - spool.base, texts }
     callCell({ bus, log }, usageCall, batch, (reply) => {
       isSending = false
       if (isClosed) return
@@ -188,9 +203,10 @@ export async function openUsageSpool(
 
   return {
     append(record, done, kept) {
-      journal.append([withKept(format(record), kept)], (problem) => {
+      const text = format(record)
+      journal.append([withKept(text, kept)], (problem) => {
         if (problem) return onFatal(problem)
-        waiting.push({ sequence, record })
+        waiting.push({ sequence, record, text })
         listener.onWaiting?.(record)
         done(sequence)
         sendSoon()

@@ -78,37 +78,53 @@ export function createMetrics<const Table extends Readonly<Record<string, Metric
   return Object.fromEntries(families) as Metrics<Table>
 }
 
-const SEPARATOR = '\u0000'
-
 function createFamily(definition: MetricDefinition): AnyFamily {
-  const { kind, labels, buckets = [] } = definition
+  const { kind, buckets = [] } = definition
   return kind === 'histogram'
-    ? familyOf(definition, labels, () => new HistogramSeries(buckets))
-    : familyOf(definition, labels, () => new NumberSeries())
+    ? familyOf(definition, () => new HistogramSeries(buckets))
+    : familyOf(definition, () => new NumberSeries())
 }
 
-function familyOf<Series>(
-  definition: MetricDefinition,
-  labels: readonly string[],
-  create: () => Series,
-): MetricFamily<Series> {
-  const series = new Map<string, readonly [readonly string[], Series]>()
+/** Series by the values of their labels, one after the other: a key made of all of them would cost more than to count. */
+class Branch<Series> {
+  readonly next = new Map<string, Branch<Series>>()
+  series: Series | null = null
+}
+
+function familyOf<Series>(definition: MetricDefinition, create: () => Series): MetricFamily<Series> {
+  const { labels } = definition
+  let root = new Branch<Series>()
+  let all: (readonly [values: readonly string[], series: Series])[] = []
+
+  function grow(at: Branch<Series>, values: readonly string[]): Series {
+    const series = create()
+    at.series = series
+    all.push([values, series])
+    return series
+  }
+
   // What has no labels is shown from the start: its absence would look like a mistake.
-  if (labels.length === 0) series.set('', [[], create()])
+  if (labels.length === 0) grow(root, [])
   return {
     definition,
     of(...values) {
       assert(values.length === labels.length, `${definition.name} has ${labels.length} labels`)
-      const key = values.length === 1 ? (values[0] ?? '') : values.join(SEPARATOR)
-      const known = series.get(key)
-      if (known) return known[1]
-      const made = create()
-      series.set(key, [values, made])
-      return made
+      let at = root
+      for (const value of values) {
+        let branch = at.next.get(value)
+        if (!branch) {
+          branch = new Branch()
+          at.next.set(value, branch)
+        }
+        at = branch
+      }
+      return at.series ?? grow(at, values)
     },
-    all: () => series.values(),
+    all: () => all,
     clear() {
-      if (labels.length > 0) series.clear()
+      if (labels.length === 0) return
+      root = new Branch()
+      all = []
     },
   }
 }

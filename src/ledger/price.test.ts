@@ -16,6 +16,9 @@ test('a cost is the exact one rounded up to the nano-USD', () => {
   assert.equal(costOf({ promptTokens: 0, completionTokens: 0 }, price), 0n)
   assert.equal(costOf({ promptTokens: 10, completionTokens: 0 }, price), 1_000n)
   assert.equal(costOf({ promptTokens: 0, completionTokens: 1 }, price), 401n)
+  const cached = { ...price, cachedPerMillion: price.promptPerMillion / 4n }
+  assert.equal(costOf({ promptTokens: 10, completionTokens: 0, cachedPromptTokens: 8 }, cached), 400n)
+  assert.equal(costOf({ promptTokens: 10, completionTokens: 0, cachedPromptTokens: 8 }, price), 1_000n)
   assert.equal(costOf({ promptTokens: 1_000_000, completionTokens: 1_000_000 }, price), 500_000_001n)
 })
 

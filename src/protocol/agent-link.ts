@@ -78,11 +78,14 @@ export const NodeReport = z.object({
 })
 export type NodeReport = z.output<typeof NodeReport>
 
-export const Started = z.object({ promptTokens: z.int().nonnegative() })
+/** Of the prompt's tokens, those that the engine had read before, where it tells. */
+const cachedPromptTokens = z.int().nonnegative().optional()
+export const Started = z.object({ promptTokens: z.int().nonnegative(), cachedPromptTokens })
 export const StreamEnd = z.object({
   finishReason: z.enum(['stop', 'length']),
   promptTokens: z.int().nonnegative(),
   completionTokens: z.int().nonnegative(),
+  cachedPromptTokens,
 })
 export type StreamEnd = z.output<typeof StreamEnd>
 export const StreamProblem = z.object({

@@ -105,7 +105,13 @@ export type HostingCapability = z.output<typeof HostingCapability>
 
 /** What a node of last resort asks, per million tokens: what its own supplier asks, and not by the hour. */
 export const BackstopPrice = z
-  .object({ promptPerMillion: NanoUsd.refine(isAmount), completionPerMillion: NanoUsd.refine(isAmount) })
+  .object({
+    promptPerMillion: NanoUsd.refine(isAmount),
+    completionPerMillion: NanoUsd.refine(isAmount),
+    cachedPerMillion: NanoUsd.refine(isAmount)
+      .optional()
+      .describe('Of input that it has read before; as of other input unless given.'),
+  })
   .meta({ id: 'BackstopPrice', description: 'Per million tokens.' })
 export type BackstopPrice = z.output<typeof BackstopPrice>
 
@@ -158,6 +164,14 @@ export const Capability = z
       .nullish()
       .describe(
         'What its owner takes off the ask for work of batches, in hundredths of a percent; absent or `null`: it takes none of it.',
+      ),
+    cachedDiscountBps: z
+      .int()
+      .min(0)
+      .max(10_000)
+      .nullish()
+      .describe(
+        'What its owner takes off the ask for input that its engine had read before, in hundredths of a percent; absent or `null`: nothing.',
       ),
     parkedReason: Text.nullish().describe(
       'Why the node takes no new work by its own choice; absent or `null` while it takes some.',

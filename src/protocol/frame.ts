@@ -43,6 +43,29 @@ export interface Frame {
   readonly payload: Uint8Array
 }
 
+/** A frame where it came. A view of its payload costs as much as all else of a token, which is read without. */
+class ReceivedFrame implements Frame {
+  readonly type: number
+  readonly flags: number
+  readonly stream: number
+  readonly message: Uint8Array
+  readonly start: number
+  readonly end: number
+
+  constructor(message: Uint8Array, offset: number, end: number) {
+    this.type = message[offset] ?? 0
+    this.flags = message[offset + 1] ?? 0
+    this.stream = readU32(message, offset + 4)
+    this.message = message
+    this.start = offset + FRAME_HEADER_BYTES
+    this.end = end
+  }
+
+  get payload(): Uint8Array {
+    return this.message.subarray(this.start, this.end)
+  }
+}
+
 export const FRAME_HEADER_BYTES = 12
 /** What one frame may carry: an 8 MiB request body is refused long before. */
 export const FRAME_PAYLOAD_BYTES_MAX = 8 * 1024 * 1024
@@ -80,12 +103,7 @@ export function decodeFrames(message: Uint8Array): Frame[] {
     if (length > FRAME_PAYLOAD_BYTES_MAX || start + length > message.length) {
       throw malformed(`a frame announces ${length} bytes, ${message.length - start} are there`)
     }
-    frames.push({
-      type: message[offset] ?? 0,
-      flags: message[offset + 1] ?? 0,
-      stream: readU32(message, offset + 4),
-      payload: message.subarray(start, start + length),
-    })
+    frames.push(new ReceivedFrame(message, offset, start + length))
     offset = start + length
   }
   return frames
@@ -138,16 +156,43 @@ export function encodeDataFrame(
 }
 
 /** Throws `Problem('invalid_request')` for a payload that is cut short or not UTF-8. */
-export function decodeData({ flags, payload }: Frame): DataPayload {
-  if (payload.length < 2) throw malformed('a data frame has no token count')
-  const tokenCount = ((payload[0] ?? 0) << 8) | (payload[1] ?? 0)
+export function decodeData(frame: Frame): DataPayload {
+  if (frame instanceof ReceivedFrame) return readData(frame, frame.flags)
+  const { payload, flags } = frame
+  return readData({ message: payload, start: 0, end: payload.length }, flags)
+}
+
+function readData(
+  { message, start, end }: Pick<ReceivedFrame, 'message' | 'start' | 'end'>,
+  flags: number,
+): DataPayload {
+  if (end - start < 2) throw malformed('a data frame has no token count')
+  const tokenCount = ((message[start] ?? 0) << 8) | (message[start + 1] ?? 0)
   const idsKnown = (flags & FLAG_IDS_UNKNOWN) === 0
-  const textStart = 2 + (idsKnown ? tokenCount * 4 : 0)
-  if (payload.length < textStart) throw malformed(`a data frame announces ${tokenCount} tokens and has fewer`)
+  const textStart = start + 2 + (idsKnown ? tokenCount * 4 : 0)
+  if (end < textStart) throw malformed(`a data frame announces ${tokenCount} tokens and has fewer`)
   const tokenIds: number[] = []
-  for (let offset = 2; offset < textStart; offset += 4) tokenIds.push(readU32(payload, offset))
+  for (let offset = start + 2; offset < textStart; offset += 4) tokenIds.push(readU32(message, offset))
+  const text = shortAscii(message, textStart, end) ?? decodeText(message.subarray(textStart, end))
+  return { text, tokenIds, tokenCount, idsKnown }
+}
+
+/** Of a token, mostly: a call of the decoder costs several times as much. Null for what is long or not ASCII. */
+function shortAscii(bytes: Uint8Array, start: number, end: number): string | null {
+  if (end - start > SHORT_BYTES_MAX) return null
+  let text = ''
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] ?? 0
+    if (byte > 0x7f) return null
+    text += String.fromCharCode(byte)
+  }
+  return text
+}
+const SHORT_BYTES_MAX = 12
+
+function decodeText(bytes: Uint8Array): string {
   try {
-    return { text: decoder.decode(payload.subarray(textStart)), tokenIds, tokenCount, idsKnown }
+    return decoder.decode(bytes)
   } catch (cause) {
     throw new Problem('invalid_request', 'A data frame holds text that is not UTF-8.', { cause })
   }

@@ -21,7 +21,7 @@ export function checkSchemas(schemas: readonly NamedSchema[]): Problem | null {
   for (const named of schemas) {
     const excess = excessOf(named.schema)
     if (excess === null) continue
-    const message = `Invalid schema for ${named.what}: ${excess}.`
+    const message = `Invalid schema for ${named.what}: in '${named.at}', ${excess}.`
     return refuse('invalid_request', message, { param: named.at, code: named.code })
   }
   return null

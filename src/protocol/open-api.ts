@@ -1,5 +1,6 @@
 /** The API's OpenAPI 3.1 document, derived from the route tables: nothing in it is written twice. */
 import { z } from 'zod'
+import { type BlobRoute, blobRoutes, PackBytes } from './blobs.ts'
 import { OpenAiErrorReply } from './openai-reply.ts'
 import { type OpenAiRoute, openAiRoutes } from './openai-routes.ts'
 import { ProblemReply } from './problem-reply.ts'
@@ -8,6 +9,7 @@ import { routes } from './routes.ts'
 import { VERSION } from './version.ts'
 
 type Json = Readonly<Record<string, unknown>>
+type AnyRoute = Route | OpenAiRoute | BlobRoute
 
 export interface OpenApiOperation {
   readonly operationId: string
@@ -40,19 +42,21 @@ export interface OpenApiDocument {
 }
 
 /** The document of every endpoint there is: the control API, and `/v1` as the gateway serves it. */
-export const describeApi = (): OpenApiDocument => openApiDocument(routes, openAiRoutes)
+export const describeApi = (): OpenApiDocument => openApiDocument(routes, openAiRoutes, blobRoutes)
 
 export function openApiDocument(
   control: Routes,
   openAi: Readonly<Record<string, OpenAiRoute>>,
+  blobs: Readonly<Record<string, BlobRoute>> = {},
 ): OpenApiDocument {
   const paths: Record<string, Record<string, OpenApiOperation>> = {}
-  const add = (route: Route | OpenAiRoute, operation: OpenApiOperation): void => {
+  const add = (route: AnyRoute, operation: OpenApiOperation): void => {
     const path = route.path.replace(/:(\w+)/g, '{$1}')
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation }
   }
   for (const [name, route] of Object.entries(openAi)) add(route, describeOpenAiRoute(name, route))
   for (const [name, route] of Object.entries(control)) add(route, describeRoute(name, route))
+  for (const [name, route] of Object.entries(blobs)) add(route, describeBlobRoute(name, route))
   const responses = { Problem: problemResponse(), OpenAiError: openAiErrorResponse() }
   return {
     openapi: '3.1.0',
@@ -83,6 +87,7 @@ const tagDescriptions: Readonly<Record<string, string>> = {
   openai: 'OpenAI’s API, served by the gateway.',
   accounts: 'Money: balances, deposits, statements, earnings.',
   audit: 'What was done, by whom: a chain of hashes.',
+  blobs: 'Files of jobs, by their content.',
   economics: 'What a GPU really earns, and where it should work. For everybody, without a key.',
   'enrolment-tokens': 'How machines become nodes.',
   health: 'Whether the network serves.',
@@ -104,7 +109,7 @@ const tagDescriptions: Readonly<Record<string, string>> = {
 }
 
 /** The first word of a path names its part of the API. */
-const tagOf = (route: Route | OpenAiRoute): string =>
+const tagOf = (route: AnyRoute): string =>
   route.path.startsWith('/v1/') ? 'openai' : (route.path.split('/')[2] ?? '')
 
 function tagsOf(paths: OpenApiDocument['paths']): OpenApiDocument['tags'] {
@@ -155,6 +160,21 @@ function describeOpenAiRoute(operationId: string, route: OpenAiRoute): OpenApiOp
   }
 }
 
+function describeBlobRoute(operationId: string, route: BlobRoute): OpenApiOperation {
+  const parameters = parametersOf('path', route.params)
+  const bytes = (schema: z.ZodType) => ({ 'application/octet-stream': { schema: schemaOf(schema) } })
+  const content = route.takesBytes ? bytes(PackBytes) : route.body && jsonContent(route.body, route.example)
+  return {
+    ...describeCommon(operationId, route),
+    ...(parameters.length > 0 && { parameters }),
+    ...(content && { requestBody: { required: true, content } }),
+    responses: {
+      200: { description: 'Done.', content: route.isBinary ? bytes(route.reply) : jsonContent(route.reply) },
+      default: { $ref: '#/components/responses/Problem' },
+    },
+  }
+}
+
 const scopeSentences: Readonly<Record<string, string>> = {
   public: 'Needs no key.',
   enrolment_token: 'Needs no key: the enrolment token in the body says who may.',
@@ -163,7 +183,7 @@ const scopeSentences: Readonly<Record<string, string>> = {
 
 function describeCommon(
   operationId: string,
-  route: Route | OpenAiRoute,
+  route: AnyRoute,
 ): Omit<OpenApiOperation, 'responses'> {
   const sentence = scopeSentences[route.scope]
   return {

@@ -35,7 +35,10 @@ export function describeValue(issue: z.core.$ZodIssue, path: string, found: unkn
     }
     case 'invalid_union':
       if ('options' in issue && Array.isArray(issue.options)) return notOneOf(path, found, issue.options)
-      return plain(path, found, issue.message)
+      return {
+        code: 'invalid_type',
+        text: `Invalid type for '${path}': ${issue.message}, but got ${nameType(found)} instead.`,
+      }
     default:
       return plain(path, found, issue.message)
   }
@@ -62,7 +65,7 @@ function describeSize(
   { bound, isMaximum }: { bound: number; isMaximum: boolean },
 ): DescribedIssue {
   if (typeof found === 'number') {
-    const type = Number.isInteger(found) && Number.isInteger(bound) ? 'integer' : 'decimal'
+    const type = TAKES_DECIMALS.test(path) ? 'decimal' : 'integer'
     return {
       code: `${type}_${isMaximum ? 'above_max' : 'below_min'}_value`,
       text: `Invalid '${path}': ${type} ${isMaximum ? 'above maximum' : 'below minimum'} value. Expected a value ${isMaximum ? '<=' : '>='} ${bound}, but got ${found} instead.`,
@@ -84,6 +87,9 @@ function describeSize(
   }
 }
 
+/** What is too large or too small there is called a decimal, a whole number too. */
+const TAKES_DECIMALS = /^(temperature|top_p|frequency_penalty|presence_penalty|logit_bias\.|provider\.)/
+
 const expectedNames: Readonly<Record<string, string>> = { int: 'integer', record: 'object' }
 const withArticle = (type: string): string => {
   const name = expectedNames[type] ?? type
@@ -100,6 +106,8 @@ export function nameType(value: unknown): string {
 
 /** A value short enough to repeat in a message. */
 const quote = (value: unknown): string => {
+  // Of any size and depth, which would be written out for nothing.
+  if (typeof value === 'object' && value !== null) return nameType(value)
   const text = JSON.stringify(value) ?? 'nothing'
   return text.length <= 60 ? text : nameType(value)
 }

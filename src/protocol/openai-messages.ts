@@ -44,11 +44,13 @@ export function screenMessages(messages: readonly unknown[]): Problem | null {
   return null
 }
 
+const UNSERVED_PARTS: readonly string[] = ['image_url', 'input_audio', 'audio', 'file']
+
 function screenContent(content: unknown, at: readonly PropertyKey[]): Problem | null {
   if (!Array.isArray(content)) return null
   for (const [index, part] of content.entries()) {
     const type = (part as { type?: unknown } | null)?.type
-    if (typeof type === 'string' && type !== 'text' && type !== 'refusal') {
+    if (typeof type === 'string' && UNSERVED_PARTS.includes(type)) {
       return unsupported(
         [...at, 'content', index],
         `of type '${type}' is not served by this network, only 'text' is.`,

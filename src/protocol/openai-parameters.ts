@@ -98,18 +98,25 @@ export function unsupported(
   })
 }
 
+/** A caller's own names may be in both, of any length. */
+const MESSAGE_LENGTH_MAX = 2_000
+const PARAM_LENGTH_MAX = 200
+
 export const refuse = (
   code: 'invalid_request' | 'unsupported_parameter',
   message: string,
-  details: { param: string | null; code?: string },
-): Problem => new Problem(code, message, { details: { code: 'invalid_value', ...details } })
+  { param, code: reason = 'invalid_value' }: { param: string | null; code?: string },
+): Problem =>
+  new Problem(code, message.slice(0, MESSAGE_LENGTH_MAX), {
+    details: { code: reason, param: param?.slice(0, PARAM_LENGTH_MAX) ?? null },
+  })
 
-function describe(issue: z.core.$ZodIssue, json: object, at: readonly PropertyKey[]): Problem {
-  if (issue.code === 'unrecognized_keys') return unknownNames(issue.keys, [...at, ...issue.path])
-  const path = formatPath([...at, ...issue.path])
-  const found = valueAt(json, issue.path)
-  const isOfNoKind = issue.code === 'invalid_type' || issue.code === 'invalid_union'
-  if (found === undefined && isOfNoKind) {
+function describe(told: z.core.$ZodIssue, json: object, at: readonly PropertyKey[]): Problem {
+  const { issue, path: within } = sharpen(told, json)
+  if (issue.code === 'unrecognized_keys') return unknownNames(issue.keys, [...at, ...within])
+  const path = formatPath([...at, ...within])
+  const found = valueAt(json, within)
+  if (found === undefined) {
     return refuse('invalid_request', `Missing required parameter: '${path}'.`, {
       param: path,
       code: 'missing_required_parameter',
@@ -117,6 +124,28 @@ function describe(issue: z.core.$ZodIssue, json: object, at: readonly PropertyKe
   }
   const { code, text } = describeValue(issue, path, found)
   return refuse('invalid_request', text, { param: path, code })
+}
+
+/** Of a value that may be of several kinds: what is wrong with it as the kind that it is. */
+function sharpen(told: z.core.$ZodIssue, json: object): { issue: z.core.$ZodIssue; path: PropertyKey[] } {
+  let issue = told
+  const path = [...told.path]
+  while (issue.code === 'invalid_union') {
+    const found = valueAt(json, path)
+    const nearest = issue.errors
+      .map(([first]) => first)
+      .find((first) => first && !isOfOtherKind(first, found))
+    if (!nearest) break
+    issue = nearest
+    path.push(...nearest.path)
+  }
+  return { issue, path }
+}
+
+function isOfOtherKind(issue: z.core.$ZodIssue, found: unknown): boolean {
+  if (issue.path.length > 0) return false
+  if (issue.code === 'invalid_value') return !issue.values.some((value) => typeof value === typeof found)
+  return issue.code === 'invalid_type'
 }
 
 const valueAt = (json: unknown, path: readonly PropertyKey[]): unknown =>

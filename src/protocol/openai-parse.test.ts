@@ -29,7 +29,8 @@ test('what OpenAI clients send for plain text is taken', () => {
     chat({ max_tokens: 5, temperature: 0, top_p: 1, seed: 7, stop: ['a', 'b', 'c', 'd'], user: 'u' }),
     chat({ max_completion_tokens: 5, n: 1, store: false, service_tier: 'auto', metadata: { a: 'b' } }),
     chat({ stream: true, stream_options: { include_usage: true }, response_format: { type: 'text' } }),
-    chat({ tools: [], tool_choice: 'auto', parallel_tool_calls: true, logprobs: false, logit_bias: {} }),
+    chat({ tools: [weather], tool_choice: 'auto', parallel_tool_calls: true }),
+    chat({ tool_choice: 'none', logprobs: false, logit_bias: {}, modalities: ['text'] }),
     chat({
       temperature: null,
       stop: null,
@@ -164,7 +165,7 @@ test('tools, formats and probabilities are what an engine is asked for, and noth
   })
   assert.deepEqual(extras({ logprobs: true }), { topLogprobs: 0 })
   for (const nothing of [
-    { tools: [], tool_choice: 'auto' },
+    { tools: null, tool_choice: 'none' },
     { tools: [weather], tool_choice: 'none' },
     { response_format: { type: 'text' } },
     { logprobs: false, top_logprobs: 0 },

@@ -19,7 +19,7 @@ const unservedByChat = {
   audio: isNothing,
   function_call: onlyOf('none', 'auto'),
   functions: isEmpty,
-  modalities: (value) => isNothing(value) || JSON.stringify(value) === '["text"]',
+  modalities: (value) => isNothing(value) || (Array.isArray(value) && value.every((kind) => kind === 'text')),
   moderation: isNothing,
   prediction: isNothing,
   prompt_cache_options: isEmpty,
@@ -98,7 +98,7 @@ const isTokenIds = (value: unknown): boolean =>
 function checkTokensMax(request: ChatCompletionRequest): Problem | null {
   if (isNothing(request.max_tokens) || isNothing(request.max_completion_tokens)) return null
   const message = `Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.`
-  return refuse('invalid_request', message, { param: 'max_tokens' })
+  return refuse('invalid_request', message, { param: 'max_tokens', code: 'invalid_parameter_combination' })
 }
 
 function checkStream(request: ChatCompletionRequest | CompletionRequest): Problem | null {
@@ -122,18 +122,26 @@ function checkLogprobs({ logprobs, top_logprobs }: ChatCompletionRequest): Probl
   return refuse('invalid_request', message, { param: 'top_logprobs' })
 }
 
-function checkToolChoice({ tools, tool_choice }: ChatCompletionRequest): Problem | null {
-  if (isNothing(tool_choice) || tool_choice === 'none' || tool_choice === 'auto') return null
-  if (!tools || tools.length === 0) {
-    const message = `Invalid value for 'tool_choice': 'tool_choice' is only allowed when 'tools' are specified.`
-    return refuse('invalid_request', message, { param: 'tool_choice' })
+function checkToolChoice(request: ChatCompletionRequest): Problem | null {
+  const { tools, tool_choice, parallel_tool_calls } = request
+  if (!tools) {
+    if (!isNothing(tool_choice) && tool_choice !== 'none') return onlyWithTools('tool_choice')
+    return isNothing(parallel_tool_calls) ? null : onlyWithTools('parallel_tool_calls')
   }
   if (typeof tool_choice !== 'object') return null
   const { name } = tool_choice?.function ?? {}
+  if (name === undefined) return null
   if (tools.some((tool) => tool.function.name === name)) return null
   const message = `Invalid value for 'tool_choice': the function '${name}' is not among the 'tools'.`
   return refuse('invalid_request', message, { param: 'tool_choice' })
 }
+
+const onlyWithTools = (param: string): Problem =>
+  refuse(
+    'invalid_request',
+    `Invalid value for '${param}': '${param}' is only allowed when 'tools' are specified.`,
+    { param },
+  )
 
 function checkCount({ n, best_of, stream, prompt }: CompletionRequest): Problem | null {
   const count = n ?? 1

@@ -84,8 +84,8 @@ const wrong: readonly (readonly [problem: Refused, param: string | null, code: s
   [
     message({ content: 5 }),
     'messages[0].content',
-    'invalid_value',
-    "Invalid 'messages[0].content': expected a string or an array of text parts, but got 5.",
+    'invalid_type',
+    "Invalid type for 'messages[0].content': expected one of a string or array of objects, but got an integer instead.",
   ],
   [
     message({ role: 'king' }),
@@ -96,8 +96,8 @@ const wrong: readonly (readonly [problem: Refused, param: string | null, code: s
   [
     chat({ temperature: 3 }),
     'temperature',
-    'integer_above_max_value',
-    "Invalid 'temperature': integer above maximum value. Expected a value <= 2, but got 3 instead.",
+    'decimal_above_max_value',
+    "Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 3 instead.",
   ],
   [
     chat({ temperature: -0.5 }),
@@ -132,8 +132,8 @@ const wrong: readonly (readonly [problem: Refused, param: string | null, code: s
   [
     chat({ stop: ['a', 'b', 'c', 'd', 'e'] }),
     'stop',
-    'invalid_value',
-    'Invalid \'stop\': expected a string or an array of at most 4 strings, none of them empty, but got ["a","b","c","d","e"].',
+    'array_above_max_length',
+    "Invalid 'stop': array too long. Expected an array with maximum length 4, but got an array with length 5 instead.",
   ],
   [
     chat({ n: 0 }),
@@ -198,8 +198,8 @@ const wrong: readonly (readonly [problem: Refused, param: string | null, code: s
   [
     chat({ logit_bias: { 5: 101 } }),
     'logit_bias.5',
-    'integer_above_max_value',
-    "Invalid 'logit_bias.5': integer above maximum value. Expected a value <= 100, but got 101 instead.",
+    'decimal_above_max_value',
+    "Invalid 'logit_bias.5': decimal above maximum value. Expected a value <= 100, but got 101 instead.",
   ],
   [
     chat({ stream_options: {} }),
@@ -216,7 +216,7 @@ const wrong: readonly (readonly [problem: Refused, param: string | null, code: s
   [
     chat({ max_tokens: 5, max_completion_tokens: 5 }),
     'max_tokens',
-    'invalid_value',
+    'invalid_parameter_combination',
     "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.",
   ],
   [
@@ -277,31 +277,31 @@ const wrong: readonly (readonly [problem: Refused, param: string | null, code: s
     chat({ tools: [weather], tool_choice: 'maybe' }),
     'tool_choice',
     'invalid_value',
-    "Invalid 'tool_choice': expected 'none', 'auto', 'required' or {type: 'function', function: {name}}, but got \"maybe\".",
+    "Invalid value for 'tool_choice': 'maybe'. Supported values are: 'none', 'auto', 'required'.",
   ],
   [
     chat(schema({ description: 'x'.repeat(1_000_000) })),
     'tools[0].function.parameters',
     'invalid_function_parameters',
-    "Invalid schema for function 'f': its texts are longer than 120000 characters together.",
+    "Invalid schema for function 'f': in 'tools[0].function.parameters', its texts are longer than 120000 characters together.",
   ],
   [
     chat(schema(deep(65))),
     'tools[0].function.parameters',
     'invalid_function_parameters',
-    "Invalid schema for function 'f': it is nested more than 64 levels deep.",
+    "Invalid schema for function 'f': in 'tools[0].function.parameters', it is nested more than 64 levels deep.",
   ],
   [
     chat(schema({ properties: many(5_001) })),
     'tools[0].function.parameters',
     'invalid_function_parameters',
-    "Invalid schema for function 'f': it has more than 5000 properties.",
+    "Invalid schema for function 'f': in 'tools[0].function.parameters', it has more than 5000 properties.",
   ],
   [
     chat(schema({ enum: Array(1_001).fill(1) })),
     'tools[0].function.parameters',
     'invalid_function_parameters',
-    "Invalid schema for function 'f': it has more than 1000 enum values.",
+    "Invalid schema for function 'f': in 'tools[0].function.parameters', it has more than 1000 enum values.",
   ],
   [
     chat(schema([])),

@@ -24,6 +24,10 @@ export const TokenUsage = z
     prompt_tokens: z.int().nonnegative(),
     completion_tokens: z.int().nonnegative(),
     total_tokens: z.int().nonnegative(),
+    prompt_tokens_details: z
+      .object({ cached_tokens: z.int().nonnegative() })
+      .optional()
+      .describe('What of the prompt the node had read before; absent where its engine does not tell.'),
   })
   .meta({ id: 'TokenUsage' })
 export type TokenUsage = z.output<typeof TokenUsage>
@@ -169,7 +173,7 @@ export const Model = z
         cached_prompt_nano_usd_per_million: z
           .string()
           .describe(
-            'Of input that the node has read before. It costs the same as other input: nodes do not tell it apart yet.',
+            'Of input that the node has read before, as `usage` tells it. The same as other input where no price of its own is set.',
           ),
         completion_nano_usd_per_million: z.string(),
         prompt_nano_usd_per_million_max: z.string(),

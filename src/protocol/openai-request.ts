@@ -18,12 +18,7 @@ const generation = {
   temperature: z.number().min(0).max(2).nullish(),
   top_p: z.number().min(0).max(1).nullish(),
   seed: z.int().nullish().describe('The same seed on the same node and model gives the same text.'),
-  stop: z
-    .union(
-      [Stop, z.array(Stop).max(4)],
-      'expected a string or an array of at most 4 strings, none of them empty',
-    )
-    .nullish(),
+  stop: z.union([Stop, z.array(Stop).max(4)], 'expected one of a string or array of strings').nullish(),
   frequency_penalty: z.number().min(-2).max(2).nullish(),
   presence_penalty: z.number().min(-2).max(2).nullish(),
   stream: z.boolean().nullish(),
@@ -37,16 +32,16 @@ const generation = {
   provider: ProviderPreferences.nullish(),
 }
 
-const TextPart = z.object({ type: z.literal('text'), text: z.string() })
-const RefusalPart = z.object({ type: z.literal('refusal'), refusal: z.string() })
+const TextPart = z.strictObject({ type: z.literal('text'), text: z.string() })
+const RefusalPart = z.strictObject({ type: z.literal('refusal'), refusal: z.string() })
 
 export const ChatMessage = z
   .object({
     role: z.enum(['system', 'developer', 'user', 'assistant', 'tool']),
     content: z
       .union(
-        [z.string(), z.array(z.union([TextPart, RefusalPart])).min(1)],
-        'expected a string or an array of text parts',
+        [z.string(), z.array(z.discriminatedUnion('type', [TextPart, RefusalPart])).min(1)],
+        'expected one of a string or array of objects',
       )
       .nullish()
       .describe('Only a message of the assistant with `tool_calls` may be without.'),
@@ -75,7 +70,7 @@ export const ChatCompletionRequest = z
       .describe(
         '`priority` goes before, `flex` behind everything else while nodes are busy; the others are the same. No tier has a price of its own.',
       ),
-    tools: z.array(Tool).max(TOOLS_MAX).nullish(),
+    tools: z.array(Tool).min(1).max(TOOLS_MAX).nullish(),
     tool_choice: ToolChoice.nullish(),
     parallel_tool_calls: z.boolean().nullish().describe('False: at most one call in an answer.'),
     response_format: ResponseFormat.nullish(),
@@ -93,7 +88,7 @@ export const CompletionRequest = z
     prompt: z
       .union(
         [z.string(), z.array(z.string()).min(1).max(CHOICES_MAX)],
-        'expected a string or an array of strings',
+        'expected one of a string or array of strings',
       )
       .describe('One text or several; each gets `n` answers.'),
     max_tokens: TokensMax.nullish().describe('16 unless given.'),
@@ -112,7 +107,7 @@ export const EmbeddingRequest = z
     model: Model,
     input: z.union(
       [EmbeddingText, z.array(EmbeddingText).min(1).max(2_048)],
-      'expected a string or an array of 1 to 2048 strings, none of them empty',
+      'expected one of a string or array of strings',
     ),
     encoding_format: z.enum(['float', 'base64']).nullish(),
     provider: ProviderPreferences.nullish(),

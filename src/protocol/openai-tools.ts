@@ -27,7 +27,7 @@ export const ToolChoice = z.union(
     z.enum(['none', 'auto', 'required']),
     z.strictObject({ type: z.literal('function'), function: z.strictObject({ name: z.string().min(1) }) }),
   ],
-  "expected 'none', 'auto', 'required' or {type: 'function', function: {name}}",
+  'expected one of a string or object',
 )
 
 export const ResponseFormat = z.discriminatedUnion('type', [

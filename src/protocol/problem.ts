@@ -48,6 +48,7 @@ export const problemKinds = {
   unavailable: kind(503, true, 'server_error'),
   node_timeout: kind(504, true, 'server_error'),
   disk_full: kind(507, true, 'server_error'),
+  storage_limited: kind(507, false, 'insufficient_quota'),
 
   network_unreachable: kind(503, true, 'server_error'),
   network_timeout: kind(504, true, 'server_error'),

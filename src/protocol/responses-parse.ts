@@ -50,7 +50,10 @@ export function parseResponseRequest(json: unknown): ParsedRequest<ResponseAsk> 
     unserved,
     screen: (members) => screenTools(members['tools']),
     check: (request) =>
-      checkToolChoice(request) ?? checkLogprobs(request) ?? checkSchemas(schemasOf(request)),
+      checkStream(request) ??
+      checkToolChoice(request) ??
+      checkLogprobs(request) ??
+      checkSchemas(schemasOf(request)),
   })
   if (parsed instanceof Problem) return parsed
   const items = readItems(parsed.ok.input)
@@ -58,7 +61,20 @@ export function parseResponseRequest(json: unknown): ParsedRequest<ResponseAsk> 
   return checkCalls(items) ?? { ok: { request: parsed.ok, items } }
 }
 
+/** By another name, or in another place, than in the chat API. */
+const moved: Readonly<Record<string, string>> = {
+  max_tokens: 'max_output_tokens',
+  max_completion_tokens: 'max_output_tokens',
+  messages: 'input',
+  response_format: 'text.format',
+}
+
 function screenState(members: Readonly<Record<string, unknown>>): Problem | null {
+  for (const [name, newName] of Object.entries(moved)) {
+    if (!isNothing(members[name])) {
+      return unsupported([name], `is '${newName}' in the Responses API. Try again with the new parameter.`)
+    }
+  }
   for (const [name, reason] of Object.entries(reasons)) {
     const value = members[name]
     if (!isNothing(value) && value !== false) return unsupported([name], reason)
@@ -77,6 +93,12 @@ function screenTools(tools: unknown): Problem | null {
     )
   }
   return null
+}
+
+function checkStream({ stream, stream_options }: ResponseRequest): Problem | null {
+  if (isNothing(stream_options) || stream === true) return null
+  const message = `The 'stream_options' parameter is only allowed when 'stream' is enabled.`
+  return refuse('invalid_request', message, { param: 'stream_options' })
 }
 
 function checkToolChoice({ tools, tool_choice }: ResponseRequest): Problem | null {
@@ -161,13 +183,13 @@ function checkCalls(items: readonly InputItem[]): Problem | null {
   for (const item of items) {
     if (item.type === 'function_call') open.add(item.call_id)
     else if (item.type === 'function_call_output' && !open.delete(item.call_id)) {
-      const message = `No tool call found for function call output with call_id ${item.call_id}.`
+      const message = `No tool call found in 'input' for function call output with call_id ${item.call_id}.`
       return refuse('invalid_request', message, { param: 'input' })
     }
   }
   const [unanswered] = open
   if (unanswered === undefined) return null
-  return refuse('invalid_request', `No tool output found for function call ${unanswered}.`, {
+  return refuse('invalid_request', `No tool output found in 'input' for function call ${unanswered}.`, {
     param: 'input',
   })
 }

@@ -7,7 +7,7 @@ const TextPart = z.object({ type: z.enum(['input_text', 'output_text']), text: z
 const RefusalPart = z.object({ type: z.literal('refusal'), refusal: z.string() })
 const Content = z.union(
   [z.string(), z.array(z.union([TextPart, RefusalPart])).min(1)],
-  'expected a string or an array of text parts',
+  'expected one of a string or array of objects',
 )
 
 /** What replies carry and what has no meaning when it is sent back. */
@@ -64,7 +64,7 @@ export const ResponseRequest = z
   .object({
     model: z.string().min(1).max(200).describe('An id that `GET /v1/models` lists.'),
     input: z
-      .union([z.string(), z.array(z.unknown()).min(1)], 'expected a string or an array of items')
+      .union([z.string(), z.array(z.unknown()).min(1)], 'expected one of a string or array of objects')
       .describe('A text of the user, or messages, calls of functions and their outputs.'),
     instructions: z.string().nullish().describe('Said by the system before everything else.'),
     max_output_tokens: z.int().positive().max(10_000_000).nullish(),
@@ -83,7 +83,7 @@ export const ResponseRequest = z
           z.enum(['none', 'auto', 'required']),
           z.strictObject({ type: z.literal('function'), name: z.string().min(1) }),
         ],
-        "expected 'none', 'auto', 'required' or {type: 'function', name}",
+        'expected one of a string or object',
       )
       .nullish(),
     parallel_tool_calls: z.boolean().nullish(),

@@ -8,7 +8,7 @@ const tokens = {
   promptTokens: z.int().nonnegative(),
   completionTokens: z.int().nonnegative(),
   cost: NanoUsd.describe('What the caller paid.'),
-  fee: NanoUsd.describe('The network’s part of the cost.'),
+  fee: NanoUsd.describe('The network’s part of the cost, less what it paid nodes that raced and lost.'),
 }
 
 export const UsageLine = z

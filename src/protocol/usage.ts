@@ -12,6 +12,10 @@ export const UsagePart = z.object({
   completionTokens: z.int().nonnegative(),
   promptPerMillion: NanoUsd,
   completionPerMillion: NanoUsd,
+  /** Of the prompt's tokens, those that the node had read before, as it says; absent where it says none. */
+  cachedPromptTokens: z.int().nonnegative().optional(),
+  /** What those cost, never more than others; absent: as much as others. */
+  cachedPerMillion: NanoUsd.optional(),
 })
 export type UsagePart = z.output<typeof UsagePart>
 
@@ -28,6 +32,11 @@ export const UsageRecord = z.object({
   kind: z.enum(['chat', 'completion', 'embedding']),
   outcome: RequestOutcome,
   parts: z.array(UsagePart),
+  /**
+   * Nodes without fault that read the prompt and were stopped because another delivered first. The network pays them for
+   * that out of its fee; the caller pays them nothing.
+   */
+  losers: z.array(UsagePart).optional(),
   startedAtMs: z.int(),
   /** From arrival to the first token; `null` when there was none. */
   firstTokenMs: z.int().nullable(),

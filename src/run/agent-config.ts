@@ -20,6 +20,7 @@ export const AgentConfig = z.object({
   region: Region.nullable(),
   /** Taken off the ask for work of batches, in hundredths of a percent; null takes none of it. */
   batchDiscountBps: z.int().min(0).max(10_000).nullable(),
+  cachedDiscountBps: z.int().min(0).max(10_000).optional(),
   engine: z.discriminatedUnion('kind', [
     /** It serves what the network places on it alone. */
     z.object({ kind: z.literal('none') }),

@@ -26,6 +26,7 @@ import { keepNetworkKey } from './network-key.ts'
 import { openAlerts } from './open-alerts.ts'
 import { createReach } from './reach.ts'
 import { serveBatches } from './serve-batches.ts'
+import { type ServedBlobs, serveBlobs } from './serve-blobs.ts'
 import { openCounters } from './tokenizers.ts'
 
 export interface CellReady {
@@ -78,6 +79,7 @@ const STANDBY_TOLD_AFTER_MS = 1_000
 interface Opened {
   front?: Front
   batches?: Batches
+  blobs?: ServedBlobs
   gateway?: Gateway
   half?: CoordinatorHalf
   alerts?: { close(): void }
@@ -97,6 +99,7 @@ export function openCell(parts: CellParts, config: CellConfig): Cell {
       if (!opened.service) await opened.standby?.close()
       else await ready.catch(() => undefined)
       await opened.front?.close(graceMs)
+      opened.blobs?.close()
       await opened.batches?.close()
       await opened.gateway?.close()
       opened.half?.stop()
@@ -133,6 +136,7 @@ async function openWhole(parts: CellParts, config: CellConfig, opened: Opened): 
   const front = await reach.open(gateway)
   opened.front = front
   opened.batches = await serveBatches(parts, config, { gateway, front })
+  opened.blobs = serveBlobs(host, { ...config, keySecret }, { gateway, front })
   const live = { processId: parts.processId, requestsOpen: gateway.requestsOpen }
   const { models } = opened.service
   const ordered = opened.standby?.ordered() ?? null
@@ -200,6 +204,8 @@ async function openGatewayAlone(parts: CellParts, config: CellConfig, opened: Op
   opened.front = front
   opened.batches = await serveBatches(parts, config, { gateway, front })
   if (config.worker) await front.joinWorkers(config.worker)
+  // Several processes on one port would each know a part of the files.
+  else opened.blobs = serveBlobs(host, { ...config, keySecret: needKeySecret(host) }, { gateway, front })
   const { leaderUrl } = gateway.directory
   front.serveApi(leaderProxy({ clock: host.clock, network: host.network, leaderUrl, guard: reach.names() }))
   return readyAt(front, null)

@@ -24,6 +24,7 @@ export interface EngineFlags {
   readonly region?: Region
   readonly batch: boolean
   readonly batchDiscount: number
+  readonly cachedDiscount: number
 }
 
 const GUIDE = 'models/guide/guide.gguf'
@@ -60,7 +61,7 @@ export function engineOptions(rootFolder: string): Option[] {
     ),
     new Option(
       '--backstop-price <usd>',
-      'with --upstream: serve only what no other node can, at this price per million tokens of prompt and answer, such as 0.15,0.60',
+      'with --upstream: serve only what no other node can, at this price per million tokens of prompt and answer, such as 0.15,0.60; a third is for cached prompt tokens',
     ).argParser(parseBackstop),
     new Option(
       '--batch-discount <percent>',
@@ -69,6 +70,12 @@ export function engineOptions(rootFolder: string): Option[] {
       .argParser(parsePercent)
       .default(batchLimits.discountBpsMin / 100),
     new Option('--no-batch', 'take no work of batches'),
+    new Option(
+      '--cached-discount <percent>',
+      'what is taken off the ask for prompt tokens that the engine had read before',
+    )
+      .argParser(parsePercent)
+      .default(0),
     new Option('--region <region>', 'where this machine stands, for callers who ask: de, us-east').argParser(
       parseRegion,
     ),
@@ -94,10 +101,15 @@ function parseCount(text: string): number {
 }
 
 function parseBackstop(text: string): BackstopPrice {
-  const [prompt, completion, ...more] = text.split(',')
+  const [prompt, completion, cached, ...more] = text.split(',')
   if (prompt === undefined || completion === undefined || more.length > 0)
     throw new InvalidArgumentError('Expected two prices in US dollars, of prompt and answer: 0.15,0.60.')
-  return { promptPerMillion: usd(prompt), completionPerMillion: usd(completion) }
+  const price = { promptPerMillion: usd(prompt), completionPerMillion: usd(completion) }
+  if (cached === undefined) return price
+  const cachedPerMillion = usd(cached)
+  if (cachedPerMillion > price.promptPerMillion)
+    throw new InvalidArgumentError('Cached prompt tokens may cost no more than others.')
+  return { ...price, cachedPerMillion }
 }
 
 function parseRegion(text: string): Region {

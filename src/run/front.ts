@@ -1,5 +1,6 @@
 /** Where a process of the network is reached: its public door, and where needed a plain one for this machine. */
 import type { BatchApi } from '#gateway/batches/batch-api.ts'
+import type { BlobApi } from '#gateway/blobs/blob-api.ts'
 import type { Gateway } from '#gateway/gateway.ts'
 import { createIdempotentReplies } from '#gateway/idempotent-replies.ts'
 import { serveOpenAi } from '#gateway/openai-http.ts'
@@ -31,6 +32,8 @@ export interface Front {
   serveApi(fetch: FetchHandler): void
   /** From now on files and batches are served. */
   serveBatches(api: BatchApi): void
+  /** From now on files of jobs are served. */
+  serveBlobs(api: BlobApi): void
   /** From now on calls go to other workers of this machine, and come from them. */
   joinWorkers(worker: NonNullable<CellConfig['worker']>): Promise<void>
   close(graceMs: number): Promise<void>
@@ -94,6 +97,9 @@ export async function openFront(
     serveBatches(api) {
       door.batches = api
     },
+    serveBlobs(api) {
+      door.blobs = api
+    },
     async joinWorkers(worker) {
       assert(gateway, 'workers are gateways')
       workers = await openWorkerDoor(host, worker, { gateway, handlers: door.handlers })
@@ -110,6 +116,7 @@ interface Door {
   origin: string
   api: FetchHandler | null
   batches: BatchApi | null
+  blobs: BlobApi | null
   peers: PeerCalls | null
   readonly handlers: ServerHandlers
 }
@@ -140,6 +147,12 @@ function createDoor(
       if (judged === null) return telemetry.metrics.serve(exchange)
       return respondProblem(exchange, typeof judged === 'string' ? forbiddenOrigin(judged) : judged)
     }
+    if (door.blobs && exchange.target.startsWith('/api/blobs')) {
+      // Pages of other origins have no business with files.
+      const judged = guard.judgeCall(exchange.headers)
+      if (judged !== null) return respondProblem(exchange, typeof judged === 'string' ? forbiddenOrigin(judged) : judged)
+      if (door.blobs.serve(exchange)) return
+    }
     if (door.api === null) return exchange.abort()
     const options = { bytesMax: CONTROL_BODY_BYTES_MAX, origin: door.origin, log }
     serveFetch(exchange, door.api, options)
@@ -148,6 +161,7 @@ function createDoor(
     origin: 'http://localhost',
     api: null,
     batches: null,
+    blobs: null,
     peers: null,
     handlers: {
       onExchange,
@@ -162,7 +176,7 @@ function createDoor(
 }
 
 const forbiddenOrigin = (origin: string): Problem =>
-  new Problem('forbidden_origin', `Pages of ${origin} may not read metrics.`)
+  new Problem('forbidden_origin', `Pages of ${origin} may not call this.`)
 
 /** The first name that others could type: no pattern, and no address of this machine alone. */
 const certifiedName = ([newest]: readonly CertificateFacts[]): string | undefined =>

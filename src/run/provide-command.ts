@@ -97,6 +97,7 @@ async function runProvide(
         askPerGpuHour: firstAsk(options),
         region: options.region ?? null,
         batchDiscountBps: batchDiscountOf(options),
+        cachedDiscountBps: Math.round(options.cachedDiscount * 100),
         ...(await settleServing(context, options, enginesOf(context, options))),
         energy: energyOf(options, null),
         metricsPort: options.metricsPort ?? null,

@@ -137,6 +137,7 @@ async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartPart
     network,
     ...placeOf(config),
     batchDiscountBps: config.batchDiscountBps,
+    ...(config.cachedDiscountBps && { cachedDiscountBps: config.cachedDiscountBps }),
   }
   const hosting = config.hosting && openHosting(config.hosting, { host, machine, folder: config.folder })
   const speedOf = (modelId: string): ModelSpeed =>

@@ -48,10 +48,10 @@ export function watchEngine<Watched extends Engine>(
     }
     const traced = span ? { ...request, traceparent: formatTraceparent(span.context) } : request
     const run = engine.start(traced, {
-      onStarted(promptTokens) {
+      onStarted(promptTokens, cachedPromptTokens) {
         prompt.add(promptTokens)
         span?.set({ 'gen_ai.usage.input_tokens': promptTokens })
-        sink.onStarted(promptTokens)
+        sink.onStarted(promptTokens, cachedPromptTokens)
       },
       onDelta(delta) {
         if (!hasBegun) {

@@ -4,6 +4,7 @@ import { assert } from '#kernel/assert.ts'
 
 type Captured = Extract<CoordinatorEvent, { type: 'ledger.captured' }>
 type Recorded = Extract<CoordinatorEvent, { type: 'usage.recorded' }>
+type Part = Recorded['record']['parts'][number]
 
 const BPS = 10_000n
 const TOKENS_PER_PRICE = 1_000_000n
@@ -15,17 +16,36 @@ export function checkBills(events: readonly CoordinatorEvent[], feeBps: bigint):
   for (const event of events) if (event.type === 'usage.recorded') checkBill(event, captured, feeBps)
 }
 
+/** What one node's work costs, worked out token by token of each kind. */
+function dueTo(part: Part, requestId: string): bigint {
+  const { promptTokens, completionTokens, cachedPromptTokens = 0, promptPerMillion } = part
+  const { cachedPerMillion = promptPerMillion, completionPerMillion } = part
+  assert(cachedPromptTokens <= promptTokens, `${requestId} has more cached tokens than tokens`)
+  assert(cachedPerMillion <= promptPerMillion, `${requestId} pays more for cached tokens than for others`)
+  const exact =
+    BigInt(promptTokens - cachedPromptTokens) * promptPerMillion +
+    BigInt(cachedPromptTokens) * cachedPerMillion +
+    BigInt(completionTokens) * completionPerMillion
+  return exact / TOKENS_PER_PRICE + (exact % TOKENS_PER_PRICE > 0n ? 1n : 0n)
+}
+
 function checkBill(event: Recorded, captured: ReadonlyMap<string, Captured>, feeBps: bigint): void {
   const { record, cost, fee, transferId } = event
   let due = 0n
   let feeDue = 0n
   for (const part of record.parts) {
-    const exact =
-      BigInt(part.promptTokens) * part.promptPerMillion +
-      BigInt(part.completionTokens) * part.completionPerMillion
-    const rounded = exact / TOKENS_PER_PRICE + (exact % TOKENS_PER_PRICE > 0n ? 1n : 0n)
+    const rounded = dueTo(part, record.requestId)
     due += rounded
     feeDue += (rounded * feeBps) / BPS
+  }
+  for (const loser of record.losers ?? []) {
+    assert(loser.completionTokens === 0, `${record.requestId} pays ${loser.nodeId} for an answer that lost`)
+    assert(
+      record.parts.some(({ promptTokens }) => loser.promptTokens <= promptTokens),
+      `${record.requestId} pays ${loser.nodeId} for more of a prompt than anybody read`,
+    )
+    const owed = dueTo(loser, record.requestId)
+    feeDue -= owed < feeDue ? owed : feeDue
   }
   assert(record.outcome !== 'failed' || due === 0n, `${record.requestId} failed, and yet costs ${due}`)
   assert(

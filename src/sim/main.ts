@@ -1,11 +1,14 @@
 /** `npm run sim`: runs seeds and prints how to replay the first one that fails. */
 import { parseArgs } from 'node:util'
 import { HOUR_MS, MINUTE_MS } from '#kernel/time.ts'
+import { runFarmSeeds } from './farm-seeds.ts'
 import { administersIn, isMoodyIn, type SimPlan } from './sim-plan.ts'
 import { simulate } from './simulate.ts'
 
 const usage = `Usage: npm run sim -- [--seeds N] [--from S] [--twice] [--nodes N] [--minutes M] [--verbose]
+       npm run sim -- --farm [--seeds N] [--from S] [--twice] [--verbose]
 
+  --farm        render farms: the job engine among nodes that crash, freeze, straggle and lie
   --seeds N     how many seeds to run (500)
   --from S      the first of them (1)
   --twice       runs each seed twice and compares the digests
@@ -21,6 +24,7 @@ const { values } = parseArgs({
     nodes: { type: 'string' },
     minutes: { type: 'string' },
     verbose: { type: 'boolean', default: false },
+    farm: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 })
@@ -28,6 +32,16 @@ const [seeds, from] = [Number(values.seeds), Number(values.from)]
 if (values.help || !(seeds > 0) || !Number.isSafeInteger(from)) {
   console.log(usage)
   process.exit(values.help ? 0 : 2)
+}
+if (values.farm) {
+  const sums = await runFarmSeeds({
+    from,
+    seeds,
+    isTwice: values.twice,
+    onRun: (run) => values.verbose && console.log(JSON.stringify(run)),
+  })
+  console.log(`${seeds} seeds passed: ${JSON.stringify(sums)}`)
+  process.exit(0)
 }
 const override: Partial<SimPlan> = {
   ...(values.nodes ? { nodes: Number(values.nodes) } : {}),

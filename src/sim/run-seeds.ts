@@ -40,5 +40,7 @@ function checkReach(runs: readonly SimRun[]): void {
   assert(sum(({ calls }) => calls['refused 402'] ?? 0) > 0, 'no balance ran dry')
   assert(sum(({ gateways }) => gateways.hedgesWon) > 0, 'no second try was quicker')
   assert(sum(({ gateways }) => gateways.hedged - gateways.hedgesWon) > 0, 'no second try was in vain')
+  assert(sum(({ losersPaid }) => losersPaid) > 0, 'no node was paid for a prompt that it read in vain')
+  assert(sum(({ cachedTokens }) => cachedTokens) > 0, 'no token cost less for having been read before')
   assert(sum(({ gateways }) => gateways.ejected) > 0, 'no node was put out')
 }

@@ -17,6 +17,9 @@ export interface SimSummary {
   readonly entries: number
   readonly usageRecords: number
   readonly losses: bigint
+  /** Nodes that were paid for a prompt whose answer another gave, and tokens that cost less for being known. */
+  readonly losersPaid: number
+  readonly cachedTokens: number
 }
 
 /** The checks at the end, when everything is healed and quiet. */
@@ -96,7 +99,19 @@ export async function checkEnd(
     assert(inLedger, `the outcome of ${requestId} never reached the ledger`)
     assert(toCanonical(inLedger) === toCanonical(record), `${requestId} is in the ledger as it was metered`)
   }
-  return { entries: entries.length, usageRecords: billed.size, losses }
+  const records = [...billed.values()]
+  const parts = records.flatMap((record) => record.parts)
+  return {
+    entries: entries.length,
+    usageRecords: billed.size,
+    losses,
+    losersPaid: records.reduce((sum, { losers = [] }) => sum + losers.length, 0),
+    cachedTokens: parts.reduce(
+      (sum, { cachedPerMillion, cachedPromptTokens = 0 }) =>
+        sum + (cachedPerMillion === undefined ? 0 : cachedPromptTokens),
+      0,
+    ),
+  }
 }
 
 function checkResult(result: ClientResult, billed: ReadonlyMap<string, UsageRecord>): void {

@@ -109,12 +109,17 @@ export function createSimEngine(
     }
     open.add(run)
 
+    /** A part of it may have been read before: which part, its text decides. */
+    const promptTokens = promptTokensOf(prompt)
+    const cachedPromptTokens = promptTokens - Math.ceil((promptTokens * (1 + (hashOf(prompt) % 4))) / 4)
+    function begin(): void {
+      if (isOver || isDown || isStarted) return
+      isStarted = true
+      sink.onStarted(promptTokens, cachedPromptTokens)
+    }
     function step(): void {
       if (isOver || isPaused) return
-      if (!isStarted) {
-        isStarted = true
-        sink.onStarted(promptTokensOf(prompt))
-      }
+      begin()
       const end = Math.min(position + TOKENS_PER_DELTA, answer.tokenIds.length)
       const tokenIds = answer.tokenIds.slice(position, end)
       const text = answer.texts.slice(position, end).join('')
@@ -126,7 +131,8 @@ export function createSimEngine(
       const { finishReason } = answer
       sink.onEnd({
         finishReason,
-        promptTokens: promptTokensOf(prompt),
+        promptTokens,
+        cachedPromptTokens,
         completionTokens: position - resumed.length,
       })
     }
@@ -137,6 +143,8 @@ export function createSimEngine(
     const { moods, prefillMs } = options
     const isLate = moods !== undefined && hashOf(`${moods.name} ${prompt}`) % 100 < moods.latePercent
     const isSick = moods !== undefined && hashOf(`sick ${moods.name} ${prompt}`) % 100 < moods.sickPercent
+    // It is told when its reading begins, well before it ends: who is stopped meanwhile has worked.
+    clock.after((prefillMs * faults.slowness) / 4, begin)
     clock.after(prefillMs * faults.slowness * (isLate ? LATE_TIMES : 1), () => {
       if ((isDown || isSick) && !isOver) run.fail(new Problem('engine_failed', 'The engine is down.'))
       else step()

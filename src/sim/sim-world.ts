@@ -287,7 +287,8 @@ export class SimWorld {
       agentVersion: 'sim',
       pin: { fingerprint: fingerprintOf(simCrypto, NETWORK_KEYS.publicKeyHex), allowsUnproven: false },
       askPerGpuHour: BigInt((50_000_000 + slot.index * 1_000_000) * (this.plan.askFactor ?? 1)),
-      capability: machine,
+      // Some owners ask less for what their engines have read before.
+      capability: { ...machine, cachedDiscountBps: (slot.index % 3) * 2_500 },
       speedOf: () => ({
         prefillTokensPerSecond: decode * 10,
         decodeTokensPerSecond: decode * 4,

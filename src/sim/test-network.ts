@@ -6,13 +6,13 @@ import type { RequestRun } from '#gateway/request-run.ts'
 import type { RunRequest, RunResult, RunSink } from '#gateway/run-request.ts'
 import { assert } from '#kernel/assert.ts'
 import type { NanoUsd } from '#kernel/money.ts'
-import { consumerAccount } from '#ledger/ledger.ts'
+import { consumerAccount, NETWORK_FEES, providerAccount } from '#ledger/ledger.ts'
 import type { ModelCapability } from '#protocol/capability.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
 import { connectScriptedAgent, type ScriptedAgent } from './scripted-agent.ts'
 import { simCrypto } from './sim-host.ts'
-import { createTestWorld, foundCell, PAYER, type TestMachine, type TestWorld } from './test-world.ts'
+import { createTestWorld, foundCell, PAYER, PROVIDER, type TestMachine, type TestWorld } from './test-world.ts'
 
 export const API_KEY = 'sk-shoal-test-key'
 const KEY_SECRET = 'test'
@@ -42,6 +42,10 @@ export interface TestNetwork {
   ask(part?: Partial<RunRequest>): TestCall
   /** The payer's money: what is available and what is held. */
   money(): { available: NanoUsd; held: NanoUsd }
+  /** What the nodes' owner has. */
+  earned(): NanoUsd
+  /** What the network has taken. */
+  fees(): NanoUsd
 }
 
 export async function createTestNetwork(
@@ -107,6 +111,8 @@ export async function createTestNetwork(
       return agent
     },
     ask: (part = {}) => ask(gateway, `req_${++asked}`, part),
+    earned: () => service.coordinator.state.ledger.accounts.get(providerAccount(PROVIDER))?.available ?? 0n,
+    fees: () => service.coordinator.state.ledger.accounts.get(NETWORK_FEES)?.available ?? 0n,
     money() {
       const account = service.coordinator.state.ledger.accounts.get(consumerAccount(PAYER))
       return { available: account?.available ?? 0n, held: account?.held ?? 0n }

@@ -85,9 +85,9 @@ export function meterEngine(
     }
     running.add(job)
     const run = engine.start(request, {
-      onStarted(promptTokens) {
+      onStarted(promptTokens, cachedPromptTokens) {
         job.promptTokens = promptTokens
-        sink.onStarted(promptTokens)
+        sink.onStarted(promptTokens, cachedPromptTokens)
       },
       onDelta(delta) {
         job.completionTokens += delta.tokenCount

@@ -38,7 +38,7 @@ export function createHostedEngine(parts: HostedEngineParts): Engine {
     const run = own.start(
       { ...request, model: engineModelOf(entry.wanted) },
       {
-        onStarted: (promptTokens) => sink.onStarted(promptTokens),
+        onStarted: (...counted) => sink.onStarted(...counted),
         onDelta: (delta) => sink.onDelta(delta),
         onEmbedding: (vectors) => sink.onEmbedding(vectors),
         onEnd(end) {

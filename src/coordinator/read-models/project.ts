@@ -310,6 +310,7 @@ function usageRow(event: UsageEvent, at: { sequence: number; line: number; atMs:
   const { record } = event
   let promptTokens = 0n
   let completionTokens = 0n
+  const paid = [...record.parts, ...(record.losers ?? [])]
   for (const part of record.parts) {
     promptTokens += BigInt(part.promptTokens)
     completionTokens += BigInt(part.completionTokens)
@@ -325,7 +326,7 @@ function usageRow(event: UsageEvent, at: { sequence: number; line: number; atMs:
     model: storable(record.model),
     kind: record.kind,
     outcome: record.outcome,
-    node_ids: JSON.stringify([...new Set(record.parts.map((part) => storable(part.nodeId)))]),
+    node_ids: JSON.stringify([...new Set(paid.map((part) => storable(part.nodeId)))]),
     prompt_tokens: promptTokens.toString(),
     completion_tokens: completionTokens.toString(),
     cost: event.cost.toString(),

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { EngineMessage } from '#protocol/engine-request.ts'
 import { Problem } from '#protocol/problem.ts'
 import { createChatTemplate } from './chat-template.ts'
-import { TINY_CHAT_TEMPLATE } from './tiny-gguf.ts'
+import { TINY_CHAT_TEMPLATE } from './tiny-gguf-head.ts'
 
 const user = (content: string): EngineMessage => ({ role: 'user', content })
 const assistant = (content: string): EngineMessage => ({ role: 'assistant', content })

@@ -42,11 +42,15 @@ export function createEmbedder(options: {
 }
 
 function checkLength(tokens: number, contextTokens: number): void {
-  if (tokens === 0) throw new Problem('invalid_request', 'An input is empty. Send at least one character.')
+  const details = { param: 'input' }
+  if (tokens === 0) {
+    throw new Problem('invalid_request', `An 'input' is empty. Send at least one character.`, { details })
+  }
   if (tokens < contextTokens) return
   throw new Problem(
     'context_length_exceeded',
-    `This model embeds at most ${contextTokens - 1} tokens at once, but an input has ${tokens}. Split it.`,
+    `This model embeds at most ${contextTokens - 1} tokens at once, but an 'input' has ${tokens}. Split it.`,
+    { details },
   )
 }
 

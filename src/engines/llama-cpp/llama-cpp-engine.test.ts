@@ -162,7 +162,7 @@ test('a frequency penalty makes repeated tokens rarer', async () => {
 test('a prompt that fills the context is refused with both numbers', async () => {
   const { problem } = await finishRun(shared.engine, completion('a'.repeat(5000)))
   assert.equal(problem?.code, 'context_length_exceeded')
-  assert.match(problem.message, /maximum context length is 2048 tokens, but your prompt has 5001/)
+  assert.match(problem.message, /maximum context length is 2048 tokens, but your 'messages' resulted in 5001/)
 })
 
 test('a generation ends with the context, whatever its maximum', async () => {

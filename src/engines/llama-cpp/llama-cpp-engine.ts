@@ -233,14 +233,14 @@ class LlamaCppEngine implements SupervisedEngine {
       const { text, tokenIds, detail } = event
       sink.onDelta({ text, tokenIds, tokenCount: tokenIds.length, ...(detail && { detail }) })
     } else if (event.kind === 'started') {
-      sink.onStarted(event.promptTokens)
+      sink.onStarted(event.promptTokens, event.cachedPromptTokens)
     } else if (event.kind === 'embedding') {
       sink.onEmbedding(event.vectors)
     } else if (event.kind === 'problem') {
       this.#settle(event.run, () => sink.onProblem(toProblem(event.problem)))
     } else {
-      const { finishReason, promptTokens, completionTokens } = event
-      this.#settle(event.run, () => sink.onEnd({ finishReason, promptTokens, completionTokens }))
+      const { kind: _kind, run, ...end } = event
+      this.#settle(run, () => sink.onEnd(end))
     }
   }
 

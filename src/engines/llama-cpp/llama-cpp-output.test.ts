@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import type { EngineRequest, EngineTools, OutputFormat } from '#protocol/engine-request.ts'
 import { chat, completion, type FinishedRun, finishRun, openTinyEngine } from './tiny-engine.ts'
-import { tinyTokens } from './tiny-gguf.ts'
+import { tinyTokens } from './tiny-gguf-head.ts'
 
 const shared = await openTinyEngine({ slots: 8, model: { isEndless: false } })
 after(() => shared.close())

@@ -44,7 +44,12 @@ export type FromChild =
 
 export type RunEvent =
   /** The run got a slot: its prompt is being evaluated. */
-  | { readonly kind: 'started'; readonly run: number; readonly promptTokens: number }
+  | {
+      readonly kind: 'started'
+      readonly run: number
+      readonly promptTokens: number
+      readonly cachedPromptTokens?: number
+    }
   | {
       readonly kind: 'delta'
       readonly run: number
@@ -59,6 +64,7 @@ export type RunEvent =
       readonly finishReason: 'stop' | 'length'
       readonly promptTokens: number
       readonly completionTokens: number
+      readonly cachedPromptTokens?: number
     }
   | { readonly kind: 'problem'; readonly run: number; readonly problem: PlainProblem }
 

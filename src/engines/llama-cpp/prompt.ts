@@ -32,7 +32,9 @@ export function tokenizePrompt<Token extends number>(
   const first = tokenizer.firstToken
   if (first !== null && tokens[0] !== first) tokens.unshift(first)
   if (tokens.length === 0)
-    throw new Problem('invalid_request', 'The prompt is empty. Send at least one character.')
+    throw new Problem('invalid_request', `The 'prompt' is empty. Send at least one character.`, {
+      details: { param: 'prompt', code: 'empty_string' },
+    })
   return tokens
 }
 
@@ -64,7 +66,7 @@ export function clipToContext(input: {
   if (promptTokens >= contextTokens) {
     throw new Problem(
       'context_length_exceeded',
-      `This model's maximum context length is ${contextTokens} tokens, but your prompt has ${promptTokens}. Shorten the prompt.`,
+      `This model's maximum context length is ${contextTokens} tokens, but your '${param}' resulted in ${promptTokens} tokens. Reduce the length of the '${param}'.`,
       { details: { param } },
     )
   }

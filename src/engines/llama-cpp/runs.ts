@@ -13,7 +13,7 @@ import { generate } from './generate.ts'
 import { type LoadedModel, messageOf } from './llama-model.ts'
 import type { RunEvent } from './messages.ts'
 import { clipToContext, tokenizePrompt } from './prompt.ts'
-import { type Slot, Slots } from './slots.ts'
+import { commonTokens, type Slot, Slots } from './slots.ts'
 
 export interface RunsPorts {
   readonly emit: (event: RunEvent) => void
@@ -127,9 +127,12 @@ export class Runs {
       slot = this.#takeSlot([...prompt, ...resumed])
       const parts = await answerParts(request, { loaded: this.#loaded, resumed })
       if (run.isCancelled) return
-      this.#ports.emit({ kind: 'started', run: run.id, promptTokens })
+      // The last token is evaluated in any case: the answer begins from its result.
+      const cachedPromptTokens = Math.min(commonTokens(slot.sequence, prompt), promptTokens - 1)
+      this.#ports.emit({ kind: 'started', run: run.id, promptTokens, cachedPromptTokens })
       const end = await this.#generateOn(slot, run, { request, prompt, resumed, tokensMax, parts })
-      if (end !== null) this.#finish(run, { kind: 'end', run: run.id, ...end, promptTokens })
+      if (end === null) return
+      this.#finish(run, { kind: 'end', run: run.id, ...end, promptTokens, cachedPromptTokens })
     } catch (error) {
       this.#fail(run, error)
       if (slot !== null && !(error instanceof Problem)) await this.#slots?.renew(slot)

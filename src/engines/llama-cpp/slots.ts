@@ -58,6 +58,7 @@ export class Slots {
   }
 }
 
-function commonTokens(sequence: LlamaContextSequence, prompt: readonly Token[]): number {
+/** How many tokens at the beginning of `prompt` the sequence has evaluated already. */
+export function commonTokens(sequence: LlamaContextSequence, prompt: readonly Token[]): number {
   return Math.min(sequence.compareContextTokens(prompt as Token[]).firstDifferentIndex, prompt.length)
 }

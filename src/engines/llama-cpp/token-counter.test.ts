@@ -7,7 +7,7 @@ import { nodeChildren } from '#host/node/node-children.ts'
 import { nodeClock } from '#host/node/node-clock.ts'
 import type { CountAsk, TokenCount, TokenCounter } from '#host/token-counter.ts'
 import { chat, finishRun, openTinyEngine } from './tiny-engine.ts'
-import { tinyTokens } from './tiny-gguf.ts'
+import { tinyTokens } from './tiny-gguf-head.ts'
 import { createTokenCounter } from './token-counter.ts'
 
 const tiny = await openTinyEngine()

@@ -52,10 +52,12 @@ export class CompletionStream {
       )
     }
     this.#correctClaim()
+    const cachedPromptTokens = this.#usage?.prompt_tokens_details?.cached_tokens ?? undefined
     return {
       finishReason: this.#finishReason === 'length' ? 'length' : 'stop',
       promptTokens: this.#usage?.prompt_tokens ?? 0,
       completionTokens: this.#completionTokens(),
+      ...(cachedPromptTokens !== undefined && { cachedPromptTokens }),
     }
   }
 

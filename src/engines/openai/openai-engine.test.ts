@@ -40,7 +40,9 @@ test('a chat is streamed: its request arrives whole, its text in order, its usag
   const { engine, received } = await setup(t, {
     options: { apiKey: 'secret' },
     answer: (response) => {
-      stream(response, [role(), text('Hel'), text('lo'), finish('stop'), usage(11, 2), '[DONE]'])
+      const { choices, usage: told } = usage(11, 2)
+      const cached = { choices, usage: { ...told, prompt_tokens_details: { cached_tokens: 8 } } }
+      stream(response, [role(), text('Hel'), text('lo'), finish('stop'), cached, '[DONE]'])
     },
   })
   const request = chat([{ role: 'user', content: 'hello there' }], {
@@ -50,7 +52,12 @@ test('a chat is streamed: its request arrives whole, its text in order, its usag
   })
   const run = await finishRun(engine, request)
   assert.equal(run.text, 'Hello')
-  assert.deepEqual(run.end, { finishReason: 'stop', promptTokens: 11, completionTokens: 2 })
+  assert.deepEqual(run.end, {
+    finishReason: 'stop',
+    promptTokens: 11,
+    completionTokens: 2,
+    cachedPromptTokens: 8,
+  })
   assert.deepEqual(run.deltas, [
     { text: 'Hel', tokenIds: [], tokenCount: 1 },
     { text: 'lo', tokenIds: [], tokenCount: 1 },

@@ -4,7 +4,11 @@ import { Problem } from '#protocol/problem.ts'
 
 const TokenCount = z.int().nonnegative()
 
-export const Usage = z.object({ prompt_tokens: TokenCount, completion_tokens: TokenCount.optional() })
+export const Usage = z.object({
+  prompt_tokens: TokenCount,
+  completion_tokens: TokenCount.optional(),
+  prompt_tokens_details: z.object({ cached_tokens: TokenCount.nullish() }).nullish(),
+})
 export type Usage = z.output<typeof Usage>
 
 const Probability = z.object({

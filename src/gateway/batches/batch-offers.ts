@@ -21,6 +21,7 @@ export function batchOffers(
     price: {
       promptPerMillion: left(price.promptPerMillion),
       completionPerMillion: left(price.completionPerMillion),
+      ...(price.cachedPerMillion !== undefined && { cachedPerMillion: left(price.cachedPerMillion) }),
     },
   })
   return new Map([...offers].map(([id, offer]) => [id, discounted(offer)]))

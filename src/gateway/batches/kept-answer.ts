@@ -23,6 +23,7 @@ export const KeptAnswer = z.object({
     nodeId: z.string(),
     finishReason: z.enum(['stop', 'length']),
     promptTokens: z.int(),
+    cachedPromptTokens: z.int().optional(),
     completionTokens: z.int(),
     continuations: z.int(),
     cost: NanoUsd,

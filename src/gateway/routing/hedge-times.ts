@@ -6,47 +6,50 @@ const WAIT_MS_MIN = 100
 /** Waiting times are rounded up to steps of this share, so that there are few lists. */
 const STEP = 1.2
 
-interface Late<T> {
-  readonly item: T
-  readonly dueMs: number
-}
-
 export class HedgeTimes<T> {
-  readonly #lists = new Map<number, { items: Late<T>[]; head: number }>()
+  /** By step, when each is late; a map keeps the order in which they came, and forgets one without a search. */
+  readonly #lists = new Map<number, Map<T, number>>()
+  /** In which list each is: nearly all hear in time, and what was kept until then would fill the memory. */
+  readonly #steps = new Map<T, number>()
 
   /** `item` is late when it has waited for `waitMs` from now on. */
   add(item: T, nowMs: number, waitMs: number): void {
+    this.remove(item)
     const step = Math.ceil(Math.log(Math.max(WAIT_MS_MIN, waitMs)) / Math.log(STEP))
-    const late = { item, dueMs: nowMs + STEP ** step }
+    this.#steps.set(item, step)
     const list = this.#lists.get(step)
-    if (list) list.items.push(late)
-    else this.#lists.set(step, { items: [late], head: 0 })
+    const dueMs = nowMs + STEP ** step
+    if (list) list.set(item, dueMs)
+    else this.#lists.set(step, new Map([[item, dueMs]]))
+  }
+
+  /** It waits no more. */
+  remove(item: T): void {
+    const step = this.#steps.get(item)
+    if (step === undefined) return
+    this.#steps.delete(item)
+    this.#lists.get(step)?.delete(item)
   }
 
   /** When the first is late of those that still wait; null when none does. */
-  nextDueMs(isWaiting: (item: T) => boolean): number | null {
+  nextDueMs(): number | null {
     let next: number | null = null
     for (const [step, list] of this.#lists) {
-      let first = list.items[list.head]
-      while (first && !isWaiting(first.item)) first = list.items[++list.head]
-      if (!first) this.#lists.delete(step)
-      else if (next === null || first.dueMs < next) next = first.dueMs
+      const [first] = list.values()
+      if (first === undefined) this.#lists.delete(step)
+      else if (next === null || first < next) next = first
     }
     return next
   }
 
-  /** All that are late, or were and wait no more. */
+  /** All that are late, and are taken out. */
   takeDue(nowMs: number): T[] {
     const due: T[] = []
-    for (const [step, list] of this.#lists) {
-      for (let first = list.items[list.head]; first && first.dueMs <= nowMs; first = list.items[list.head]) {
-        due.push(first.item)
-        list.head++
-      }
-      if (list.head === list.items.length) this.#lists.delete(step)
-      else if (list.head > list.items.length / 2) {
-        list.items.splice(0, list.head)
-        list.head = 0
+    for (const list of this.#lists.values()) {
+      for (const [item, dueMs] of list) {
+        if (dueMs > nowMs) break
+        due.push(item)
+        this.remove(item)
       }
     }
     return due

@@ -117,8 +117,8 @@ class SqliteJournal implements Journal {
     if (this.#isFlushDue || this.#sent.length >= BATCHES_SENT_MAX) return
     this.#isFlushDue = true
     this.#worker.ref()
-    // What the same event appends goes along in one message.
-    queueMicrotask(() => {
+    // What this turn of the event loop appends goes along in one message, and becomes durable by one sync.
+    setImmediate(() => {
       this.#isFlushDue = false
       this.#flush()
     })

@@ -1,0 +1,103 @@
+/** What goes through the pipes between the driver and the script in Blender, and what steps and tasks say. */
+import { z } from 'zod'
+import type { Box } from '#images/picture.ts'
+
+export const Device = z.enum(['CPU', 'CUDA', 'OPTIX', 'HIP', 'ONEAPI', 'METAL'])
+export type Device = z.output<typeof Device>
+
+/** Settings of a step of kind `blender`. */
+export const BlenderSettings = z.object({
+  /** The .blend file, relative to the step's inputs. */
+  file: z.string().regex(/^(?!\/)(?!.*(^|\/)\.\.(\/|$))[^\0]+$/, 'is not a path below the inputs'),
+  /** Of several scenes in the file; the file's own choice without it. */
+  scene: z.string().optional(),
+  /** What Cycles must compute on: there is no falling back. */
+  device: Device.default('CPU'),
+  format: z.enum(['PNG', 'EXR']).default('PNG'),
+  /** Bits per channel: 8 or 16 for PNG, 16 or 32 for EXR. */
+  depth: z.union([z.literal(8), z.literal(16), z.literal(32)]).optional(),
+  /** Instead of the scene's own. */
+  samples: z.int().min(1).max(1_000_000).optional(),
+  seed: z.int().min(0).max(2_147_483_647).optional(),
+  /** Files that lay outside the scene's folder, by the path that the scene names: relative to the inputs. */
+  remap: z.record(z.string(), z.string()).default({}),
+  /** The job wants scripts in the file to run; the node must allow it too. */
+  allowScripts: z.boolean().default(false),
+  /** Written into each picture, so that frames of different scenes are told apart. */
+  sceneHash: z.string().max(100).default(''),
+})
+export type BlenderSettings = z.output<typeof BlenderSettings>
+
+const frame = z.int().min(-1_048_574).max(1_048_574)
+const samples = z.int().min(1).max(1_000_000)
+const seed = z.int().min(0).max(2_147_483_647)
+
+/** Params of a task of such a step, flat as all params are. */
+export const BlenderTask = z.discriminatedUnion('do', [
+  /** One frame, small and coarse if `scale` and `samples` say so: `frame-0012.png`. */
+  z.object({
+    do: z.literal('frame'),
+    frame,
+    samples: samples.optional(),
+    seed: seed.optional(),
+    scale: z.number().gt(0).max(1).optional(),
+  }),
+  /** `samples` of a frame's samples from `sampleOffset` on, in linear light: `range-0012-0-64.exr`. */
+  z.object({ do: z.literal('range'), frame, samples, sampleOffset: z.int().min(0), seed: seed.optional() }),
+  /** Rectangles of a frame, as `x,y,width,height;…` in pixels from the upper left: `crop-0012-0.png`, … */
+  z.object({ do: z.literal('crops'), frame, crops: z.string().max(4_000) }),
+  /** What the scene needs and what may go wrong with it, in `notes.inspection`; makes no file. */
+  z.object({ do: z.literal('inspect'), firstFrame: frame.optional(), lastFrame: frame.optional() }),
+])
+export type BlenderTask = z.output<typeof BlenderTask>
+
+/** What the script says first. */
+export const Ready = z.object({
+  event: z.literal('ready'),
+  version: z.string().max(100),
+  hasDenoiser: z.boolean(),
+})
+export type Ready = z.output<typeof Ready>
+
+export const Answer = z.discriminatedUnion('ok', [
+  z.looseObject({ id: z.int(), ok: z.literal(true) }),
+  z.object({
+    id: z.int(),
+    ok: z.literal(false),
+    kind: z.enum(['scene', 'node', 'request']),
+    message: z.string().max(2_000),
+  }),
+])
+export type Answer = z.output<typeof Answer>
+
+export const Loaded = z.object({
+  scene: z.string(),
+  device: z.object({ type: Device, names: z.array(z.string()) }),
+  loadMs: z.number(),
+})
+export type Loaded = z.output<typeof Loaded>
+
+export const Rendered = z.object({
+  wallMs: z.number().nonnegative(),
+  cpuMs: z.number().nonnegative(),
+  width: z.int().positive(),
+  height: z.int().positive(),
+  samples: z.int().positive(),
+  seed: z.int(),
+  isDenoised: z.boolean(),
+  isAdaptive: z.boolean(),
+})
+export type Rendered = z.output<typeof Rendered>
+
+/** `x,y,width,height;…`, or `null` when it is anything else or more than 64 of them. */
+export function parseBoxes(text: string): readonly Box[] | null {
+  const boxes = text.split(';').map((part) => /^(\d{1,6}),(\d{1,6}),(\d{1,6}),(\d{1,6})$/.exec(part))
+  if (boxes.length > 64 || boxes.some((box) => box === null)) return null
+  return boxes.map((box) => {
+    const [x = 0, y = 0, width = 0, height = 0] = (box ?? []).slice(1).map(Number)
+    return { x, y, width, height }
+  })
+}
+
+export const formatBoxes = (boxes: readonly Box[]): string =>
+  boxes.map(({ x, y, width, height }) => `${x},${y},${width},${height}`).join(';')

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { failureClassOf } from '#protocol/task-failure.ts'
+import { Problem } from '#protocol/problem.ts'
+import { blenderMissing, makeFolder, makeScene, openEngine, runTask } from './test-blender.ts'
+
+const skip = blenderMissing()
+const hostile = join(import.meta.dirname, '../../../test/scenes/hostile.py')
+
+test('a script in a scene gets nowhere, and what it leaves behind is not taken for a picture', { skip }, async () => {
+  const { engine, root, scratch, outFolder } = await setup({ bomb: 'none' })
+  const session = await engine.open({ root, settings: { file: 'scene.blend', allowScripts: true } })
+  try {
+    const [name = ''] = readdirSync(scratch).filter((entry) => /^session-[0-9a-f]/.test(entry))
+    const found = JSON.parse(readFileSync(join(scratch, name, 'out/hostile.json'), 'utf8')) as object
+    const through = Object.entries(found).filter(([, isThrough]) => isThrough)
+    assert.deepEqual(through, [])
+    assert(Object.keys(found).length > 30)
+    // It put a link and a pipe where pictures go.
+    for (const frame of [1, 2])
+      await assert.rejects(runTask(session, { do: 'frame', frame }, outFolder), /no picture/)
+  } finally {
+    await session.close()
+  }
+})
+
+test('a scene that eats memory ends itself, not the machine', { skip }, async () => {
+  const { engine, root } = await setup({ bomb: 'memory' })
+  const opening = engine.open({ root, settings: { file: 'scene.blend', allowScripts: true } })
+  await assert.rejects(opening, (error: unknown) => {
+    assert(error instanceof Problem)
+    assert.match(error.message, /needs more than the 1024 MiB of memory/)
+    assert.equal(failureClassOf(error), 'node')
+    return true
+  })
+})
+
+test('scripts run only where the job asks for it and the owner allows it', { skip }, async () => {
+  const { root, scratch, outFolder } = await setup({ bomb: 'memory' })
+  const engine = openEngine({ scratchFolder: scratch })
+  const asking = engine.open({ root, settings: { file: 'scene.blend', allowScripts: true } })
+  await assert.rejects(asking, { code: 'not_supported', message: /owner of this node does not allow/ })
+  const session = await engine.open({ root, settings: { file: 'scene.blend' } })
+  const output = await runTask(session, { do: 'frame', frame: 1 }, outFolder)
+  await session.close()
+  assert.equal(output.files[0]?.name, 'frame-0001.png')
+})
+
+async function setup({ bomb }: { bomb: 'none' | 'memory' }) {
+  const folder = makeFolder()
+  after(() => folder[Symbol.dispose]())
+  const scratch = join(folder.path, 'scratch')
+  const secret = join(folder.path, 'secret')
+  mkdirSync(join(scratch, 'session-other'), { recursive: true })
+  writeFileSync(secret, 'secret')
+  const server = createServer().listen(0, '127.0.0.1')
+  after(() => server.close())
+  await new Promise((done) => server.once('listening', done))
+  const address = server.address()
+  const script = readFileSync(hostile, 'utf8')
+    .replace('PORT_OF_TEST', String(typeof address === 'object' ? address?.port : 0))
+    .replace('SECRET_OF_TEST', secret)
+    .replace('SCRATCH_OF_TEST', scratch)
+    .replace('"BOMB_OF_TEST" == "memory"', bomb === 'memory' ? 'True' : 'False')
+  writeFileSync(join(folder.path, 'hostile.py'), script)
+  const root = makeScene(join(folder.path, 'scene/scene.blend'), 'diffuse', {
+    ...{ width: 16, height: 16, samples: 1, spheres: 1 },
+    hostile: join(folder.path, 'hostile.py'),
+  })
+  symlinkSync(secret, join(root, 'link-to-secret'))
+  symlinkSync('../secret', join(root, 'link-upwards'))
+  const engine = openEngine({ scratchFolder: scratch, allowsScripts: true, memoryBytesMax: (bomb === 'memory' ? 1 : 3) * 2 ** 30 })
+  return { engine, root, scratch, outFolder: join(folder.path, 'out') }
+}

@@ -1,0 +1,222 @@
+/**
+ * A scene, loaded in a Blender that stays: each task costs its own frame alone. That Blender is replaced when it has
+ * grown, after 200 tasks, after any failure and when a task is cancelled; the next one starts at once, so that it is
+ * warm when it is needed.
+ */
+import type { Log } from '#host/host.ts'
+import type { ProgramCommand } from '#host/programs.ts'
+import type { TaskFiles } from '#host/task-files.ts'
+import { Problem } from '#protocol/problem.ts'
+import { failureProblem } from '#protocol/task-failure.ts'
+import type { TaskInput, TaskOutput, TaskSession } from '../task-engine.ts'
+import { type BlenderSettings, BlenderTask, Loaded } from './blender-messages.ts'
+import { BlenderProcess, type ProcessLimits, type ProcessPorts } from './blender-process.ts'
+import { readProgress } from './progress.ts'
+import { runTask } from './run-task.ts'
+
+export interface SessionPlaces {
+  /** Where the script in Blender finds the scene's folder, and where it writes. */
+  readonly sceneInside: string
+  readonly outInside: string
+  /** Where that folder is for us. */
+  readonly outFolder: string
+  /** Removed when the session closes. */
+  readonly scratchFolder: string
+}
+
+export interface SessionOptions {
+  readonly command: ProgramCommand
+  readonly settings: BlenderSettings
+  readonly places: SessionPlaces
+  readonly limits: ProcessLimits & { readonly loadMsMax: number; readonly taskMsMax: number }
+  readonly threads: number | null
+  readonly runsScripts: boolean
+  /** All that tasks have written and not handed over. */
+  readonly outBytesMax: number
+}
+
+export interface SessionPorts extends ProcessPorts {
+  readonly files: TaskFiles
+  readonly log: Log
+}
+
+const TASKS_MAX = 200
+const GROWTH_MAX = 1.3
+/** What a Blender may grow by in any case: the allocator's own coming and going. */
+const GROWTH_BYTES = 64 * 2 ** 20
+const OUT_LOOK_MS = 1_000
+const OUT_ENTRIES_MAX = 10_000
+
+interface Warm {
+  readonly process: BlenderProcess
+  readonly loaded: Loaded
+  readonly version: string
+}
+
+export class BlenderSession implements TaskSession {
+  readonly #options: SessionOptions
+  readonly #ports: SessionPorts
+  #warm: Promise<Warm> | null = null
+  #process: BlenderProcess | null = null
+  #firstPeakBytes: number | null = null
+  #tasks = 0
+  #isClosed = false
+
+  constructor(options: SessionOptions, ports: SessionPorts) {
+    this.#options = options
+    this.#ports = ports
+  }
+
+  /** Starts Blender and loads the scene. Rejects with the failure when that cannot be done here. */
+  async warmUp(): Promise<void> {
+    await this.#warmed()
+  }
+
+  async run(
+    task: TaskInput,
+    onProgress: (fraction: number) => void,
+    signal: AbortSignal,
+  ): Promise<TaskOutput> {
+    const parsed = BlenderTask.safeParse(task.params)
+    if (!parsed.success) {
+      const issue = parsed.error.issues[0]
+      const message = `The task's ${issue?.path.join('.') || 'params'}: ${issue?.message ?? 'cannot be read'}.`
+      throw failureProblem('task', 'invalid_request', message)
+    }
+    const cancelled = new Problem('cancelled', 'The task was cancelled.')
+    const cancel = (): void => this.#process?.kill(cancelled)
+    if (signal.aborted) throw cancelled
+    signal.addEventListener('abort', cancel, { once: true })
+    try {
+      const warm = await this.#warmed()
+      if (signal.aborted) throw cancelled
+      return await this.#work(warm, parsed.data, { task, onProgress })
+    } catch (error) {
+      this.#replace('failure')
+      throw signal.aborted ? cancelled : error
+    } finally {
+      signal.removeEventListener('abort', cancel)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#warm = null
+    const process = this.#process
+    process?.kill(new Problem('cancelled', 'The session was closed.'))
+    await process?.gone()
+    await this.#ports.files.removeFolder(this.#options.places.scratchFolder)
+  }
+
+  async #work(
+    warm: Warm,
+    params: BlenderTask,
+    { task, onProgress }: { task: TaskInput; onProgress: (fraction: number) => void },
+  ): Promise<TaskOutput> {
+    const { settings, places, limits } = this.#options
+    const progress = readProgress(onProgress)
+    const endWatch = this.#watchOut(warm.process)
+    try {
+      const output = await runTask(params, {
+        settings,
+        places,
+        files: this.#ports.files,
+        toFolder: task.outFolder,
+        fileBytesMax: this.#options.command.limits.fileBytes ?? Number.MAX_SAFE_INTEGER,
+        ask: (command, what) =>
+          warm.process.ask(command, { what, timeoutMs: limits.taskMsMax, onOutput: progress }),
+      })
+      const usage = warm.process.usage()
+      this.#recycle(usage)
+      const { device } = warm.loaded
+      return {
+        ...output,
+        peakBytes: usage.peakBytes,
+        notes: {
+          ...output.notes,
+          device: [device.type, ...device.names].join(' '),
+          blenderVersion: warm.version,
+        },
+      }
+    } finally {
+      endWatch()
+    }
+  }
+
+  #recycle({ residentBytes, peakBytes }: { residentBytes: number; peakBytes: number }): void {
+    this.#tasks += 1
+    this.#firstPeakBytes ??= peakBytes
+    if (residentBytes > this.#firstPeakBytes * GROWTH_MAX + GROWTH_BYTES) this.#replace('growth')
+    else if (this.#tasks >= TASKS_MAX) this.#replace('age')
+  }
+
+  /** Ends this Blender and has the next one get ready. */
+  #replace(reason: 'failure' | 'growth' | 'age'): void {
+    if (this.#process === null) return
+    this.#ports.log.info('blender.replaced', { reason, tasks: this.#tasks, pid: this.#process.pid })
+    this.#process.kill(new Problem('cancelled', `Blender was replaced (${reason}).`))
+    this.#process = null
+    this.#warm = null
+    // After a failure it may fail again: then the next task hears of it, and is the one to try anew.
+    if (!this.#isClosed) this.#warmed().catch(() => undefined)
+  }
+
+  #warmed(): Promise<Warm> {
+    if (this.#isClosed) return Promise.reject(new Problem('cancelled', 'The session was closed.'))
+    this.#warm ??= this.#start().catch((error: unknown) => {
+      this.#warm = null
+      this.#process = null
+      throw error
+    })
+    return this.#warm
+  }
+
+  async #start(): Promise<Warm> {
+    const { settings, places, limits, command } = this.#options
+    const process = new BlenderProcess(command, this.#ports, limits)
+    this.#process = process
+    this.#firstPeakBytes = null
+    this.#tasks = 0
+    const { version } = await process.ready()
+    const load = {
+      do: 'load',
+      file: `${places.sceneInside}/${settings.file}`,
+      scene: settings.scene ?? null,
+      device: settings.device,
+      threads: this.#options.threads,
+      runsScripts: this.#options.runsScripts,
+      remap: Object.fromEntries(
+        Object.entries(settings.remap).map(([from, to]) => [from, `${places.sceneInside}/${to}`]),
+      ),
+    }
+    try {
+      const answer = await process.ask(load, { what: settings.file, timeoutMs: limits.loadMsMax })
+      return { process, loaded: Loaded.parse(answer), version }
+    } catch (error) {
+      process.kill(new Problem('cancelled', 'The scene was not loaded.'))
+      await process.gone()
+      throw error
+    }
+  }
+
+  /** Ends a scene that fills the disk. */
+  #watchOut(process: BlenderProcess): () => void {
+    const { places, outBytesMax } = this.#options
+    const { clock, files } = this.#ports
+    let isOver = false
+    const look = async (): Promise<void> => {
+      const bytes = await files.bytesBelow(places.outFolder, OUT_ENTRIES_MAX)
+      if (isOver) return
+      if (bytes !== null && bytes <= outBytesMax) timer = clock.after(OUT_LOOK_MS, () => void look())
+      else process.kill(failureProblem('task', 'disk_full', tooMuch(outBytesMax)))
+    }
+    let timer = clock.after(OUT_LOOK_MS, () => void look())
+    return () => {
+      isOver = true
+      timer.cancel()
+    }
+  }
+}
+
+const tooMuch = (bytes: number): string =>
+  `The scene wrote more than ${Math.round(bytes / 2 ** 20)} MiB beside its pictures, and was ended.`

@@ -1,0 +1,142 @@
+/** One task as commands to the script in Blender, and its files as they are handed over. */
+import type { TaskFiles } from '#host/task-files.ts'
+import type { Box } from '#images/picture.ts'
+import { failureProblem } from '#protocol/task-failure.ts'
+import type { TaskFile, TaskOutput } from '../task-engine.ts'
+import {
+  type BlenderSettings,
+  type BlenderTask,
+  parseBoxes,
+  Rendered,
+} from './blender-messages.ts'
+
+export interface TaskPlace {
+  readonly settings: BlenderSettings
+  readonly places: { readonly outInside: string; readonly outFolder: string }
+  readonly files: TaskFiles
+  readonly toFolder: string
+  readonly fileBytesMax: number
+  ask(command: Readonly<Record<string, unknown>>, what: string): Promise<Record<string, unknown>>
+}
+
+type Done = Omit<TaskOutput, 'peakBytes'>
+
+export function runTask(task: BlenderTask, place: TaskPlace): Promise<Done> {
+  switch (task.do) {
+    case 'frame':
+      return renderFrame(task, place)
+    case 'range':
+      return renderRange(task, place)
+    case 'crops':
+      return renderCrops(task, place)
+    case 'inspect':
+      return inspect(task, place)
+  }
+}
+
+/** `frame-0012.png`. */
+export const frameFile = (frame: number, format: 'PNG' | 'EXR'): string =>
+  `frame-${numberName(frame)}.${format.toLowerCase()}`
+
+export const rangeFile = (range: { frame: number; samples: number; sampleOffset: number }): string =>
+  `range-${numberName(range.frame)}-${range.sampleOffset}-${range.samples}.exr`
+
+export const cropFile = (frame: number, at: number, format: 'PNG' | 'EXR'): string =>
+  `crop-${numberName(frame)}-${at}.${format.toLowerCase()}`
+
+/** Four digits at least, with the sign of a frame before 0 in front. */
+const numberName = (frame: number): string =>
+  `${frame < 0 ? '-' : ''}${String(Math.abs(frame)).padStart(4, '0')}`
+
+function renderFrame(task: Extract<BlenderTask, { do: 'frame' }>, place: TaskPlace): Promise<Done> {
+  const { format } = place.settings
+  const { frame, samples, seed, scale = null } = task
+  return render(place, {
+    ...ofPicture(place.settings),
+    name: frameFile(frame, format),
+    frame,
+    scale,
+    ...(samples === undefined ? {} : { samples }),
+    ...(seed === undefined ? {} : { seed }),
+  })
+}
+
+function renderRange(task: Extract<BlenderTask, { do: 'range' }>, place: TaskPlace): Promise<Done> {
+  const { frame, samples, sampleOffset, seed } = task
+  return render(place, {
+    ...ofPicture(place.settings),
+    ...{ format: 'EXR', depth: 32, codec: 'ZIP' },
+    ...{ name: rangeFile(task), frame, samples, sampleOffset },
+    ...(seed === undefined ? {} : { seed }),
+  })
+}
+
+async function renderCrops(task: Extract<BlenderTask, { do: 'crops' }>, place: TaskPlace): Promise<Done> {
+  const boxes = parseBoxes(task.crops)
+  if (boxes === null)
+    throw failureProblem('task', 'invalid_request', `The crops '${task.crops}' are not x,y,width,height;…`)
+  const parts: Done[] = []
+  for (const [at, border] of boxes.entries()) {
+    parts.push(await renderCrop(place, { frame: task.frame, at, border }))
+  }
+  const sum = (of: (part: Done) => number): number => parts.reduce((total, part) => total + of(part), 0)
+  return {
+    files: parts.flatMap((part) => part.files),
+    wallMs: sum((part) => part.wallMs),
+    cpuMs: sum((part) => part.cpuMs),
+    notes: parts[0]?.notes ?? {},
+  }
+}
+
+const renderCrop = (
+  place: TaskPlace,
+  { frame, at, border }: { frame: number; at: number; border: Box },
+): Promise<Done> => {
+  const { settings } = place
+  return render(place, {
+    ...ofPicture(settings),
+    name: cropFile(frame, at, settings.format),
+    ...{ frame, border, isRaw: true },
+  })
+}
+
+async function inspect(task: Extract<BlenderTask, { do: 'inspect' }>, place: TaskPlace): Promise<Done> {
+  const { firstFrame, lastFrame } = task
+  const frames = firstFrame === undefined ? null : [firstFrame, lastFrame ?? firstFrame]
+  const { id, ok, ...inspection } = await place.ask({ do: 'inspect', frames }, place.settings.file)
+  return { files: [], wallMs: 0, cpuMs: 0, notes: { inspection } }
+}
+
+/** What holds for all pictures of the step. */
+const ofPicture = (settings: BlenderSettings) => ({
+  format: settings.format,
+  depth: settings.depth ?? null,
+  samples: settings.samples ?? null,
+  seed: settings.seed ?? null,
+  device: settings.device,
+  sceneHash: settings.sceneHash,
+})
+
+async function render(
+  place: TaskPlace,
+  command: Readonly<Record<string, unknown>> & { readonly name: string; readonly frame: number },
+): Promise<Done> {
+  const { name, ...rest } = command
+  const { places, files } = place
+  const what = `frame ${command.frame}`
+  const answer = await place.ask({ ...rest, do: 'render', out: `${places.outInside}/${name}` }, what)
+  const rendered = Rendered.safeParse(answer)
+  const file: TaskFile | null = rendered.success
+    ? await files.collect({
+        from: places.outFolder,
+        to: place.toFolder,
+        name,
+        bytesMax: place.fileBytesMax,
+      })
+    : null
+  if (!rendered.success || file === null)
+    throw failureProblem('task', 'engine_failed', `${what}: Blender left no picture named ${name}.`)
+  await files.removeFolder(`${places.outFolder}/${name}`)
+  const { wallMs, cpuMs, ...notes } = rendered.data
+  return { files: [file], wallMs, cpuMs, notes }
+}

@@ -1,0 +1,156 @@
+/** The calls of `/api/blobs`, as clients and nodes make them. Each is harmless to repeat, and is where that may help. */
+import { z } from 'zod'
+import { ChunkList, readChunkList } from '#blobs/chunk-list.ts'
+import {
+  BlobAnswer,
+  BlobChunks,
+  BlobCommitted,
+  BlobMissing,
+  BlobUsage,
+  KNOWN_MAX,
+  PackKept,
+} from '#protocol/blobs.ts'
+import type { Fetch } from '#protocol/client.ts'
+import { Problem, type ProblemCode, problemKinds, toProblem } from '#protocol/problem.ts'
+
+export interface BlobWireParts {
+  readonly fetch: Fetch
+  /** Origin of the network's API. */
+  readonly baseUrl: string
+  /** An API key, or a node's grant; asked for at every call, for grants end. */
+  readonly token: () => string
+  /** Resolves after `ms`; rejects with the reason of `signal` when that is aborted before. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly signal: AbortSignal
+}
+
+/** Which chunks are to be sent, as `bitmapOf`. */
+export interface MissingChunks {
+  readonly bits: Uint8Array
+  readonly count: number
+  readonly bytes: number
+}
+
+export interface BlobWire {
+  usage(): Promise<z.output<typeof BlobUsage>>
+  unknownOf(hashes: readonly string[]): Promise<Set<string>>
+  begin(sha256: string, list: ChunkList): Promise<MissingChunks>
+  sendPack(packed: Uint8Array): Promise<void>
+  /** What is missing still, or `null` when the object is there. */
+  commit(sha256: string): Promise<MissingChunks | null>
+  chunksOf(sha256: string): Promise<ChunkList>
+  read(sha256: string, range: { from: number; to: number }): Promise<Uint8Array>
+  delete(sha256: string): Promise<void>
+}
+
+const TRIES = 6
+const DELAY_MS = 250
+
+export function createBlobWire(parts: BlobWireParts): BlobWire {
+  const root = `${parts.baseUrl.replace(/\/+$/, '')}/api/blobs`
+
+  async function send(path: string, init: RequestInit = {}): Promise<Uint8Array> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await sendOnce(parts, `${root}${path}`, init)
+      } catch (error) {
+        parts.signal.throwIfAborted()
+        const problem = toProblem(error)
+        if (!isWorthAnother(problem) || attempt === TRIES) throw error
+        await parts.sleep(DELAY_MS * 2 ** (attempt - 1), parts.signal)
+      }
+    }
+  }
+  async function ask<Schema extends z.ZodType>(schema: Schema, path: string, init?: RequestInit) {
+    const parsed = schema.safeParse(parseJson(await send(path, init)))
+    if (parsed.success) return parsed.data as z.output<Schema>
+    throw new Problem('internal', `${root}${path} answers in another form than this program knows.`, {
+      cause: parsed.error,
+    })
+  }
+  const post = (body: object): RequestInit => ({
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  return {
+    usage: () => ask(BlobUsage, ''),
+    async unknownOf(hashes) {
+      const unknown = new Set<string>()
+      for (let at = 0; at < hashes.length; at += KNOWN_MAX) {
+        const { missing } = await ask(BlobAnswer, '/known', post({ objects: hashes.slice(at, at + KNOWN_MAX) }))
+        for (const sha256 of missing) unknown.add(sha256)
+      }
+      return unknown
+    },
+    async begin(sha256, list) {
+      const chunks = Buffer.from(list.entries).toString('base64')
+      return missingOf(await ask(BlobMissing, '/uploads', post({ sha256, chunks })))
+    },
+    async sendPack(packed) {
+      const headers = { 'content-type': 'application/octet-stream' }
+      await ask(PackKept, '/packs', { method: 'POST', headers, body: packed as Uint8Array<ArrayBuffer> })
+    },
+    async commit(sha256) {
+      const reply = await ask(BlobCommitted, `/uploads/${sha256}/commit`, post({}))
+      return reply.isKept ? null : missingOf(reply)
+    },
+    async chunksOf(sha256) {
+      const { chunks } = await ask(BlobChunks, `/objects/${sha256}/chunks`)
+      const list = readChunkList(Buffer.from(chunks, 'base64'))
+      if (list instanceof ChunkList) return list
+      throw new Problem('internal', `The list of the chunks of ${sha256} is damaged: ${list}.`)
+    },
+    read: (sha256, { from, to }) => send(`/objects/${sha256}`, { headers: { range: `bytes=${from}-${to - 1}` } }),
+    async delete(sha256) {
+      await send(`/objects/${sha256}`, { method: 'DELETE' })
+    },
+  }
+}
+
+const missingOf = (reply: z.output<typeof BlobMissing>): MissingChunks => ({
+  bits: Buffer.from(reply.missing, 'base64'),
+  count: reply.missingChunks,
+  bytes: reply.missingBytes,
+})
+
+/** A full disk stays full for longer than anybody waits here. */
+const isWorthAnother = ({ code, retriable }: Problem): boolean => retriable && code !== 'disk_full' && code !== 'internal'
+
+async function sendOnce({ fetch, token, signal }: BlobWireParts, url: string, init: RequestInit): Promise<Uint8Array> {
+  const headers = new Headers(init.headers)
+  headers.set('authorization', `Bearer ${token()}`)
+  const response = await fetch(new Request(url, { ...init, headers, signal }))
+  const body = await bodyOf(response)
+  if (response.ok) return body
+  throw problemOf(url, response.status, parseJson(body))
+}
+
+async function bodyOf(response: Response): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await response.arrayBuffer())
+  } catch (cause) {
+    throw new Problem('network_unreachable', 'The connection broke off in the middle of an answer.', { cause })
+  }
+}
+
+function parseJson(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(body))
+  } catch {
+    // What is no JSON fits no schema.
+    return undefined
+  }
+}
+
+const RemoteProblem = z.looseObject({ code: z.string(), detail: z.string() })
+
+function problemOf(url: string, status: number, json: unknown): Problem {
+  const remote = RemoteProblem.safeParse(json)
+  if (remote.success && Object.hasOwn(problemKinds, remote.data.code))
+    return new Problem(remote.data.code as ProblemCode, remote.data.detail)
+  return new Problem(
+    status >= 500 ? 'unavailable' : 'internal',
+    `${url} answered ${status} without a problem document. Check that the address is a Shoal network's.`,
+  )
+}

@@ -1,0 +1,129 @@
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import type { Readable, Writable } from 'node:stream'
+import type { ProgramCommand, ProgramExit, ProgramHandlers, Programs, RunningProgram } from '#host/programs.ts'
+import { type ControlGroup, makeControlGroup, removeStaleGroups } from './control-groups.ts'
+import { type ProcessUsage, usageOfTree } from './process-usage.ts'
+
+const LINE_CHARS_MAX = 2 ** 20
+const LOOK_MS = 250
+const NOTHING: ProcessUsage = { residentBytes: 0, cpuMs: 0, processes: 0 }
+
+/**
+ * Puts itself into the groups that are named first, up to `--`, and becomes the program: it and all its children are
+ * limited from their first instruction on.
+ */
+const ENTER = 'while [ "$1" != -- ]; do echo $$ > "$1" || exit 125; shift; done; shift; exec "$@"'
+
+/**
+ * Programs in sessions of their own, so that Ctrl-C at our terminal is ours to pass on. Limits come from control groups
+ * where this user may make some; else from limits on each process, and a look four times a second at all of them.
+ */
+export function createNodePrograms(): Programs {
+  removeStaleGroups()
+  return { start: (command, handlers) => new NodeProgram(command, handlers) }
+}
+
+class NodeProgram implements RunningProgram {
+  readonly pid: number | null
+  readonly #command: ProgramCommand
+  readonly #group: ControlGroup | null
+  readonly #input: Writable
+  readonly #watch: NodeJS.Timeout
+  #isGone = false
+  #peakBytes = 0
+  #reason: ProgramExit['reason'] = null
+
+  constructor(command: ProgramCommand, handlers: ProgramHandlers) {
+    this.#command = command
+    this.#group = makeControlGroup(command.limits)
+    const [program, args] = this.#commandLine()
+    const child = spawn(program, args, {
+      env: command.env,
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
+      detached: true,
+    })
+    this.pid = child.pid ?? null
+    this.#input = child.stdio[3] as Writable
+    // A pipe to a program that just died; `close` tells the story.
+    this.#input.on('error', () => undefined)
+    readLines(child.stdio[4] as Readable, (line) => {
+      if (!this.#isGone) handlers.onLine(line)
+    })
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding('utf8')
+      stream?.on('data', (text: string) => handlers.onOutput(text))
+    }
+    this.#watch = setInterval(() => this.#look(), LOOK_MS)
+    this.#watch.unref()
+    const end = (code: number | null, signal: string | null): void => {
+      if (this.#isGone) return
+      this.#isGone = true
+      clearInterval(this.#watch)
+      if (this.#reason === null && this.#group?.ranOutOfMemory()) this.#reason = 'memory'
+      this.#group?.remove()
+      handlers.onExit({ code, signal, reason: code === 127 ? 'missing' : this.#reason })
+    }
+    child.on('close', end)
+    child.on('error', (error: NodeJS.ErrnoException) => {
+      if (child.pid !== undefined) return
+      if (error.code === 'ENOENT') this.#reason = 'missing'
+      handlers.onOutput(`${error.message}\n`)
+      end(null, null)
+    })
+  }
+
+  sendLine(text: string): void {
+    if (!this.#isGone && this.#input.writable) this.#input.write(`${text}\n`)
+  }
+
+  usage(): ProcessUsage & { readonly peakBytes: number } {
+    const now = this.#isGone || this.pid === null ? NOTHING : usageOfTree(this.pid)
+    this.#peakBytes = Math.max(this.#peakBytes, now.residentBytes)
+    return { ...now, peakBytes: this.#peakBytes }
+  }
+
+  kill(): void {
+    if (this.#isGone || this.pid === null) return
+    try {
+      // Its whole process group; below a sandbox the first process takes all others with it.
+      process.kill(-this.pid, 'SIGKILL')
+    } catch {
+      // Gone in this moment.
+    }
+  }
+
+  /** For what no group limits: the sum over all processes, which limits on each of them do not bound. */
+  #look(): void {
+    const { residentBytes, processes } = this.usage()
+    const { limits } = this.#command
+    const grouped = this.#group?.limits ?? []
+    const isOver = (name: 'memory' | 'processes', value: number, limit: number | null): boolean =>
+      !grouped.includes(name) && limit !== null && value > limit
+    if (isOver('memory', residentBytes, limits.memoryBytes)) this.#end('memory')
+    else if (isOver('processes', processes, limits.processes)) this.#end('processes')
+  }
+
+  #end(reason: 'memory' | 'processes'): void {
+    this.#reason ??= reason
+    this.kill()
+  }
+
+  #commandLine(): [string, string[]] {
+    const { program, args, limits } = this.#command
+    const groups = this.#group?.limits ?? []
+    const own = [
+      '--core=0',
+      ...(limits.fileBytes === null ? [] : [`--fsize=${limits.fileBytes}`]),
+      ...(limits.memoryBytes === null || groups.includes('memory') ? [] : [`--data=${limits.memoryBytes}`]),
+    ]
+    const limited = ['prlimit', ...own, '--', program, ...args]
+    return ['/bin/sh', ['-c', ENTER, 'sh', ...(this.#group?.entries ?? []), '--', ...limited]]
+  }
+}
+
+function readLines(stream: Readable, onLine: (line: string) => void): void {
+  const lines = createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })
+  lines.on('line', (line) => onLine(line.length > LINE_CHARS_MAX ? line.slice(0, LINE_CHARS_MAX) : line))
+  lines.on('error', () => undefined)
+}

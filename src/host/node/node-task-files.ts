@@ -1,0 +1,104 @@
+import { createHash } from 'node:crypto'
+import { constants, type Dirent } from 'node:fs'
+import { type FileHandle, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { CollectedFile, CollectFile, TaskFiles } from '#host/task-files.ts'
+import { toDiskProblem } from './disk-problem.ts'
+
+const PIECE_BYTES = 2 ** 20
+/** Never through a link, and never waiting for the other end of a pipe. */
+const READ_PLAIN = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+const WRITE_NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW
+
+export const nodeTaskFiles: TaskFiles = {
+  async makeFolder(folder) {
+    try {
+      await mkdir(folder, { recursive: true })
+    } catch (error) {
+      throw toDiskProblem(error, folder)
+    }
+  },
+  async removeFolder(folder) {
+    await rm(folder, { recursive: true, force: true }).catch(() => undefined)
+  },
+  collect,
+  bytesBelow,
+  async readHead(path, bytesMax) {
+    const file = await openPlain(path)
+    if (file === null) return null
+    try {
+      const buffer = new Uint8Array(bytesMax)
+      const { bytesRead } = await file.read(buffer, 0, bytesMax, 0)
+      return buffer.subarray(0, bytesRead)
+    } catch {
+      return null
+    } finally {
+      await file.close()
+    }
+  },
+}
+
+async function collect(move: CollectFile): Promise<CollectedFile | null> {
+  const source = await openPlain(join(move.from, move.name))
+  if (source === null) return null
+  try {
+    const target = await open(join(move.to, move.name), WRITE_NEW, 0o644)
+    try {
+      return await copy(source, target, move)
+    } finally {
+      await target.close()
+    }
+  } catch (error) {
+    throw toDiskProblem(error, join(move.to, move.name))
+  } finally {
+    await source.close()
+  }
+}
+
+async function copy(
+  source: FileHandle,
+  target: FileHandle,
+  move: CollectFile,
+): Promise<CollectedFile | null> {
+  const hash = createHash('sha256')
+  const buffer = new Uint8Array(PIECE_BYTES)
+  let bytes = 0
+  for (;;) {
+    const { bytesRead } = await source.read(buffer, 0, PIECE_BYTES, bytes)
+    if (bytesRead === 0) break
+    bytes += bytesRead
+    if (bytes > move.bytesMax) return null
+    const piece = buffer.subarray(0, bytesRead)
+    hash.update(piece)
+    await target.writeFile(piece)
+  }
+  return { name: move.name, bytes, sha256: hash.digest('hex') }
+}
+
+async function openPlain(path: string): Promise<FileHandle | null> {
+  const file = await open(path, READ_PLAIN).catch(() => null)
+  if (file === null) return null
+  const isPlain = await file.stat().then(
+    (found) => found.isFile(),
+    () => false,
+  )
+  if (isPlain) return file
+  await file.close()
+  return null
+}
+
+async function bytesBelow(folder: string, entriesMax: number): Promise<number | null> {
+  const queue = [folder]
+  let [bytes, entries] = [0, 0]
+  for (let at = queue.pop(); at !== undefined; at = queue.pop()) {
+    const here: Dirent[] = await readdir(at, { withFileTypes: true }).catch(() => [])
+    entries += here.length
+    if (entries > entriesMax) return null
+    for (const entry of here) {
+      const path = join(at, entry.name)
+      if (entry.isDirectory()) queue.push(path)
+      else if (entry.isFile()) bytes += (await stat(path).catch(() => null))?.size ?? 0
+    }
+  }
+  return bytes
+}

@@ -1,0 +1,31 @@
+/** The port to the files of tasks on this machine's disk. What a task leaves there is hostile until it was collected. */
+
+export interface TaskFiles {
+  /** Makes `folder` and those above it. Rejects with `Problem('disk_full')` and the like. */
+  makeFolder(folder: string): Promise<void>
+  /** Removes `folder` with all that is in it. Never rejects. */
+  removeFolder(folder: string): Promise<void>
+  /**
+   * Copies the plain file `name` from one folder to the other and hashes what it copied, so that nobody can change it
+   * in between. `null` for what is not there, a link, a device, a pipe or beyond `bytesMax`.
+   */
+  collect(move: CollectFile): Promise<CollectedFile | null>
+  /** Bytes below `folder`, links not followed; `null` beyond `entriesMax` entries. */
+  bytesBelow(folder: string, entriesMax: number): Promise<number | null>
+  /** The first bytes of a plain file, at most `bytesMax`; `null` when it cannot be read. */
+  readHead(path: string, bytesMax: number): Promise<Uint8Array | null>
+}
+
+export interface CollectFile {
+  readonly from: string
+  readonly to: string
+  readonly name: string
+  readonly bytesMax: number
+}
+
+export interface CollectedFile {
+  readonly name: string
+  readonly bytes: number
+  /** In lower-case hex. */
+  readonly sha256: string
+}

@@ -1,0 +1,83 @@
+/** The files of jobs at this process's gateway: where they are kept, who may read them, and when what nothing needs goes. */
+import { join } from 'node:path'
+import { collectionRules } from '#blobs/plan-collection.ts'
+import type { Root } from '#blobs/tree.ts'
+import { type BlobAccess, createBlobAccess, type NodeWish } from '#gateway/blobs/blob-access.ts'
+import { createBlobApi } from '#gateway/blobs/blob-api.ts'
+import { BlobVault } from '#gateway/blobs/blob-vault.ts'
+import { type Collected, collectBlobs } from '#gateway/blobs/collect-blobs.ts'
+import { organisationsIn } from '#gateway/blobs/stored-blobs.ts'
+import type { Gateway } from '#gateway/gateway.ts'
+import type { Host } from '#host/host.ts'
+import { createDiskBlobStore } from '#host/node/disk-blob-store.ts'
+import { nodeCompression } from '#host/node/node-compression.ts'
+import { createNodeHasher } from '#host/node/node-hasher.ts'
+import { HOUR_MS } from '#kernel/time.ts'
+import { toProblem } from '#protocol/problem.ts'
+import type { CellConfig } from './cell-config.ts'
+import type { Front } from './front.ts'
+
+export interface BlobHooks {
+  /**
+   * What the live jobs of an organisation need, and the results that are kept for it. Nothing is ever collected without
+   * it, nor while it rejects.
+   */
+  readonly rootsOf?: (organisationId: string) => Promise<Iterable<Root>>
+  /** Whether a node has a live task that needs this; nobody has unless it says so. */
+  readonly mayNode?: (wish: NodeWish) => boolean
+  readonly quotaBytes?: (organisationId: string) => number
+}
+
+export interface ServedBlobs {
+  readonly vault: BlobVault
+  readonly access: Pick<BlobAccess, 'grant'>
+  /** Removes what nothing needs, of everybody; by itself every hour. */
+  collect(): Promise<readonly Collected[]>
+  close(): void
+}
+
+const GIB = 1024 ** 3
+const STORE_BYTES_MAX = 1024 * GIB
+export const QUOTA_BYTES_DEFAULT = 50 * GIB
+
+export function serveBlobs(
+  host: Host,
+  { dataFolder, keySecret }: Pick<CellConfig, 'dataFolder'> & { readonly keySecret: string },
+  { gateway, front }: { gateway: Gateway; front: Pick<Front, 'serveBlobs'> },
+  { rootsOf, mayNode = () => false, quotaBytes = () => QUOTA_BYTES_DEFAULT }: BlobHooks = {},
+): ServedBlobs {
+  const { clock, crypto, log, secrets } = host
+  const store = createDiskBlobStore(join(dataFolder, 'job-files'), { bytesMax: STORE_BYTES_MAX })
+  const parts = { store, clock, crypto, secrets, log, createHasher: createNodeHasher, quotaBytes }
+  const vault = new BlobVault(parts)
+  const access = createBlobAccess({ gateway, clock, crypto, keySecret, vault, mayNode })
+  let isClosed = false
+
+  async function collect(): Promise<Collected[]> {
+    const collected: Collected[] = []
+    if (!rootsOf) return collected
+    for (const organisationId of await organisationsIn(store)) {
+      const of = { vault, parts, rules: collectionRules }
+      collected.push(await collectBlobs(of, organisationId, () => rootsOf(organisationId)))
+    }
+    return collected
+  }
+  const collectLater = (): void => {
+    clock.after(HOUR_MS, () => {
+      if (isClosed) return
+      collect().catch((error: unknown) => log.warn('blob.collect_failed', { message: toProblem(error).message }))
+      collectLater()
+    })
+  }
+  collectLater()
+  const served = { vault, access, compression: nodeCompression, receiving: new Map<string, number>() }
+  front.serveBlobs(createBlobApi({ ...served, rootsOf: rootsOf ?? null, log, secrets }))
+  return {
+    vault,
+    access,
+    collect,
+    close() {
+      isClosed = true
+    },
+  }
+}

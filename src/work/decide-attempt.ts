@@ -1,0 +1,79 @@
+import { minimum } from '#kernel/money.ts'
+import type { Around, AttemptCommand, WorkRefusal } from './decide-work.ts'
+import { acceptances, pauseFor } from './job-steps.ts'
+import { costOf, isTriedEverywhere } from './placement.ts'
+import { type Attempt, type Job, jobOf, type Task, taskOf } from './work.ts'
+import type { OutputFile, WorkEvent } from './work-events.ts'
+
+/** A node may have begun so long before we know: its last word travelled. */
+const TRAVEL_MS = 1_000
+
+export function decideAttempt(command: AttemptCommand, around: Around): WorkRefusal | WorkEvent[] {
+  const { work } = around
+  const { fence, nodeId, nowMs: atMs } = command
+  const attempt = work.attempts.get(fence)
+  // Another's fence is as good as none, and the answer tells nothing of it.
+  if (!attempt || attempt.nodeId !== nodeId) return 'fence_stale'
+  const job = jobOf(work, attempt.jobId)
+  const running = { job, task: taskOf(job, attempt), attempt }
+  if (command.kind === 'commit') return decideCommit(running, command)
+  if (command.kind === 'fail') return decideFailure(running, command, around)
+  if (attempt.committedAtMs === null) return 'not_committed'
+  const place = { jobId: job.jobId, step: attempt.step, task: attempt.task }
+  const delivered: WorkEvent = { type: 'work.delivered', fence, atMs }
+  return job.isVerified ? [delivered] : [delivered, ...acceptances(job, place, { isChecked: false, atMs })]
+}
+
+interface Running {
+  readonly job: Job
+  readonly task: Task
+  readonly attempt: Attempt
+}
+type OfKind<Kind extends AttemptCommand['kind']> = Extract<AttemptCommand, { kind: Kind }>
+
+function decideCommit(
+  { job, task, attempt }: Running,
+  { outputs, wallMs, nowMs: atMs }: OfKind<'commit'>,
+): WorkRefusal | WorkEvent[] {
+  const { fence, committedAtMs, startedAtMs, grantedAtMs, speed } = attempt
+  // Said twice, it happened once.
+  if (committedAtMs !== null) return isSame(task.result?.outputs ?? [], outputs) ? [] : 'commit_differs'
+  // A node that commits what we think it had not begun began it.
+  const elapsedMs = atMs - (startedAtMs ?? grantedAtMs) + TRAVEL_MS
+  const referenceMs = Math.round(Math.max(0, Math.min(wallMs, elapsedMs)) * speed)
+  const charge = minimum(costOf(job, referenceMs), task.reserved)
+  const beaten = task.fences
+    .filter((other) => other !== fence)
+    .map((other): WorkEvent => ({ type: 'work.attempt_ended', fence: other, how: 'beaten', atMs }))
+  return [{ type: 'work.committed', fence, outputs: [...outputs], referenceMs, charge, atMs }, ...beaten]
+}
+
+const isSame = (before: readonly OutputFile[], after: readonly OutputFile[]): boolean =>
+  before.length === after.length &&
+  before.every(({ name, sha256 }, at) => after[at]?.name === name && after[at]?.sha256 === sha256)
+
+function decideFailure(
+  { job, task, attempt }: Running,
+  { failure, nowMs: atMs }: OfKind<'fail'>,
+  around: Around,
+): WorkEvent[] {
+  const { fence, nodeId, jobId, step } = attempt
+  const ended: WorkEvent = { type: 'work.attempt_ended', fence, how: 'failed', failure, atMs }
+  if (failure.class === 'infrastructure') return [ended]
+  const isRaced = task.fences.length > 1
+  const nodes = new Set(job.errors.get(failure.signature)).add(nodeId)
+  const isSame = failure.class === 'task' && nodes.size >= around.limits.sameErrorNodes
+  const tried = { job, step, task, lastNodeId: nodeId, nowMs: atMs }
+  if (!isSame && (isRaced || !isTriedEverywhere(around, tried))) return [ended]
+  // Where another attempt of it runs, the task may yet come to its end.
+  const failed: WorkEvent[] = isRaced
+    ? []
+    : [{ type: 'work.task_failed', jobId, step, task: attempt.task, atMs }]
+  // What is paused already stays so, for the reason that it had.
+  if (job.status !== 'active') return [ended, ...failed]
+  const where = isSame ? `${nodes.size} different nodes` : 'every node that could do it'
+  const tail = failure.tail === '' ? '' : ` The end of its log:\n${failure.tail}`
+  const detail = `Task ${attempt.task} of step ${step} failed on ${where}: ${failure.message}${tail}`
+  const reason = isSame ? 'same_error' : 'no_node_left'
+  return [ended, ...failed, ...pauseFor(around.work, job, { reason, detail, atMs, except: fence })]
+}

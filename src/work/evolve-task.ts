@@ -1,0 +1,96 @@
+import { unreachable } from '#kernel/assert.ts'
+import { dropRank, pushRank } from './rank-heap.ts'
+import { type Job, jobOf, nodeRecord, type Step, stepOf, type Task, taskOf, type Work } from './work.ts'
+import type { WorkEvent } from './work-events.ts'
+
+type OfTask = Extract<
+  WorkEvent,
+  { type: 'work.accepted' | 'work.rejected' | 'work.task_requeued' | 'work.task_failed' }
+>
+
+export function evolveTask(work: Work, event: OfTask): void {
+  const job = jobOf(work, event.jobId)
+  const step = stepOf(job, event.step)
+  const task = taskOf(job, event)
+  switch (event.type) {
+    case 'work.accepted':
+      if (task.result) task.result.isChecked ||= event.isChecked
+      if (task.state !== 'done') finish(work, { job, step, task })
+      return
+    case 'work.rejected':
+      if (task.state === 'done') undo(job, step, task)
+      if (event.isBlamed && task.result) task.failedNodes = [...task.failedNodes, task.result.nodeId]
+      task.result = null
+      release(job, task)
+      makeReady(job, step, task)
+      return
+    case 'work.task_requeued':
+      task.failedNodes = []
+      makeReady(job, step, task)
+      return
+    case 'work.task_failed':
+      dropReady(job, step, task)
+      task.state = 'failed'
+      return
+    default:
+      unreachable(event)
+  }
+}
+
+export function makeReady(job: Job, step: Step, task: Task): void {
+  task.state = 'ready'
+  pushRank(step.ready, task.rank)
+  job.tasksReady++
+}
+
+export function dropReady(job: Job, step: Step, task: Task): void {
+  dropRank(step.ready, task.rank)
+  job.tasksReady--
+}
+
+/** What was set aside for the task is free again. */
+export function release(job: Job, task: Task): void {
+  job.reserved -= task.reserved
+  task.reserved = 0n
+}
+
+/** Makes the tasks ready that waited for the steps before. */
+export function reopen(job: Job, step: Step): void {
+  for (const task of step.tasks) if (task.state === 'blocked') makeReady(job, step, task)
+}
+
+function finish(work: Work, { job, step, task }: { job: Job; step: Step; task: Task }): void {
+  release(job, task)
+  task.state = 'done'
+  job.spent += task.result?.charge ?? 0n
+  job.tasksOpen--
+  job.doneMs += task.referenceMs
+  job.measuredMs += task.result?.referenceMs ?? 0
+  step.tasksOpen--
+  if (task.result) nodeRecord(work, task.result.nodeId).done++
+  if (step.tasksOpen === 0) for (const next of dependentsOf(job, step)) if (isFree(job, next)) reopen(job, next)
+}
+
+function undo(job: Job, step: Step, task: Task): void {
+  job.spent -= task.result?.charge ?? 0n
+  job.tasksOpen++
+  job.doneMs -= task.referenceMs
+  job.measuredMs -= task.result?.referenceMs ?? 0
+  step.tasksOpen++
+  if (step.tasksOpen > 1) return
+  // It was whole before: what builds on it waits again.
+  for (const next of dependentsOf(job, step)) {
+    for (const other of next.tasks) {
+      if (other.state === 'ready') dropReady(job, next, other)
+      if (other.state === 'ready' || other.state === 'failed') other.state = 'blocked'
+    }
+  }
+}
+
+export const dependentsOf = (job: Job, step: Step): readonly Step[] => {
+  const index = job.steps.indexOf(step)
+  return job.steps.filter(({ dependsOn }) => dependsOn.includes(index))
+}
+
+const isFree = (job: Job, step: Step): boolean =>
+  step.dependsOn.every((before) => stepOf(job, before).tasksOpen === 0)

@@ -1,0 +1,164 @@
+/**
+ * The nodes that may work now: what they say of themselves, when they were heard of, what they run and how far it is.
+ * Nothing of it is kept: after a start of the coordinator the floor is empty, and attempts have `graceMs` to be mentioned.
+ */
+import type { NanoUsd } from '#kernel/money.ts'
+import type { TimestampMs } from '#kernel/time.ts'
+import type { Attempt } from './work.ts'
+import type { WorkLimits } from './work-limits.ts'
+
+export interface NodeFacts {
+  readonly nodeId: string
+  /** Engines that it has. */
+  readonly kinds: readonly string[]
+  /** Of tasks per time, where the reference node has 1. */
+  readonly speed: number
+  readonly memoryMib: number
+  readonly vramMib: number
+  readonly bytesPerSecond: number
+  /** For an hour of the reference node: it takes nothing that pays less. */
+  readonly askPerHour: NanoUsd
+  /** Since when it is up without a break. */
+  readonly upSinceMs: TimestampMs
+}
+
+export interface FloorNode {
+  readonly facts: NodeFacts
+  heardAtMs: TimestampMs
+  /** Input folders that it has. */
+  cached: ReadonlySet<string>
+}
+
+/** How far a node is with an attempt: the fraction that it told last, and since when it tells the same. */
+interface Mention {
+  atMs: TimestampMs
+  fraction: number
+  movedAtMs: TimestampMs
+}
+
+export interface Held {
+  readonly fence: number
+  readonly fraction: number
+}
+
+export class Floor {
+  readonly #openedAtMs: TimestampMs
+  readonly #limits: Pick<WorkLimits, 'leaseMs' | 'graceMs' | 'silentMs'>
+  readonly #nodes = new Map<string, FloorNode>()
+  readonly #waiting = new Set<string>()
+  readonly #mentions = new Map<number, Mention>()
+
+  /** `openedAtMs`: when the coordinator began to lead. */
+  constructor(openedAtMs: TimestampMs, limits: Pick<WorkLimits, 'leaseMs' | 'graceMs' | 'silentMs'>) {
+    this.#openedAtMs = openedAtMs
+    this.#limits = limits
+  }
+
+  node(nodeId: string): FloorNode | undefined {
+    return this.#nodes.get(nodeId)
+  }
+
+  nodes(): Iterable<FloorNode> {
+    return this.#nodes.values()
+  }
+
+  seat(facts: NodeFacts, cached: ReadonlySet<string>, nowMs: TimestampMs): void {
+    this.#nodes.set(facts.nodeId, { facts, cached, heardAtMs: nowMs })
+  }
+
+  /** It takes nothing any more; what it has runs on until its lease ends. */
+  leave(nodeId: string): void {
+    this.#nodes.delete(nodeId)
+    this.#waiting.delete(nodeId)
+  }
+
+  /** Those that nobody heard of for long are gone; one that comes back is asked again what it is. */
+  sweep(nowMs: TimestampMs): void {
+    for (const [nodeId, { heardAtMs }] of this.#nodes) {
+      if (nowMs - heardAtMs >= this.#limits.graceMs) this.leave(nodeId)
+    }
+  }
+
+  /** The node lives, and has these attempts. Answers false for one that is not seated: it has to say again what it is. */
+  hear(nodeId: string, held: readonly Held[], nowMs: TimestampMs): boolean {
+    const node = this.#nodes.get(nodeId)
+    if (!node) return false
+    node.heardAtMs = nowMs
+    for (const { fence, fraction } of held) {
+      const mention = this.#mentions.get(fence)
+      if (!mention) {
+        this.#mentions.set(fence, { atMs: nowMs, fraction, movedAtMs: nowMs })
+        continue
+      }
+      mention.atMs = nowMs
+      if (fraction <= mention.fraction) continue
+      mention.fraction = fraction
+      mention.movedAtMs = nowMs
+    }
+    return true
+  }
+
+  /** The attempt is over: nothing more is to be known of it. */
+  forget(fence: number): void {
+    this.#mentions.delete(fence)
+  }
+
+  /** Its node asked for work and there was none: the next goes to it without being asked for. */
+  wait(nodeId: string): void {
+    if (this.#nodes.has(nodeId)) this.#waiting.add(nodeId)
+  }
+
+  serve(nodeId: string): void {
+    this.#waiting.delete(nodeId)
+  }
+
+  waiting(): readonly string[] {
+    return [...this.#waiting]
+  }
+
+  get waitingCount(): number {
+    return this.#waiting.size
+  }
+
+  /** Heard of so lately that it may be given something. */
+  isAlive(nodeId: string, nowMs: TimestampMs): boolean {
+    const node = this.#nodes.get(nodeId)
+    return node !== undefined && nowMs - node.heardAtMs < this.#limits.silentMs
+  }
+
+  /** When the attempt is lost unless its node mentions it before. */
+  leaseEndMs(attempt: Pick<Attempt, 'fence' | 'grantedAtMs'>): TimestampMs {
+    const mention = this.#mentions.get(attempt.fence)
+    if (mention) return mention.atMs + this.#limits.leaseMs
+    const { leaseMs, graceMs } = this.#limits
+    return Math.max(attempt.grantedAtMs + leaseMs, this.#openedAtMs + graceMs)
+  }
+
+  /** Its node was not heard of for a while, though it could have been. */
+  isSilent({ nodeId, grantedAtMs }: Pick<Attempt, 'nodeId' | 'grantedAtMs'>, nowMs: TimestampMs): boolean {
+    const { silentMs, graceMs } = this.#limits
+    const heardAtMs = this.#nodes.get(nodeId)?.heardAtMs
+    // Who was not seated since the start may yet be on its way back.
+    if (heardAtMs === undefined) return nowMs >= Math.max(this.#openedAtMs + graceMs, grantedAtMs + silentMs)
+    return nowMs - Math.max(heardAtMs, grantedAtMs) >= silentMs
+  }
+
+  /** Its node was heard of and did not mention it, though the grant must have arrived by then. */
+  isForgotten({ fence, nodeId, grantedAtMs }: Attempt): boolean {
+    const heardAtMs = this.#nodes.get(nodeId)?.heardAtMs
+    if (heardAtMs === undefined) return false
+    const knownAtMs = this.#mentions.get(fence)?.atMs ?? Math.max(grantedAtMs, this.#openedAtMs)
+    return heardAtMs - knownAtMs >= this.#limits.silentMs
+  }
+
+  /** Since when nothing is known to have moved on in an attempt that has begun. */
+  stillSinceMs(fence: number, startedAtMs: TimestampMs): TimestampMs {
+    const mention = this.#mentions.get(fence)
+    const movedAtMs = mention && mention.fraction > 0 ? mention.movedAtMs : startedAtMs
+    return Math.max(startedAtMs, movedAtMs, this.#openedAtMs)
+  }
+
+  fractionOf(fence: number): number {
+    return this.#mentions.get(fence)?.fraction ?? 0
+  }
+}

@@ -1,0 +1,117 @@
+/** Which node suits which work: who is barred and why, and of those who are not, who is best. */
+import { divideUp, type NanoUsd } from '#kernel/money.ts'
+import { HOUR_MS, type TimestampMs } from '#kernel/time.ts'
+import type { Floor, FloorNode } from './floor.ts'
+import { type Job, type NodeRecord, paceOf, type Step, stepOf, type Task } from './work.ts'
+import type { WorkLimits } from './work-limits.ts'
+
+/** Why a node is not given a job's step. */
+export type Bar = 'kind_missing' | 'memory_short' | 'vram_short' | 'price_low' | 'failed_often' | 'condemned'
+
+export function barOf(
+  { facts }: FloorNode,
+  { job, step, nowMs, limits }: { job: Job; step: Step; nowMs: TimestampMs; limits: WorkLimits },
+): Bar | null {
+  const { kind, memoryMib, vramMib } = step.requirements
+  if (!facts.kinds.includes(kind)) return 'kind_missing'
+  if (facts.memoryMib < memoryMib) return 'memory_short'
+  if (facts.vramMib < vramMib) return 'vram_short'
+  if (facts.askPerHour > job.pricePerHour) return 'price_low'
+  if (job.barred.has(facts.nodeId)) return 'condemned'
+  const failures = job.failures.get(facts.nodeId)
+  if (!failures || failures.count < limits.nodeFailuresMax) return null
+  return nowMs - failures.atMs < limits.forgiveMs ? 'failed_often' : null
+}
+
+/** By how much the estimates were low so far; the customer's bill follows them only so far. */
+const CHARGE_PACE_MAX = 1.25
+
+/** What `referenceMs` of the job's work costs. */
+export const costOf = ({ pricePerHour }: Pick<Job, 'pricePerHour'>, referenceMs: number): NanoUsd =>
+  divideUp(pricePerHour * BigInt(Math.round(referenceMs)), BigInt(HOUR_MS))
+
+/** The most that the task may cost. */
+export const costMaxOf = (job: Job, task: Task): NanoUsd =>
+  costOf(job, Math.ceil(task.referenceMsP90 * Math.min(CHARGE_PACE_MAX, Math.max(1, paceOf(job)))))
+
+/** How long the task takes a node of this speed. */
+export const durationMs = (job: Job, task: Task, speed: number): number =>
+  (task.referenceMs * paceOf(job)) / speed
+
+/**
+ * The chance that a machine which is up for `upMs` stays for another `durationMs`, by how long community machines stay
+ * (Weibull, shape 0.70, scale 97 h, fitted to published figures of Salad's fleet): many leave soon after they came.
+ */
+export function survival(upMs: number, durationMs: number): number {
+  const hazard = (ms: number): number => (Math.max(0, ms) / (SCALE_HOURS * HOUR_MS)) ** SHAPE
+  return Math.exp(hazard(upMs) - hazard(upMs + durationMs))
+}
+const SHAPE = 0.7
+const SCALE_HOURS = 97
+
+/** The share of what a node was given that it brought to an end; a new one has the benefit of the doubt. */
+const reliability = ({ done, lost, failed }: NodeRecord): number => (done + 9) / (done + lost + failed + 10)
+
+/** Tasks over which a node's download of a step's inputs is spread. */
+const TASKS_PER_VISIT = 8
+
+/**
+ * How well the work suits the node: speed × the chance that it lives to the end × its record × what of its time is work and
+ * not fetching inputs × how little of its memory lies idle, by its ask.
+ */
+export function scoreOf(
+  { facts, cached }: FloorNode,
+  {
+    job,
+    step,
+    record,
+    nowMs,
+  }: { job: Job; step: Step; record: NodeRecord | undefined; nowMs: TimestampMs },
+): number {
+  const [task] = step.tasks
+  const workMs = task ? durationMs(job, task, facts.speed) : 1
+  const fetchMs = cached.has(step.inputRoot) ? 0 : (step.inputBytes * 1_000) / facts.bytesPerSecond
+  const spreadMs = TASKS_PER_VISIT * workMs
+  const alive = survival(nowMs - facts.upSinceMs, workMs + fetchMs)
+  const useful = spreadMs / (spreadMs + fetchMs)
+  return (
+    (facts.speed * alive * (record ? reliability(record) : 0.9) * useful * fitOf(facts, step)) /
+    Math.max(1, Number(facts.askPerHour))
+  )
+}
+
+/** From a half to 1: a large machine is left for what needs one. */
+function fitOf(facts: FloorNode['facts'], { requirements }: Step): number {
+  const ofMemory = facts.memoryMib > 0 ? requirements.memoryMib / facts.memoryMib : 1
+  const ofVram = facts.vramMib > 0 ? requirements.vramMib / facts.vramMib : 1
+  return 0.5 + (ofMemory + ofVram) / 4
+}
+
+/**
+ * Whether every node that could do the task failed it, failed too often or was condemned. With no such node at all it is
+ * not: the task waits for one.
+ */
+export function isTriedEverywhere(
+  { floor, limits }: { readonly floor: Floor; readonly limits: WorkLimits },
+  tried: {
+    readonly job: Job
+    readonly step: number
+    readonly task: Task
+    /** Failed it just now. */
+    readonly lastNodeId: string | null
+    readonly nowMs: TimestampMs
+  },
+): boolean {
+  const { job, task, lastNodeId, nowMs } = tried
+  const step = stepOf(job, tried.step)
+  let isAny = false
+  for (const node of floor.nodes()) {
+    const bar = barOf(node, { job, step, nowMs, limits })
+    const { nodeId } = node.facts
+    const isOut =
+      bar === 'failed_often' || bar === 'condemned' || nodeId === lastNodeId || task.failedNodes.includes(nodeId)
+    if (isOut) isAny = true
+    else if (bar === null) return false
+  }
+  return isAny
+}

@@ -1,0 +1,158 @@
+import { z } from 'zod'
+import { NanoUsd } from '#protocol/money.ts'
+import { TaskFailure } from '#protocol/task-failure.ts'
+
+/** What a task is given beside its step's inputs: a frame's number, a range of samples, a file's name. */
+export const TaskParams = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+export type TaskParams = z.output<typeof TaskParams>
+
+/** A blob, by the lower-case hex sha256 of its bytes. */
+export const BlobHash = z.string().regex(/^[0-9a-f]{64}$/)
+
+export const PlannedTask = z.object({
+  params: TaskParams,
+  /** On a node of speed 1: as likely more as less, and more in one case of ten. */
+  referenceMs: z.int().positive(),
+  referenceMsP90: z.int().positive(),
+})
+export type PlannedTask = z.output<typeof PlannedTask>
+
+export const Requirements = z.object({
+  /** The engine that it takes. */
+  kind: z.string(),
+  memoryMib: z.int().nonnegative(),
+  /** 0 where no GPU is needed. */
+  vramMib: z.int().nonnegative(),
+})
+export type Requirements = z.output<typeof Requirements>
+
+export const PlannedStep = z.object({
+  name: z.string(),
+  /** Hash of what the step is: its engine, settings and input roots. With a task's params it is the task's identity. */
+  digest: z.string(),
+  /** Earlier steps, by their place in the list, all of whose tasks are done before any of this one's begins. */
+  dependsOn: z.array(z.int().nonnegative()),
+  requirements: Requirements,
+  /** Names the folder of its inputs; a node that has it need not fetch `inputBytes`. */
+  inputRoot: z.string(),
+  inputBytes: z.int().nonnegative(),
+  settings: z.record(z.string(), z.json()),
+  tasks: z.array(PlannedTask).min(1),
+})
+export type PlannedStep = z.output<typeof PlannedStep>
+
+export const JobPlan = z.object({
+  jobId: z.string(),
+  organisationId: z.string(),
+  name: z.string(),
+  /** 0 to 100; the highest is first. */
+  priority: z.int().min(0).max(100),
+  /** `null`: as much as it takes. */
+  cap: NanoUsd.nullable(),
+  /** For an hour of a node of speed 1. */
+  pricePerHour: NanoUsd,
+  /** Running a task twice does no harm, so stragglers may be raced. */
+  isIdempotent: z.boolean(),
+  /** Results wait for a verdict before they count. */
+  isVerified: z.boolean(),
+  steps: z.array(PlannedStep).min(1),
+})
+export type JobPlan = z.output<typeof JobPlan>
+
+export const OutputFile = z.object({ name: z.string(), bytes: z.int().nonnegative(), sha256: BlobHash })
+export type OutputFile = z.output<typeof OutputFile>
+
+export const PauseReason = z.enum(['asked', 'same_error', 'no_node_left', 'cap_reached'])
+export type PauseReason = z.output<typeof PauseReason>
+
+/** How an attempt ends that did not bring the task's result. */
+export const AttemptEnd = z.enum([
+  /** Its node was silent for longer than its lease. */
+  'lease_expired',
+  /** Its node is there, and does not have it. */
+  'forgotten',
+  /** It ran far beyond what it could take. */
+  'timed_out',
+  'failed',
+  /** Another copy was first. */
+  'beaten',
+  /** Its job was cancelled, or paused before it began. */
+  'called_off',
+  /** It waited behind another task while a node had nothing to do. */
+  'moved',
+])
+export type AttemptEnd = z.output<typeof AttemptEnd>
+
+const ofTask = { jobId: z.string(), step: z.int().nonnegative(), task: z.int().nonnegative() }
+const ofAttempt = { fence: z.int().positive(), atMs: z.int() }
+const ofJob = { jobId: z.string(), atMs: z.int() }
+
+export const WorkEvent = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('work.job_submitted'), ...JobPlan.shape, atMs: z.int() }),
+  z.object({
+    type: z.literal('work.job_paused'),
+    ...ofJob,
+    reason: PauseReason,
+    /** For people: what happened, with the log's tail. */
+    detail: z.string(),
+  }),
+  z.object({ type: z.literal('work.job_resumed'), ...ofJob }),
+  z.object({ type: z.literal('work.job_ended'), ...ofJob, end: z.enum(['completed', 'cancelled']) }),
+  /** It leaves the memory. */
+  z.object({ type: z.literal('work.job_forgotten'), jobId: z.string() }),
+  z.object({ type: z.literal('work.priority_set'), ...ofJob, priority: z.int() }),
+  z.object({ type: z.literal('work.cap_set'), ...ofJob, cap: NanoUsd.nullable() }),
+  /** A task that had failed may be tried again, by any node. */
+  z.object({ type: z.literal('work.task_requeued'), ...ofTask, atMs: z.int() }),
+  z.object({
+    type: z.literal('work.granted'),
+    ...ofTask,
+    ...ofAttempt,
+    nodeId: z.string(),
+    /** Of the node, by which its time is turned into reference time. */
+    speed: z.number().positive(),
+    /** The most that the task may cost, set aside of the job's cap. */
+    reserved: NanoUsd,
+    /** Another attempt of the same task runs as well. */
+    isCopy: z.boolean(),
+  }),
+  /** A copy of it is wanted. */
+  z.object({ type: z.literal('work.suspected'), ...ofAttempt, why: z.enum(['silent', 'stalled']) }),
+  /** The node says what it made; the bytes are on their way. */
+  z.object({
+    type: z.literal('work.committed'),
+    ...ofAttempt,
+    outputs: z.array(OutputFile),
+    referenceMs: z.int().nonnegative(),
+    charge: NanoUsd,
+  }),
+  /** The bytes are here. */
+  z.object({ type: z.literal('work.delivered'), ...ofAttempt }),
+  /** The task is done, and its charge is owed. */
+  z.object({
+    type: z.literal('work.accepted'),
+    ...ofTask,
+    atMs: z.int(),
+    /** Somebody looked at this very result. */
+    isChecked: z.boolean(),
+  }),
+  /** The result does not count, and nothing is owed for it. */
+  z.object({
+    type: z.literal('work.rejected'),
+    ...ofTask,
+    atMs: z.int(),
+    /** Its node did wrong, and not what the result was made from. */
+    isBlamed: z.boolean(),
+  }),
+  /** The node gets nothing of the job any more. */
+  z.object({ type: z.literal('work.node_barred'), ...ofJob, nodeId: z.string() }),
+  z.object({
+    type: z.literal('work.attempt_ended'),
+    ...ofAttempt,
+    how: AttemptEnd,
+    failure: TaskFailure.optional(),
+  }),
+  /** It is not tried again until somebody asks for it. */
+  z.object({ type: z.literal('work.task_failed'), ...ofTask, atMs: z.int() }),
+])
+export type WorkEvent = z.output<typeof WorkEvent>
