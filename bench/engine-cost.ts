@@ -2,17 +2,19 @@
  * What the network costs an engine: tokens a second through gateway and agent beside those of the same engine child asked by
  * its own channel, on a model of 98 MB made of chance and on the demo model.
  *
- *     node bench/engine-cost.ts [--json] [--pairs 15] [--only large,demo] [--tokens 128] [--crowd-tokens 48] [--despite-noise]
+ *     node bench/engine-cost.ts [--json] [--pairs 11] [--only large,demo] [--tokens 256] [--crowd-tokens 48] [--together] [--despite-noise]
  *
- * Both children have one thread and the same settings; both get the same prompts, one and 16 at once, in turns. Fails (1) where
- * the network reaches less than 97 % of the engine with one stream or 95 % with 16 on the large model. Pairs during which others
- * took more than 10 % of a core do not count and are measured again; with too few left it ends with 3, unless `--despite-noise`.
+ * Both children have one thread and the same settings; both get the same prompts, one and 16 at once, in turns. The engines have
+ * a core of their own, all else the others; `--together` leaves that to the system. Fails (1) where the network reaches less than
+ * 97 % of the engine with one stream or 95 % with 16 on the large model. Pairs during which others took more than 10 % of a core
+ * do not count and are measured again; with too few left it ends with 3, unless `--despite-noise`.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { numberOf, readGguf } from '#engines/llama-cpp/gguf.ts'
 import { guideModel, openRig, type Rig } from '../test/e2e/rig.ts'
 import { writeLargeGguf } from './engine-cost/large-gguf.ts'
+import { type Cores, commonCores, splitCores } from './engine-cost/own-core.ts'
 import { measurePairs, type Pair, type Summary, summarise } from './engine-cost/pairs.ts'
 import { mapUsed, openDirectWay, openNetworkWay, type ServedModel, type Used } from './engine-cost/ways.ts'
 import { obeySignals } from './gateway/cores.ts'
@@ -33,6 +35,7 @@ interface Options {
   readonly tokens: number
   readonly crowdTokens: number
   readonly isDespiteNoise: boolean
+  readonly cores: Cores
 }
 
 interface Part {
@@ -48,6 +51,8 @@ interface Part {
   readonly piecesPerToken: number
   /** Microseconds of processor time a token, through the network. */
   readonly used: Used
+  /** Of the engine that is asked directly. */
+  readonly usedDirect: number
 }
 
 interface Result {
@@ -61,10 +66,11 @@ if (import.meta.main) {
   const { values } = parseArgs({
     options: {
       json: { type: 'boolean', default: false },
-      pairs: { type: 'string', default: '15' },
+      pairs: { type: 'string', default: '11' },
       only: { type: 'string', default: 'large,demo' },
-      tokens: { type: 'string', default: '128' },
+      tokens: { type: 'string', default: '256' },
       'crowd-tokens': { type: 'string', default: '48' },
+      together: { type: 'boolean', default: false },
       'despite-noise': { type: 'boolean', default: false },
     },
   })
@@ -74,6 +80,7 @@ if (import.meta.main) {
     tokens: Number(values.tokens),
     crowdTokens: Number(values['crowd-tokens']),
     isDespiteNoise: values['despite-noise'],
+    cores: values.together ? commonCores : splitCores(),
   }
   const result = await measure(options)
   const noise = options.isDespiteNoise ? null : noiseIn(result)
@@ -119,8 +126,8 @@ function endsOf(path: string): number[] {
 }
 
 async function measureModel(rig: Rig, model: ServedModel, options: Options): Promise<Part[]> {
-  const network = await openNetworkWay(rig, model)
-  const direct = await openDirectWay(model)
+  const network = await openNetworkWay(rig, model, options.cores)
+  const direct = await openDirectWay(model, options.cores)
   const parts: Part[] = []
   try {
     for (const [streams, tokens] of [
@@ -130,7 +137,7 @@ async function measureModel(rig: Rig, model: ServedModel, options: Options): Pro
       const loadOf = (pair: number) => ({ prompts: promptsOf(pair, streams), tokens })
       // Code is compiled and caches are warm when it counts.
       for (const way of [direct, network]) await way.run(loadOf(-1))
-      const before = { used: network.used(), tokens: network.tokens() }
+      const before = { used: network.used(), tokens: network.tokens(), direct: direct.engineMicros() }
       const { pairs, disturbed } = await measurePairs({
         direct,
         network,
@@ -142,7 +149,8 @@ async function measureModel(rig: Rig, model: ServedModel, options: Options): Pro
       const after = network.used()
       const spent = network.tokens() - before.tokens
       const used = mapUsed(after, (name) => (after[name] - before.used[name]) / spent)
-      parts.push(toPart(streams, { pairs, disturbed, used }))
+      const usedDirect = (direct.engineMicros() - before.direct) / spent
+      parts.push(toPart(streams, { pairs, disturbed, used, usedDirect }))
       process.stderr.write(`${model.id}, ${streams} at once: done\n`)
     }
   } finally {
@@ -155,8 +163,12 @@ function promptsOf(pair: number, streams: number): string[] {
   return Array.from({ length: streams }, (_, stream) => `Fish number ${pair * CROWD + stream} swims`)
 }
 
-function toPart(streams: number, measured: { pairs: Pair[]; disturbed: Pair[]; used: Used }): Part {
-  const { pairs, disturbed, used } = measured
+interface Measured extends Pick<Part, 'used' | 'usedDirect'> {
+  readonly pairs: readonly Pair[]
+  readonly disturbed: readonly Pair[]
+}
+
+function toPart(streams: number, { pairs, disturbed, used, usedDirect }: Measured): Part {
   const all = pairs.length > 0 ? pairs : disturbed
   const texts = all.flatMap(({ direct, network }) =>
     network.texts.map((text, stream) => text === direct.texts[stream]),
@@ -171,6 +183,7 @@ function toPart(streams: number, measured: { pairs: Pair[]; disturbed: Pair[]; u
     texts: texts.length,
     piecesPerToken: sum(({ network }) => network.pieces) / sum(({ network }) => network.tokens),
     used,
+    usedDirect,
   }
 }
 
@@ -209,14 +222,14 @@ function describe({ large, demo, largeBytes = 0 }: Result): string[] {
 }
 
 function describePart(part: Part): string {
-  const { streams, summary, disturbed, same, texts, used, piecesPerToken } = part
+  const { streams, summary, disturbed, same, texts, used, usedDirect, piecesPerToken } = part
   const { ratio, ratioMin, ratioMax, directPerSecond, networkPerSecond, addedMicrosPerToken } = summary
   const share = (value: number): string => value.toFixed(3)
   const own = used.gateway + used.recount + used.agent
   return [
     `  ${String(streams).padStart(2)} at once: ${share(ratio)} of the engine (${share(ratioMin)} to ${share(ratioMax)} in ${summary.pairs} pairs${disturbed > 0 ? `, ${disturbed} disturbed ones left out` : ''});`,
     `${directPerSecond.toFixed(1)} tokens/s direct, ${networkPerSecond.toFixed(1)} through the network, ${whole(addedMicrosPerToken)} µs more a token`,
-    `\n      processor time a token: ${whole(own)} µs (gateway ${whole(used.gateway)}, agent ${whole(used.agent)}, counting anew ${whole(used.recount)}), beside ${whole(used.engine)} µs of the engine and ${whole(used.client)} µs of the caller`,
+    `\n      processor time a token: ${whole(own)} µs (gateway ${whole(used.gateway)}, agent ${whole(used.agent)}, counting anew ${whole(used.recount)}), beside ${whole(used.engine)} µs of the engine (${whole(usedDirect)} when asked directly) and ${whole(used.client)} µs of the caller`,
     `\n      ${piecesPerToken.toFixed(2)} events a token; others took at most ${part.foreignPercentMax.toFixed(0)} % of a core; ${same} of ${texts} texts are the same both ways`,
   ].join(' ')
 }

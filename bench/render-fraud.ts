@@ -133,10 +133,16 @@ function failuresOf(result: Result): string[] {
       const least = delivered === "neighbour's frame" ? NEIGHBOUR_MIN : CAUGHT_MIN
       return refused < least * draws
     })
-    .map((row) => `${row.format} ${row.scene}: ${row.delivered} was caught ${row.refused} times of ${row.draws}.`)
+    .map(
+      (row) =>
+        `${row.format} ${row.scene}: ${row.delivered} was caught ${row.refused} times of ${row.draws}.`,
+    )
   const rejected = result.rows
     .filter((row) => row.isHonest && row.refused > 0)
-    .map((row) => `${row.format} ${row.scene}: an honest node (${row.delivered}) was refused ${row.refused} times.`)
+    .map(
+      (row) =>
+        `${row.format} ${row.scene}: an honest node (${row.delivered}) was refused ${row.refused} times.`,
+    )
   const crops = result.crops
     .filter((crop) => crop.isOff)
     .map((crop) => `${crop.format} ${crop.scene}: a crop rendered by itself differs from the frame.`)

@@ -25,6 +25,7 @@ const root = join(import.meta.dirname, '..')
 const dist = join(root, 'dist')
 const draft = join(root, `dist/.draft-${process.pid}`)
 const LOADER = 'node-llama-cpp'
+const RENDER_SCRIPTS = 'src/engines/blender/scripts'
 
 const startedAt = performance.now()
 try {
@@ -32,6 +33,9 @@ try {
   run('node_modules/typescript/bin/tsc', ['-p', 'tsconfig.build.json', '--outDir', draft])
   // The nearest package.json gives `#folder/file.ts` its meaning: here, the compiled file.
   writeJson(join(draft, 'package.json'), { type: 'module', imports: { '#*.ts': './*.js' } })
+  // What Blender runs; no compiler touches it.
+  for (const file of readdirSync(join(root, RENDER_SCRIPTS)).filter((file) => file.endsWith('.py')))
+    cpSync(join(root, RENDER_SCRIPTS, file), join(draft, RENDER_SCRIPTS.replace('src/', ''), file))
   await takeInLoader()
   publish()
   if (existsSync(join(root, 'web/build-web.ts'))) buildWeb()

@@ -1,5 +1,6 @@
 /** The two ways to one engine: its own channel, as the agent uses it, and the whole network. */
 import { Agent } from 'node:http'
+import type { Children } from '#engines/child.ts'
 import type { SupervisedEngine } from '#engines/engine.ts'
 import { createLlamaCppEngine } from '#engines/llama-cpp/llama-cpp-engine.ts'
 import { chat, finishRun } from '#engines/llama-cpp/tiny-engine.ts'
@@ -8,6 +9,7 @@ import { nodeClock } from '#host/node/node-clock.ts'
 import { groupMembers, until } from '../../test/e2e/process-group.ts'
 import { findNodeProcesses, type Network, type Rig, startNetwork } from '../../test/e2e/rig.ts'
 import { cpuMicrosOf } from '../gateway/cores.ts'
+import type { Cores } from './own-core.ts'
 import type { Batch, Load, Way } from './pairs.ts'
 import { askForStream } from './sse-client.ts'
 
@@ -32,20 +34,32 @@ export interface NetworkWay extends Way {
 }
 
 export interface DirectWay extends Way {
+  /** Microseconds of processor time of its engine, in all runs so far. */
+  engineMicros(): number
   close(): Promise<void>
 }
 
 const biasOf = ({ bannedIds }: ServedModel) => Object.fromEntries(bannedIds.map((id) => [String(id), -100]))
 
-export async function openDirectWay(model: ServedModel): Promise<DirectWay> {
+export async function openDirectWay(model: ServedModel, cores: Cores): Promise<DirectWay> {
   const log = { info() {}, warn() {}, error() {} }
+  let pid = 0
+  const children: Children = {
+    spawnChild(program, handlers) {
+      const child = nodeChildren.spawnChild(program, handlers)
+      pid = child.pid ?? 0
+      return child
+    },
+  }
   const engine: SupervisedEngine = createLlamaCppEngine(
     { modelPath: model.path, modelId: model.id, gpu: false, threads: THREADS, slots: SLOTS },
-    { children: nodeChildren, clock: nodeClock, log },
+    { children, clock: nodeClock, log },
   )
   await engine.ready()
+  cores.giveOwn(pid)
   const logitBias = biasOf(model)
-  const run = ({ prompts, tokens }: Load): Promise<Batch> =>
+  let engineMicros = 0
+  const ask = ({ prompts, tokens }: Load): Promise<Batch> =>
     timed(() =>
       prompts.map(async (content) => {
         const request = chat([{ role: 'user', content }], {
@@ -58,15 +72,22 @@ export async function openDirectWay(model: ServedModel): Promise<DirectWay> {
         return { text, pieces: deltas.length, tokens: end?.completionTokens ?? 0 }
       }),
     )
-  return { run, close: () => engine.close() }
+  async function run(load: Load): Promise<Batch> {
+    const before = cpuMicrosOf(pid)
+    const batch = await ask(load)
+    engineMicros += cpuMicrosOf(pid) - before
+    return batch
+  }
+  return { run, engineMicros: () => engineMicros, close: () => engine.close() }
 }
 
-export async function openNetworkWay(rig: Rig, model: ServedModel): Promise<NetworkWay> {
+export async function openNetworkWay(rig: Rig, model: ServedModel, cores: Cores): Promise<NetworkWay> {
   const network = await startNetwork(rig, rig.path(`data-${model.id}`), [
     ...['--model', model.path, '--model-id', model.id, '--test-balance', '1000000'],
     ...['--cpu', '--threads', String(THREADS), '--slots', String(SLOTS), '--no-batch'],
   ])
   const { agent: agentPid, engine: enginePid } = await findNodeProcesses(network)
+  cores.giveOwn(enginePid)
   const cellPid = await findCell(network)
   const agent = new Agent({ keepAlive: true })
   const logitBias = biasOf(model)

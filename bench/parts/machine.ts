@@ -12,10 +12,12 @@ export interface MachineState {
 }
 
 const loadBefore = loadavg()[0] ?? 0
+/** Before a bench leaves some of them to what it measures. */
+const cores = availableParallelism()
 
 export const machineState = (): MachineState => ({
   cpuModel: cpus()[0]?.model.trim() ?? 'unknown processor',
-  cores: availableParallelism(),
+  cores,
   memoryGib: Math.round(totalmem() / 2 ** 30),
   node: process.versions.node,
   loadAverage: Math.round(loadBefore * 10) / 10,

@@ -1,12 +1,6 @@
 /** What a node could deliver instead of an honest frame, and what honest nodes deliver. */
 import { join } from 'node:path'
-import {
-  makeScene,
-  openEngine,
-  openPicture,
-  runTask,
-  type SceneKind,
-} from '#engines/blender/test-blender.ts'
+import { makeScene, openEngine, openPicture, runTask, type SceneKind } from '#engines/blender/test-blender.ts'
 import type { Picture } from '#images/picture.ts'
 
 export interface Deliveries {
@@ -17,7 +11,10 @@ export interface Deliveries {
   readonly honest: ReadonlyMap<string, Picture>
   readonly frauds: ReadonlyMap<string, Picture>
   /** Crops rendered by themselves: the place, and what came of it. */
-  readonly crops: readonly { readonly box: { x: number; y: number; width: number; height: number }; readonly picture: Picture }[]
+  readonly crops: readonly {
+    readonly box: { x: number; y: number; width: number; height: number }
+    readonly picture: Picture
+  }[]
   readonly cropCpuMs: number
 }
 
@@ -79,7 +76,10 @@ async function renderHonest(place: Place): Promise<ReadonlyMap<string, Picture>>
     ['without AVX', { env: { CYCLES_CPU_NO_AVX2: '1', CYCLES_CPU_NO_AVX: '1' } }],
   ]
   for (const [name, variant] of variants) {
-    const { pictures } = await renderAll({ ...place, ...variant, name }, { ours: [{ frame: FRAME }], side: 0 })
+    const { pictures } = await renderAll(
+      { ...place, ...variant, name },
+      { ours: [{ frame: FRAME }], side: 0 },
+    )
     if (pictures[0]) found.set(name, pictures[0])
   }
   return found
@@ -143,7 +143,10 @@ function enlarge(picture: Picture, size: number): Picture {
     picture.values[(Math.min(height - 1, y) * width + Math.min(width - 1, x)) * channels + channel] ?? 0
   for (let y = 0; y < size; y += 1) {
     for (let x = 0; x < size; x += 1) {
-      const [u, v] = [Math.max(0, ((x + 0.5) * width) / size - 0.5), Math.max(0, ((y + 0.5) * height) / size - 0.5)]
+      const [u, v] = [
+        Math.max(0, ((x + 0.5) * width) / size - 0.5),
+        Math.max(0, ((y + 0.5) * height) / size - 0.5),
+      ]
       const [left, top] = [Math.floor(u), Math.floor(v)]
       const [right, down] = [u - left, v - top]
       for (let channel = 0; channel < channels; channel += 1) {
@@ -168,7 +171,10 @@ function median(picture: Picture): Picture {
         const around: number[] = []
         for (let dy = -1; dy <= 1; dy += 1) {
           for (let dx = -1; dx <= 1; dx += 1) {
-            const [u, v] = [Math.min(width - 1, Math.max(0, x + dx)), Math.min(height - 1, Math.max(0, y + dy))]
+            const [u, v] = [
+              Math.min(width - 1, Math.max(0, x + dx)),
+              Math.min(height - 1, Math.max(0, y + dy)),
+            ]
             around.push(picture.values[(v * width + u) * channels + channel] ?? 0)
           }
         }

@@ -42,7 +42,10 @@ const KeptFile = z.object({
 export const Tokens = z.object({
   promptTokens: z.int().nonnegative(),
   completionTokens: z.int().nonnegative(),
+  /** Of the prompts, what nodes had read before; absent where none told. */
+  cachedPromptTokens: z.int().nonnegative().optional(),
 })
+export type Tokens = z.output<typeof Tokens>
 
 /** How a batch ends that was begun. */
 export const BatchEnd = z.enum(['completed', 'expired', 'cancelled'])

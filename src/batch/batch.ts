@@ -12,7 +12,7 @@
 import { assert } from '#kernel/assert.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import type { TimestampMs } from '#kernel/time.ts'
-import type { BatchEnd, BatchEndpoint, Claim, FilePurpose, InputError } from './batch-events.ts'
+import type { BatchEnd, BatchEndpoint, Claim, FilePurpose, InputError, Tokens } from './batch-events.ts'
 import type { LineSet } from './line-set.ts'
 
 export interface StoredFile {
@@ -59,7 +59,7 @@ export interface Batch {
   completed: number
   failed: number
   chunks: number
-  tokens: { promptTokens: number; completionTokens: number }
+  tokens: Tokens
   cost: NanoUsd
   outputFileId: string | null
   errorFileId: string | null

@@ -2,7 +2,7 @@ import { unreachable } from '#kernel/assert.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import type { TimestampMs } from '#kernel/time.ts'
 import { type Batch, type BatchState, endOf, isOver, type StoredFile, takesResults } from './batch.ts'
-import type { BatchEndpoint, BatchEvent, Claim, FilePurpose, InputError } from './batch-events.ts'
+import type { BatchEndpoint, BatchEvent, Claim, FilePurpose, InputError, Tokens } from './batch-events.ts'
 import type { BatchLimits } from './batch-limits.ts'
 import type { LineRun } from './line-set.ts'
 
@@ -62,7 +62,7 @@ export type BatchCommand =
       runs: readonly LineRun[]
       completed: number
       failed: number
-      tokens: { promptTokens: number; completionTokens: number }
+      tokens: Tokens
       cost: NanoUsd
       nowMs: TimestampMs
     }

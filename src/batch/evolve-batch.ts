@@ -1,6 +1,6 @@
 import { assert, unreachable } from '#kernel/assert.ts'
 import type { Batch, BatchState } from './batch.ts'
-import type { BatchEvent } from './batch-events.ts'
+import type { BatchEvent, Tokens } from './batch-events.ts'
 import { LineSet } from './line-set.ts'
 
 /** The only writer of the state. */
@@ -61,6 +61,7 @@ function evolveBatch(batch: Batch, event: OfBatch): void {
       batch.tokens = {
         promptTokens: batch.tokens.promptTokens + event.tokens.promptTokens,
         completionTokens: batch.tokens.completionTokens + event.tokens.completionTokens,
+        ...cachedOf(batch.tokens, event.tokens),
       }
       batch.cost += event.cost
       return
@@ -115,3 +116,9 @@ const unbegun = () => ({
   expiringAtMs: null,
   endedAtMs: null,
 })
+
+/** Absent while nobody told of any. */
+function cachedOf(before: Tokens, more: Tokens): Pick<Tokens, 'cachedPromptTokens'> {
+  const cachedPromptTokens = (before.cachedPromptTokens ?? 0) + (more.cachedPromptTokens ?? 0)
+  return cachedPromptTokens > 0 ? { cachedPromptTokens } : {}
+}

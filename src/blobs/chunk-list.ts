@@ -63,7 +63,10 @@ export interface ListedChunk {
 export function chunkListOf(chunks: readonly ListedChunk[]): ChunkList {
   const entries = new Uint8Array(chunks.length * ENTRY_BYTES)
   for (const [index, { hash, length }] of chunks.entries()) {
-    assert(hash.length === HASH_BYTES && length > 0 && length <= CHUNK_BYTES_MAX, 'a chunk has a hash and a length')
+    assert(
+      hash.length === HASH_BYTES && length > 0 && length <= CHUNK_BYTES_MAX,
+      'a chunk has a hash and a length',
+    )
     const at = index * ENTRY_BYTES
     entries.set(hash, at)
     entries.set([length & 255, (length >> 8) & 255, length >> 16], at + HASH_BYTES)
@@ -81,7 +84,8 @@ export const hexOf = (bytes: Uint8Array): string => {
 
 export function bytesOfHex(hex: string): Uint8Array {
   const bytes = new Uint8Array(hex.length / 2)
-  for (let index = 0; index < bytes.length; index++) bytes[index] = Number.parseInt(hex.slice(index * 2, index * 2 + 2), 16)
+  for (let index = 0; index < bytes.length; index++)
+    bytes[index] = Number.parseInt(hex.slice(index * 2, index * 2 + 2), 16)
   return bytes
 }
 

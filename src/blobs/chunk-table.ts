@@ -33,7 +33,11 @@ export class ChunkTable {
     const slot = this.#find(hash)
     const pack = this.#packs[slot] as number
     if (pack === FREE) return null
-    return { packNumber: pack - 1, offset: this.#offsets[slot] as number, length: this.#lengths[slot] as number }
+    return {
+      packNumber: pack - 1,
+      offset: this.#offsets[slot] as number,
+      length: this.#lengths[slot] as number,
+    }
   }
 
   /** Says where the chunk is from now on. */
@@ -56,6 +60,15 @@ export class ChunkTable {
     if (this.#packs[slot] === FREE) return
     this.#packs[slot] = GONE
     this.#count--
+  }
+
+  /** Of all chunks in such packs. */
+  deleteWhere(isGone: (packNumber: number) => boolean): void {
+    for (const [slot, pack] of this.#packs.entries()) {
+      if (pack === FREE || pack === GONE || !isGone(pack - 1)) continue
+      this.#packs[slot] = GONE
+      this.#count--
+    }
   }
 
   /** The slot that has `hash`, or the free one where the search for it ends. */

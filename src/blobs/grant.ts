@@ -28,7 +28,10 @@ export const GRANT_PREFIX = 'grant_'
 const CONTEXT = 'shoal blob grant 1\n'
 
 export function writeGrant(grant: BlobGrant, sign: SignGrant): string {
-  const text = btoa(JSON.stringify(Grant.parse(grant))).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+  const text = btoa(JSON.stringify(Grant.parse(grant)))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replaceAll('=', '')
   return `${GRANT_PREFIX}${text}.${sign(CONTEXT + text)}`
 }
 

@@ -75,12 +75,12 @@ export class Holdings {
     for (let index = 0; index < list.count; index++) {
       const hash = list.hashAt(index)
       const length = list.lengthAt(index)
-      if (moves || !this.chunks.get(hash)) this.chunks.set(hash, { packNumber, offset, length })
+      if (moves || !this.placeOf(hash)) this.chunks.set(hash, { packNumber, offset, length })
       offset += length
     }
   }
 
-  /** No chunk is in it any more as far as anybody asks; the places that named it must have moved or be of no use. */
+  /** From now on no chunk is in it. */
   removePack(packNumber: number): void {
     const pack = this.packs[packNumber]
     if (!pack) return
@@ -89,8 +89,9 @@ export class Holdings {
     this.#usedBytes -= pack.bytes
   }
 
-  hasPack(name: string): boolean {
-    return this.#packNumbers.has(name)
+  /** Forgets the places in packs that were removed. */
+  tidy(): void {
+    this.chunks.deleteWhere((packNumber) => !this.packs[packNumber])
   }
 
   /** Where a chunk is, as far as the pack is there. */
@@ -134,11 +135,19 @@ export class Holdings {
 
 export const uploadKey = (by: string, sha256: string): string => `${by} ${sha256}`
 
-export type QuotaRefusal = { readonly usedBytes: number; readonly neededBytes: number; readonly quotaBytes: number }
+export type QuotaRefusal = {
+  readonly usedBytes: number
+  readonly neededBytes: number
+  readonly quotaBytes: number
+}
 
 /** Why `neededBytes` more may not come, or `null`. */
 export function overQuota(
-  { usedBytes, reservedBytes, neededBytes }: { usedBytes: number; reservedBytes: number; neededBytes: number },
+  {
+    usedBytes,
+    reservedBytes,
+    neededBytes,
+  }: { usedBytes: number; reservedBytes: number; neededBytes: number },
   quotaBytes: number,
 ): QuotaRefusal | null {
   if (usedBytes + reservedBytes + neededBytes <= quotaBytes) return null

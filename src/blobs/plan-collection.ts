@@ -45,7 +45,11 @@ export interface PackPlan {
 /** `neededBytes` is by pack: of its chunks that objects or uploads need and that are looked for there. */
 export function planPacks(
   packs: readonly (HeldPack | null)[],
-  { neededBytes, nowMs, rules }: { neededBytes: readonly number[]; nowMs: TimestampMs; rules: CollectionRules },
+  {
+    neededBytes,
+    nowMs,
+    rules,
+  }: { neededBytes: readonly number[]; nowMs: TimestampMs; rules: CollectionRules },
 ): PackPlan {
   const deleted: number[] = []
   const sparse: number[] = []

@@ -71,6 +71,27 @@ export const systemParts: readonly SystemPart[] = [
     why: 'makes certificates',
     neededBy: 'npm test (TLS)',
   },
+  {
+    package: 'blender',
+    binary: 'blender',
+    why: 'renders frames',
+    neededBy: 'npm test (rendering) and bench',
+    operating: 'a node that renders',
+  },
+  {
+    package: 'bubblewrap',
+    binary: 'bwrap',
+    why: 'keeps what a scene does away from the machine',
+    neededBy: 'npm test (rendering) and bench',
+    operating: 'a node that renders',
+  },
+  {
+    package: 'ffmpeg',
+    binary: 'ffmpeg',
+    why: 'makes a video of frames',
+    neededBy: 'npm test (rendering)',
+    operating: 'a node that renders',
+  },
 ]
 
 export interface SetupOutcome {

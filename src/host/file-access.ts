@@ -12,8 +12,22 @@ export interface FileAccess {
   link(from: string, to: string): Promise<void>
   /** A file or a folder with all that is in it; nothing where there is none. */
   remove(path: string): Promise<void>
+  /** The files of a folder, made where it is not there. */
+  list(folder: string): Promise<readonly FileFacts[]>
+  /** `null` where there is no such file. */
+  facts(path: string): Promise<FileFacts | null>
+  /** Notes that it was used. */
+  touch(path: string, atMs: number): Promise<void>
   /** A file for a while, without a name that others know; removed when it is closed. */
   temporary(): Promise<PartFile & { readonly path: string }>
+}
+
+export interface FileFacts {
+  readonly name: string
+  readonly bytes: number
+  readonly usedAtMs: number
+  /** Another one whenever anything about the file was changed. */
+  readonly stamp: string
 }
 
 /** Reads and writes anywhere in a file. */

@@ -1,5 +1,5 @@
 /** OpenEXR as Blender writes it: one part, scan lines, half or float, uncompressed or ZIP. */
-import { type Inflate, type Picture, PIXELS_MAX, PictureError } from './picture.ts'
+import { type Inflate, PIXELS_MAX, type Picture, PictureError } from './picture.ts'
 
 interface Channel {
   readonly name: string
@@ -66,7 +66,8 @@ function readHeader(bytes: Uint8Array, view: DataView): Header {
     at += 4 + size
   }
   const linesPerBlock = BLOCK_LINES[compression]
-  if (linesPerBlock === undefined) throw new PictureError('its compression is not one that frames are compared in')
+  if (linesPerBlock === undefined)
+    throw new PictureError('its compression is not one that frames are compared in')
   const [left = 0, top = 0, right = -1, bottom = -1] = box
   const [width, height] = [right - left + 1, bottom - top + 1]
   if (width < 1 || height < 1 || width * height > PIXELS_MAX)

@@ -1,5 +1,5 @@
 /** PNG as Blender writes it: 8 or 16 bits, grey or colour, with or without alpha, not interlaced. */
-import { type Inflate, type Picture, PIXELS_MAX, PictureError } from './picture.ts'
+import { type Inflate, PIXELS_MAX, type Picture, PictureError } from './picture.ts'
 
 interface Header {
   readonly width: number
@@ -15,6 +15,7 @@ export function readPng(bytes: Uint8Array, inflate: Inflate): Picture {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   let header: Header | null = null
   const data: Uint8Array[] = []
+  let isWhole = false
   const metadata: Record<string, string> = {}
   for (let at = 8; at + 12 <= bytes.length; ) {
     const length = view.getUint32(at)
@@ -24,9 +25,10 @@ export function readPng(bytes: Uint8Array, inflate: Inflate): Picture {
     if (type === CHUNK.IHDR) header = readHeader(body)
     else if (type === CHUNK.IDAT) data.push(body)
     else if (type === CHUNK.tEXt) readText(body, metadata)
-    else if (type === CHUNK.IEND) break
+    else if (type === CHUNK.IEND) isWhole = true
     at += 12 + length
   }
+  if (!isWhole) throw new PictureError('the file is cut short')
   if (header === null || data.length === 0) throw new PictureError('the file has no picture in it')
   const rowBytes = (header.width * header.samples * header.depth) / 8
   const raw = inflate(join(data), (rowBytes + 1) * header.height)

@@ -4,8 +4,18 @@ import type { Picture } from './picture.ts'
 export function writeExr(picture: Picture): Uint8Array {
   const { width, height, channels, values } = picture
   // Sorted by name, as the format wants; each with where its value stands in a pixel.
-  const order = ([['A', 3], ['B', 2], ['G', 1], ['R', 0]] as const).filter(([, at]) => at < channels)
-  const header = makeHeader(picture, order.map(([name]) => name))
+  const order = (
+    [
+      ['A', 3],
+      ['B', 2],
+      ['G', 1],
+      ['R', 0],
+    ] as const
+  ).filter(([, at]) => at < channels)
+  const header = makeHeader(
+    picture,
+    order.map(([name]) => name),
+  )
   const lineBytes = 8 + width * order.length * 4
   const file = new Uint8Array(header.length + 8 * height + lineBytes * height)
   const view = new DataView(file.buffer)
@@ -39,8 +49,7 @@ function makeHeader({ width, height, metadata }: Picture, names: readonly string
   add('pixelAspectRatio', 'float', floats([1]))
   add('screenWindowCenter', 'v2f', floats([0, 0]))
   add('screenWindowWidth', 'float', floats([1]))
-  for (const [name, value] of Object.entries(metadata))
-    add(name, 'string', new TextEncoder().encode(value))
+  for (const [name, value] of Object.entries(metadata)) add(name, 'string', new TextEncoder().encode(value))
   return join([...parts, Uint8Array.of(0)])
 }
 

@@ -70,7 +70,9 @@ export const BlobBytes = z.string().meta({ id: 'BlobBytes', description: 'The by
 export const BlobChunks = z
   .object({ bytes: z.int(), chunks: Base64.describe('As in `BlobUpload`.') })
   .meta({ id: 'BlobChunks' })
-export const BlobDeleted = z.object({ sha256: BlobHash, isDeleted: z.literal(true) }).meta({ id: 'BlobDeleted' })
+export const BlobDeleted = z
+  .object({ sha256: BlobHash, isDeleted: z.literal(true) })
+  .meta({ id: 'BlobDeleted' })
 export const BlobUsage = z
   .object({ usedBytes: z.int(), quotaBytes: z.int(), objectCount: z.int() })
   .meta({ id: 'BlobUsage' })

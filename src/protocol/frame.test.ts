@@ -39,6 +39,15 @@ test('a frame reads back as it was written, alone and after others', () => {
   )
 })
 
+test('text of a data frame is read in whatever message it comes, short or long, ASCII or not', () => {
+  for (const text of ['', 'tok07 ', 'twelve bytes', 'thirteen byte', 'é', 'a😀', '\ufeffx', '\0', '\x7f']) {
+    const alone = encodeDataFrame(7, { text, tokenIds: [1, 2], tokenCount: 2 })
+    const [, frame] = decodeFrames(Buffer.concat([encodeEmptyFrame(FrameType.drain, 0), alone]))
+    assert.ok(frame)
+    for (const one of [frame, ...copied([frame])]) assert.equal(decodeData(one).text, text)
+  }
+})
+
 test('a header is type, flags, two zeros, stream and length, big endian', () => {
   const message = encodeFrame(FrameType.data, 0x0102_0304, Uint8Array.of(0xaa, 0xbb), 1)
   assert.equal(Buffer.from(message).toString('hex'), '0c010000' + '01020304' + '00000002' + 'aabb')
@@ -199,4 +208,9 @@ function announcing(length: number): Uint8Array {
 }
 
 const copied = (frames: Frame[]): Frame[] =>
-  frames.map((frame) => ({ ...frame, payload: Uint8Array.from(frame.payload) }))
+  frames.map(({ type, flags, stream, payload }) => ({
+    type,
+    flags,
+    stream,
+    payload: Uint8Array.from(payload),
+  }))

@@ -181,10 +181,7 @@ const scopeSentences: Readonly<Record<string, string>> = {
   invitation_token: 'Needs no key: the invitation in the body says who may.',
 }
 
-function describeCommon(
-  operationId: string,
-  route: AnyRoute,
-): Omit<OpenApiOperation, 'responses'> {
+function describeCommon(operationId: string, route: AnyRoute): Omit<OpenApiOperation, 'responses'> {
   const sentence = scopeSentences[route.scope]
   return {
     operationId,

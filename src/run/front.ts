@@ -150,7 +150,8 @@ function createDoor(
     if (door.blobs && exchange.target.startsWith('/api/blobs')) {
       // Pages of other origins have no business with files.
       const judged = guard.judgeCall(exchange.headers)
-      if (judged !== null) return respondProblem(exchange, typeof judged === 'string' ? forbiddenOrigin(judged) : judged)
+      if (judged !== null)
+        return respondProblem(exchange, typeof judged === 'string' ? forbiddenOrigin(judged) : judged)
       if (door.blobs.serve(exchange)) return
     }
     if (door.api === null) return exchange.abort()

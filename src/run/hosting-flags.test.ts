@@ -16,7 +16,14 @@ test('a size has its unit', () => {
     assert.throws(() => parseMib(text), /Expected a size/, text)
 })
 
-const flags = { model: 'm.gguf', gpu: 'none', engineInstall: true, batch: true, batchDiscount: 0.5 } as const
+const flags = {
+  model: 'm.gguf',
+  gpu: 'none',
+  engineInstall: true,
+  batch: true,
+  batchDiscount: 0.5,
+  cachedDiscount: 0,
+} as const
 
 test('without --models the network places nothing here', () => {
   assert.equal(hostingOf(flags, {}), null)

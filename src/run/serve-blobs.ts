@@ -65,7 +65,9 @@ export function serveBlobs(
   const collectLater = (): void => {
     clock.after(HOUR_MS, () => {
       if (isClosed) return
-      collect().catch((error: unknown) => log.warn('blob.collect_failed', { message: toProblem(error).message }))
+      collect().catch((error: unknown) =>
+        log.warn('blob.collect_failed', { message: toProblem(error).message }),
+      )
       collectLater()
     })
   }

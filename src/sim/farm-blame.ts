@@ -25,7 +25,10 @@ export class FarmBlame {
     assert(failures < this.#limits.nodeFailuresMax, `${nodeId} failed ${failures} tasks of ${jobId}`)
     for (const [error, nodes] of this.#errors) {
       const isOwn = error.startsWith(`${jobId} `)
-      assert(!isOwn || nodes.size < this.#limits.sameErrorNodes, `${error} on ${nodes.size} nodes, and goes on`)
+      assert(
+        !isOwn || nodes.size < this.#limits.sameErrorNodes,
+        `${error} on ${nodes.size} nodes, and goes on`,
+      )
     }
   }
 

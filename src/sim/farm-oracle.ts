@@ -32,6 +32,7 @@ export interface FarmTally {
   lost: number
   failed: number
   rejected: number
+  reused: number
   paused: Record<string, number>
   completed: number
   cancelled: number
@@ -48,6 +49,7 @@ export class FarmOracle {
     lost: 0,
     failed: 0,
     rejected: 0,
+    reused: 0,
     paused: {},
     completed: 0,
     cancelled: 0,
@@ -82,7 +84,10 @@ export class FarmOracle {
   taken(command: WorkCommand): void {
     if (command.kind !== 'commit' && command.kind !== 'deliver' && command.kind !== 'fail') return
     const owner = this.#spoken.get(command.fence)
-    assert(owner === command.nodeId, `${command.kind} of ${command.fence} by ${command.nodeId}, which ${owner} had`)
+    assert(
+      owner === command.nodeId,
+      `${command.kind} of ${command.fence} by ${command.nodeId}, which ${owner} had`,
+    )
   }
   /** Who had a fence when its last news became durable. */
   readonly #spoken = new Map<number, string>()
@@ -97,7 +102,10 @@ export class FarmOracle {
         const place = placeOf(event)
         const others = [...this.#alive.values()].filter((given) => given.place === place)
         assert(others.length <= 1, `${place} runs twice at most`)
-        assert(others.every(({ isCommitted }) => !isCommitted), `${place} has a result on its way`)
+        assert(
+          others.every(({ isCommitted }) => !isCommitted),
+          `${place} has a result on its way`,
+        )
         assert(others.length === 0 || event.isCopy, `${place} is copied only as a copy`)
         assert(!this.#paid.has(place), `${place} is done, and given again`)
         const book = this.#book(event.jobId)
@@ -122,6 +130,10 @@ export class FarmOracle {
       case 'work.accepted':
       case 'work.rejected':
         return this.#judged(event)
+      case 'work.reused':
+        assert(!this.#paid.has(placeOf(event)), `${placeOf(event)} is done once`)
+        this.tally.reused++
+        return void this.#paid.set(placeOf(event), 0n)
       default:
         return this.#ofJob(event)
     }

@@ -38,6 +38,15 @@ export interface FarmPlan {
   readonly freezeEveryMs: number
   readonly killEveryMs: number
   readonly userEveryMs: number
+  /** What happens to whom and when, beside what chance does. */
+  readonly acts: readonly FarmAct[]
+}
+
+export interface FarmAct {
+  readonly atMs: number
+  readonly act: 'crash' | 'freeze' | 'kill'
+  /** Its place among the nodes; of no meaning for a kill of the coordinator. */
+  readonly node: number
 }
 
 const HASH = '0'.repeat(64)
@@ -61,6 +70,7 @@ export function planFarm(seed: number): FarmPlan {
     freezeEveryMs: often(25 * SECOND_MS),
     killEveryMs: often(40 * SECOND_MS),
     userEveryMs: often(30 * SECOND_MS),
+    acts: [],
   }
 }
 
@@ -68,7 +78,7 @@ function planNode(index: number, random: Random): FarmNodePlan {
   const draw = random.int(10)
   // Two that do their work, so that somebody is left for every task.
   const manner: NodeManner =
-    index < 2 || draw < 5 ? 'honest' : draw < 7 ? 'slow' : draw < 9 ? 'flaky' : 'liar'
+    index < 2 || draw < 5 ? 'honest' : draw < 7 ? 'slow' : draw < 8 ? 'flaky' : 'liar'
   const speed = (5 + random.int(20)) / 10
   return {
     nodeId: `node-${String(index).padStart(2, '0')}`,
@@ -89,7 +99,8 @@ function planJob(index: number, faultsMs: number, random: Random): FarmJobPlan {
   }
   const step: PlannedStep = {
     name: 'render',
-    digest: `${jobId}-render`,
+    // Some scenes are rendered twice, or in other parts, by the same organisation.
+    digest: random.chance(1, 3) ? `scene-${index % 2}-render` : `${jobId}-render`,
     dependsOn: [],
     requirements: { kind: 'blender', memoryMib: random.chance(1, 3) ? 8_192 : 1_024, vramMib: 0 },
     inputRoot: `${HASH.slice(1)}${index}`,

@@ -5,15 +5,16 @@
  */
 import { assert } from '#kernel/assert.ts'
 import { createRandom, forkRandom, type Random } from '#kernel/random.ts'
-import { MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
 import { checkWork } from '#work/check-work.ts'
 import type { Job } from '#work/work.ts'
+import type { WorkEvent } from '#work/work-events.ts'
 import { workLimits } from '#work/work-limits.ts'
 import { exponential } from './draws.ts'
 import { FarmCoordinator } from './farm-coordinator.ts'
 import { FarmNode, type Grant, type NodeParts } from './farm-node.ts'
 import { FarmOracle, type FarmTally } from './farm-oracle.ts'
-import { type FarmPlan, planFarm } from './farm-plan.ts'
+import { type FarmAct, type FarmPlan, planFarm } from './farm-plan.ts'
 import { Scheduler } from './scheduler.ts'
 
 const LATE_MS_MAX = 40_000
@@ -32,8 +33,12 @@ export interface FarmRun {
 const GIVEN_UP_MS = workLimits.graceMs + LATE_MS_MAX + 2 * SECOND_MS
 
 /** Rejects when something does not hold that must. */
-export async function runFarm(seed: number): Promise<FarmRun> {
-  const farm = new Farm(planFarm(seed))
+export async function runFarm(
+  seed: number,
+  part: Partial<FarmPlan> = {},
+  onEvent: (event: WorkEvent) => void = () => {},
+): Promise<FarmRun> {
+  const farm = new Farm({ ...planFarm(seed), ...part }, onEvent)
   return await farm.run()
 }
 
@@ -47,12 +52,14 @@ class Farm {
   readonly #mended = new Set<string>()
   readonly #needed: ReadonlySet<string>
   readonly #gone = new Set<FarmNode>()
+  /** When what was sent last over a line arrives. */
+  readonly #lines = new Map<string, number>()
   #isHealed = false
   #kills = 0
   #crashes = 0
   #freezes = 0
 
-  constructor(plan: FarmPlan) {
+  constructor(plan: FarmPlan, onEvent: (event: WorkEvent) => void) {
     this.#plan = plan
     this.#needed = new Set(plan.nodes.slice(0, 2).map(({ nodeId }) => nodeId))
     this.#random = createRandom(plan.seed)
@@ -61,8 +68,11 @@ class Farm {
       scheduler: this.#scheduler,
       random: forkRandom(this.#random),
       limits: { ...workLimits, keepMs: 20 * MINUTE_MS },
-      send: (nodeId, message) => this.#carry(() => this.#nodes.get(nodeId)?.receive(message)),
-      onEvent: (event) => this.#oracle.see(event),
+      send: (nodeId, message) => this.#carry(`to ${nodeId}`, () => this.#nodes.get(nodeId)?.receive(message)),
+      onEvent: (event) => {
+        this.#oracle.see(event)
+        onEvent(event)
+      },
       onTaken: (command) => this.#oracle.taken(command),
     })
     for (const node of plan.nodes) {
@@ -75,7 +85,7 @@ class Farm {
         },
       }
       const send: NodeParts['send'] = (message) =>
-        this.#carry(() => this.#coordinator.receive(node.nodeId, message))
+        this.#carry(`from ${node.nodeId}`, () => this.#coordinator.receive(node.nodeId, message))
       this.#nodes.set(node.nodeId, new FarmNode(node, { ...parts, send }))
     }
   }
@@ -83,13 +93,16 @@ class Farm {
   async run(): Promise<FarmRun> {
     const { seed, faultsMs, limitMs, jobs, nodes } = this.#plan
     this.#coordinator.start()
-    for (const node of this.#nodes.values()) this.#scheduler.after(this.#random.int(5_000), () => node.start())
+    for (const node of this.#nodes.values())
+      this.#scheduler.after(this.#random.int(5_000), () => node.start())
     for (const { atMs, plan } of jobs) this.#scheduler.after(atMs, () => this.#submit(plan.jobId))
+    for (const { atMs, act, node } of this.#plan.acts) this.#scheduler.after(atMs, () => this.#act(act, node))
     this.#disturb()
     this.#watch()
     this.#scheduler.after(faultsMs, () => this.#heal())
     await this.#scheduler.run(limitMs, () => this.#isHealed && this.#isAllOver())
-    for (const { plan } of jobs) assert(this.#oracle.isOver(plan.jobId), `${plan.jobId} came to its end: ${this.#say(plan.jobId)}`)
+    for (const { plan } of jobs)
+      assert(this.#oracle.isOver(plan.jobId), `${plan.jobId} came to its end: ${this.#say(plan.jobId)}`)
     const endedAtMs = this.#scheduler.nowMs()
     await this.#scheduler.run(endedAtMs + 100)
     checkWork(this.#coordinator.work)
@@ -118,14 +131,21 @@ class Farm {
     this.#scheduler.after(SECOND_MS, () => this.#submit(jobId))
   }
 
-  #carry(deliver: () => void): void {
+  /** A line keeps its order, but for what is late and what comes twice. */
+  #carry(line: string, deliver: () => void): void {
     const { lost, doubled, late } = this.#plan
     const random = this.#random
     const often = (share: number): boolean => !this.#isHealed && random.chance(share, 1_000)
     if (often(lost)) return
-    const delayMs = (): number => (often(late) ? random.int(LATE_MS_MAX) : 1 + random.int(40))
-    this.#scheduler.after(delayMs(), deliver)
-    if (often(doubled)) this.#scheduler.after(delayMs(), deliver)
+    const nowMs = this.#scheduler.nowMs()
+    const arrivesAtMs = Math.max(this.#lines.get(line) ?? 0, nowMs + 1 + random.int(40))
+    if (often(late)) this.#scheduler.after(random.int(LATE_MS_MAX), deliver)
+    else {
+      // Of two at the same instant chance makes one the first.
+      this.#lines.set(line, arrivesAtMs + 1)
+      this.#scheduler.after(arrivesAtMs - nowMs, deliver)
+    }
+    if (often(doubled)) this.#scheduler.after(random.int(500), deliver)
   }
 
   /** What a node had that went down is given up in time, also after a replay. */
@@ -147,7 +167,7 @@ class Farm {
     this.#every(freezeEveryMs, () => this.#freeze())
     this.#every(killEveryMs, () => this.#kill())
     this.#every(userEveryMs, () => this.#meddle())
-    this.#every(15 * SECOND_MS, () => this.#condemn())
+    this.#every(2 * SECOND_MS, () => this.#condemn())
   }
 
   #every(meanMs: number, run: () => void): void {
@@ -159,15 +179,35 @@ class Farm {
     })
   }
 
+  #act(act: FarmAct['act'], place: number): void {
+    const node = [...this.#nodes.values()][place]
+    assert(node, `the farm has a node ${place}`)
+    if (act === 'freeze') node.freeze(HOUR_MS)
+    if (act === 'crash') {
+      node.crash()
+      this.#close(node)
+    }
+    if (act !== 'kill') return
+    this.#coordinator.kill()
+    this.#scheduler.after(SECOND_MS, () => this.#coordinator.start())
+  }
+
   #crash(): void {
     const node = this.#anyNode()
     if (!node.isUp) return
     this.#crashes++
     node.crash()
+    // Mostly the other end hears of it at once.
+    if (this.#random.chance(2, 3)) this.#close(node)
     // Some leave for good, but for the two that are needed.
     const isGone = this.#random.chance(1, 5) && !this.#needed.has(node.plan.nodeId)
     if (isGone) this.#gone.add(node)
     else this.#scheduler.after(500 + this.#random.int(60_000), () => node.start())
+  }
+
+  /** Its connection ends, behind all that it said. */
+  #close(node: FarmNode): void {
+    this.#scheduler.after(100, () => !node.isUp && this.#coordinator.cutOff(node.plan.nodeId))
   }
 
   #freeze(): void {
@@ -179,6 +219,8 @@ class Farm {
     if (!this.#coordinator.isUp) return
     this.#kills++
     this.#coordinator.kill()
+    // What takes a coordinator down often takes nodes with it.
+    for (let crashes = this.#random.int(5); crashes > 1; crashes--) this.#crash()
     const downMs = this.#random.chance(1, 5) ? 60_000 : 5_000
     this.#scheduler.after(100 + this.#random.int(downMs), () => this.#coordinator.start())
   }
@@ -202,18 +244,23 @@ class Farm {
     else if (draw < 13) this.#coordinator.ask({ kind: 'set_priority', ...about, priority: random.int(101) })
     else if (draw < 16) this.#coordinator.ask({ kind: 'requeue', ...about, tasks: null })
     else if (draw < 19) {
-      const cap = random.chance(1, 4) ? null : ((plan.cap ?? 1_000_000n) * BigInt(50 + random.int(150))) / 100n
+      const cap = random.chance(1, 4)
+        ? null
+        : ((plan.cap ?? 1_000_000n) * BigInt(50 + random.int(150))) / 100n
       this.#coordinator.ask({ kind: 'set_cap', ...about, cap })
     } else this.#coordinator.ask({ kind: 'cancel', ...about })
   }
 
-  /** Somebody finds a liar out, however late. */
+  /** Somebody finds a node out, rightly or not: best while what it made is being made use of. */
   #condemn(): void {
-    const { plan } = this.#anyNode()
-    const job = this.#plan.jobs[this.#random.int(this.#plan.jobs.length)]
-    if (!job || plan.manner !== 'liar') return
-    const about = { jobId: job.plan.jobId, nodeId: plan.nodeId, nowMs: this.#scheduler.nowMs() }
-    this.#coordinator.ask({ kind: 'condemn', ...about })
+    const { nodeId } = this.#anyNode().plan
+    if (this.#needed.has(nodeId)) return
+    const jobs = [...this.#coordinator.work.jobs.values()].filter(({ status }) => status === 'active')
+    const late = jobs.filter(({ steps }) => steps.length > 1 && steps[0]?.tasksOpen === 0)
+    const isLiar = this.#anyNode().plan.manner === 'liar'
+    const job = late[0] ?? (isLiar ? jobs[0] : undefined)
+    if (!job) return
+    this.#coordinator.ask({ kind: 'condemn', jobId: job.jobId, nodeId, nowMs: this.#scheduler.nowMs() })
   }
 
   #heal(): void {

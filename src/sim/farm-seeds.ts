@@ -10,7 +10,12 @@ export interface FarmSeeds {
 }
 
 /** Runs so many farms; rejects with the command that replays the first that fails. Answers what came about in all of them. */
-export async function runFarmSeeds({ from, seeds, isTwice, onRun }: FarmSeeds): Promise<Record<string, number>> {
+export async function runFarmSeeds({
+  from,
+  seeds,
+  isTwice,
+  onRun,
+}: FarmSeeds): Promise<Record<string, number>> {
   const sums: Record<string, number> = {}
   for (let seed = from; seed < from + seeds; seed++) {
     try {
@@ -31,5 +36,15 @@ export async function runFarmSeeds({ from, seeds, isTwice, onRun }: FarmSeeds): 
 
 function countsOf({ tally, plan, events, simulatedMs, kills, crashes, freezes }: FarmRun) {
   const { paused, ...counts } = tally
-  return { jobs: plan.jobs, nodes: plan.nodes, ...counts, ...paused, kills, crashes, freezes, events, simulatedMs }
+  return {
+    jobs: plan.jobs,
+    nodes: plan.nodes,
+    ...counts,
+    ...paused,
+    kills,
+    crashes,
+    freezes,
+    events,
+    simulatedMs,
+  }
 }

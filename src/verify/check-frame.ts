@@ -66,10 +66,13 @@ function doubtsOf({ picture, wallMs, neighbours }: FrameFacts, expected: FrameEx
 export function readLabel({ metadata }: Picture): Readonly<Record<string, string>> | null {
   const note = metadata['Note'] ?? metadata['note'] ?? ''
   if (!note.startsWith('shoal ')) return null
-  const pairs = note.split(' ').slice(1).map((pair): [string, string] => {
-    const [name = '', ...value] = pair.split('=')
-    return [name, value.join('=')]
-  })
+  const pairs = note
+    .split(' ')
+    .slice(1)
+    .map((pair): [string, string] => {
+      const [name = '', ...value] = pair.split('=')
+      return [name, value.join('=')]
+    })
   return Object.fromEntries(pairs)
 }
 

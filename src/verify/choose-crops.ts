@@ -32,9 +32,7 @@ export function chooseCrops(
     width,
     height,
   })
-  return Array.from({ length: plan.count }, (_, at) =>
-    at % 3 === 2 ? draw() : mostDetailed(picture, draw),
-  )
+  return Array.from({ length: plan.count }, (_, at) => (at % 3 === 2 ? draw() : mostDetailed(picture, draw)))
 }
 
 /** The first four bytes: a hash's are as good as all of them. */

@@ -10,8 +10,14 @@ export function checkWork(work: Work): void {
     const record = work.nodes.get(nodeId)
     assert(fence <= work.fence, `fence ${fence} was given`)
     assert(task.fences.includes(fence), `the task of attempt ${fence} knows of it`)
-    assert(record?.held.includes(fence) === (committedAtMs === null), `${nodeId} has ${fence} until it commits`)
-    assert(record?.owed.includes(fence) === (committedAtMs !== null), `${nodeId} owes ${fence} once it commits`)
+    assert(
+      record?.held.includes(fence) === (committedAtMs === null),
+      `${nodeId} has ${fence} until it commits`,
+    )
+    assert(
+      record?.owed.includes(fence) === (committedAtMs !== null),
+      `${nodeId} owes ${fence} once it commits`,
+    )
   }
   const active = [...work.jobs.values()].filter(({ status }) => status === 'active')
   assert(work.active.length === active.length, 'the active jobs are listed')
@@ -33,7 +39,15 @@ function checkJob(job: Job): void {
     }
     const waits = !isOver(job) && step.dependsOn.some((before) => (job.steps[before]?.tasksOpen ?? 0) > 0)
     for (const [place, { state }] of step.tasks.entries())
-      assert(waits === (state === 'blocked'), `${jobId}/${index}/${place} waits for the steps before, and is ${state}`)
+      assert(
+        waits === (state === 'blocked'),
+        `${jobId}/${index}/${place} waits for the steps before, and is ${state}`,
+      )
+    for (const place of step.wanted)
+      assert(
+        step.tasks[place]?.state === 'leased',
+        `a copy is wanted of ${jobId}/${index}/${place}, which runs`,
+      )
     assert(openHere === step.tasksOpen, `${jobId}/${index}: open tasks are counted`)
     open += openHere
   }
@@ -52,5 +66,6 @@ function checkTask({ state, fences, reserved, result }: Task, name: string): voi
   assert(fences.length <= 2, `${name} runs twice at most`)
   if (state !== 'leased' && state !== 'committed' && state !== 'verifying' && state !== 'cancelled')
     assert(reserved === 0n, `nothing is set aside for ${name}`)
-  if (state === 'committed' || state === 'verifying' || state === 'done') assert(result, `${name} has a result`)
+  if (state === 'committed' || state === 'verifying' || state === 'done')
+    assert(result, `${name} has a result`)
 }

@@ -1,8 +1,10 @@
 import { unreachable } from '#kernel/assert.ts'
-import type { Around, JobCommand, TaskPlace, WorkCommand, WorkRefusal } from './decide-work.ts'
+import { toCanonical } from '#kernel/canonical.ts'
+import type { Around, JobCommand, WorkCommand, WorkRefusal } from './decide-work.ts'
 import { acceptances, endAll, pauseFor } from './job-steps.ts'
-import { isOver, type Job, type Step, stepOf } from './work.ts'
-import type { PlannedStep, WorkEvent } from './work-events.ts'
+import { taskKey } from './task-identity.ts'
+import { isOver, type Job, jobOf, type Step, stepOf, taskOf, type Work } from './work.ts'
+import type { JobPlan, PlannedStep, TaskPlace, WorkEvent } from './work-events.ts'
 
 export function decideSubmit(
   { plan, nowMs: atMs }: Extract<WorkCommand, { kind: 'submit' }>,
@@ -16,14 +18,45 @@ export function decideSubmit(
   )
   if (open.length >= limits.organisationJobsMax) return 'jobs_too_many'
   if (!plan.steps.every(isSound)) return 'plan_wrong'
-  return [{ type: 'work.job_submitted', ...plan, steps: [...plan.steps], atMs }]
+  const submitted: WorkEvent = { type: 'work.job_submitted', ...plan, steps: [...plan.steps], atMs }
+  const reused = findResults(work, plan, atMs)
+  const { jobId } = plan
+  const ended: WorkEvent[] =
+    reused.length === tasks ? [{ type: 'work.job_ended', jobId, end: 'completed', atMs }] : []
+  return [submitted, ...reused, ...ended]
 }
 
-/** Steps depend on earlier ones alone, so that none waits for itself. */
+/** What an earlier job of the organisation made already; for a job that is verified, only what somebody looked at. */
+function findResults(work: Work, plan: JobPlan, atMs: number): WorkEvent[] {
+  return plan.steps.flatMap((planned, step) => {
+    if (planned.dependsOn.length > 0) return []
+    return planned.tasks.flatMap((one, task): WorkEvent[] => {
+      const found = work.results.get(taskKey(plan, planned, one))
+      const result = found && taskOf(jobOf(work, found.jobId), found).result
+      if (!result || (plan.isVerified && !result.isChecked)) return []
+      const { nodeId, outputs, isChecked } = result
+      return [
+        {
+          type: 'work.reused',
+          jobId: plan.jobId,
+          step,
+          task,
+          atMs,
+          nodeId,
+          outputs: [...outputs],
+          isChecked,
+        },
+      ]
+    })
+  })
+}
+
+/** Steps depend on earlier ones alone, so that none waits for itself, and no task is there twice. */
 const isSound = ({ dependsOn, tasks }: PlannedStep, index: number): boolean =>
   dependsOn.every((before) => before < index) &&
   new Set(dependsOn).size === dependsOn.length &&
-  tasks.every(({ referenceMs, referenceMsP90 }) => referenceMs <= referenceMsP90)
+  tasks.every(({ referenceMs, referenceMsP90 }) => referenceMs <= referenceMsP90) &&
+  new Set(tasks.map(({ params }) => toCanonical(params))).size === tasks.length
 
 export function decideJob(job: Job, command: JobCommand, around: Around): WorkRefusal | WorkEvent[] {
   const { jobId, status } = job
@@ -129,32 +162,39 @@ function decideCondemnation(
     ({ state, result }) =>
       (state === 'verifying' || state === 'done') && result?.nodeId === nodeId && !result.isChecked,
   )
-  return [...barred, ...ended, ...rejections(job, unchecked, { around, atMs })]
+  return [...barred, ...ended, ...rejections(job, unchecked, { around, atMs, condemned: nodeId })]
 }
 
-/** These results do not count, nor what was made from them. */
+/**
+ * These results do not count, nor what was made from them. Later steps first, so that each is at rest when those that it
+ * builds on open again.
+ */
 function rejections(
   job: Job,
   places: readonly TaskPlace[],
-  { around, atMs }: { around: Around; atMs: number },
+  { around, atMs, condemned }: { around: Around; atMs: number; condemned?: string },
 ): WorkEvent[] {
   const { jobId } = job
   const wasDone = places.filter(({ step, task }) => stepOf(job, step).tasks[task]?.state === 'done')
   const tainted = stepsAfter(job, new Set(wasDone.map(({ step }) => step)))
-  const own = (place: TaskPlace): boolean =>
-    places.some(({ step, task }) => step === place.step && task === place.task)
+  const keyOf = ({ step, task }: TaskPlace): string => `${step}/${task}`
+  const own = new Set(places.map(keyOf))
   const ended = endAll(around.work, job, {
     how: 'called_off',
     atMs,
-    which: ({ step }) => tainted.has(step),
+    // Those of a node that is condemned ended already.
+    which: ({ step, nodeId }) => tainted.has(step) && nodeId !== condemned,
   })
-  const made = placesOf(job, ({ state }) => state === 'verifying' || state === 'done')
-    .filter((place) => tainted.has(place.step) && !own(place))
-    .map((place): WorkEvent => ({ type: 'work.rejected', jobId, ...place, isBlamed: false, atMs }))
-  const blamed = places.map(
-    ({ step, task }): WorkEvent => ({ type: 'work.rejected', jobId, step, task, isBlamed: true, atMs }),
+  const made = placesOf(job, ({ state }) => state === 'verifying' || state === 'done').filter(
+    (place) => tainted.has(place.step) && !own.has(keyOf(place)),
   )
-  return [...ended, ...made, ...blamed]
+  const rejected = [...made, ...places]
+    .toSorted((a, b) => b.step - a.step)
+    .map(({ step, task }): WorkEvent => {
+      const isBlamed = own.has(keyOf({ step, task }))
+      return { type: 'work.rejected', jobId, step, task, isBlamed, atMs }
+    })
+  return [...ended, ...rejected]
 }
 
 /** All steps that build on one of `steps`, in any number of links. */

@@ -7,7 +7,7 @@ import type { Floor } from './floor.ts'
 import { decideGrant } from './grant.ts'
 import { decideReview } from './review.ts'
 import type { Work } from './work.ts'
-import type { JobPlan, OutputFile, WorkEvent } from './work-events.ts'
+import type { JobPlan, OutputFile, TaskPlace, WorkEvent } from './work-events.ts'
 import type { WorkLimits } from './work-limits.ts'
 
 /** In order of precedence. */
@@ -27,11 +27,6 @@ export type WorkRefusal =
   | 'commit_differs'
   | 'not_committed'
   | 'too_early'
-
-export interface TaskPlace {
-  readonly step: number
-  readonly task: number
-}
 
 export type JobCommand =
   | { kind: 'pause'; jobId: string; nowMs: TimestampMs }

@@ -7,12 +7,7 @@ import type { WorkEvent } from './work-events.ts'
 type OfAttempt = Extract<
   WorkEvent,
   {
-    type:
-      | 'work.granted'
-      | 'work.suspected'
-      | 'work.committed'
-      | 'work.delivered'
-      | 'work.attempt_ended'
+    type: 'work.granted' | 'work.suspected' | 'work.committed' | 'work.delivered' | 'work.attempt_ended'
   }
 >
 type OfType<Type extends OfAttempt['type']> = Extract<OfAttempt, { type: Type }>

@@ -1,11 +1,12 @@
 import { unreachable } from '#kernel/assert.ts'
 import { dropRank, pushRank } from './rank-heap.ts'
+import { offerResult, taskKey, withdrawResult } from './task-identity.ts'
 import { type Job, jobOf, nodeRecord, type Step, stepOf, type Task, taskOf, type Work } from './work.ts'
-import type { WorkEvent } from './work-events.ts'
+import type { TaskPlace, WorkEvent } from './work-events.ts'
 
 type OfTask = Extract<
   WorkEvent,
-  { type: 'work.accepted' | 'work.rejected' | 'work.task_requeued' | 'work.task_failed' }
+  { type: 'work.reused' | 'work.accepted' | 'work.rejected' | 'work.task_requeued' | 'work.task_failed' }
 >
 
 export function evolveTask(work: Work, event: OfTask): void {
@@ -13,12 +14,18 @@ export function evolveTask(work: Work, event: OfTask): void {
   const step = stepOf(job, event.step)
   const task = taskOf(job, event)
   switch (event.type) {
+    case 'work.reused': {
+      const { nodeId, outputs, isChecked } = event
+      dropReady(job, step, task)
+      task.result = { fence: 0, nodeId, outputs, referenceMs: 0, charge: 0n, isChecked }
+      return finish(work, { job, step, task }, event)
+    }
     case 'work.accepted':
       if (task.result) task.result.isChecked ||= event.isChecked
-      if (task.state !== 'done') finish(work, { job, step, task })
+      if (task.state !== 'done') finish(work, { job, step, task }, event)
       return
     case 'work.rejected':
-      if (task.state === 'done') undo(job, step, task)
+      if (task.state === 'done') undo(work, { job, step, task })
       if (event.isBlamed && task.result) task.failedNodes = [...task.failedNodes, task.result.nodeId]
       task.result = null
       release(job, task)
@@ -59,23 +66,37 @@ export function reopen(job: Job, step: Step): void {
   for (const task of step.tasks) if (task.state === 'blocked') makeReady(job, step, task)
 }
 
-function finish(work: Work, { job, step, task }: { job: Job; step: Step; task: Task }): void {
+interface Owned {
+  readonly job: Job
+  readonly step: Step
+  readonly task: Task
+}
+
+function finish(work: Work, { job, step, task }: Owned, place: TaskPlace & { jobId: string }): void {
   release(job, task)
   task.state = 'done'
   job.spent += task.result?.charge ?? 0n
   job.tasksOpen--
-  job.doneMs += task.referenceMs
-  job.measuredMs += task.result?.referenceMs ?? 0
   step.tasksOpen--
-  if (task.result) nodeRecord(work, task.result.nodeId).done++
-  if (step.tasksOpen === 0) for (const next of dependentsOf(job, step)) if (isFree(job, next)) reopen(job, next)
+  if (task.result && task.result.fence > 0) {
+    job.doneMs += task.referenceMs
+    job.measuredMs += task.result.referenceMs
+    nodeRecord(work, task.result.nodeId).done++
+  }
+  const { jobId, step: ofStep, task: ofTask } = place
+  offerResult(work, { jobId, step: ofStep, task: ofTask }, taskKey(job, step, task))
+  if (step.tasksOpen === 0)
+    for (const next of dependentsOf(job, step)) if (isFree(job, next)) reopen(job, next)
 }
 
-function undo(job: Job, step: Step, task: Task): void {
+function undo(work: Work, { job, step, task }: Owned): void {
+  withdrawResult(work, job, { step, task })
   job.spent -= task.result?.charge ?? 0n
   job.tasksOpen++
-  job.doneMs -= task.referenceMs
-  job.measuredMs -= task.result?.referenceMs ?? 0
+  if (task.result && task.result.fence > 0) {
+    job.doneMs -= task.referenceMs
+    job.measuredMs -= task.result.referenceMs
+  }
   step.tasksOpen++
   if (step.tasksOpen > 1) return
   // It was whole before: what builds on it waits again.

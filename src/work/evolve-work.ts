@@ -1,6 +1,7 @@
 import { assert, unreachable } from '#kernel/assert.ts'
 import { evolveAttempt } from './evolve-attempt.ts'
 import { evolveTask, reopen } from './evolve-task.ts'
+import { withdrawResult } from './task-identity.ts'
 import { taskOrder } from './task-order.ts'
 import { isOver, type Job, jobOf, type Step, type Task, type Work } from './work.ts'
 import type { PlannedStep, WorkEvent } from './work-events.ts'
@@ -22,6 +23,7 @@ export function evolveWork(work: Work, event: WorkEvent): void {
     case 'work.delivered':
     case 'work.attempt_ended':
       return evolveAttempt(work, event)
+    case 'work.reused':
     case 'work.accepted':
     case 'work.rejected':
     case 'work.task_requeued':
@@ -74,6 +76,7 @@ function evolveJob(work: Work, job: Job, event: OfJob): void {
       return
     case 'work.job_forgotten':
       assert(isOver(job), `${job.jobId} is over`)
+      for (const step of job.steps) for (const task of step.tasks) withdrawResult(work, job, { step, task })
       work.jobs.delete(job.jobId)
       return
     case 'work.priority_set':

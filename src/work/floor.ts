@@ -25,6 +25,8 @@ export interface NodeFacts {
 export interface FloorNode {
   readonly facts: NodeFacts
   heardAtMs: TimestampMs
+  /** Its connection closed and it was not heard of since. */
+  isCutOff: boolean
   /** Input folders that it has. */
   cached: ReadonlySet<string>
 }
@@ -63,7 +65,13 @@ export class Floor {
   }
 
   seat(facts: NodeFacts, cached: ReadonlySet<string>, nowMs: TimestampMs): void {
-    this.#nodes.set(facts.nodeId, { facts, cached, heardAtMs: nowMs })
+    this.#nodes.set(facts.nodeId, { facts, cached, heardAtMs: nowMs, isCutOff: false })
+  }
+
+  /** Its connection closed: as if it had been silent for long, until it is heard of again. */
+  cutOff(nodeId: string): void {
+    const node = this.#nodes.get(nodeId)
+    if (node) node.isCutOff = true
   }
 
   /** It takes nothing any more; what it has runs on until its lease ends. */
@@ -84,6 +92,7 @@ export class Floor {
     const node = this.#nodes.get(nodeId)
     if (!node) return false
     node.heardAtMs = nowMs
+    node.isCutOff = false
     for (const { fence, fraction } of held) {
       const mention = this.#mentions.get(fence)
       if (!mention) {
@@ -123,7 +132,7 @@ export class Floor {
   /** Heard of so lately that it may be given something. */
   isAlive(nodeId: string, nowMs: TimestampMs): boolean {
     const node = this.#nodes.get(nodeId)
-    return node !== undefined && nowMs - node.heardAtMs < this.#limits.silentMs
+    return node !== undefined && !node.isCutOff && nowMs - node.heardAtMs < this.#limits.silentMs
   }
 
   /** When the attempt is lost unless its node mentions it before. */
@@ -131,13 +140,18 @@ export class Floor {
     const mention = this.#mentions.get(attempt.fence)
     if (mention) return mention.atMs + this.#limits.leaseMs
     const { leaseMs, graceMs } = this.#limits
-    return Math.max(attempt.grantedAtMs + leaseMs, this.#openedAtMs + graceMs)
+    const leaseEndMs = attempt.grantedAtMs + leaseMs
+    // One that was given before the start: its node may be on its way back.
+    return attempt.grantedAtMs < this.#openedAtMs
+      ? Math.max(leaseEndMs, this.#openedAtMs + graceMs)
+      : leaseEndMs
   }
 
   /** Its node was not heard of for a while, though it could have been. */
   isSilent({ nodeId, grantedAtMs }: Pick<Attempt, 'nodeId' | 'grantedAtMs'>, nowMs: TimestampMs): boolean {
     const { silentMs, graceMs } = this.#limits
-    const heardAtMs = this.#nodes.get(nodeId)?.heardAtMs
+    const { heardAtMs, isCutOff } = this.#nodes.get(nodeId) ?? {}
+    if (isCutOff) return true
     // Who was not seated since the start may yet be on its way back.
     if (heardAtMs === undefined) return nowMs >= Math.max(this.#openedAtMs + graceMs, grantedAtMs + silentMs)
     return nowMs - Math.max(heardAtMs, grantedAtMs) >= silentMs

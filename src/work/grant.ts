@@ -3,7 +3,17 @@ import type { TimestampMs } from '#kernel/time.ts'
 import type { Floor, FloorNode } from './floor.ts'
 import { barOf, costMaxOf, durationMs, scoreOf } from './placement.ts'
 import { findRank } from './rank-heap.ts'
-import { type Attempt, attemptOf, type Job, jobOf, type Step, stepOf, type Task, taskOf, type Work } from './work.ts'
+import {
+  type Attempt,
+  attemptOf,
+  type Job,
+  jobOf,
+  type Step,
+  stepOf,
+  type Task,
+  taskOf,
+  type Work,
+} from './work.ts'
 import type { WorkEvent } from './work-events.ts'
 import type { WorkLimits } from './work-limits.ts'
 
@@ -88,7 +98,8 @@ function findInJob(asking: Asking, job: Job): Choice | null {
     })
     const place = rank === null ? undefined : step.order[rank]
     const chosen = place === undefined ? undefined : step.tasks[place]
-    if (place !== undefined && chosen && fitsCap(job, chosen)) return { job, step: index, task: place, isCopy: false }
+    if (place !== undefined && chosen && fitsCap(job, chosen))
+      return { job, step: index, task: place, isCopy: false }
   }
   return null
 }
@@ -130,7 +141,10 @@ function* tails({ work }: Asking): Generator<{ job: Job; attempt: Attempt; step:
   }
 }
 
-function isOpenTo({ node, nowMs, limits }: Asking, { job, step, task }: { job: Job; step: Step; task: Task }): boolean {
+function isOpenTo(
+  { node, nowMs, limits }: Asking,
+  { job, step, task }: { job: Job; step: Step; task: Task },
+): boolean {
   return mayTry(node, task) && barOf(node, { job, step, nowMs, limits }) === null
 }
 
@@ -165,7 +179,9 @@ function findRace(asking: Asking): WorkEvent[] | null {
   for (const { job, attempt, step, task } of tails(asking)) {
     if (attempt.startedAtMs === null || attempt.nodeId === node.facts.nodeId) continue
     if (!mayCopy(job, task, limits) || !isOpenTo(asking, { job, step, task })) continue
-    const fetchMs = node.cached.has(step.inputRoot) ? 0 : (step.inputBytes * 1_000) / node.facts.bytesPerSecond
+    const fetchMs = node.cached.has(step.inputRoot)
+      ? 0
+      : (step.inputBytes * 1_000) / node.facts.bytesPerSecond
     const ownMs = durationMs(job, task, node.facts.speed) + fetchMs
     const savedMs = remainingMs(asking, attempt) - ownMs * QUICKER
     if (savedMs <= most) continue

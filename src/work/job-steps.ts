@@ -1,8 +1,7 @@
 /** Events that several commands lead to. */
 import type { TimestampMs } from '#kernel/time.ts'
-import type { TaskPlace } from './decide-work.ts'
 import { attemptOf, type Job, taskOf, type Work } from './work.ts'
-import type { AttemptEnd, PauseReason, WorkEvent } from './work-events.ts'
+import type { AttemptEnd, PauseReason, TaskPlace, WorkEvent } from './work-events.ts'
 
 /** The task counts as done; with the last one the job ends. */
 export function acceptances(

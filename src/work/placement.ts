@@ -61,12 +61,7 @@ const TASKS_PER_VISIT = 8
  */
 export function scoreOf(
   { facts, cached }: FloorNode,
-  {
-    job,
-    step,
-    record,
-    nowMs,
-  }: { job: Job; step: Step; record: NodeRecord | undefined; nowMs: TimestampMs },
+  { job, step, record, nowMs }: { job: Job; step: Step; record: NodeRecord | undefined; nowMs: TimestampMs },
 ): number {
   const [task] = step.tasks
   const workMs = task ? durationMs(job, task, facts.speed) : 1
@@ -109,7 +104,10 @@ export function isTriedEverywhere(
     const bar = barOf(node, { job, step, nowMs, limits })
     const { nodeId } = node.facts
     const isOut =
-      bar === 'failed_often' || bar === 'condemned' || nodeId === lastNodeId || task.failedNodes.includes(nodeId)
+      bar === 'failed_often' ||
+      bar === 'condemned' ||
+      nodeId === lastNodeId ||
+      task.failedNodes.includes(nodeId)
     if (isOut) isAny = true
     else if (bar === null) return false
   }

@@ -23,7 +23,11 @@ export function decideReview(around: Around, nowMs: TimestampMs): WorkEvent[] {
   return events
 }
 
-function reviewAttempt(attempt: Attempt, { work, floor, limits }: Around, nowMs: TimestampMs): WorkEvent | null {
+function reviewAttempt(
+  attempt: Attempt,
+  { work, floor, limits }: Around,
+  nowMs: TimestampMs,
+): WorkEvent | null {
   const { fence, startedAtMs, committedAtMs, jobId } = attempt
   const ended = (how: 'lease_expired' | 'forgotten' | 'timed_out' | 'moved'): WorkEvent => ({
     type: 'work.attempt_ended',
@@ -35,10 +39,7 @@ function reviewAttempt(attempt: Attempt, { work, floor, limits }: Around, nowMs:
   if (floor.isForgotten(attempt)) return ended('forgotten')
   const job = jobOf(work, jobId)
   const task = taskOf(job, attempt)
-  const timeoutMs = Math.max(
-    limits.timeoutMsMin,
-    (limits.timeoutTimes * task.referenceMsP90) / attempt.speed,
-  )
+  const timeoutMs = Math.max(limits.timeoutMsMin, (limits.timeoutTimes * task.referenceMsP90) / attempt.speed)
   const sinceMs = committedAtMs ?? startedAtMs
   if (sinceMs !== null && nowMs - sinceMs >= timeoutMs) return ended('timed_out')
   if (committedAtMs !== null) return null

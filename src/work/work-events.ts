@@ -83,6 +83,11 @@ export const AttemptEnd = z.enum([
 ])
 export type AttemptEnd = z.output<typeof AttemptEnd>
 
+export interface TaskPlace {
+  readonly step: number
+  readonly task: number
+}
+
 const ofTask = { jobId: z.string(), step: z.int().nonnegative(), task: z.int().nonnegative() }
 const ofAttempt = { fence: z.int().positive(), atMs: z.int() }
 const ofJob = { jobId: z.string(), atMs: z.int() }
@@ -134,6 +139,15 @@ export const WorkEvent = z.discriminatedUnion('type', [
     ...ofTask,
     atMs: z.int(),
     /** Somebody looked at this very result. */
+    isChecked: z.boolean(),
+  }),
+  /** A job before made this very task: its result is taken over, and nothing is owed for it. */
+  z.object({
+    type: z.literal('work.reused'),
+    ...ofTask,
+    atMs: z.int(),
+    nodeId: z.string(),
+    outputs: z.array(OutputFile),
     isChecked: z.boolean(),
   }),
   /** The result does not count, and nothing is owed for it. */

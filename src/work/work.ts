@@ -24,6 +24,8 @@ export interface Work {
   active: string[]
   readonly attempts: Map<number, Attempt>
   readonly nodes: Map<string, NodeRecord>
+  /** Tasks that are done, of jobs in memory, by what they are. */
+  readonly results: Map<string, { readonly jobId: string; readonly step: number; readonly task: number }>
   /** The last fence that was given. */
   fence: number
 }
@@ -42,7 +44,7 @@ export interface Job extends Readonly<Omit<JobPlan, 'priority' | 'cap' | 'steps'
   /** Owed for what is done; set aside for what is under way or waits for its verdict. */
   spent: NanoUsd
   reserved: NanoUsd
-  /** By the estimates: all tasks, those that are done, and how long the latter took. */
+  /** By the estimates: all tasks, those that were done for it, and how long the latter took. */
   readonly totalMs: number
   doneMs: number
   measuredMs: number
@@ -136,6 +138,7 @@ export const emptyWork = (): Work => ({
   active: [],
   attempts: new Map(),
   nodes: new Map(),
+  results: new Map(),
   fence: 0,
 })
 

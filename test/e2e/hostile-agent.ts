@@ -1,6 +1,5 @@
 /** An agent that an owner wrote to harm: enrolled and admitted like any other, and then it sends what it likes. */
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import { WebSocket } from 'ws'
 import type { KeyPair } from '#host/host.ts'
 import { nodeCrypto } from '#host/node/node-crypto.ts'
@@ -42,6 +41,8 @@ export interface HostileAsk {
 }
 
 const HEARTBEAT_MS = 1_000
+/** For the gateway's word on who it is. */
+const ADMIT_MS_MAX = 10_000
 
 export async function enrolHostile(
   network: Network,
@@ -64,12 +65,18 @@ export async function enrolHostile(
     cancelled: new Set(),
     async connect() {
       socket?.terminate()
-      socket = await admit(network, node, { keys, session: ++session })
+      // A gateway that has not heard of the node yet, or is busy, turns it away: like any agent it comes again.
+      const admitted = await until('the hostile node to be admitted', () =>
+        admit(network, node, { keys, session: ++session }),
+      )
+      // Two that came at once: the later one stays.
+      socket?.terminate()
+      socket = admitted
       const report = {
         capability: { ...capability, models: [{ ...plainModel, ...model }] },
         askPerGpuHour: 1_000_000_000n,
       }
-      socket.send(encodeJsonFrame(FrameType.capability, 0, NodeReport.encode(report)))
+      admitted.send(encodeJsonFrame(FrameType.capability, 0, NodeReport.encode(report)))
       await until('the hostile node to be offered', async () => {
         const { models } = await network.status()
         return models.some((served) => served.model === model.id)
@@ -90,14 +97,17 @@ async function enrol(
   return (await operator.enrolNode({ body: { ...facts, signature } })).nodeId
 }
 
+/** `null` when it was turned away, or heard nothing for too long. */
 async function admit(
   { ready }: Network,
   node: HostileNode,
   { keys, session }: { keys: KeyPair; session: number },
-): Promise<WebSocket> {
+): Promise<WebSocket | null> {
   const socket = new WebSocket(`${ready.apiUrl.replace(/^http/, 'ws')}/agent`, { perMessageDeflate: false })
-  const admitted = Promise.withResolvers<void>()
-  socket.on('error', admitted.reject)
+  const verdict = Promise.withResolvers<boolean>()
+  const deadline = setTimeout(() => socket.terminate(), ADMIT_MS_MAX)
+  // Its end, which follows, tells.
+  socket.on('error', () => undefined)
   socket.on('message', (message: Buffer) => {
     for (const frame of decodeFrames(message)) {
       if (frame.type === FrameType.challenge) {
@@ -108,16 +118,23 @@ async function admit(
         const hello = { protocol: 1, nodeId, session, agentVersion: 'hostile', signature }
         socket.send(encodeJsonFrame(FrameType.hello, 0, hello))
       }
-      if (frame.type === FrameType.admit) admitted.resolve()
+      if (frame.type === FrameType.admit) verdict.resolve(true)
+      if (frame.type === FrameType.deny) verdict.resolve(false)
       if (frame.type === FrameType.cancel) node.cancelled.add(frame.stream)
       if (frame.type === FrameType.request) node.answer(askOn(socket, frame.stream, frame.payload))
     }
   })
-  const beat = setInterval(() => socket.send(encodeHeartbeatFrame({ slotsBusy: 0, queued: 0 })), HEARTBEAT_MS)
-  socket.on('close', () => clearInterval(beat))
-  await once(socket, 'open')
-  await admitted.promise
-  return socket
+  const beat = setInterval(() => {
+    if (socket.readyState === WebSocket.OPEN) socket.send(encodeHeartbeatFrame({ slotsBusy: 0, queued: 0 }))
+  }, HEARTBEAT_MS)
+  socket.on('close', () => {
+    clearInterval(beat)
+    verdict.resolve(false)
+  })
+  const isAdmitted = await verdict.promise
+  clearTimeout(deadline)
+  if (!isAdmitted) socket.terminate()
+  return isAdmitted ? socket : null
 }
 
 function askOn(socket: WebSocket, stream: number, payload: Uint8Array): HostileAsk {

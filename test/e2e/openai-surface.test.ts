@@ -8,7 +8,7 @@ const rig = openRig()
 after(() => rig.dispose())
 let network: Network
 before(async () => {
-  network = await startTiny(rig, rig.path('data'))
+  network = await startTiny(rig, rig.path('data'), ['--cached-discount', '80'])
 })
 
 const messages = [{ role: 'user' as const, content: 'What is Shoal?' }]
@@ -329,6 +329,37 @@ test('a call under an idempotency key is computed once, and refused while it is 
   const clash = send('b', { ...call, max_tokens: 800 })
   assert.deepEqual([(await long).status, (await clash).status].sort(), [200, 409])
   assert.equal((await openai.models.list()).data.length, 1)
+})
+
+test('what the node had read before is told and costs what the model list says', async () => {
+  const { openai } = network
+  const model = (await openai.models.retrieve('tiny')) as unknown as {
+    pricing: Record<'prompt' | 'cached_prompt' | 'completion', string>
+  }
+  const priceOf = (kind: string): bigint =>
+    BigInt((model.pricing as Record<string, string>)[`${kind}_nano_usd_per_million`] ?? '')
+  assert.ok(priceOf('cached_prompt') < priceOf('prompt') / 4n)
+  const asked = {
+    ...call,
+    max_tokens: 3,
+    messages: [{ role: 'user' as const, content: 'Once more. '.repeat(60) }],
+  }
+  const cached: number[] = []
+  for (let turn = 0; turn < 2; turn++) {
+    const { usage, ...reply } = await openai.chat.completions.create(asked)
+    const { x_shoal: shoal } = reply as unknown as { x_shoal: { cost_nano_usd: string } }
+    assert.ok(usage)
+    const known = usage.prompt_tokens_details?.cached_tokens ?? -1
+    cached.push(known)
+    const exact =
+      BigInt(usage.prompt_tokens - known) * priceOf('prompt') +
+      BigInt(known) * priceOf('cached_prompt') +
+      BigInt(usage.completion_tokens) * priceOf('completion')
+    assert.equal(BigInt(shoal.cost_nano_usd), (exact + 999_999n) / 1_000_000n)
+    if (turn === 1)
+      assert.equal(known, usage.prompt_tokens - 1, 'all but the token that the answer begins from')
+  }
+  assert.ok((cached[0] ?? 0) < (cached[1] ?? 0))
 })
 
 test('a model says what it costs, holds and can do', async () => {

@@ -17,6 +17,10 @@ export interface StrictConnection {
   close(): void
 }
 
+/** Above the longest that a gateway waits for a node and for a first token. */
+const SILENCE_MS_MAX = 120_000
+const shown = (bytes: Buffer): string => JSON.stringify(bytes.subarray(-200).toString('latin1'))
+
 export async function openStrict(port: number): Promise<StrictConnection> {
   const socket: Socket = connect({ port, host: '127.0.0.1' })
   await once(socket, 'connect')
@@ -33,12 +37,16 @@ export async function openStrict(port: number): Promise<StrictConnection> {
     wake()
   })
 
-  /** Waits for more; false when none can come. */
+  /** Waits for more; false when none can come. Rejects when none comes for longer than any answer may take. */
   async function more(): Promise<boolean> {
     if (isClosed) return false
-    await new Promise<void>((resolve) => {
-      wake = resolve
-    })
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    wake = resolve
+    const deadline = setTimeout(
+      () => reject(new Error(`nothing came for ${SILENCE_MS_MAX / 1_000} s behind ${shown(received)}`)),
+      SILENCE_MS_MAX,
+    )
+    await promise.finally(() => clearTimeout(deadline))
     return true
   }
 

@@ -56,6 +56,26 @@ test('models and repeated calls are the same from all of them', { skip }, async 
   }
 })
 
+test('the metrics of the port are those of all processes, whichever is asked', { skip }, async () => {
+  const authorization = `Bearer ${outgrown.network.operatorKey}`
+  const read = async () => {
+    const { status, text } = await call('GET', '/metrics', null, { authorization })
+    assert.equal(status, 200)
+    const told = text.matchAll(/^shoal_build_info\{worker="(\d+)"/gm)
+    const completed = text.matchAll(/^shoal_gateway_requests_total\{[^}]*outcome="completed"[^}]*\} (\d+)$/gm)
+    return {
+      workers: [...told].map(([, worker]) => worker).sort(),
+      completed: [...completed].reduce((sum, [, count]) => sum + Number(count), 0),
+    }
+  }
+  const before = await read()
+  const answers = await Promise.all(Array.from({ length: CALLS }, () => ask({ max_tokens: 2 })))
+  for (const { status } of answers) assert.equal(status, 200)
+  const pages = await Promise.all(Array.from({ length: CALLS }, read))
+  for (const page of pages)
+    assert.deepEqual(page, { workers: ['0', '1'], completed: before.completed + CALLS })
+})
+
 test('files are found whichever process is asked', { skip }, async () => {
   const { openai } = outgrown.network
   const line = {
@@ -94,6 +114,7 @@ interface Answer {
   readonly status: number
   readonly headers: NodeJS.Dict<string | string[]>
   readonly json: unknown
+  readonly text: string
 }
 
 const ask = (body: object, headers: Record<string, string> = {}): Promise<Answer> =>
@@ -130,6 +151,7 @@ function call(
         status: response.statusCode ?? 0,
         headers: response.headers,
         json: text.startsWith('{') ? JSON.parse(text) : text,
+        text,
       })
     })
   })

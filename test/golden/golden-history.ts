@@ -130,11 +130,13 @@ function bill(turn: Turn, { requestId, sequence, nowMs, more }: Billing): void {
   const record = { requestId, organisationId: buyer, keyId: 'key_limited', holdId: 'hold_1', model: 'guide' }
   const times = { startedAtMs: nowMs - 900, firstTokenMs: 80, totalMs: 900 }
   const prices = { promptPerMillion: 1_000_000_000n, completionPerMillion: 8_000_000_000n }
+  const cached = { cachedPromptTokens: 5, cachedPerMillion: 250_000_000n }
   const whole: UsageEvent['record'] = {
     ...record,
     kind: 'chat',
     outcome: 'completed',
-    parts: [{ ...part, ...prices }],
+    parts: [{ ...part, ...prices, ...(more && cached) }],
+    ...(more && { losers: [{ ...part, ...prices, ...cached, completionTokens: 0 }] }),
     ...times,
   }
   turn.recordUsage({

@@ -201,7 +201,8 @@ export class BlenderProcess {
     if (!this.#isReady) return this.#nodeProblem(`Blender does not start here: ${lastLine(this.#tail)}`)
     // A sandbox tells the end of what ran in it as a code.
     const number = signal === null && code !== null && code > 128 ? code - 128 : null
-    const how = signal ?? (number === null ? `exit code ${code}` : (signalNames[number] ?? `signal ${number}`))
+    const how =
+      signal ?? (number === null ? `exit code ${code}` : (signalNames[number] ?? `signal ${number}`))
     if (how === 'SIGKILL' || how === 'SIGTERM' || how === 'SIGINT')
       return failureProblem('infrastructure', 'node_failed', `${what}: Blender was ended by ${how}.`, options)
     const message = `${what} crashed Blender (${how}): render it once at home, and look for what is special in it.`

@@ -3,12 +3,7 @@ import type { TaskFiles } from '#host/task-files.ts'
 import type { Box } from '#images/picture.ts'
 import { failureProblem } from '#protocol/task-failure.ts'
 import type { TaskFile, TaskOutput } from '../task-engine.ts'
-import {
-  type BlenderSettings,
-  type BlenderTask,
-  parseBoxes,
-  Rendered,
-} from './blender-messages.ts'
+import { type BlenderSettings, type BlenderTask, parseBoxes, Rendered } from './blender-messages.ts'
 
 export interface TaskPlace {
   readonly settings: BlenderSettings
@@ -124,6 +119,8 @@ async function render(
   const { name, ...rest } = command
   const { places, files } = place
   const what = `frame ${command.frame}`
+  // A pipe or a link that a scene put there would have Blender wait, or write elsewhere.
+  await files.removeFolder(`${places.outFolder}/${name}`)
   const answer = await place.ask({ ...rest, do: 'render', out: `${places.outInside}/${name}` }, what)
   const rendered = Rendered.safeParse(answer)
   const file: TaskFile | null = rendered.success

@@ -12,7 +12,7 @@ import { nodeTaskFiles } from '#host/node/node-task-files.ts'
 import type { Picture } from '#images/picture.ts'
 import { readPicture } from '#images/read-picture.ts'
 import type { TaskEngine, TaskOutput, TaskSession } from '../task-engine.ts'
-import { type BlenderOptions, type BlenderPorts, createBlenderEngine } from './blender-engine.ts'
+import { type BlenderOptions, createBlenderEngine } from './blender-engine.ts'
 
 export type SceneKind = 'diffuse' | 'glossy' | 'textured' | 'noisy'
 export const sceneKinds: readonly SceneKind[] = ['diffuse', 'glossy', 'textured', 'noisy']
@@ -52,10 +52,12 @@ export interface TestEngineOptions extends Partial<BlenderOptions> {
   readonly scratchFolder: string
   /** In the environment of a Blender without a sandbox. */
   readonly env?: Readonly<Record<string, string>>
-  readonly log?: BlenderPorts['log']
+  /** Hears the id of each process that is started. */
+  readonly onStart?: (pid: number | null) => void
 }
 
-export function openEngine({ env, log, ...options }: TestEngineOptions): TaskEngine {
+export function openEngine({ env, onStart, ...options }: TestEngineOptions): TaskEngine {
+  const programs = createNodePrograms()
   const program = env === undefined ? 'blender' : makeWrapper(options.scratchFolder, env)
   return createBlenderEngine(
     {
@@ -67,11 +69,17 @@ export function openEngine({ env, log, ...options }: TestEngineOptions): TaskEng
       ...options,
     },
     {
-      programs: createNodePrograms(),
+      programs: {
+        start(command, handlers) {
+          const started = programs.start(command, handlers)
+          onStart?.(started.pid)
+          return started
+        },
+      },
       files: nodeTaskFiles,
       machine: createNodeMachine(),
       clock: nodeClock,
-      log: log ?? { info: () => undefined, warn: () => undefined, error: () => undefined },
+      log: { info: () => undefined, warn: () => undefined, error: () => undefined },
       secrets: { randomBytes: (length) => randomBytes(length) },
     },
   )

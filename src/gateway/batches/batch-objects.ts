@@ -63,7 +63,7 @@ export function batchObject(batch: Batch, progress: BatchProgress | null): Batch
     },
     usage: {
       input_tokens: tokens.promptTokens,
-      input_tokens_details: { cached_tokens: 0 },
+      input_tokens_details: { cached_tokens: tokens.cachedPromptTokens ?? 0 },
       output_tokens: tokens.completionTokens,
       output_tokens_details: { reasoning_tokens: 0 },
       total_tokens: tokens.promptTokens + tokens.completionTokens,

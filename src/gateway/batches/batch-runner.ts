@@ -230,6 +230,7 @@ export class BatchRunner {
     const failed = outcomes.filter(({ isFailed }) => isFailed).length
     const total = (read: (outcome: LineOutcome) => number): number =>
       outcomes.reduce((sum, outcome) => sum + read(outcome), 0)
+    const cachedPromptTokens = total(({ tokens }) => tokens.cachedPromptTokens ?? 0)
     const refusal = await book.take({
       kind: 'finish_lines',
       batchId,
@@ -240,6 +241,7 @@ export class BatchRunner {
       tokens: {
         promptTokens: total(({ tokens }) => tokens.promptTokens),
         completionTokens: total(({ tokens }) => tokens.completionTokens),
+        ...(cachedPromptTokens > 0 && { cachedPromptTokens }),
       },
       cost: outcomes.reduce((sum, { cost }) => sum + cost, 0n),
       nowMs: clock.nowMs(),

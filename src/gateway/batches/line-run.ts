@@ -1,5 +1,6 @@
 /** One line of a batch: its requests, and the line of output that comes of them. */
 import type { Batch } from '#batch/batch.ts'
+import type { Tokens } from '#batch/batch-events.ts'
 import type { BatchLine } from '#batch/batch-input.ts'
 import type { Clock, Secrets } from '#host/host.ts'
 import { assert } from '#kernel/assert.ts'
@@ -29,7 +30,7 @@ export interface LineOutcome {
   readonly isFailed: boolean
   /** One line of a file of results, without its end. */
   readonly text: string
-  readonly tokens: { readonly promptTokens: number; readonly completionTokens: number }
+  readonly tokens: Tokens
   readonly cost: NanoUsd
   /** Whose kept answers are of no use once the line is durable. */
   readonly requestIds: readonly string[]
@@ -261,6 +262,7 @@ export function outcomeOf(
     tokens: {
       promptTokens: results.reduce((sum, { promptTokens }) => sum + promptTokens, 0),
       completionTokens: results.reduce((sum, { completionTokens }) => sum + completionTokens, 0),
+      cachedPromptTokens: results.reduce((sum, { cachedPromptTokens = 0 }) => sum + cachedPromptTokens, 0),
     },
     cost: results.reduce((sum, { cost }) => sum + cost, 0n),
     requestIds: [...answers.values()].map(({ meteredId }) => meteredId),

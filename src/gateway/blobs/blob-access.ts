@@ -74,7 +74,8 @@ export function createBlobAccess(parts: BlobAccessParts): BlobAccess {
       async checkRead(sha256) {
         for (const root of grant.read) {
           const isRoot = root.sha256 === sha256
-          const isInside = isRoot || (root.kind === 'tree' && (await objectsOf(organisationId, root.sha256)).has(sha256))
+          const isInside =
+            isRoot || (root.kind === 'tree' && (await objectsOf(organisationId, root.sha256)).has(sha256))
           if (isInside && parts.mayNode({ nodeId, organisationId, root })) return
         }
         throw noSuchObject(sha256)
@@ -109,13 +110,24 @@ export const noSuchObject = (sha256: string): Problem =>
   new Problem('not_found', `There is no object ${sha256.slice(0, 200)}, or it is not this key's to see.`)
 
 const notGranted = (): Problem =>
-  new Problem('scope_missing', 'This grant is for other calls: nodes read what their task needs and send its results.')
+  new Problem(
+    'scope_missing',
+    'This grant is for other calls: nodes read what their task needs and send its results.',
+  )
 
 const badGrant = (why: string): Problem =>
-  new Problem('invalid_api_key', `The grant is good for nothing: ${why}. It comes with a task, and ends with it.`)
+  new Problem(
+    'invalid_api_key',
+    `The grant is good for nothing: ${why}. It comes with a task, and ends with it.`,
+  )
 
 const scopeMissing = (scope: string): Problem =>
-  new Problem('scope_missing', `This call needs the scope \`${scope}\`. Use a key that has it.`, { details: { scope } })
+  new Problem('scope_missing', `This call needs the scope \`${scope}\`. Use a key that has it.`, {
+    details: { scope },
+  })
 
 const sourceForbidden = (): Problem =>
-  new Problem('forbidden_source', 'This API key is not good from this address. Use it from a network that it allows.')
+  new Problem(
+    'forbidden_source',
+    'This API key is not good from this address. Use it from a network that it allows.',
+  )

@@ -37,7 +37,11 @@ test('an edit sends what is around it alone', async (t) => {
   const { upload } = await setup(t)
   const bytes = randomBytes(8_000_000)
   await upload(bytes, true)
-  const edited = Buffer.concat([bytes.subarray(0, 3_000_000), Buffer.from('inserted'), bytes.subarray(3_000_000)])
+  const edited = Buffer.concat([
+    bytes.subarray(0, 3_000_000),
+    Buffer.from('inserted'),
+    bytes.subarray(3_000_000),
+  ])
   const { progress } = await upload(edited, true)
   assert.ok(progress.newBytes > 0 && progress.newBytes < 80_000, `${progress.newBytes} bytes`)
 })
@@ -92,7 +96,10 @@ test('quota: refused in one sentence before a byte of it is sent', async (t) => 
   })
   await upload(randomBytes(600_000))
   packs = 0
-  await assert.rejects(upload(randomBytes(600_000)), { code: 'storage_limited', message: /needs 0.6 MiB more/ })
+  await assert.rejects(upload(randomBytes(600_000)), {
+    code: 'storage_limited',
+    message: /needs 0.6 MiB more/,
+  })
   assert.equal(packs, 0)
   // Whoever sends without asking is refused too.
   const chunk = randomBytes(900_000)
@@ -131,7 +138,13 @@ test('a node reads what its grant names as long as it has the task, and writes r
   const texture = await upload(randomBytes(30_000))
   const secret = await upload(randomBytes(30_000))
   const files = [
-    { path: 'a/t.png', bytes: 30_000, sha256: texture.sha256, form: 'plain' as const, object: texture.sha256 },
+    {
+      path: 'a/t.png',
+      bytes: 30_000,
+      sha256: texture.sha256,
+      form: 'plain' as const,
+      object: texture.sha256,
+    },
   ]
   const tree = await upload(Buffer.from(writeTree(files)))
   const grant = {
@@ -168,14 +181,27 @@ test('garbage is refused in one sentence each, and keeps nothing', async (t) => 
   const odd = chunkListOf([{ hash: nodeCrypto.sha256(chunk), length: chunk.length }])
   const cut = writePack(odd, [chunk]).subarray(0, 4_000)
   await assert.rejects(wire.sendPack(bomb), { code: 'body_too_large' })
-  await assert.rejects(wire.sendPack(randomBytes(2_000)), { code: 'invalid_request', message: /decompressed/ })
-  const packs = [[writePack(wrong, [chunk]), /Chunk 1 of the 1/], [cut, /length wrong/], [new Uint8Array(2), /too short/]] as const
+  await assert.rejects(wire.sendPack(randomBytes(2_000)), {
+    code: 'invalid_request',
+    message: /decompressed/,
+  })
+  const packs = [
+    [writePack(wrong, [chunk]), /Chunk 1 of the 1/],
+    [cut, /length wrong/],
+    [new Uint8Array(2), /too short/],
+  ] as const
   for (const [pack, message] of packs)
-    await assert.rejects(wire.sendPack(await nodeCompression.zstd(pack)), { code: 'invalid_request', message })
+    await assert.rejects(wire.sendPack(await nodeCompression.zstd(pack)), {
+      code: 'invalid_request',
+      message,
+    })
   const huge = Buffer.alloc(4)
   huge.writeUInt32LE(0xffffffff)
   await assert.rejects(wire.sendPack(await nodeCompression.zstd(huge)), { message: /too short/ })
-  assert.deepEqual(readdirSync(folder).filter((name) => name !== 'temporary'), [])
+  assert.deepEqual(
+    readdirSync(folder).filter((name) => name !== 'temporary'),
+    [],
+  )
   assert.deepEqual(readdirSync(join(folder, 'temporary')), [])
   // Announced under a name that it has not.
   await wire.sendPack(await nodeCompression.zstd(writePack(odd, [chunk])))
@@ -219,7 +245,10 @@ test('a chunk that comes wrong is named and fetched again; one that never comes 
   const wrong: number[] = []
   const fetchWith = async (times: number) => {
     const part = await files.openPart(join(dir, `part-${times}`))
-    const watch = { signal: AbortSignal.timeout(20_000), onWrongChunk: ({ index }: { index: number }) => void wrong.push(index) }
+    const watch = {
+      signal: AbortSignal.timeout(20_000),
+      onWrongChunk: ({ index }: { index: number }) => void wrong.push(index),
+    }
     try {
       await downloadObject({ ...scanParts, wire: lie(times) }, { sha256, part }, watch)
     } finally {

@@ -61,7 +61,8 @@ async function answer(parts: BlobApiParts, exchange: Exchange, path: string): Pr
   const there = table.filter(([, route]) => matchesPath(route, path))
   const [name, route] = there.find(([, { method }]) => method === exchange.method) ?? []
   if (!name || !route) {
-    if (there.length === 0) throw new Problem('not_found', `There is nothing at ${path}. See /docs for what there is.`)
+    if (there.length === 0)
+      throw new Problem('not_found', `There is nothing at ${path}. See /docs for what there is.`)
     const methods = there.map(([, { method }]) => method).join(', ')
     throw new Problem('method_not_allowed', `${path} takes ${methods}, not ${exchange.method}.`)
   }

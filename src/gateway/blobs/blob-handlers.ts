@@ -1,7 +1,7 @@
 /** What each call of `/api/blobs` does. */
 import type { z } from 'zod'
-import { ChunkList, readChunkList } from '#blobs/chunk-list.ts'
 import { OBJECT_BYTES_MAX } from '#blobs/chunk-cutter.ts'
+import { ChunkList, readChunkList } from '#blobs/chunk-list.ts'
 import { PACK_BYTES_MAX } from '#blobs/pack.ts'
 import type { Root } from '#blobs/tree.ts'
 import type { Compression } from '#host/compression.ts'
@@ -55,7 +55,10 @@ const beginBlob: JsonHandler<z.output<typeof BlobUpload>> = {
     if (!(list instanceof ChunkList))
       throw new Problem('invalid_request', `'chunks' is no list of chunks: ${list.replaceAll('_', ' ')}.`)
     if (list.bytes > OBJECT_BYTES_MAX)
-      throw new Problem('body_too_large', `An object has at most ${OBJECT_BYTES_MAX} bytes, not ${list.bytes}.`)
+      throw new Problem(
+        'body_too_large',
+        `An object has at most ${OBJECT_BYTES_MAX} bytes, not ${list.bytes}.`,
+      )
     return missingReply(await vault.begin(caller, sha256, list))
   },
 }
@@ -77,7 +80,11 @@ const sendPack: BytesHandler = {
       const sent = await readBytes(exchange, PACK_WIRE_BYTES_MAX)
       const pack = await compression.unzstd(sent, PACK_BYTES_MAX)
       const kept = await vault.addPack(caller, pack)
-      exchange.respond(200, { 'content-type': 'application/json', 'cache-control': 'no-store' }, JSON.stringify(kept))
+      exchange.respond(
+        200,
+        { 'content-type': 'application/json', 'cache-control': 'no-store' },
+        JSON.stringify(kept),
+      )
       return ANSWERED
     } finally {
       release()
@@ -89,9 +96,13 @@ function reserve(receiving: Map<string, number>, organisationId: string): () => 
   const own = receiving.get(organisationId) ?? 0
   const all = [...receiving.values()].reduce((sum, count) => sum + count, 0)
   if (own >= RECEIVING_MAX || all >= RECEIVING_ALL_MAX) {
-    throw new Problem('overloaded', 'Too many packs are on their way at once. Send this one again in a moment.', {
-      details: { retryAfterMs: 500 },
-    })
+    throw new Problem(
+      'overloaded',
+      'Too many packs are on their way at once. Send this one again in a moment.',
+      {
+        details: { retryAfterMs: 500 },
+      },
+    )
   }
   receiving.set(organisationId, own + 1)
   return () => {
@@ -104,7 +115,10 @@ function reserve(receiving: Map<string, number>, organisationId: string): () => 
 const commitBlob: JsonHandler = {
   async json({ vault }, { caller, sha256 }): Promise<z.output<typeof BlobCommitted>> {
     const missing = await vault.commit(caller, sha256)
-    return { isKept: missing === null, ...missingReply(missing ?? { bits: new Uint8Array(), count: 0, bytes: 0 }) }
+    return {
+      isKept: missing === null,
+      ...missingReply(missing ?? { bits: new Uint8Array(), count: 0, bytes: 0 }),
+    }
   },
 }
 
@@ -115,7 +129,8 @@ const getBlob: BytesHandler = {
     if (!reader) throw noSuchObject(sha256)
     try {
       const range = rangeOf(exchange.headers['range'], reader.bytes)
-      if (!range) throw new Problem('invalid_request', `The range is none of this object's ${reader.bytes} bytes.`)
+      if (!range)
+        throw new Problem('invalid_request', `The range is none of this object's ${reader.bytes} bytes.`)
       await sendObject(exchange, reader, { ...range, sha256 })
       return ANSWERED
     } finally {
@@ -139,7 +154,10 @@ const deleteBlob: JsonHandler = {
     if (!(await vault.listOf(organisationId, sha256))) throw noSuchObject(sha256)
     const roots = (await rootsOf?.(organisationId)) ?? []
     if ((await neededObjects(vault, organisationId, roots)).has(sha256))
-      throw new Problem('conflict', `A job that is not over needs ${sha256}. Delete it when the job is done, or cancel the job.`)
+      throw new Problem(
+        'conflict',
+        `A job that is not over needs ${sha256}. Delete it when the job is done, or cancel the job.`,
+      )
     if (!(await vault.delete(organisationId, sha256))) throw noSuchObject(sha256)
     return { sha256, isDeleted: true }
   },

@@ -3,7 +3,7 @@
  * chunk by its hash, each object by the hash of the whole. Nothing is shared between organisations and nothing of one
  * can be asked for by another.
  */
-import { ChunkList, hexOf } from '#blobs/chunk-list.ts'
+import { type ChunkList, hexOf } from '#blobs/chunk-list.ts'
 import { type Holdings, type OpenUpload, overQuota, uploadKey } from '#blobs/holdings.ts'
 import { readPack } from '#blobs/pack.ts'
 import { writeObjectRecord, writeOrigin } from '#blobs/stored-record.ts'
@@ -54,7 +54,9 @@ export class BlobVault {
     this.#parts = parts
   }
 
-  async usage(organisationId: string): Promise<{ usedBytes: number; quotaBytes: number; objectCount: number }> {
+  async usage(
+    organisationId: string,
+  ): Promise<{ usedBytes: number; quotaBytes: number; objectCount: number }> {
     const { usedBytes, objects } = await this.holdings(organisationId)
     return { usedBytes, quotaBytes: this.#parts.quotaBytes(organisationId), objectCount: objects.size }
   }
@@ -160,7 +162,10 @@ export class BlobVault {
   #committed(holdings: Holdings, { by }: Asking, sha256: string): null {
     const object = holdings.objects.get(sha256)
     if (object && (by === '' || object.by === by)) return null
-    throw new Problem('not_found', 'No upload of that object is under way. Begin it again: what was sent is not sent twice.')
+    throw new Problem(
+      'not_found',
+      'No upload of that object is under way. Begin it again: what was sent is not sent twice.',
+    )
   }
 
   async #keep(holdings: Holdings, upload: OpenUpload, organisationId: string): Promise<void> {
@@ -206,7 +211,8 @@ export class BlobVault {
         throw new Problem('invalid_request', `${sha256} is no tree: it has ${reader.bytes} bytes.`)
       const text = new TextDecoder().decode(await reader.read(0, reader.bytes))
       const tree = readTree(text)
-      if (typeof tree === 'string') throw new Problem('invalid_request', `${sha256} is no tree of files. ${tree}`)
+      if (typeof tree === 'string')
+        throw new Problem('invalid_request', `${sha256} is no tree of files. ${tree}`)
       return tree
     } finally {
       await reader.close()
@@ -248,7 +254,9 @@ export class BlobVault {
 
   holdings(organisationId: string): Promise<Holdings> {
     if (!mayHold(organisationId)) {
-      return Promise.reject(new Problem('not_supported', `${organisationId} is no organisation that may keep files.`))
+      return Promise.reject(
+        new Problem('not_supported', `${organisationId} is no organisation that may keep files.`),
+      )
     }
     const loaded = this.#loaded.get(organisationId)
     if (loaded) return loaded

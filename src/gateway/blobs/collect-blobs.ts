@@ -75,7 +75,11 @@ export async function neededObjects(
 }
 
 /** By hash, the chunks of all objects and of uploads under way. */
-async function neededChunks(vault: BlobVault, holdings: Holdings, organisationId: string): Promise<Set<string>> {
+async function neededChunks(
+  vault: BlobVault,
+  holdings: Holdings,
+  organisationId: string,
+): Promise<Set<string>> {
   const needed = new Set<string>()
   const lists = [...holdings.uploads.values()].map(({ list }) => list)
   for (const sha256 of holdings.objects.keys()) {
@@ -115,6 +119,7 @@ async function collectPacks({ parts, rules }: Collecting, work: PackWork): Promi
     await parts.store.delete(pack.name)
     count++
   }
+  if (count > 0) holdings.tidy()
   return count
 }
 

@@ -1,4 +1,6 @@
 /** For tests and benches: `/api/blobs` over real HTTP and a real folder, and a client of it. */
+
+import { randomBytes } from 'node:crypto'
 import type { Root } from '#blobs/tree.ts'
 import { type BlobWireParts, createBlobWire } from '#host/blobs/blob-wire.ts'
 import type { Exchange } from '#host/host.ts'
@@ -8,7 +10,6 @@ import { nodeCompression } from '#host/node/node-compression.ts'
 import { nodeCrypto } from '#host/node/node-crypto.ts'
 import { createNodeHasher } from '#host/node/node-hasher.ts'
 import { createNodeNetwork } from '#host/node/node-network.ts'
-import { randomBytes } from 'node:crypto'
 import { Problem } from '#protocol/problem.ts'
 import type { Scope } from '#protocol/scope.ts'
 import { createBlobAccess, type NodeWish } from './blob-access.ts'

@@ -28,6 +28,10 @@ export const wrongObject = (): Problem =>
   )
 
 export const uploadsTooMany = (): Problem =>
-  new Problem('rate_limited', 'The organisation has too many uploads under way. Try again when one of them is done.', {
-    details: { retryAfterMs: 5_000 },
-  })
+  new Problem(
+    'rate_limited',
+    'The organisation has too many uploads under way. Try again when one of them is done.',
+    {
+      details: { retryAfterMs: 5_000 },
+    },
+  )

@@ -38,7 +38,7 @@ const SAMPLE = 8
 /** From here on what it delivers counts as failed, which routing draws its own conclusions from. */
 const STRIKES_MAX = 3
 /** A claim that is a little too high is cut, and no more: a node may count a stop text that the caller does not see. */
-const FORGIVEN_SHARE = 0.02
+const FORGIVEN_BPS = 200
 const FORGIVEN_TOKENS = 8
 /** Nodes beyond this many are forgotten, oldest first. */
 const NODES_MAX = 10_000
@@ -104,4 +104,4 @@ export function createRecounter({ random, log, counters, serving }: RecounterPar
 }
 
 const excessOf = (claimed: number, counted: number): number =>
-  claimed - counted * (1 + FORGIVEN_SHARE) - FORGIVEN_TOKENS
+  claimed - counted * (1 + FORGIVEN_BPS / 10_000) - FORGIVEN_TOKENS

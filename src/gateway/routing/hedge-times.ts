@@ -12,8 +12,8 @@ export class HedgeTimes<T> {
   /** In which list each is: nearly all hear in time, and what was kept until then would fill the memory. */
   readonly #steps = new Map<T, number>()
 
-  /** `item` is late when it has waited for `waitMs` from now on. */
-  add(item: T, nowMs: number, waitMs: number): void {
+  /** `item` is late when it has waited for `waitMs` from now on. When that is, rounded up. */
+  add(item: T, nowMs: number, waitMs: number): number {
     this.remove(item)
     const step = Math.ceil(Math.log(Math.max(WAIT_MS_MIN, waitMs)) / Math.log(STEP))
     this.#steps.set(item, step)
@@ -21,6 +21,7 @@ export class HedgeTimes<T> {
     const dueMs = nowMs + STEP ** step
     if (list) list.set(item, dueMs)
     else this.#lists.set(step, new Map([[item, dueMs]]))
+    return dueMs
   }
 
   /** It waits no more. */

@@ -78,7 +78,11 @@ export function createBlobWire(parts: BlobWireParts): BlobWire {
     async unknownOf(hashes) {
       const unknown = new Set<string>()
       for (let at = 0; at < hashes.length; at += KNOWN_MAX) {
-        const { missing } = await ask(BlobAnswer, '/known', post({ objects: hashes.slice(at, at + KNOWN_MAX) }))
+        const { missing } = await ask(
+          BlobAnswer,
+          '/known',
+          post({ objects: hashes.slice(at, at + KNOWN_MAX) }),
+        )
         for (const sha256 of missing) unknown.add(sha256)
       }
       return unknown
@@ -92,18 +96,19 @@ export function createBlobWire(parts: BlobWireParts): BlobWire {
       await ask(PackKept, '/packs', { method: 'POST', headers, body: packed as Uint8Array<ArrayBuffer> })
     },
     async commit(sha256) {
-      const reply = await ask(BlobCommitted, `/uploads/${sha256}/commit`, post({}))
+      const reply = await ask(BlobCommitted, `/uploads/${encodeURIComponent(sha256)}/commit`, post({}))
       return reply.isKept ? null : missingOf(reply)
     },
     async chunksOf(sha256) {
-      const { chunks } = await ask(BlobChunks, `/objects/${sha256}/chunks`)
+      const { chunks } = await ask(BlobChunks, `/objects/${encodeURIComponent(sha256)}/chunks`)
       const list = readChunkList(Buffer.from(chunks, 'base64'))
       if (list instanceof ChunkList) return list
       throw new Problem('internal', `The list of the chunks of ${sha256} is damaged: ${list}.`)
     },
-    read: (sha256, { from, to }) => send(`/objects/${sha256}`, { headers: { range: `bytes=${from}-${to - 1}` } }),
+    read: (sha256, { from, to }) =>
+      send(`/objects/${encodeURIComponent(sha256)}`, { headers: { range: `bytes=${from}-${to - 1}` } }),
     async delete(sha256) {
-      await send(`/objects/${sha256}`, { method: 'DELETE' })
+      await send(`/objects/${encodeURIComponent(sha256)}`, { method: 'DELETE' })
     },
   }
 }
@@ -115,9 +120,14 @@ const missingOf = (reply: z.output<typeof BlobMissing>): MissingChunks => ({
 })
 
 /** A full disk stays full for longer than anybody waits here. */
-const isWorthAnother = ({ code, retriable }: Problem): boolean => retriable && code !== 'disk_full' && code !== 'internal'
+const isWorthAnother = ({ code, retriable }: Problem): boolean =>
+  retriable && code !== 'disk_full' && code !== 'internal'
 
-async function sendOnce({ fetch, token, signal }: BlobWireParts, url: string, init: RequestInit): Promise<Uint8Array> {
+async function sendOnce(
+  { fetch, token, signal }: BlobWireParts,
+  url: string,
+  init: RequestInit,
+): Promise<Uint8Array> {
   const headers = new Headers(init.headers)
   headers.set('authorization', `Bearer ${token()}`)
   const response = await fetch(new Request(url, { ...init, headers, signal }))
@@ -130,7 +140,9 @@ async function bodyOf(response: Response): Promise<Uint8Array> {
   try {
     return new Uint8Array(await response.arrayBuffer())
   } catch (cause) {
-    throw new Problem('network_unreachable', 'The connection broke off in the middle of an answer.', { cause })
+    throw new Problem('network_unreachable', 'The connection broke off in the middle of an answer.', {
+      cause,
+    })
   }
 }
 

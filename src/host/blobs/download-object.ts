@@ -38,7 +38,8 @@ export async function downloadObject(
   const list = await parts.wire.chunksOf(sha256)
   const isThere = await lookThrough(parts, part, list)
   const progress = { totalBytes: list.bytes, doneBytes: 0, keptBytes: 0 }
-  for (let index = 0; index < list.count; index++) if (isThere[index]) progress.keptBytes += list.lengthAt(index)
+  for (let index = 0; index < list.count; index++)
+    if (isThere[index]) progress.keptBytes += list.lengthAt(index)
   progress.doneBytes = progress.keptBytes
   if (part.bytes > list.bytes) await part.truncate(list.bytes)
   watch.onProgress?.({ ...progress })
@@ -87,7 +88,8 @@ function runsOf(list: ChunkList, isThere: readonly boolean[]): Run[] {
     const end = offset + list.lengthAt(index)
     const last = isOpen ? runs.at(-1) : undefined
     isOpen = !isThere[index]
-    if (isOpen && last && end - last.from <= RANGE_BYTES) runs[runs.length - 1] = { ...last, last: index + 1, to: end }
+    if (isOpen && last && end - last.from <= RANGE_BYTES)
+      runs[runs.length - 1] = { ...last, last: index + 1, to: end }
     else if (isOpen) runs.push({ first: index, last: index + 1, from: offset, to: end })
     offset = end
   }
@@ -122,10 +124,14 @@ async function fetchRun(fetching: Fetching, run: Run, watch: DownloadWatch): Pro
 
 async function checkWhole({ createHasher }: ScanParts, part: PartFile, sha256: string): Promise<void> {
   const hasher = createHasher()
-  for (let offset = 0; offset < part.bytes; offset += RANGE_BYTES) hasher.update(await part.read(offset, RANGE_BYTES))
+  for (let offset = 0; offset < part.bytes; offset += RANGE_BYTES)
+    hasher.update(await part.read(offset, RANGE_BYTES))
   if (hasher.digest() === sha256) return
   await part.truncate(0)
-  throw new Problem('unavailable', `The chunks of ${sha256} do not make it: its list is wrong. Upload the file again.`)
+  throw new Problem(
+    'unavailable',
+    `The chunks of ${sha256} do not make it: its list is wrong. Upload the file again.`,
+  )
 }
 
 const neverRight = (sha256: string, index: number, count: number): Problem =>

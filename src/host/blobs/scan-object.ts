@@ -1,5 +1,5 @@
 import { ChunkCutter, type ChunkSizes, chunkSizesFor, OBJECT_BYTES_MAX } from '#blobs/chunk-cutter.ts'
-import { type ChunkList, CHUNKS_MAX, chunkListOf, type ListedChunk } from '#blobs/chunk-list.ts'
+import { CHUNKS_MAX, type ChunkList, chunkListOf, type ListedChunk } from '#blobs/chunk-list.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { BlobReader } from '../blob-store.ts'
 import type { Hasher } from '../hasher.ts'
@@ -50,7 +50,8 @@ async function scanWith(
   for (let offset = 0; offset < reader.bytes; ) {
     signal.throwIfAborted()
     const bytes = await reader.read(offset, READ_BYTES)
-    if (bytes.length === 0) throw new Problem('conflict', 'The file became shorter while it was read. Try again.')
+    if (bytes.length === 0)
+      throw new Problem('conflict', 'The file became shorter while it was read. Try again.')
     offset += bytes.length
     whole.update(bytes)
     let from = 0

@@ -60,7 +60,9 @@ export async function uploadObjects(
   for (let round = 1; open.length > 0; round++) {
     if (round > ROUNDS_MAX) throw vanishing(open[0]?.name ?? '')
     // All are announced before any is sent: no room is told while nothing was sent in vain.
-    const missing = await eachOf(open, QUESTIONS_AT_ONCE, ({ sha256, list }) => parts.wire.begin(sha256, list))
+    const missing = await eachOf(open, QUESTIONS_AT_ONCE, ({ sha256, list }) =>
+      parts.wire.begin(sha256, list),
+    )
     for (const { bytes } of missing) progress.newBytes += bytes
     tell()
     const sender = new PackSender(parts, watch.signal, (dataBytes, wireBytes) => {

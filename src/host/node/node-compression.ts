@@ -1,12 +1,6 @@
 import { Readable } from 'node:stream'
 import { promisify } from 'node:util'
-import {
-  constants,
-  createGunzip,
-  createZstdDecompress,
-  zstdCompress,
-  zstdDecompress,
-} from 'node:zlib'
+import { constants, createGunzip, createZstdDecompress, zstdCompress, zstdDecompress } from 'node:zlib'
 import type { BlobReader } from '#host/blob-store.ts'
 import type { Compression, Packing } from '#host/compression.ts'
 import { Problem } from '#protocol/problem.ts'
@@ -72,8 +66,13 @@ function damaged(error: unknown, what: string, bytesMax: number): unknown {
   if (error.code === 'ERR_BUFFER_TOO_LARGE') return tooLarge(what, bytesMax)
   const isOfDisk = 'syscall' in error
   if (isOfDisk) return error
-  return new Problem('invalid_request', `${what} cannot be decompressed: it is damaged or cut off.`, { cause: error })
+  return new Problem('invalid_request', `${what} cannot be decompressed: it is damaged or cut off.`, {
+    cause: error,
+  })
 }
 
 const tooLarge = (what: string, bytesMax: number): Problem =>
-  new Problem('body_too_large', `${what} has more than ${Math.floor(bytesMax / (1 << 20))} MiB when it is decompressed.`)
+  new Problem(
+    'body_too_large',
+    `${what} has more than ${Math.floor(bytesMax / (1 << 20))} MiB when it is decompressed.`,
+  )

@@ -1,8 +1,19 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { copyFile, type FileHandle, link, mkdir, open, rename, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import type { FileAccess, PartFile } from '#host/file-access.ts'
+import {
+  copyFile,
+  type FileHandle,
+  link,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  utimes,
+} from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import type { FileAccess, FileFacts, PartFile } from '#host/file-access.ts'
 import { Problem } from '#protocol/problem.ts'
 import { toDiskProblem } from './disk-problem.ts'
 import { syncFolderAsync } from './durable-file.ts'
@@ -26,7 +37,11 @@ export function createNodeFileAccess(temporaryFolder: string): FileAccess {
       asProblem(path, async () => {
         await mkdir(dirname(path), { recursive: true })
         // Never through a link: whoever may write in the folder could lead it elsewhere.
-        const file = await open(path, constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0), 0o600)
+        const file = await open(
+          path,
+          constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0),
+          0o600,
+        )
         return new NodePartFile(path, file, (await file.stat()).size)
       }),
     rename: (from, to) =>
@@ -42,6 +57,14 @@ export function createNodeFileAccess(temporaryFolder: string): FileAccess {
         await link(from, to).catch(() => copyFile(from, to, constants.COPYFILE_EXCL))
       }),
     remove: (path) => asProblem(path, () => rm(path, { recursive: true, force: true })),
+    list: (folder) =>
+      asProblem(folder, async () => {
+        await mkdir(folder, { recursive: true })
+        const found = await Promise.all((await readdir(folder)).map((name) => factsOf(join(folder, name))))
+        return found.filter((facts) => facts !== null)
+      }),
+    facts: (path) => asProblem(path, () => factsOf(path)),
+    touch: (path, atMs) => asProblem(path, () => utimes(path, atMs / 1_000, atMs / 1_000)),
     temporary: () =>
       asProblem(temporaryFolder, async () => {
         await mkdir(temporaryFolder, { recursive: true })
@@ -83,7 +106,8 @@ class NodePartFile implements PartFile {
     while (written < bytes.length) {
       const length = bytes.length - written
       const at = written
-      written += (await asProblem(this.path, () => this.#file.write(bytes, at, length, offset + at))).bytesWritten
+      written += (await asProblem(this.path, () => this.#file.write(bytes, at, length, offset + at)))
+        .bytesWritten
     }
     this.#bytes = Math.max(this.#bytes, offset + bytes.length)
   }
@@ -106,6 +130,36 @@ class TemporaryFile extends NodePartFile {
   override async close(): Promise<void> {
     await super.close()
     await asProblem(this.path, () => rm(this.path, { force: true }))
+  }
+}
+
+async function factsOf(path: string): Promise<FileFacts | null> {
+  try {
+    // Of a link itself: what it leads to is nobody's business here.
+    const { size, mtimeMs, ctimeNs, mtimeNs, ino, isFile } = await bigFacts(path)
+    if (!isFile) return null
+    return {
+      name: basename(path),
+      bytes: size,
+      usedAtMs: mtimeMs,
+      stamp: `${size} ${mtimeNs} ${ctimeNs} ${ino}`,
+    }
+  } catch (error) {
+    if (isMissing(error)) return null
+    throw error
+  }
+}
+
+async function bigFacts(path: string) {
+  const facts = await lstat(path, { bigint: true })
+  const { mtimeNs, ctimeNs, ino } = facts
+  return {
+    size: Number(facts.size),
+    mtimeMs: Number(facts.mtimeMs),
+    mtimeNs,
+    ctimeNs,
+    ino,
+    isFile: facts.isFile(),
   }
 }
 

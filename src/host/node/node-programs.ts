@@ -1,7 +1,13 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
-import type { ProgramCommand, ProgramExit, ProgramHandlers, Programs, RunningProgram } from '#host/programs.ts'
+import type {
+  ProgramCommand,
+  ProgramExit,
+  ProgramHandlers,
+  Programs,
+  RunningProgram,
+} from '#host/programs.ts'
 import { type ControlGroup, makeControlGroup, removeStaleGroups } from './control-groups.ts'
 import { type ProcessUsage, usageOfTree } from './process-usage.ts'
 

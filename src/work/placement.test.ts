@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { HOUR_MS } from '#kernel/time.ts'
+import { serveWaiting } from './desk.ts'
+import type { NodeFacts } from './floor.ts'
+import { survival } from './placement.ts'
+import { planOf, stepOf, TestFarm } from './test-farm.ts'
+import { whyTask } from './why.ts'
+
+test('the chance to survive follows the published figures: a fresh machine leaves sooner than an old one', () => {
+  const known = [
+    [0, 24, 0.69],
+    [24, 24, 0.79],
+    [7 * 24, 24, 0.87],
+    [0, 1, 0.96],
+    [24, 1, 0.99],
+  ] as const
+  for (const [upHours, hours, chance] of known) {
+    const found = survival(upHours * HOUR_MS, hours * HOUR_MS)
+    assert.ok(Math.abs(found - chance) < 0.01, `up ${upHours} h, for ${hours} h: ${found}`)
+  }
+})
+
+const better: readonly (readonly [what: string, facts: Partial<NodeFacts>, worse: Partial<NodeFacts>])[] = [
+  ['the quicker', { speed: 2 }, { speed: 1 }],
+  ['the cheaper', { askPerHour: 1_000n }, { askPerHour: 2_000n }],
+  ['the one that is up for longer', { upSinceMs: -1_000 * HOUR_MS }, { upSinceMs: 1_000_000 }],
+  ['the one that is not larger than it needs to be', { memoryMib: 1_000 }, { memoryMib: 64_000 }],
+]
+for (const [what, facts, worse] of better) {
+  test(`of two nodes that wait, ${what} is given the only task`, () => {
+    const farm = new TestFarm()
+    farm.seat('a', worse)
+    farm.seat('b', facts)
+    assert.equal(firstGiven(farm, planOf({ frames: 1, referenceMs: 3_600_000 })), 'b')
+  })
+}
+
+test('of two nodes that wait, the one that has the inputs is given the only task', () => {
+  const farm = new TestFarm()
+  farm.seat('a', {}, [])
+  farm.seat('b', {}, ['root'])
+  assert.equal(firstGiven(farm, planOf({ steps: [stepOf({ inputBytes: 100_000_000 })] })), 'b')
+})
+
+test('a node keeps to the job whose inputs it has, where both are as important', () => {
+  const farm = new TestFarm()
+  const heavy = { inputBytes: 100_000_000, frames: 4 }
+  farm.submit(planOf({ steps: [stepOf({ ...heavy, inputRoot: 'one', digest: 'one' })] }))
+  farm.submit(planOf({ jobId: 'job_2', steps: [stepOf({ ...heavy, inputRoot: 'two', digest: 'two' })] }))
+  farm.seat('a', {}, ['two'])
+  farm.pull('a')
+  const jobs = farm.held('a').map((fence) => farm.work.attempts.get(fence)?.jobId)
+  assert.deepEqual(jobs, ['job_2', 'job_2'])
+})
+
+test('a task that no node is given says how many nodes each condition keeps from it', () => {
+  const farm = new TestFarm()
+  farm.seat('other', { kinds: ['ffmpeg'] })
+  farm.seat('small', { memoryMib: 10 })
+  farm.seat('dear', { askPerHour: 10n ** 15n })
+  farm.seat('good')
+  const step = stepOf({ requirements: { kind: 'blender', memoryMib: 1_000, vramMib: 0 } })
+  farm.submit(planOf({ steps: [step] }))
+  const why = () => whyTask(farm.desk, farm.job(), { step: 0, task: 0, nowMs: farm.nowMs })
+  assert.deepEqual(why(), {
+    state: 'ready',
+    job: null,
+    barred: { kind_missing: 1, memory_short: 1, price_low: 1 },
+    open: 1,
+    busy: 0,
+    nodeIds: [],
+  })
+  farm.pull('good')
+  assert.deepEqual([why().state, why().nodeIds, why().busy], ['leased', ['good'], 1])
+})
+
+/** Both wait, and then there is one task. */
+function firstGiven(farm: TestFarm, plan: ReturnType<typeof planOf>): string | undefined {
+  farm.pull('a')
+  farm.pull('b')
+  farm.submit({ ...plan, pricePerHour: 10n ** 12n })
+  serveWaiting(farm.desk, farm.nowMs)
+  return [...farm.work.attempts.values()][0]?.nodeId
+}
