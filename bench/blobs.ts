@@ -19,7 +19,7 @@ import { ChunkCutter, FINE } from '#blobs/chunk-cutter.ts'
 import { openBlobServer, wireParts } from '#gateway/blobs/test-blob-server.ts'
 import { uploadWithKills } from '#gateway/blobs/test-killed-upload.ts'
 import { createBlobClient } from '#run/blob-client.ts'
-import { syntheticScene } from './blobs/synthetic-scene.ts'
+import { syntheticScene } from '#run/test-synthetic-scene.ts'
 
 const { values } = parseArgs({ options: { json: { type: 'boolean' }, kinds: { type: 'string' } } })
 const dir = mkdtempSync(join(tmpdir(), 'shoal-bench-blobs-'))

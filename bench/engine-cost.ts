@@ -2,7 +2,8 @@
  * What the network costs an engine: tokens a second through gateway and agent beside those of the same engine child asked by
  * its own channel, on a model of 98 MB made of chance and on the demo model.
  *
- *     node bench/engine-cost.ts [--json] [--pairs 11] [--only large,demo] [--tokens 256] [--crowd-tokens 48] [--together] [--despite-noise]
+ *     node bench/engine-cost.ts [--json] [--pairs 11] [--only large,demo] [--streams 1,16] [--tokens 256] [--crowd-tokens 48]
+ *         [--together] [--despite-noise]
  *
  * Both children have one thread and the same settings; both get the same prompts, one and 16 at once, in turns. The engines have
  * a core of their own, all else the others; `--together` leaves that to the system. Fails (1) where the network reaches less than
@@ -17,7 +18,6 @@ import { writeLargeGguf } from './engine-cost/large-gguf.ts'
 import { type Cores, commonCores, splitCores } from './engine-cost/own-core.ts'
 import { measurePairs, type Pair, type Summary, summarise } from './engine-cost/pairs.ts'
 import { mapUsed, openDirectWay, openNetworkWay, type ServedModel, type Used } from './engine-cost/ways.ts'
-import { obeySignals } from './gateway/cores.ts'
 import { print, whole } from './parts/machine.ts'
 
 const FOREIGN_PERCENT_MAX = 10
@@ -32,6 +32,8 @@ const RATIO_MIN = { one: 0.97, crowd: 0.95 } as const
 interface Options {
   readonly pairs: number
   readonly only: readonly string[]
+  /** How many at once: 1, and more. */
+  readonly streams: readonly number[]
   readonly tokens: number
   readonly crowdTokens: number
   readonly isDespiteNoise: boolean
@@ -62,12 +64,12 @@ interface Result {
 }
 
 if (import.meta.main) {
-  obeySignals()
   const { values } = parseArgs({
     options: {
       json: { type: 'boolean', default: false },
       pairs: { type: 'string', default: '11' },
       only: { type: 'string', default: 'large,demo' },
+      streams: { type: 'string', default: `1,${CROWD}` },
       tokens: { type: 'string', default: '256' },
       'crowd-tokens': { type: 'string', default: '48' },
       together: { type: 'boolean', default: false },
@@ -77,6 +79,7 @@ if (import.meta.main) {
   const options: Options = {
     pairs: Number(values.pairs),
     only: values.only.split(','),
+    streams: values.streams.split(',').map(Number),
     tokens: Number(values.tokens),
     crowdTokens: Number(values['crowd-tokens']),
     isDespiteNoise: values['despite-noise'],
@@ -130,10 +133,8 @@ async function measureModel(rig: Rig, model: ServedModel, options: Options): Pro
   const direct = await openDirectWay(model, options.cores)
   const parts: Part[] = []
   try {
-    for (const [streams, tokens] of [
-      [1, options.tokens],
-      [CROWD, options.crowdTokens],
-    ] as const) {
+    for (const streams of options.streams) {
+      const tokens = streams === 1 ? options.tokens : options.crowdTokens
       const loadOf = (pair: number) => ({ prompts: promptsOf(pair, streams), tokens })
       // Code is compiled and caches are warm when it counts.
       for (const way of [direct, network]) await way.run(loadOf(-1))
@@ -151,7 +152,8 @@ async function measureModel(rig: Rig, model: ServedModel, options: Options): Pro
       const used = mapUsed(after, (name) => (after[name] - before.used[name]) / spent)
       const usedDirect = (direct.engineMicros() - before.direct) / spent
       parts.push(toPart(streams, { pairs, disturbed, used, usedDirect }))
-      process.stderr.write(`${model.id}, ${streams} at once: done\n`)
+      const { ratio } = summarise(pairs)
+      process.stderr.write(`${model.id}, ${streams} at once: ${ratio.toFixed(3)} of the engine\n`)
     }
   } finally {
     await direct.close()

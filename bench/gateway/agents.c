@@ -5,7 +5,7 @@
  *   agents port=P agents=N capability=FILE [tokens=64] [every=US] [merge=0]
  *
  * `every`: microseconds between a stream's tokens; 0: all at once, each in a frame of its own. `merge=1`: then in one
- * frame. Frames of one turn share a message, as the real agent sends them.
+ * frame. Each frame is a message, and those of one turn leave in one write, as from the real agent.
  * Out: `challenge INDEX JSON`, then `ready`. In: `hello INDEX JSON`. Ends with its input, and prints its counts.
  */
 #include "tools.h"

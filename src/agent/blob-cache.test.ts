@@ -85,7 +85,11 @@ async function setup(t: TestContext, bytesMax = 1e9) {
     BlobCache.open({ files, clock, folder, bytesMax, crypto: nodeCrypto, createHasher: createNodeHasher })
   let count = 0
   const wire = server.wire()
-  const counted = { ...wire, read: (...args: Parameters<typeof wire.read>) => (count++, wire.read(...args)) }
+  const read: typeof wire.read = (sha256, range) => {
+    count++
+    return wire.read(sha256, range)
+  }
+  const counted = { ...wire, read }
   const signal = AbortSignal.timeout(20_000)
   return {
     folder,

@@ -6,9 +6,9 @@ import { assert } from '#kernel/assert.ts'
 
 export const HASH_BYTES = 32
 export const ENTRY_BYTES = HASH_BYTES + 3
-export const CHUNK_BYTES_MAX = 1 << 20
+export const CHUNK_BYTES_MAX = 1024 * 1024
 /** Of one object; its list then crosses in one message. */
-export const CHUNKS_MAX = 1 << 17
+export const CHUNKS_MAX = 131_072
 
 export type ChunkListRefusal = 'length_odd' | 'chunks_too_many' | 'chunk_empty' | 'chunk_too_large'
 

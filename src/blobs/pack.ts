@@ -5,7 +5,7 @@
 import { ChunkList, type ChunkListRefusal, ENTRY_BYTES, readChunkList } from './chunk-list.ts'
 
 /** Of a pack on the wire, before it is compressed. What is sent is sent whole, or again. */
-export const PACK_BYTES_MAX = 4 << 20
+export const PACK_BYTES_MAX = 4 * 1024 * 1024
 const COUNT_BYTES = 4
 
 export interface Pack {

@@ -5,7 +5,7 @@
 import { z } from 'zod'
 
 /** Of the text of a tree. */
-export const TREE_BYTES_MAX = 4 << 20
+export const TREE_BYTES_MAX = 4 * 1024 * 1024
 export const TREE_FILES_MAX = 20_000
 const PATH_LENGTH_MAX = 1_024
 const NAME_LENGTH_MAX = 255
@@ -83,7 +83,7 @@ export function wrongPath(paths: readonly string[]): string | null {
   return null
 }
 
-const FORBIDDEN = /[\u0000-\u001f\u007f\\:*?"<>|]/
+const FORBIDDEN = /[\p{Cc}\\:*?"<>|]/u
 /** Devices of Windows, with whatever ending. */
 const DEVICE = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/i
 
@@ -101,7 +101,7 @@ function wrongName(path: string): string | null {
   return null
 }
 
-const quote = (path: string): string => `'${path.slice(0, 200).replace(/[\u0000-\u001f\u007f]/g, '?')}'`
+const quote = (path: string): string => `'${path.slice(0, 200).replace(/\p{Cc}/gu, '?')}'`
 
 export interface Root {
   readonly kind: 'object' | 'tree'

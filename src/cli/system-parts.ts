@@ -76,21 +76,18 @@ export const systemParts: readonly SystemPart[] = [
     binary: 'blender',
     why: 'renders frames',
     neededBy: 'npm test (rendering) and bench',
-    operating: 'a node that renders',
   },
   {
     package: 'bubblewrap',
     binary: 'bwrap',
     why: 'keeps what a scene does away from the machine',
     neededBy: 'npm test (rendering) and bench',
-    operating: 'a node that renders',
   },
   {
     package: 'ffmpeg',
     binary: 'ffmpeg',
     why: 'makes a video of frames',
     neededBy: 'npm test (rendering)',
-    operating: 'a node that renders',
   },
 ]
 

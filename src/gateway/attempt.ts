@@ -136,7 +136,9 @@ export class Attempt {
 
   /** Never more than its prompt has; `undefined` where the node does not tell. */
   get cachedPromptTokens(): number | undefined {
-    return this.#cachedPromptTokens === null ? undefined : Math.min(this.#cachedPromptTokens, this.promptTokens)
+    return this.#cachedPromptTokens === null
+      ? undefined
+      : Math.min(this.#cachedPromptTokens, this.promptTokens)
   }
 
   /** What it is owed. */

@@ -176,6 +176,7 @@ test('models are listed with what their nodes ask and do together', async () => 
     tasks: ['chat', 'embedding'],
     promptPerMillionMin: 100_000_000n,
     promptPerMillionMax: 100_000_000n,
+    cachedPerMillionMin: 100_000_000n,
     completionPerMillionMin: 1_000_000_000n,
     completionPerMillionMax: 2_000_000_000n,
     decodeTokensPerSecond: 150,

@@ -54,7 +54,9 @@ export class RunTries {
       if (promptTokens === 0) return []
       const { cachedPromptTokens = 0 } = part
       const isCut = cachedPromptTokens > promptTokens
-      return [{ ...part, promptTokens, completionTokens: 0, ...(isCut && { cachedPromptTokens: promptTokens }) }]
+      return [
+        { ...part, promptTokens, completionTokens: 0, ...(isCut && { cachedPromptTokens: promptTokens }) },
+      ]
     })
   }
 

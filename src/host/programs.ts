@@ -26,7 +26,7 @@ export interface ProgramLimits {
 }
 
 export interface ProgramHandlers {
-  /** A line that it wrote on descriptor 4, without its end. Lines beyond 1 MiB are cut off. */
+  /** A line that it wrote on descriptor 4, without its end. Lines beyond 16 MiB are dropped. */
   onLine(line: string): void
   /** What it printed, on either stream. */
   onOutput(text: string): void

@@ -14,6 +14,10 @@ export interface TaskFiles {
   bytesBelow(folder: string, entriesMax: number): Promise<number | null>
   /** The first bytes of a plain file, at most `bytesMax`; `null` when it cannot be read. */
   readHead(path: string, bytesMax: number): Promise<Uint8Array | null>
+  /** All of a plain file; `null` when it cannot be read or is longer than `bytesMax`. */
+  readWhole(path: string, bytesMax: number): Promise<Uint8Array | null>
+  /** Writes a file that must not be there yet. Rejects with `Problem('disk_full')` and the like. */
+  writeNew(path: string, bytes: Uint8Array): Promise<void>
 }
 
 export interface CollectFile {

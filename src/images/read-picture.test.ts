@@ -37,7 +37,10 @@ test('a file that is cut short anywhere, or is something else, is refused as suc
     for (let length = 0; length < whole.length - 12; length += 1)
       assert.throws(() => readPicture(whole.slice(0, length), nodeInflate), PictureError, `${length}`)
   }
-  assert.throws(() => readPicture(new TextEncoder().encode('GIF89a, no picture of ours'), nodeInflate), /neither/)
+  assert.throws(
+    () => readPicture(new TextEncoder().encode('GIF89a, no picture of ours'), nodeInflate),
+    /neither/,
+  )
 })
 
 test('a small file that unpacks to more than its picture is refused', () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { blobRoutes } from './blobs.ts'
 import { describeApi } from './open-api.ts'
 import { openAiRoutes } from './openai-routes.ts'
 import { routes } from './routes.ts'
@@ -33,13 +34,12 @@ test('every reference leads somewhere and every schema is used', () => {
   assert.deepEqual([...found].sort(), known.sort())
 })
 
-test('every route of both tables is one operation, with its scope', () => {
+test('every route of the tables is one operation, with its scope', () => {
   const operations = Object.values(describeApi().paths).flatMap((methods) => Object.values(methods))
   const found = operations.map((operation) => [operation.operationId, operation['x-scope']])
-  const expected = [...Object.entries(routes), ...Object.entries(openAiRoutes)].map(([name, route]) => [
-    name,
-    route.scope,
-  ])
+  const expected = [routes, openAiRoutes, blobRoutes]
+    .flatMap((table) => Object.entries<{ readonly scope: string }>(table))
+    .map(([name, route]) => [name, route.scope])
   assert.deepEqual(found.sort(), expected.sort())
   for (const operation of operations)
     assert.ok(

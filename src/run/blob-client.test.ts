@@ -7,8 +7,8 @@ import { type TestContext, test } from 'node:test'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { openBlobServer, wireParts } from '#gateway/blobs/test-blob-server.ts'
 import { createRandom } from '#kernel/random.ts'
-import { syntheticScene } from '../../bench/blobs/synthetic-scene.ts'
 import { createBlobClient } from './blob-client.ts'
+import { syntheticScene } from './test-synthetic-scene.ts'
 
 const small = { objects: 300, verticesEach: 400 }
 

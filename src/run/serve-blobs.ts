@@ -36,9 +36,8 @@ export interface ServedBlobs {
   close(): void
 }
 
-const GIB = 1024 ** 3
-const STORE_BYTES_MAX = 1024 * GIB
-export const QUOTA_BYTES_DEFAULT = 50 * GIB
+const STORE_BYTES_MAX = 1024 * 1024 ** 3
+export const QUOTA_BYTES_DEFAULT = 50 * 1024 ** 3
 
 export function serveBlobs(
   host: Host,

@@ -139,7 +139,7 @@ async function runUp(
               name: hostname() || 'local',
               askPerGpuHour: firstAsk(options),
               batchDiscountBps: batchDiscountOf(options),
-        cachedDiscountBps: Math.round(options.cachedDiscount * 100),
+              cachedDiscountBps: Math.round(options.cachedDiscount * 100),
               region: options.region ?? null,
               ...serving,
               energy,

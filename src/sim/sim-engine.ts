@@ -9,6 +9,8 @@ export interface SimEngineOptions {
   readonly models: readonly EngineModel[]
   readonly msPerToken: number
   readonly prefillMs: number
+  /** It keeps what it has read, and tells when it begins to read a prompt and how much of it was kept. */
+  readonly hasCache?: boolean
   /** Of its prompts, how many it reads far more slowly than others, and how many it fails: which ones its name decides. */
   readonly moods?: { readonly latePercent: number; readonly sickPercent: number; readonly name: string }
 }
@@ -111,11 +113,12 @@ export function createSimEngine(
 
     /** A part of it may have been read before: which part, its text decides. */
     const promptTokens = promptTokensOf(prompt)
-    const cachedPromptTokens = promptTokens - Math.ceil((promptTokens * (1 + (hashOf(prompt) % 4))) / 4)
+    const keptTokens = promptTokens - Math.ceil((promptTokens * (1 + (hashOf(prompt) % 4))) / 4)
+    const cached = options.hasCache ? keptTokens : undefined
     function begin(): void {
       if (isOver || isDown || isStarted) return
       isStarted = true
-      sink.onStarted(promptTokens, cachedPromptTokens)
+      sink.onStarted(promptTokens, cached)
     }
     function step(): void {
       if (isOver || isPaused) return
@@ -132,7 +135,7 @@ export function createSimEngine(
       sink.onEnd({
         finishReason,
         promptTokens,
-        cachedPromptTokens,
+        ...(cached !== undefined && { cachedPromptTokens: cached }),
         completionTokens: position - resumed.length,
       })
     }
@@ -144,7 +147,7 @@ export function createSimEngine(
     const isLate = moods !== undefined && hashOf(`${moods.name} ${prompt}`) % 100 < moods.latePercent
     const isSick = moods !== undefined && hashOf(`sick ${moods.name} ${prompt}`) % 100 < moods.sickPercent
     // It is told when its reading begins, well before it ends: who is stopped meanwhile has worked.
-    clock.after((prefillMs * faults.slowness) / 4, begin)
+    if (options.hasCache) clock.after((prefillMs * faults.slowness) / 4, begin)
     clock.after(prefillMs * faults.slowness * (isLate ? LATE_TIMES : 1), () => {
       if ((isDown || isSick) && !isOver) run.fail(new Problem('engine_failed', 'The engine is down.'))
       else step()

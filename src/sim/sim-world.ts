@@ -276,6 +276,7 @@ export class SimWorld {
       models,
       msPerToken,
       prefillMs: 20 + 10 * msPerToken,
+      hasCache: true,
       moods: moodsOf(this.plan, slot),
     })
     const decode = 1_000 / msPerToken

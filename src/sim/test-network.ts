@@ -12,7 +12,14 @@ import { Problem } from '#protocol/problem.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
 import { connectScriptedAgent, type ScriptedAgent } from './scripted-agent.ts'
 import { simCrypto } from './sim-host.ts'
-import { createTestWorld, foundCell, PAYER, PROVIDER, type TestMachine, type TestWorld } from './test-world.ts'
+import {
+  createTestWorld,
+  foundCell,
+  PAYER,
+  PROVIDER,
+  type TestMachine,
+  type TestWorld,
+} from './test-world.ts'
 
 export const API_KEY = 'sk-shoal-test-key'
 const KEY_SECRET = 'test'

@@ -23,11 +23,32 @@ test('a few pixels that went another way are no fraud, and more are', () => {
 })
 
 test('in 8 bits a flat area may be a step off as a whole, and detail may not', () => {
-  const steps = (of: (at: number) => number): Picture => ({ ...makePicture((at) => of(at) / 255), step: 1 / 255 })
+  const steps = (of: (at: number) => number): Picture => ({
+    ...makePicture((at) => of(at) / 255),
+    step: 1 / 255,
+  })
   const detail = (at: number) => 100 + 20 * (at % 5)
-  assert.equal(compareCrops(steps(() => 38), steps(() => 37)).isOff, false)
-  assert.equal(compareCrops(steps(() => 39), steps(() => 37)).isOff, true)
-  assert.equal(compareCrops(steps((at) => detail(at) + 1), steps(detail)).isOff, true)
+  assert.equal(
+    compareCrops(
+      steps(() => 38),
+      steps(() => 37),
+    ).isOff,
+    false,
+  )
+  assert.equal(
+    compareCrops(
+      steps(() => 39),
+      steps(() => 37),
+    ).isOff,
+    true,
+  )
+  assert.equal(
+    compareCrops(
+      steps((at) => detail(at) + 1),
+      steps(detail),
+    ).isOff,
+    true,
+  )
   const some = (at: number) => detail(at) + (at % 30 < 3 ? 1 : 0)
   assert.equal(compareCrops(steps(some), steps(detail)).isOff, false)
 })
@@ -52,7 +73,8 @@ test('places follow from the secret, lie within the frame and differ with it', (
 })
 
 test('each fault of a frame is told, the first that there is', () => {
-  const note = (frame: number, rest = 'samples=32 offset=0 seed=0') => `shoal scene=abc frame=${frame} ${rest}`
+  const note = (frame: number, rest = 'samples=32 offset=0 seed=0') =>
+    `shoal scene=abc frame=${frame} ${rest}`
   const rows: readonly (readonly [string | null, Partial<Picture>])[] = [
     [null, {}],
     ['size_wrong', { width: 16, metadata: {} }],
@@ -71,13 +93,31 @@ test('what may be honest raises a doubt and no more', () => {
   const metadata = { Note: 'shoal scene=abc frame=12 samples=32 offset=0 seed=0' }
   const doubts = (of: (at: number) => number, wallMs = 1_000, neighbours: readonly string[] = []) =>
     checkFrame({ picture: { ...makePicture(of), metadata }, wallMs, neighbours }, expected).doubts
-  assert.deepEqual(doubts(() => 1), [])
-  assert.deepEqual(doubts(() => 0), ['black'])
-  assert.deepEqual(doubts((at) => (at === 7 ? Number.NaN : 1)), ['not_a_number'])
-  assert.deepEqual(doubts(() => 1, 200), ['too_fast'])
-  assert.deepEqual(doubts(() => 1, 20_000), ['too_slow'])
+  assert.deepEqual(
+    doubts(() => 1),
+    [],
+  )
+  assert.deepEqual(
+    doubts(() => 0),
+    ['black'],
+  )
+  assert.deepEqual(
+    doubts((at) => (at === 7 ? Number.NaN : 1)),
+    ['not_a_number'],
+  )
+  assert.deepEqual(
+    doubts(() => 1, 200),
+    ['too_fast'],
+  )
+  assert.deepEqual(
+    doubts(() => 1, 20_000),
+    ['too_slow'],
+  )
   const same = fingerprintOf(makePicture(() => 1))
-  assert.deepEqual(doubts(() => 1, 1_000, [same]), ['same_as_neighbour'])
+  assert.deepEqual(
+    doubts(() => 1, 1_000, [same]),
+    ['same_as_neighbour'],
+  )
 })
 
 const expected: FrameExpectation = {

@@ -47,7 +47,13 @@ export function compareCrops(
   const { width, height, channels } = reference
   const pixels = width * height
   if (delivered.width !== width || delivered.height !== height || delivered.channels !== channels)
-    return { pixels, offPixels: pixels, slightPixels: 0, worstRelative: Number.POSITIVE_INFINITY, isOff: true }
+    return {
+      pixels,
+      offPixels: pixels,
+      slightPixels: 0,
+      worstRelative: Number.POSITIVE_INFINITY,
+      isOff: true,
+    }
   let [offPixels, slightPixels, worstRelative] = [0, 0, 0]
   for (let pixel = 0; pixel < pixels; pixel += 1) {
     let [isOff, isSlight] = [false, false]
@@ -66,8 +72,7 @@ export function compareCrops(
     if (isOff) offPixels += 1
     if (isSlight && reference.step > COARSE_STEP && !isFlat(reference, pixel)) slightPixels += 1
   }
-  const isOff =
-    offPixels > tolerance.offShareMax * pixels || slightPixels > tolerance.slightShareMax * pixels
+  const isOff = offPixels > tolerance.offShareMax * pixels || slightPixels > tolerance.slightShareMax * pixels
   return { pixels, offPixels, slightPixels, worstRelative, isOff }
 }
 

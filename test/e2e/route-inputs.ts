@@ -32,12 +32,16 @@ export interface Tenant {
   readonly holdbackId: string
   readonly payoutId: string
   readonly fileId: string
+  /** Of an object that it keeps. */
+  readonly sha256: string
   /** Cancelled, which may be asked for again. */
   readonly batchId: string
 }
 
 /** By organisation, what uploads another file for it. */
 export const fileMakers = new Map<string, () => Promise<string>>()
+/** Likewise what keeps another object for it. */
+export const blobMakers = new Map<string, () => Promise<string>>()
 
 export interface RouteMaker {
   /** On the tenant's own objects. */
@@ -65,6 +69,7 @@ const byPath = (
     | 'payoutId'
     | 'organisationId'
     | 'fileId'
+    | 'sha256'
     | 'batchId',
   more: RouteInput = {},
 ): RouteMaker => ({
@@ -146,6 +151,16 @@ export const routeMakers: Readonly<Record<string, RouteMaker>> = {
   listBatches: plain(),
   getBatch: byPath('batchId'),
   cancelBatch: byPath('batchId'),
+
+  getBlobUsage: plain(),
+  askBlobs: plain({ body: { objects: ['a0'.repeat(32)] } }),
+  beginBlob: plain({ body: { sha256: 'a0'.repeat(32), chunks: '' } }),
+  // Refused after it was let in: this is no pack.
+  sendPack: plain({ body: {}, status: 400 }),
+  commitBlob: byPath('sha256', { body: {} }),
+  getBlob: byPath('sha256'),
+  listBlobChunks: byPath('sha256'),
+  deleteBlob: used('sha256', async ({ organisationId }) => (await blobMakers.get(organisationId)?.()) ?? ''),
 
   getLive: plain(),
   takeOver: plain({ status: 409 }),

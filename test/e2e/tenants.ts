@@ -1,9 +1,15 @@
 /** Organisations on a real network, and raw calls of its API. */
+import { createHash, randomBytes } from 'node:crypto'
 import { request } from 'node:http'
+import { chunkListOf } from '#blobs/chunk-list.ts'
+import { writePack } from '#blobs/pack.ts'
+import { createBlobWire } from '#host/blobs/blob-wire.ts'
+import { nodeCompression } from '#host/node/node-compression.ts'
+import { Problem } from '#protocol/problem.ts'
 import { Scope } from '#protocol/scope.ts'
 import { until } from './process-group.ts'
 import type { Network } from './rig.ts'
-import { enrolBody, fileMakers, type RouteInput, type Tenant } from './route-inputs.ts'
+import { blobMakers, enrolBody, fileMakers, type RouteInput, type Tenant } from './route-inputs.ts'
 
 export interface Operation {
   readonly operationId: string
@@ -49,7 +55,10 @@ export async function readOperations({ ready }: Network): Promise<Operation[]> {
           ...(operation.parameters ?? []).map((parameter) => `${parameter.in} ${parameter.name}`),
           ...Object.keys(body?.properties ?? {}).map((name) => `body ${name}`),
         ],
-        hasBody: operation.requestBody !== undefined,
+        // Bytes have no members that could be asked about.
+        hasBody:
+          operation.requestBody !== undefined &&
+          !('application/octet-stream' in operation.requestBody.content),
       }
     }),
   )
@@ -151,6 +160,7 @@ export async function openTenant(network: Network, name: string): Promise<Tenant
       organisationId,
     },
   })
+  blobMakers.set(organisationId, () => keepBlob(network, keys.developer))
   fileMakers.set(organisationId, () => uploadFile(network, keys.developer, 1))
   return {
     organisationId,
@@ -164,8 +174,30 @@ export async function openTenant(network: Network, name: string): Promise<Tenant
     holdbackId,
     payoutId: payout.payoutId,
     fileId: await uploadFile(network, keys.developer, 1),
+    sha256: await keepBlob(network, keys.developer),
     batchId: await cancelledBatch(network, keys.developer),
   }
+}
+
+/** An object that nobody else has. A new key may have to be waited for. */
+function keepBlob({ ready }: Network, key: string): Promise<string> {
+  const bytes = randomBytes(100)
+  const hash = createHash('sha256').update(bytes).digest()
+  const list = chunkListOf([{ hash, length: bytes.length }])
+  const signal = AbortSignal.timeout(60_000)
+  const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
+  const wire = createBlobWire({ fetch, baseUrl: ready.apiUrl, token: () => key, sleep, signal })
+  const sha256 = hash.toString('hex')
+  return until('the object to be kept', async () => {
+    try {
+      await wire.begin(sha256, list)
+      await wire.sendPack(await nodeCompression.zstd(writePack(list, [bytes])))
+      return (await wire.commit(sha256)) === null ? sha256 : false
+    } catch (error) {
+      if (error instanceof Problem && error.code === 'invalid_api_key') return false
+      throw error
+    }
+  })
 }
 
 /** An input file of so many requests. A new key may have to be waited for. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { mergeRanges } from '#images/merge-ranges.ts'
@@ -13,7 +13,9 @@ import { blenderMissing, makeFolder, makeScene, openEngine, openPicture, runTask
 
 const skip = blenderMissing()
 
-test('one Blender renders frames, crops and ranges of a scene, and survives its own death', { skip }, async () => {
+test('one Blender renders frames, crops and ranges of a scene, and survives its own death', {
+  skip,
+}, async () => {
   const { engine, root, folder, pids } = setup()
   const settings = { file: 'scene.blend', format: 'EXR', depth: 32, sceneHash: 'abc' }
   const session = await engine.open({ root, settings })
@@ -57,6 +59,40 @@ test('one Blender renders frames, crops and ranges of a scene, and survives its 
   assert.deepEqual(readdirSync(join(folder, 'scratch')), [])
 })
 
+test('ranges of a still merge into the picture that the scene shows', { skip }, async () => {
+  const { engine, root, folder } = setup()
+  const out = join(folder, 'out')
+  const session = await engine.open({ root, settings: { file: 'scene.blend' } })
+  try {
+    const parts: string[] = []
+    for (const [sampleOffset, samples] of [
+      [0, 3],
+      [3, 5],
+    ]) {
+      const range = await runTask(session, { do: 'range', frame: 1, sampleOffset, samples }, out)
+      const name = range.files[0]?.name ?? ''
+      copyFileSync(join(out, name), join(root, name))
+      parts.push(`${name}=${samples}`)
+    }
+    const whole = await runTask(session, { do: 'frame', frame: 1 }, join(folder, 'whole'))
+    const merged = await runTask(
+      session,
+      { do: 'merge', frame: 1, parts: parts.join(';') },
+      join(folder, 'merged'),
+    )
+    assert.equal(merged.notes['samples'], 8)
+    const name = 'frame-0001.png'
+    assert.deepEqual([merged.files[0]?.name, whole.files[0]?.name], [name, name])
+    const [a, b] = ['whole', 'merged'].map((one) => openPicture(join(folder, one, name)))
+    assert(a && b)
+    assert.equal(compareCrops(a, b).isOff, false)
+    const away = runTask(session, { do: 'merge', frame: 1, parts: '../x.exr=8' }, out)
+    await assert.rejects(away, (error) => isFault(error, 'task'))
+  } finally {
+    await session.close()
+  }
+})
+
 test('a task that is cancelled ends at once, and the session goes on', { skip }, async () => {
   const { engine, root, folder } = setup()
   const session = await engine.open({ root, settings: { file: 'scene.blend', samples: 3_000 } })
@@ -70,17 +106,23 @@ test('a task that is cancelled ends at once, and the session goes on', { skip },
       cancel.abort()
     }
     const params = { do: 'frame', frame: 1 }
-    await assert.rejects(session.run({ params, outFolder: out }, onProgress, cancel.signal), { code: 'cancelled' })
+    await assert.rejects(session.run({ params, outFolder: out }, onProgress, cancel.signal), {
+      code: 'cancelled',
+    })
     assert.deepEqual(fractions, fractions.toSorted())
     const output = await runTask(session, { do: 'frame', frame: 1, samples: 2 }, out)
     assert.equal(output.notes['samples'], 2)
-    await assert.rejects(runTask(session, { do: 'frame', frame: 'x' }, out), (error) => isFault(error, 'task'))
+    await assert.rejects(runTask(session, { do: 'frame', frame: 'x' }, out), (error) =>
+      isFault(error, 'task'),
+    )
   } finally {
     await session.close()
   }
 })
 
-test('each input that cannot be rendered here is told in a sentence, with whose fault it is', { skip }, async () => {
+test('each input that cannot be rendered here is told in a sentence, with whose fault it is', {
+  skip,
+}, async () => {
   const { engine, root, folder } = setup()
   const files = {
     'text.blend': 'no scene',
@@ -114,7 +156,11 @@ test('each input that cannot be rendered here is told in a sentence, with whose 
 
 test('an inspection lists what the scene reads, and names what is missing', { skip }, async () => {
   const { engine, folder } = setup()
-  const root = makeScene(join(folder, 'textured/scene.blend'), 'textured', { width: 16, height: 16, spheres: 2 })
+  const root = makeScene(join(folder, 'textured/scene.blend'), 'textured', {
+    width: 16,
+    height: 16,
+    spheres: 2,
+  })
   const missing = join(root, 'textures/checks-2.png')
   assert(existsSync(missing))
   rmSync(missing)

@@ -7,6 +7,7 @@ import type { Clock, Log, Secrets } from '#host/host.ts'
 import type { Machine } from '#host/machine.ts'
 import type { Programs } from '#host/programs.ts'
 import type { TaskFiles } from '#host/task-files.ts'
+import type { Inflate } from '#images/picture.ts'
 import { MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
 import { failureProblem } from '#protocol/task-failure.ts'
 import type { SessionInput, TaskEngine, TaskSession } from '../task-engine.ts'
@@ -35,6 +36,7 @@ export interface BlenderOptions {
 export interface BlenderPorts {
   readonly programs: Programs
   readonly files: TaskFiles
+  readonly inflate: Inflate
   readonly machine: Pick<Machine, 'run'>
   readonly clock: Clock
   readonly log: Log
@@ -132,6 +134,7 @@ async function makePlaces(root: string, { options, ports }: Surroundings): Promi
   await ports.files.makeFolder(outFolder)
   const isBoxed = options.sandbox === 'bubblewrap'
   return {
+    root,
     scratchFolder,
     outFolder,
     sceneInside: isBoxed ? inBox.scene : root,

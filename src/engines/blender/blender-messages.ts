@@ -46,6 +46,8 @@ export const BlenderTask = z.discriminatedUnion('do', [
   z.object({ do: z.literal('range'), frame, samples, sampleOffset: z.int().min(0), seed: seed.optional() }),
   /** Rectangles of a frame, as `x,y,width,height;…` in pixels from the upper left: `crop-0012-0.png`, … */
   z.object({ do: z.literal('crops'), frame, crops: z.string().max(4_000) }),
+  /** Ranges of one frame, as `file=samples;…` relative to the inputs, into that frame: `frame-0012.png`. */
+  z.object({ do: z.literal('merge'), frame, parts: z.string().max(100_000) }),
   /** What the scene needs and what may go wrong with it, in `notes.inspection`; makes no file. */
   z.object({ do: z.literal('inspect'), firstFrame: frame.optional(), lastFrame: frame.optional() }),
 ])
@@ -88,6 +90,18 @@ export const Rendered = z.object({
   isAdaptive: z.boolean(),
 })
 export type Rendered = z.output<typeof Rendered>
+
+export interface RangeFile {
+  readonly file: string
+  readonly samples: number
+}
+
+/** `file=samples;…`, or `null` when it is anything else, leads out of the inputs or names more than 1,000. */
+export function parseParts(text: string): readonly RangeFile[] | null {
+  const parts = text.split(';').map((part) => /^([\w-][\w.-]*(?:\/[\w-][\w.-]*)*)=([1-9]\d{0,6})$/.exec(part))
+  if (parts.length > 1_000 || parts.some((part) => part === null)) return null
+  return parts.map((part) => ({ file: part?.[1] ?? '', samples: Number(part?.[2]) }))
+}
 
 /** `x,y,width,height;…`, or `null` when it is anything else or more than 64 of them. */
 export function parseBoxes(text: string): readonly Box[] | null {

@@ -6,6 +6,7 @@
 import type { Log } from '#host/host.ts'
 import type { ProgramCommand } from '#host/programs.ts'
 import type { TaskFiles } from '#host/task-files.ts'
+import type { Inflate } from '#images/picture.ts'
 import { Problem } from '#protocol/problem.ts'
 import { failureProblem } from '#protocol/task-failure.ts'
 import type { TaskInput, TaskOutput, TaskSession } from '../task-engine.ts'
@@ -18,7 +19,8 @@ export interface SessionPlaces {
   /** Where the script in Blender finds the scene's folder, and where it writes. */
   readonly sceneInside: string
   readonly outInside: string
-  /** Where that folder is for us. */
+  /** Where those folders are for us. */
+  readonly root: string
   readonly outFolder: string
   /** Removed when the session closes. */
   readonly scratchFolder: string
@@ -37,6 +39,7 @@ export interface SessionOptions {
 
 export interface SessionPorts extends ProcessPorts {
   readonly files: TaskFiles
+  readonly inflate: Inflate
   readonly log: Log
 }
 
@@ -48,7 +51,7 @@ const OUT_LOOK_MS = 1_000
 const OUT_ENTRIES_MAX = 10_000
 
 interface Warm {
-  readonly process: BlenderProcess
+  readonly blender: BlenderProcess
   readonly loaded: Loaded
   readonly version: string
 }
@@ -57,7 +60,7 @@ export class BlenderSession implements TaskSession {
   readonly #options: SessionOptions
   readonly #ports: SessionPorts
   #warm: Promise<Warm> | null = null
-  #process: BlenderProcess | null = null
+  #blender: BlenderProcess | null = null
   #firstPeakBytes: number | null = null
   #tasks = 0
   #isClosed = false
@@ -84,7 +87,7 @@ export class BlenderSession implements TaskSession {
       throw failureProblem('task', 'invalid_request', message)
     }
     const cancelled = new Problem('cancelled', 'The task was cancelled.')
-    const cancel = (): void => this.#process?.kill(cancelled)
+    const cancel = (): void => this.#blender?.kill(cancelled)
     if (signal.aborted) throw cancelled
     signal.addEventListener('abort', cancel, { once: true })
     try {
@@ -102,9 +105,9 @@ export class BlenderSession implements TaskSession {
   async close(): Promise<void> {
     this.#isClosed = true
     this.#warm = null
-    const process = this.#process
-    process?.kill(new Problem('cancelled', 'The session was closed.'))
-    await process?.gone()
+    const blender = this.#blender
+    blender?.kill(new Problem('cancelled', 'The session was closed.'))
+    await blender?.gone()
     await this.#ports.files.removeFolder(this.#options.places.scratchFolder)
   }
 
@@ -115,18 +118,19 @@ export class BlenderSession implements TaskSession {
   ): Promise<TaskOutput> {
     const { settings, places, limits } = this.#options
     const progress = readProgress(onProgress)
-    const endWatch = this.#watchOut(warm.process)
+    const endWatch = this.#watchOut(warm.blender)
     try {
       const output = await runTask(params, {
         settings,
         places,
         files: this.#ports.files,
+        inflate: this.#ports.inflate,
         toFolder: task.outFolder,
         fileBytesMax: this.#options.command.limits.fileBytes ?? Number.MAX_SAFE_INTEGER,
         ask: (command, what) =>
-          warm.process.ask(command, { what, timeoutMs: limits.taskMsMax, onOutput: progress }),
+          warm.blender.ask(command, { what, timeoutMs: limits.taskMsMax, onOutput: progress }),
       })
-      const usage = warm.process.usage()
+      const usage = warm.blender.usage()
       this.#recycle(usage)
       const { device } = warm.loaded
       return {
@@ -152,10 +156,10 @@ export class BlenderSession implements TaskSession {
 
   /** Ends this Blender and has the next one get ready. */
   #replace(reason: 'failure' | 'growth' | 'age'): void {
-    if (this.#process === null) return
-    this.#ports.log.info('blender.replaced', { reason, tasks: this.#tasks, pid: this.#process.pid })
-    this.#process.kill(new Problem('cancelled', `Blender was replaced (${reason}).`))
-    this.#process = null
+    if (this.#blender === null) return
+    this.#ports.log.info('blender.replaced', { reason, tasks: this.#tasks, pid: this.#blender.pid })
+    this.#blender.kill(new Problem('cancelled', `Blender was replaced (${reason}).`))
+    this.#blender = null
     this.#warm = null
     // After a failure it may fail again: then the next task hears of it, and is the one to try anew.
     if (!this.#isClosed) this.#warmed().catch(() => undefined)
@@ -165,7 +169,7 @@ export class BlenderSession implements TaskSession {
     if (this.#isClosed) return Promise.reject(new Problem('cancelled', 'The session was closed.'))
     this.#warm ??= this.#start().catch((error: unknown) => {
       this.#warm = null
-      this.#process = null
+      this.#blender = null
       throw error
     })
     return this.#warm
@@ -173,11 +177,11 @@ export class BlenderSession implements TaskSession {
 
   async #start(): Promise<Warm> {
     const { settings, places, limits, command } = this.#options
-    const process = new BlenderProcess(command, this.#ports, limits)
-    this.#process = process
+    const blender = new BlenderProcess(command, this.#ports, limits)
+    this.#blender = blender
     this.#firstPeakBytes = null
     this.#tasks = 0
-    const { version } = await process.ready()
+    const { version } = await blender.ready()
     const load = {
       do: 'load',
       file: `${places.sceneInside}/${settings.file}`,
@@ -190,17 +194,17 @@ export class BlenderSession implements TaskSession {
       ),
     }
     try {
-      const answer = await process.ask(load, { what: settings.file, timeoutMs: limits.loadMsMax })
-      return { process, loaded: Loaded.parse(answer), version }
+      const answer = await blender.ask(load, { what: settings.file, timeoutMs: limits.loadMsMax })
+      return { blender, loaded: Loaded.parse(answer), version }
     } catch (error) {
-      process.kill(new Problem('cancelled', 'The scene was not loaded.'))
-      await process.gone()
+      blender.kill(new Problem('cancelled', 'The scene was not loaded.'))
+      await blender.gone()
       throw error
     }
   }
 
   /** Ends a scene that fills the disk. */
-  #watchOut(process: BlenderProcess): () => void {
+  #watchOut(blender: BlenderProcess): () => void {
     const { places, outBytesMax } = this.#options
     const { clock, files } = this.#ports
     let isOver = false
@@ -208,7 +212,7 @@ export class BlenderSession implements TaskSession {
       const bytes = await files.bytesBelow(places.outFolder, OUT_ENTRIES_MAX)
       if (isOver) return
       if (bytes !== null && bytes <= outBytesMax) timer = clock.after(OUT_LOOK_MS, () => void look())
-      else process.kill(failureProblem('task', 'disk_full', tooMuch(outBytesMax)))
+      else blender.kill(failureProblem('task', 'disk_full', tooMuch(outBytesMax)))
     }
     let timer = clock.after(OUT_LOOK_MS, () => void look())
     return () => {

@@ -1,14 +1,24 @@
 /** One task as commands to the script in Blender, and its files as they are handed over. */
 import type { TaskFiles } from '#host/task-files.ts'
-import type { Box } from '#images/picture.ts'
+import { mergeRanges, type RangePart } from '#images/merge-ranges.ts'
+import { type Box, type Inflate, type Picture, PictureError } from '#images/picture.ts'
+import { readPicture } from '#images/read-picture.ts'
+import { writeExr } from '#images/write-exr.ts'
 import { failureProblem } from '#protocol/task-failure.ts'
 import type { TaskFile, TaskOutput } from '../task-engine.ts'
-import { type BlenderSettings, type BlenderTask, parseBoxes, Rendered } from './blender-messages.ts'
+import {
+  type BlenderSettings,
+  type BlenderTask,
+  parseBoxes,
+  parseParts,
+  Rendered,
+} from './blender-messages.ts'
 
 export interface TaskPlace {
   readonly settings: BlenderSettings
-  readonly places: { readonly outInside: string; readonly outFolder: string }
+  readonly places: { readonly outInside: string; readonly outFolder: string; readonly root: string }
   readonly files: TaskFiles
+  readonly inflate: Inflate
   readonly toFolder: string
   readonly fileBytesMax: number
   ask(command: Readonly<Record<string, unknown>>, what: string): Promise<Record<string, unknown>>
@@ -24,6 +34,8 @@ export function runTask(task: BlenderTask, place: TaskPlace): Promise<Done> {
       return renderRange(task, place)
     case 'crops':
       return renderCrops(task, place)
+    case 'merge':
+      return mergeParts(task, place)
     case 'inspect':
       return inspect(task, place)
   }
@@ -95,6 +107,40 @@ const renderCrop = (
   })
 }
 
+/** Our own sums, and Blender to show the result as the scene would. */
+async function mergeParts(task: Extract<BlenderTask, { do: 'merge' }>, place: TaskPlace): Promise<Done> {
+  const { settings, places, files, inflate } = place
+  const wanted = parseParts(task.parts)
+  const wrong = (message: string) => failureProblem('task', 'invalid_request', message)
+  if (wanted === null) throw wrong(`The parts '${task.parts.slice(0, 100)}' are not file=samples;…`)
+  const parts: RangePart[] = []
+  for (const { file, samples } of wanted) {
+    const bytes = await files.readWhole(`${places.root}/${file}`, place.fileBytesMax)
+    if (bytes === null) throw wrong(`There is no part ${file} among the step's inputs.`)
+    parts.push({ picture: readPart(bytes, file, inflate), samples })
+  }
+  const merged = writeExr(mergeRanges(parts))
+  const name = frameFile(task.frame, settings.format)
+  await files.removeFolder(`${places.outFolder}/merged.exr`)
+  await files.writeNew(`${places.outFolder}/merged.exr`, merged)
+  await files.removeFolder(`${places.outFolder}/${name}`)
+  const paths = { from: `${places.outInside}/merged.exr`, out: `${places.outInside}/${name}` }
+  await place.ask({ ...ofPicture(settings), ...paths, do: 'develop' }, `frame ${task.frame}`)
+  const file = await takeFile(name, place)
+  await files.removeFolder(`${places.outFolder}/merged.exr`)
+  const samples = parts.reduce((sum, part) => sum + part.samples, 0)
+  return { files: [file], wallMs: 0, cpuMs: 0, notes: { samples } }
+}
+
+function readPart(bytes: Uint8Array, file: string, inflate: Inflate): Picture {
+  try {
+    return readPicture(bytes, inflate)
+  } catch (error) {
+    if (!(error instanceof PictureError)) throw error
+    throw failureProblem('task', 'invalid_request', `The part ${file} cannot be merged: ${error.message}.`)
+  }
+}
+
 async function inspect(task: Extract<BlenderTask, { do: 'inspect' }>, place: TaskPlace): Promise<Done> {
   const { firstFrame, lastFrame } = task
   const frames = firstFrame === undefined ? null : [firstFrame, lastFrame ?? firstFrame]
@@ -123,17 +169,25 @@ async function render(
   await files.removeFolder(`${places.outFolder}/${name}`)
   const answer = await place.ask({ ...rest, do: 'render', out: `${places.outInside}/${name}` }, what)
   const rendered = Rendered.safeParse(answer)
-  const file: TaskFile | null = rendered.success
-    ? await files.collect({
-        from: places.outFolder,
-        to: place.toFolder,
-        name,
-        bytesMax: place.fileBytesMax,
-      })
-    : null
-  if (!rendered.success || file === null)
-    throw failureProblem('task', 'engine_failed', `${what}: Blender left no picture named ${name}.`)
-  await files.removeFolder(`${places.outFolder}/${name}`)
+  if (!rendered.success)
+    throw failureProblem('task', 'engine_failed', `${what}: Blender told nothing of the picture it made.`)
+  const file = await takeFile(name, place)
   const { wallMs, cpuMs, ...notes } = rendered.data
   return { files: [file], wallMs, cpuMs, notes }
+}
+
+/** Hands a picture over, and makes room for the next. */
+async function takeFile(
+  name: string,
+  { places, files, toFolder, fileBytesMax }: TaskPlace,
+): Promise<TaskFile> {
+  const file = await files.collect({ from: places.outFolder, to: toFolder, name, bytesMax: fileBytesMax })
+  if (file === null)
+    throw failureProblem(
+      'task',
+      'engine_failed',
+      `Blender left no picture named ${name}: render it once at home.`,
+    )
+  await files.removeFolder(`${places.outFolder}/${name}`)
+  return file
 }

@@ -77,6 +77,7 @@ export function openEngine({ env, onStart, ...options }: TestEngineOptions): Tas
         },
       },
       files: nodeTaskFiles,
+      inflate: nodeInflate,
       machine: createNodeMachine(),
       clock: nodeClock,
       log: { info: () => undefined, warn: () => undefined, error: () => undefined },

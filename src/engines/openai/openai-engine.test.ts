@@ -40,9 +40,8 @@ test('a chat is streamed: its request arrives whole, its text in order, its usag
   const { engine, received } = await setup(t, {
     options: { apiKey: 'secret' },
     answer: (response) => {
-      const { choices, usage: told } = usage(11, 2)
-      const cached = { choices, usage: { ...told, prompt_tokens_details: { cached_tokens: 8 } } }
-      stream(response, [role(), text('Hel'), text('lo'), finish('stop'), cached, '[DONE]'])
+      const end = usage(11, 2, { prompt_tokens_details: { cached_tokens: 8 } })
+      stream(response, [role(), text('Hel'), text('lo'), finish('stop'), end, '[DONE]'])
     },
   })
   const request = chat([{ role: 'user', content: 'hello there' }], {
@@ -52,12 +51,8 @@ test('a chat is streamed: its request arrives whole, its text in order, its usag
   })
   const run = await finishRun(engine, request)
   assert.equal(run.text, 'Hello')
-  assert.deepEqual(run.end, {
-    finishReason: 'stop',
-    promptTokens: 11,
-    completionTokens: 2,
-    cachedPromptTokens: 8,
-  })
+  const counted = { promptTokens: 11, completionTokens: 2, cachedPromptTokens: 8 }
+  assert.deepEqual(run.end, { finishReason: 'stop', ...counted })
   assert.deepEqual(run.deltas, [
     { text: 'Hel', tokenIds: [], tokenCount: 1 },
     { text: 'lo', tokenIds: [], tokenCount: 1 },
@@ -326,9 +321,9 @@ const role = () => ({
 })
 const text = (content: string) => ({ choices: [{ delta: { content }, finish_reason: null }] })
 const finish = (reason: string) => ({ choices: [{ delta: {}, finish_reason: reason }] })
-const usage = (prompt: number, generated: number) => ({
+const usage = (prompt: number, generated: number, more: object = {}) => ({
   choices: [],
-  usage: { prompt_tokens: prompt, completion_tokens: generated, total_tokens: prompt + generated },
+  usage: { prompt_tokens: prompt, completion_tokens: generated, total_tokens: prompt + generated, ...more },
 })
 const event = (value: unknown) => `data: ${typeof value === 'string' ? value : JSON.stringify(value)}\n\n`
 

@@ -7,7 +7,7 @@ import { collectBlobs } from './collect-blobs.ts'
 import { keepObject, vaultOn } from './test-vault.ts'
 
 const [folder = ''] = process.argv.slice(2)
-let nowMs = Date.now()
+let nowMs = 1_000_000
 const vault = vaultOn(createDiskBlobStore(folder, { bytesMax: 1e12 }), { nowMs: () => nowMs })
 const shared = randomBytes(30_000)
 const live: string[] = []

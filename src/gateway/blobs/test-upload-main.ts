@@ -17,5 +17,5 @@ const parts = { crypto: nodeCrypto, createHasher: createNodeHasher, compression:
 const scanned = await scanObject(parts, reader, { isFine: true, signal })
 const wire = createBlobWire({ ...wireParts(baseUrl), token: () => 'key-ada' })
 await uploadObjects({ ...parts, wire }, [{ ...scanned, reader, name: path }], { signal })
-console.log(scanned.sha256)
+process.stdout.write(`${scanned.sha256}\n`)
 await reader.close()

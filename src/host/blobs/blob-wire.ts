@@ -124,13 +124,13 @@ const isWorthAnother = ({ code, retriable }: Problem): boolean =>
   retriable && code !== 'disk_full' && code !== 'internal'
 
 async function sendOnce(
-  { fetch, token, signal }: BlobWireParts,
+  { fetch: send, token, signal }: BlobWireParts,
   url: string,
   init: RequestInit,
 ): Promise<Uint8Array> {
   const headers = new Headers(init.headers)
   headers.set('authorization', `Bearer ${token()}`)
-  const response = await fetch(new Request(url, { ...init, headers, signal }))
+  const response = await send(new Request(url, { ...init, headers, signal }))
   const body = await bodyOf(response)
   if (response.ok) return body
   throw problemOf(url, response.status, parseJson(body))

@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import type {
   ProgramCommand,
@@ -11,7 +10,7 @@ import type {
 import { type ControlGroup, makeControlGroup, removeStaleGroups } from './control-groups.ts'
 import { type ProcessUsage, usageOfTree } from './process-usage.ts'
 
-const LINE_CHARS_MAX = 2 ** 20
+const LINE_CHARS_MAX = 2 ** 24
 const LOOK_MS = 250
 const NOTHING: ProcessUsage = { residentBytes: 0, cpuMs: 0, processes: 0 }
 
@@ -70,6 +69,8 @@ class NodeProgram implements RunningProgram {
       this.#group?.remove()
       handlers.onExit({ code, signal, reason: code === 127 ? 'missing' : this.#reason })
     }
+    // What it started and left behind goes with it, and with that the pipes close.
+    child.on('exit', () => this.kill())
     child.on('close', end)
     child.on('error', (error: NodeJS.ErrnoException) => {
       if (child.pid !== undefined) return
@@ -128,8 +129,15 @@ class NodeProgram implements RunningProgram {
   }
 }
 
+/** A line that does not end is dropped, so that no program fills our memory. */
 function readLines(stream: Readable, onLine: (line: string) => void): void {
-  const lines = createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })
-  lines.on('line', (line) => onLine(line.length > LINE_CHARS_MAX ? line.slice(0, LINE_CHARS_MAX) : line))
-  lines.on('error', () => undefined)
+  let rest = ''
+  stream.setEncoding('utf8')
+  stream.on('error', () => undefined)
+  stream.on('data', (text: string) => {
+    const lines = (rest + text).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) if (line.length <= LINE_CHARS_MAX) onLine(line)
+    if (rest.length > LINE_CHARS_MAX) rest = ''
+  })
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { constants, type Dirent } from 'node:fs'
-import { type FileHandle, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CollectedFile, CollectFile, TaskFiles } from '#host/task-files.ts'
 import { toDiskProblem } from './disk-problem.ts'
@@ -34,6 +34,25 @@ export const nodeTaskFiles: TaskFiles = {
       return null
     } finally {
       await file.close()
+    }
+  },
+  async readWhole(path, bytesMax) {
+    const file = await openPlain(path)
+    if (file === null) return null
+    try {
+      const { size } = await file.stat()
+      return size > bytesMax ? null : await file.readFile()
+    } catch {
+      return null
+    } finally {
+      await file.close()
+    }
+  },
+  async writeNew(path, bytes) {
+    try {
+      await writeFile(path, bytes, { flag: 'wx' })
+    } catch (error) {
+      throw toDiskProblem(error, path)
     }
   },
 }

@@ -65,6 +65,8 @@ function readState(pid: number): ProcessState | null {
     const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
     const field = (at: number): number => Number(fields[at - 3] ?? 0)
+    // Over, and only waiting for its parent to notice.
+    if (fields[0] === 'Z') return null
     return {
       parent: field(4),
       cpuTicks: field(14) + field(15),

@@ -102,10 +102,13 @@ def files(frames):
         add("simulation", owner, path)
     # What the list above does not know of, such as the files of add-ons.
     listed_folders = {os.path.dirname(path) for path in found}
+    listed_names = {os.path.basename(path) for path in found}
     for path in bpy.utils.blend_paths(absolute=True, packed=False, local=False):
         path = os.path.normpath(path)
-        if not any(mark in path for mark in ("<UDIM>", "<UVTILE>")) and os.path.dirname(path) not in listed_folders:
-            add("file", os.path.basename(path), path)
+        name = os.path.basename(path)
+        is_pattern = "<UDIM>" in path or "<UVTILE>" in path
+        if not is_pattern and os.path.dirname(path) not in listed_folders and name not in listed_names:
+            add("file", name, path)
     return sorted(found.values(), key=lambda one: one["path"])
 
 

@@ -19,7 +19,10 @@ export function syntheticScene({ objects, verticesEach, run, edited }: Synthetic
   const memory = createRandom(run)
   const base = 0x7f00_0000_0000 + memory.int(0xff) * 2 ** 32
   let offset = 0
-  const address = (): number => base + (offset += 64 + memory.int(40) * 16)
+  const address = (): number => {
+    offset += 64 + memory.int(40) * 16
+    return base + offset
+  }
   const blocks: Buffer[] = [Buffer.from('BLENDER-v304')]
   const add = (code: string, at: number, data: Buffer): void => {
     const head = Buffer.alloc(HEAD_BYTES)
