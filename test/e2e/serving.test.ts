@@ -39,10 +39,16 @@ test('the stock client gets the same answer whole and streamed, with its usage a
 
   const streamed = await streamChat(openai, { prompt: 'What is Shoal?', maxTokens: 24 })
   assert.equal(streamed.error, null)
+  const { prompt_tokens_details: first, ...usage } = whole.usage
+  assert(streamed.usage)
+  const { prompt_tokens_details: second, ...streamedUsage } = streamed.usage
   assert.deepEqual(
-    [streamed.text, streamed.finishReason, streamed.usage],
-    [choice.message.content, 'length', whole.usage],
+    [streamed.text, streamed.finishReason, streamedUsage],
+    [choice.message.content, 'length', usage],
   )
+  // The second time the node has the prompt computed already, all but the token that it goes on from.
+  assert.ok(Number(first?.cached_tokens) < Number(second?.cached_tokens))
+  assert.ok(Number(second?.cached_tokens) < usage.prompt_tokens)
 })
 
 test('a stream tells its usage only to those who ask for it', async () => {
