@@ -28,7 +28,7 @@ export interface Front {
   readonly localPort: number
   /** What TLS shows; empty where it does not end here. */
   certificates(): readonly CertificateFacts[]
-  /** From now on what is not for the gateway is answered by `fetch`; before, connections are cut. */
+  /** From now on what is not for the gateway is answered by `fetch`; what came before has waited for it, a while. */
   serveApi(fetch: FetchHandler): void
   /** From now on files and batches are served. */
   serveBatches(api: BatchApi): void
@@ -40,6 +40,9 @@ export interface Front {
 }
 
 const CONTROL_BODY_BYTES_MAX = 1024 * 1024
+/** A process that starts takes connections a moment before it can answer: calls to the API wait for that, so many and so long. */
+const EARLY_MAX = 256
+const EARLY_MS_MAX = 10_000
 
 export interface Behind {
   /** Null where none is in this process. */
@@ -93,6 +96,7 @@ export async function openFront(
     certificates: () => certificates(),
     serveApi(fetch) {
       door.api = fetch
+      for (const exchange of door.early.splice(0)) door.handlers.onExchange(exchange)
     },
     serveBatches(api) {
       door.batches = api
@@ -115,6 +119,8 @@ export async function openFront(
 interface Door {
   origin: string
   api: FetchHandler | null
+  /** Calls that came before there was an API. */
+  readonly early: Exchange[]
   batches: BatchApi | null
   blobs: BlobApi | null
   peers: PeerCalls | null
@@ -139,6 +145,17 @@ function createDoor(
     peers: () => door.peers,
     watch: telemetry?.watch,
   }
+  function waitForApi(exchange: Exchange): void {
+    if (door.early.length >= EARLY_MAX) return exchange.abort()
+    door.early.push(exchange)
+    const forget = (): boolean => {
+      const at = door.early.indexOf(exchange)
+      if (at >= 0) door.early.splice(at, 1)
+      return at >= 0
+    }
+    exchange.onClose(forget)
+    clock.after(EARLY_MS_MAX, () => forget() && exchange.abort())
+  }
   function onExchange(exchange: Exchange): void {
     if (openAi && exchange.target.startsWith('/v1/')) return serveOpenAi(openAi, exchange)
     if (telemetry && isMetrics(exchange)) {
@@ -154,13 +171,14 @@ function createDoor(
         return respondProblem(exchange, typeof judged === 'string' ? forbiddenOrigin(judged) : judged)
       if (door.blobs.serve(exchange)) return
     }
-    if (door.api === null) return exchange.abort()
+    if (door.api === null) return waitForApi(exchange)
     const options = { bytesMax: CONTROL_BODY_BYTES_MAX, origin: door.origin, log }
     serveFetch(exchange, door.api, options)
   }
   const door: Door = {
     origin: 'http://localhost',
     api: null,
+    early: [],
     batches: null,
     blobs: null,
     peers: null,

@@ -24,14 +24,18 @@ before(async () => {
   network = await awaitNetwork({ program, folder, readyFile })
 })
 
-test('it says where everything is, and the call that it prints is answered', { skip: noTerminal }, () => {
-  const text = plain(program.output())
+test('it says where everything is, and the call that it prints is answered', {
+  skip: noTerminal,
+}, async () => {
   const { openaiBaseUrl, apiKey, webUrl } = network.ready
+  // The file that says it is ready may be there before the terminal has shown it.
   for (const line of [`OpenAI API ${openaiBaseUrl}`, `API key    ${apiKey}`, `Web        ${webUrl}`]) {
-    assert(text.includes(line), `${line} is printed in\n${text}`)
+    await until(`${line} to be printed`, () => plain(program.output()).includes(line) || null)
   }
-  const curl = /^ {2}(curl .*)$/m.exec(text)?.[1]
-  assert(curl)
+  const curl = await until(
+    'a call to be printed',
+    () => /^ {2}(curl .*)$/m.exec(plain(program.output()))?.[1],
+  )
   const reply = JSON.parse(execFileSync('sh', ['-c', `${curl.trim()} --silent`], { encoding: 'utf8' }))
   assert(reply.choices[0].message.content.length > 0)
 })

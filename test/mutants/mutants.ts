@@ -234,7 +234,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       [
         'if (!reply) return void clock.after(RETRY_MS, send)',
-        'if (!reply) return void waiting.splice(0, records.length)',
+        'if (!reply) return void waiting.splice(0, texts.length)',
       ],
     ],
     breaks: 'readings whose acknowledgement was lost are forgotten',

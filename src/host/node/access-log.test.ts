@@ -20,8 +20,9 @@ test('each entry is one line of JSON, in a file for this user alone', async (t) 
 })
 
 test('what waits is written when it closes, and nothing afterwards', async (t) => {
-  const { log, lines } = setup(t)
+  const { log, file, lines } = setup(t)
   // The file is opened by the way; a process lives longer than that.
+  await until(() => existsSync(file))
   await pause(20)
   log.write({ event: 'call', requestId: 'req_1' })
   log.close()
