@@ -1,4 +1,6 @@
 /** PNG as Blender writes it: 8 or 16 bits, grey or colour, with or without alpha, not interlaced. */
+
+import { joinBytes } from './join-bytes.ts'
 import { type Inflate, PIXELS_MAX, type Picture, PictureError } from './picture.ts'
 
 interface Header {
@@ -31,7 +33,7 @@ export function readPng(bytes: Uint8Array, inflate: Inflate): Picture {
   if (!isWhole) throw new PictureError('the file is cut short')
   if (header === null || data.length === 0) throw new PictureError('the file has no picture in it')
   const rowBytes = (header.width * header.samples * header.depth) / 8
-  const raw = inflate(join(data), (rowBytes + 1) * header.height)
+  const raw = inflate(joinBytes(data), (rowBytes + 1) * header.height)
   if (raw.length < (rowBytes + 1) * header.height) throw new PictureError('the file is cut short')
   unfilter(raw, { rowBytes, height: header.height, pixelBytes: (header.samples * header.depth) / 8 })
   return toPicture(raw, header, metadata)
@@ -57,16 +59,6 @@ function readText(body: Uint8Array, metadata: Record<string, string>): void {
   if (end < 1 || end > 79) return
   const decoder = new TextDecoder('latin1')
   metadata[decoder.decode(body.subarray(0, end))] = decoder.decode(body.subarray(end + 1))
-}
-
-function join(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
 }
 
 /** Undoes, in place, what each row says was subtracted from it. Rows keep their leading byte. */

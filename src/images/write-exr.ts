@@ -1,3 +1,4 @@
+import { joinBytes } from './join-bytes.ts'
 import type { Picture } from './picture.ts'
 
 /** An OpenEXR file of `picture`: float, uncompressed scan lines. */
@@ -39,9 +40,9 @@ function makeHeader({ width, height, metadata }: Picture, names: readonly string
   const parts: Uint8Array[] = [Uint8Array.of(0x76, 0x2f, 0x31, 0x01, 2, 0, 0, 0)]
   const add = (name: string, type: string, body: Uint8Array) =>
     parts.push(text(name), text(type), integers([body.length]), body)
-  const channels = names.map((name) => join([text(name), integers([2, 0, 1, 1])]))
+  const channels = names.map((name) => joinBytes([text(name), integers([2, 0, 1, 1])]))
   const box = integers([0, 0, width - 1, height - 1])
-  add('channels', 'chlist', join([...channels, Uint8Array.of(0)]))
+  add('channels', 'chlist', joinBytes([...channels, Uint8Array.of(0)]))
   add('compression', 'compression', Uint8Array.of(0))
   add('dataWindow', 'box2i', box)
   add('displayWindow', 'box2i', box)
@@ -50,7 +51,7 @@ function makeHeader({ width, height, metadata }: Picture, names: readonly string
   add('screenWindowCenter', 'v2f', floats([0, 0]))
   add('screenWindowWidth', 'float', floats([1]))
   for (const [name, value] of Object.entries(metadata)) add(name, 'string', new TextEncoder().encode(value))
-  return join([...parts, Uint8Array.of(0)])
+  return joinBytes([...parts, Uint8Array.of(0)])
 }
 
 const text = (word: string): Uint8Array => new TextEncoder().encode(`${word}\0`)
@@ -69,14 +70,4 @@ function floats(numbers: readonly number[]): Uint8Array {
     view.setFloat32(4 * at, number, true)
   })
   return new Uint8Array(view.buffer)
-}
-
-function join(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
 }

@@ -12,7 +12,7 @@ import {
 import { assert } from '#kernel/assert.ts'
 import { DAY_MS } from '#kernel/time.ts'
 import { Problem } from '#protocol/problem.ts'
-import { toDiskProblem } from './disk-problem.ts'
+import { asDiskProblem, toDiskProblem } from './disk-problem.ts'
 import { makeFolder, syncFolderAsync } from './durable-file.ts'
 
 /** What a crash left half-written is removed at a later start; younger files may be another process's work. */
@@ -52,7 +52,7 @@ class DiskBlobStore implements BlobStore {
 
   async create(): Promise<BlobWriter> {
     const path = join(this.#temporaryFolder, randomBytes(12).toString('hex'))
-    const file = await asProblem(path, () => open(path, 'wx', 0o600))
+    const file = await asDiskProblem(path, () => open(path, 'wx', 0o600))
     return new DiskBlobWriter(path, file, {
       take: (bytes) => this.#take(bytes),
       giveBack: (bytes) => {
@@ -83,7 +83,7 @@ class DiskBlobStore implements BlobStore {
   async delete(name: string): Promise<void> {
     if (!BLOB_NAME.test(name)) return
     const path = this.#pathOf(name)
-    await asProblem(path, () => rm(path, { force: true }))
+    await asDiskProblem(path, () => rm(path, { force: true }))
     this.#bytes -= this.#sizes.get(name) ?? 0
     this.#sizes.delete(name)
   }
@@ -143,7 +143,7 @@ class DiskBlobWriter implements BlobWriter {
     this.#owner.take(chunk.length)
     this.#bytes += chunk.length
     this.#hash.update(chunk)
-    await asProblem(this.#path, () => this.#file.writeFile(chunk))
+    await asDiskProblem(this.#path, () => this.#file.writeFile(chunk))
   }
 
   digest(): { bytes: number; sha256: string } {
@@ -168,7 +168,7 @@ class DiskBlobWriter implements BlobWriter {
     this.#isOpen = false
     this.#owner.giveBack(this.#bytes)
     await this.#file.close().catch(() => undefined) // It may be closed: what failed was its name.
-    await asProblem(this.#path, () => rm(this.#path, { force: true }))
+    await asDiskProblem(this.#path, () => rm(this.#path, { force: true }))
   }
 }
 
@@ -185,20 +185,14 @@ class DiskBlobReader implements BlobReader {
 
   async read(offset: number, length: number): Promise<Uint8Array> {
     const chunk = new Uint8Array(Math.max(0, Math.min(length, this.bytes - offset)))
-    const { bytesRead } = await asProblem(this.#path, () => this.#file.read(chunk, 0, chunk.length, offset))
+    const { bytesRead } = await asDiskProblem(this.#path, () =>
+      this.#file.read(chunk, 0, chunk.length, offset),
+    )
     return bytesRead === chunk.length ? chunk : chunk.subarray(0, bytesRead)
   }
 
   close(): Promise<void> {
-    return asProblem(this.#path, () => this.#file.close())
-  }
-}
-
-async function asProblem<T>(path: string, run: () => Promise<T>): Promise<T> {
-  try {
-    return await run()
-  } catch (error) {
-    throw error instanceof Problem ? error : toDiskProblem(error, path)
+    return asDiskProblem(this.#path, () => this.#file.close())
   }
 }
 

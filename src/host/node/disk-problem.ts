@@ -117,3 +117,12 @@ function causeOfClosedDoor(folder: string): Cause {
     return causeOf(error, folder) ?? 'failed'
   }
 }
+
+/** What `run` gives; what the disk refuses it is a `Problem` that names `path`. */
+export async function asDiskProblem<T>(path: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    throw error instanceof Problem ? error : toDiskProblem(error, path)
+  }
+}

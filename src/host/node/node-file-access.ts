@@ -15,7 +15,7 @@ import {
 import { basename, dirname, join } from 'node:path'
 import type { FileAccess, FileFacts, PartFile } from '#host/file-access.ts'
 import { Problem } from '#protocol/problem.ts'
-import { toDiskProblem } from './disk-problem.ts'
+import { asDiskProblem, toDiskProblem } from './disk-problem.ts'
 import { syncFolderAsync } from './durable-file.ts'
 
 /** `FileAccess` on this machine's disk; files for a while are in `temporaryFolder`. */
@@ -34,7 +34,7 @@ export function createNodeFileAccess(temporaryFolder: string): FileAccess {
       throw new Problem('invalid_request', `${path} is no file. Name a file.`)
     },
     openPart: (path) =>
-      asProblem(path, async () => {
+      asDiskProblem(path, async () => {
         await mkdir(dirname(path), { recursive: true })
         // Never through a link: whoever may write in the folder could lead it elsewhere.
         const file = await open(
@@ -45,28 +45,28 @@ export function createNodeFileAccess(temporaryFolder: string): FileAccess {
         return new NodePartFile(path, file, (await file.stat()).size)
       }),
     rename: (from, to) =>
-      asProblem(to, async () => {
+      asDiskProblem(to, async () => {
         await mkdir(dirname(to), { recursive: true })
         await rename(from, to)
         await syncFolderAsync(dirname(to))
       }),
     link: (from, to) =>
-      asProblem(to, async () => {
+      asDiskProblem(to, async () => {
         await mkdir(dirname(to), { recursive: true })
         await rm(to, { force: true })
         await link(from, to).catch(() => copyFile(from, to, constants.COPYFILE_EXCL))
       }),
-    remove: (path) => asProblem(path, () => rm(path, { recursive: true, force: true })),
+    remove: (path) => asDiskProblem(path, () => rm(path, { recursive: true, force: true })),
     list: (folder) =>
-      asProblem(folder, async () => {
+      asDiskProblem(folder, async () => {
         await mkdir(folder, { recursive: true })
         const found = await Promise.all((await readdir(folder)).map((name) => factsOf(join(folder, name))))
         return found.filter((facts) => facts !== null)
       }),
-    facts: (path) => asProblem(path, () => factsOf(path)),
-    touch: (path, atMs) => asProblem(path, () => utimes(path, atMs / 1_000, atMs / 1_000)),
+    facts: (path) => asDiskProblem(path, () => factsOf(path)),
+    touch: (path, atMs) => asDiskProblem(path, () => utimes(path, atMs / 1_000, atMs / 1_000)),
     temporary: () =>
-      asProblem(temporaryFolder, async () => {
+      asDiskProblem(temporaryFolder, async () => {
         await mkdir(temporaryFolder, { recursive: true })
         const path = join(temporaryFolder, `shoal-${randomBytes(12).toString('hex')}.tmp`)
         return new TemporaryFile(path, await open(path, 'wx+', 0o600), 0)
@@ -94,7 +94,7 @@ class NodePartFile implements PartFile {
     let read = 0
     while (read < bytes.length) {
       const at = { offset: read, length: bytes.length - read, position: offset + read }
-      const { bytesRead } = await asProblem(this.path, () => this.#file.read(bytes, at))
+      const { bytesRead } = await asDiskProblem(this.path, () => this.#file.read(bytes, at))
       if (bytesRead === 0) break
       read += bytesRead
     }
@@ -106,30 +106,30 @@ class NodePartFile implements PartFile {
     while (written < bytes.length) {
       const length = bytes.length - written
       const at = written
-      written += (await asProblem(this.path, () => this.#file.write(bytes, at, length, offset + at)))
+      written += (await asDiskProblem(this.path, () => this.#file.write(bytes, at, length, offset + at)))
         .bytesWritten
     }
     this.#bytes = Math.max(this.#bytes, offset + bytes.length)
   }
 
   async truncate(bytes: number): Promise<void> {
-    await asProblem(this.path, () => this.#file.truncate(bytes))
+    await asDiskProblem(this.path, () => this.#file.truncate(bytes))
     this.#bytes = bytes
   }
 
   sync(): Promise<void> {
-    return asProblem(this.path, () => this.#file.sync())
+    return asDiskProblem(this.path, () => this.#file.sync())
   }
 
   close(): Promise<void> {
-    return asProblem(this.path, () => this.#file.close())
+    return asDiskProblem(this.path, () => this.#file.close())
   }
 }
 
 class TemporaryFile extends NodePartFile {
   override async close(): Promise<void> {
     await super.close()
-    await asProblem(this.path, () => rm(this.path, { force: true }))
+    await asDiskProblem(this.path, () => rm(this.path, { force: true }))
   }
 }
 
@@ -160,14 +160,6 @@ async function bigFacts(path: string) {
     ctimeNs,
     ino,
     isFile: facts.isFile(),
-  }
-}
-
-async function asProblem<T>(path: string, run: () => Promise<T>): Promise<T> {
-  try {
-    return await run()
-  } catch (error) {
-    throw error instanceof Problem ? error : toDiskProblem(error, path)
   }
 }
 
