@@ -18,6 +18,13 @@ export const subjects = {
   renewSlices: 'coordinator.renew_slices',
   returnSlices: 'coordinator.return_slices',
   usage: 'coordinator.usage',
+  /** What nodes say of their tasks: `WorkNews`. What they are told comes by `workOrdersTo` their gateway. */
+  work: 'coordinator.work',
+  /** Whoever keeps the files of jobs looks at results: `CheckOutputs` and `CompareCrops`. */
+  checkOutputs: 'blobs.check_outputs',
+  compareCrops: 'blobs.compare_crops',
+  /** What jobs of an organisation need of its files, asked before any of them is collected: `BlobRoots`. */
+  blobRoots: 'coordinator.blob_roots',
   /** Somebody looks at what gateways do right now, and what each then tells: `GatewayLive`. */
   watchLive: 'gateways.watch_live',
   live: 'coordinator.live',

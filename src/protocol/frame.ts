@@ -33,6 +33,8 @@ export const FrameType = {
   wantedModels: 19,
   /** From the agent, stream 0: how far it is with them. Since version 3. */
   hostedModels: 20,
+  /** Of tasks, stream 0: from the agent a `WorkSay`, from the gateway a `WorkOrder`. Since version 4. */
+  work: 21,
 } as const
 export type FrameType = (typeof FrameType)[keyof typeof FrameType]
 

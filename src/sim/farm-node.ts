@@ -1,8 +1,8 @@
 /** A simulated node of a render farm: works, tells of it, crashes, freezes, and perhaps cheats. */
 import type { Random } from '#kernel/random.ts'
+import type { OutputFile } from '#protocol/task.ts'
 import type { TaskFailure } from '#protocol/task-failure.ts'
 import type { Held, NodeFacts } from '#work/floor.ts'
-import type { OutputFile } from '#work/work-events.ts'
 import type { FarmNodePlan } from './farm-plan.ts'
 import type { Scheduler } from './scheduler.ts'
 

@@ -1,9 +1,10 @@
 import { minimum } from '#kernel/money.ts'
+import type { OutputFile } from '#protocol/task.ts'
 import type { Around, AttemptCommand, WorkRefusal } from './decide-work.ts'
 import { acceptances, pauseFor } from './job-steps.ts'
 import { costOf, isTriedEverywhere } from './placement.ts'
 import { type Attempt, type Job, jobOf, type Task, taskOf } from './work.ts'
-import type { OutputFile, WorkEvent } from './work-events.ts'
+import type { WorkEvent } from './work-events.ts'
 
 /** A node may have begun so long before we know: its last word travelled. */
 const TRAVEL_MS = 1_000

@@ -1,5 +1,6 @@
 import type { NanoUsd } from '#kernel/money.ts'
 import type { TimestampMs } from '#kernel/time.ts'
+import type { OutputFile } from '#protocol/task.ts'
 import type { TaskFailure } from '#protocol/task-failure.ts'
 import { decideAttempt } from './decide-attempt.ts'
 import { decideJob, decideSubmit } from './decide-job.ts'
@@ -7,7 +8,7 @@ import type { Floor } from './floor.ts'
 import { decideGrant } from './grant.ts'
 import { decideReview } from './review.ts'
 import type { Work } from './work.ts'
-import type { JobPlan, OutputFile, TaskPlace, WorkEvent } from './work-events.ts'
+import type { JobPlan, TaskPlace, WorkEvent } from './work-events.ts'
 import type { WorkLimits } from './work-limits.ts'
 
 /** In order of precedence. */

@@ -1,13 +1,8 @@
 import { z } from 'zod'
 import { NanoUsd } from '#protocol/money.ts'
+import { NodeClass } from '#protocol/node-class.ts'
+import { OutputFile, TaskParams } from '#protocol/task.ts'
 import { TaskFailure } from '#protocol/task-failure.ts'
-
-/** What a task is given beside its step's inputs: a frame's number, a range of samples, a file's name. */
-export const TaskParams = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
-export type TaskParams = z.output<typeof TaskParams>
-
-/** A blob, by the lower-case hex sha256 of its bytes. */
-export const BlobHash = z.string().regex(/^[0-9a-f]{64}$/)
 
 export const PlannedTask = z.object({
   params: TaskParams,
@@ -37,6 +32,13 @@ export const PlannedStep = z.object({
   inputRoot: z.string(),
   inputBytes: z.int().nonnegative(),
   settings: z.record(z.string(), z.json()),
+  /**
+   * Its tasks take the results of the steps that it depends on: each file as `<step's name>/<file's name>` among their
+   * inputs. `inputRoot` may then be empty.
+   */
+  takesResults: z.boolean().optional(),
+  /** No node of these organisations gets any of it: an audit is another owner's. */
+  notOfOrganisations: z.array(z.string()).optional(),
   tasks: z.array(PlannedTask).min(1),
 })
 export type PlannedStep = z.output<typeof PlannedStep>
@@ -55,12 +57,16 @@ export const JobPlan = z.object({
   isIdempotent: z.boolean(),
   /** Results wait for a verdict before they count. */
   isVerified: z.boolean(),
+  /** `work` unless said: what a customer asked for. Probes and audits are the network's own, and it pays for them. */
+  purpose: z.enum(['work', 'probe', 'audit']).optional(),
+  /** Whose results an audit looks at. */
+  audits: z.object({ jobId: z.string(), step: z.int(), task: z.int(), fence: z.int() }).optional(),
+  /** Which nodes may have it: their class at least. Any where it is not said. */
+  minClass: NodeClass.optional(),
+  tier: z.enum(['trusted', 'priority', 'economy']).optional(),
   steps: z.array(PlannedStep).min(1),
 })
 export type JobPlan = z.output<typeof JobPlan>
-
-export const OutputFile = z.object({ name: z.string(), bytes: z.int().nonnegative(), sha256: BlobHash })
-export type OutputFile = z.output<typeof OutputFile>
 
 export const PauseReason = z.enum(['asked', 'same_error', 'no_node_left', 'cap_reached'])
 export type PauseReason = z.output<typeof PauseReason>

@@ -16,7 +16,8 @@
 import { assert } from '#kernel/assert.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import type { TimestampMs } from '#kernel/time.ts'
-import type { JobPlan, OutputFile, PauseReason, PlannedStep, PlannedTask } from './work-events.ts'
+import type { OutputFile } from '#protocol/task.ts'
+import type { JobPlan, PauseReason, PlannedStep, PlannedTask } from './work-events.ts'
 
 export interface Work {
   readonly jobs: Map<string, Job>

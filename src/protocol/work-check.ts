@@ -1,0 +1,55 @@
+/** Over the bus, to whoever keeps the files of jobs: results are looked at where they lie, and only words come back. */
+import { z } from 'zod'
+import { OutputFile, TaskHash } from './task.ts'
+
+/** Checks that cost no rendering, of every result of a verified job. */
+export const CheckOutputs = z.object({
+  organisationId: z.string(),
+  outputs: z.array(OutputFile),
+  /** Of pictures: what the plan knows of them. `null` where it does not. */
+  expected: z.object({
+    width: z.int().nullable(),
+    height: z.int().nullable(),
+    frame: z.int().nullable(),
+    sceneHash: z.string().nullable(),
+    samples: z.int().nullable(),
+    /** Fingerprints of the frames beside it. */
+    neighbours: z.array(z.string()),
+  }),
+})
+export type CheckOutputs = z.output<typeof CheckOutputs>
+export const OutputsChecked = z.object({
+  /** What is certainly wrong: the result does not count. Empty when nothing is. */
+  faults: z.array(z.string()),
+  /** What makes it worth an audit. */
+  doubts: z.array(z.string()),
+  /** Of the picture, to be compared with its neighbours. */
+  fingerprint: z.string().nullable(),
+  /** Of the picture: pixels and the boxes that an audit would render, most telling first, as `x,y,width,height;…`. */
+  width: z.int().nullable(),
+  height: z.int().nullable(),
+  crops: z.string().nullable(),
+})
+export type OutputsChecked = z.output<typeof OutputsChecked>
+
+/** Compares a picture with crops of it that another node rendered. */
+export const CompareCrops = z.object({
+  organisationId: z.string(),
+  picture: TaskHash,
+  crops: z.string(),
+  rendered: z.array(OutputFile),
+})
+export type CompareCrops = z.output<typeof CompareCrops>
+export const CropsCompared = z.object({
+  /** `unreadable`: the crops are no pictures of that size. */
+  verdict: z.enum(['same', 'different', 'unreadable']),
+  detail: z.string(),
+})
+export type CropsCompared = z.output<typeof CropsCompared>
+
+/** What live and kept jobs of an organisation need of its files; nothing else is kept for them. */
+export const BlobRoots = z.object({ organisationId: z.string() })
+export const BlobRootsReply = z.object({
+  roots: z.array(z.object({ kind: z.enum(['object', 'tree']), sha256: TaskHash })),
+})
+export type BlobRootsReply = z.output<typeof BlobRootsReply>
