@@ -33,6 +33,8 @@ export const WorkerFacts = z.object({
   bytesPerSecond: z.number().positive().max(1e12),
   /** For an hour of the whole machine: it takes nothing that pays less. */
   askPerHour: NanoUsd.refine((ask) => ask >= 0n, 'expected an amount of zero or more'),
+  /** It looks at what others made, and does nothing else. */
+  onlyAudits: z.boolean().optional(),
   /** By kind: `Blender 3.4.1, CPU`. For people. */
   engines: z.record(z.string().max(20), z.string().max(200)).default({}),
 })
