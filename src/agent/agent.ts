@@ -28,6 +28,8 @@ import { beginHandshake, type Handshake } from './handshake.ts'
 import { createHostingLink } from './hosting/hosting-link.ts'
 import type { ModelHost } from './hosting/model-host.ts'
 import { type NetworkPin, NO_PIN } from './network-check.ts'
+import type { TaskWorker } from './work/task-worker.ts'
+import { createWorkLink } from './work/work-link.ts'
 
 export interface AgentOptions extends OfferOptions {
   readonly nodeId: string
@@ -41,6 +43,8 @@ export interface AgentOptions extends OfferOptions {
   readonly pin?: NetworkPin
   /** Serves what the network places on the node; without it the network places nothing. */
   readonly hosting?: ModelHost
+  /** Works off tasks; without it the node takes none. */
+  readonly worker?: TaskWorker
   /** Versions of the agent protocol; this release's own unless told otherwise. */
   readonly versions?: VersionRange
   /** The network will not have this node, and trying again cannot help. */
@@ -86,7 +90,9 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
   const { clock, log, network, random } = parts
   const { nodeId, keys, gatewayUrl, agentVersion, heartbeatMs = HEARTBEAT_MS } = options
   const { pin = NO_PIN, versions = AGENT_PROTOCOL } = options
+  const { worker } = options
   const [hosting, offer] = [createHostingLink(options.hosting), createAgentOffer(engine, options)]
+  const work = createWorkLink(worker)
   let state: AgentState = 'waiting'
   let link: Link | null = null
   let handshake: Handshake | null = null
@@ -187,7 +193,7 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
     admission?.cancel()
     become('serving')
     hasServed = true
-    streams = hosting.open(createAgentStreams(engine, link), link, protocol)
+    streams = work.open(hosting.open(createAgentStreams(engine, link), link, protocol), link, protocol)
     // Before the offers, so that no request slips in between.
     if (offer.parkedReason !== null) link.send(encodeEmptyFrame(FrameType.drain, 0))
     report()
@@ -227,6 +233,7 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
     park(reason) {
       const before = offer.parkedReason
       offer.parkedReason = reason
+      worker?.pause('parked', 'finish')
       if (state !== 'serving' || before === reason) return
       if (before === null) link?.send(encodeEmptyFrame(FrameType.drain, 0))
       report()
@@ -234,6 +241,7 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
     unpark() {
       if (offer.parkedReason === null) return
       offer.parkedReason = null
+      worker?.resume('parked')
       if (state !== 'serving') return
       report()
       // One that is leaving stays closed for new work.
@@ -245,12 +253,14 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
         if (isOver) return
         isOver = true
         deadline.cancel()
+        worker?.giveBack()
         stop()
         done()
       }
       const deadline = clock.after(graceMs, finish)
       if (state !== 'serving' || !streams) return finish()
       finishDrain = finish
+      worker?.leave(graceMs)
       link?.send(encodeEmptyFrame(FrameType.drain, 0))
       streams.onIdle(finish)
     },

@@ -84,7 +84,7 @@ export class BlobCache {
     const release = this.#releaser(sha256)
     try {
       await this.#obtain(file, wire, watch)
-      return { path: this.#pathOf(sha256), release }
+      return { path: this.pathOf(sha256), release }
     } catch (error) {
       release()
       throw error
@@ -126,7 +126,7 @@ export class BlobCache {
     const { files, clock } = this.#parts
     const kept = this.#kept.get(sha256)
     if (!kept) return false
-    const path = this.#pathOf(sha256)
+    const path = this.pathOf(sha256)
     const facts = await files.facts(path)
     const isRight = facts !== null && (facts.stamp === kept.stamp || (await this.#hashOf(path)) === sha256)
     if (!isRight) {
@@ -143,13 +143,13 @@ export class BlobCache {
   async #fetch(file: WantedFile, wire: DownloadParts['wire'], watch: DownloadWatch): Promise<void> {
     const { files, clock } = this.#parts
     const { sha256, form, bytes, object } = file
-    const path = this.#pathOf(sha256)
+    const path = this.pathOf(sha256)
     // A scene is there twice while it is put together.
     this.#reserved.set(sha256, form === 'plain' ? bytes : bytes * 2)
     try {
       this.#parted.delete(object)
       await this.#makeRoom()
-      const part = await files.openPart(`${this.#pathOf(object)}.part`)
+      const part = await files.openPart(`${this.pathOf(object)}.part`)
       try {
         await downloadObject({ ...this.#parts, wire }, { sha256: object, part }, watch)
         if (form === 'blend1') await this.#restore(part, sha256)
@@ -159,8 +159,8 @@ export class BlobCache {
       } finally {
         await part.close()
       }
-      if (form === 'plain') await files.rename(`${this.#pathOf(object)}.part`, path)
-      else await files.remove(`${this.#pathOf(object)}.part`)
+      if (form === 'plain') await files.rename(`${this.pathOf(object)}.part`, path)
+      else await files.remove(`${this.pathOf(object)}.part`)
       const facts = await files.facts(path)
       // Checked on its way: whatever is changed from here on has another stamp.
       this.#kept.set(sha256, {
@@ -175,7 +175,7 @@ export class BlobCache {
 
   async #restore(part: Parameters<typeof restoreScene>[0], sha256: string): Promise<void> {
     const { files } = this.#parts
-    const whole = `${this.#pathOf(sha256)}.whole`
+    const whole = `${this.pathOf(sha256)}.whole`
     const target = await files.openPart(whole)
     try {
       await restoreScene(part, target)
@@ -183,7 +183,7 @@ export class BlobCache {
     } finally {
       await target.close()
     }
-    if ((await this.#hashOf(whole)) === sha256) return files.rename(whole, this.#pathOf(sha256))
+    if ((await this.#hashOf(whole)) === sha256) return files.rename(whole, this.pathOf(sha256))
     await files.remove(whole)
     throw new Problem('unavailable', `The scene ${sha256} is not what its tree says. Upload it again.`)
   }
@@ -196,14 +196,14 @@ export class BlobCache {
     for (const [object, bytes] of [...this.#parted]) {
       if (needed <= 0) return
       this.#parted.delete(object)
-      await files.remove(`${this.#pathOf(object)}.part`)
+      await files.remove(`${this.pathOf(object)}.part`)
       needed -= bytes
     }
     const idle = [...this.#kept].filter(([sha256]) => !this.#holds.has(sha256))
     for (const [sha256, { bytes }] of idle.toSorted((a, b) => a[1].usedAtMs - b[1].usedAtMs)) {
       if (needed <= 0) return
       this.#kept.delete(sha256)
-      await files.remove(this.#pathOf(sha256))
+      await files.remove(this.pathOf(sha256))
       needed -= bytes
     }
     if (needed <= 0) return
@@ -226,7 +226,8 @@ export class BlobCache {
     }
   }
 
-  #pathOf(sha256: string): string {
+  /** Where it lies if it is here: to be read only. */
+  pathOf(sha256: string): string {
     return `${this.#parts.folder}/${sha256}`
   }
 }

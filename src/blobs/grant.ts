@@ -14,6 +14,8 @@ const Grant = z.strictObject({
     .max(16),
   /** Whether results may be sent. */
   mayWrite: z.boolean(),
+  /** Of the attempt that it was made for: it may also read what that takes beside its tree. */
+  fence: z.int().positive().optional(),
   expiresAtMs: z.int(),
 })
 export type BlobGrant = z.output<typeof Grant>

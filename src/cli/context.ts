@@ -9,6 +9,7 @@ import type { Crypto } from '#host/host.ts'
 import type { Machine } from '#host/machine.ts'
 import type { TimeZones } from '#host/time-zones.ts'
 import type { Fetch } from '#protocol/client.ts'
+import type { JobTools } from './jobs/job-tools.ts'
 
 export interface CliContext {
   readonly env: Readonly<Record<string, string | undefined>>
@@ -51,6 +52,8 @@ export interface CliContext {
   readonly hashFile?: (path: string) => Promise<{ readonly sha256: string; readonly sizeBytes: number }>
   /** The record of the node of this machine. Rejects with a `Problem`. Absent where no node can run. */
   readonly ownHistory?: (question: OwnHistoryQuestion) => Promise<OwnHistory>
+  /** For jobs: their files, and a look at scenes. Absent where there are no files. */
+  readonly jobTools?: () => Promise<JobTools>
 }
 
 export interface OwnHistoryQuestion {

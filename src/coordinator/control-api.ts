@@ -14,6 +14,7 @@ import { alertHandlers } from './handlers/alert-handlers.ts'
 import { auditHandlers } from './handlers/audit-handlers.ts'
 import { economicsHandlers } from './handlers/economics-handlers.ts'
 import { type HandlerParts, hashSecret, newId } from './handlers/handler-parts.ts'
+import { jobHandlers } from './handlers/job-handlers.ts'
 import { keyHandlers } from './handlers/key-handlers.ts'
 import { liveHandlers } from './handlers/live-handlers.ts'
 import { memberHandlers } from './handlers/member-handlers.ts'
@@ -22,6 +23,7 @@ import { networkHandlers } from './handlers/network-handlers.ts'
 import { nodeHandlers } from './handlers/node-handlers.ts'
 import { organisationHandlers } from './handlers/organisation-handlers.ts'
 import { payoutHandlers } from './handlers/payout-handlers.ts'
+import { quoteHandlers } from './handlers/quote-handlers.ts'
 
 export interface ControlApiOptions {
   /** Where the OpenAI-compatible API is, with its `/v1`. */
@@ -68,6 +70,8 @@ export function createControlApi(given: HandlerParts, options: ControlApiOptions
     ...accountHandlers(parts),
     ...nodeHandlers(parts),
     ...modelHandlers(parts),
+    ...quoteHandlers(parts),
+    ...jobHandlers(parts),
     ...economicsHandlers(options.economics),
   }
   return createControlServer(routes, handlers, {

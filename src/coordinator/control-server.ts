@@ -86,7 +86,12 @@ export function createControlServer<T extends Routes>(
     app.on(route.method, route.path, async (c) => {
       c.set('route', route.path)
       const sourceAddress = c.req.raw.headers.get(SOURCE_HEADER)
-      const context: CallContext = { act: name, requestId: c.get('requestId'), sourceAddress }
+      const context: CallContext = {
+        act: name,
+        requestId: c.get('requestId'),
+        sourceAddress,
+        signal: c.req.raw.signal,
+      }
       const caller = needsKey(route) ? identify(c.req.raw, sourceAddress, options) : null
       c.set('keyId', caller?.keyId ?? null)
       if (caller && !allows(caller.scopes, route.scope as Scope)) {

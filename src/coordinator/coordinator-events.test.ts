@@ -50,7 +50,9 @@ function arbitraryOf(schema: z.ZodType): fc.Arbitrary<unknown> {
   if (schema instanceof z.ZodPipe) return fc.bigInt({ min: 0n, max: 10n ** 29n })
   if (schema instanceof z.ZodObject) return objectOf(schema.def.shape)
   if (schema instanceof z.ZodArray) {
-    return fc.array(arbitraryOf(schema.def.element as z.ZodType), { maxLength: 3 })
+    const least = (schema.def.checks ?? []).map(({ _zod }) => _zod.def).find((check) => 'minimum' in check)
+    const minLength = least ? 1 : 0
+    return fc.array(arbitraryOf(schema.def.element as z.ZodType), { minLength, maxLength: 3 })
   }
   if (schema instanceof z.ZodNullable) return fc.option(arbitraryOf(schema.def.innerType as z.ZodType))
   if (schema instanceof z.ZodOptional) return arbitraryOf(schema.def.innerType as z.ZodType)

@@ -10,6 +10,8 @@ import { NanoUsd } from '#protocol/money.ts'
 import { Problem } from '#protocol/problem.ts'
 import { UsageRecord } from '#protocol/usage.ts'
 import { jsonWriter, wireFormsByKind } from '#protocol/wire-form.ts'
+import { VerifyEvent } from '#verify/verify-events.ts'
+import { WorkEvent } from '#work/work-events.ts'
 import { upcastEvent, type WireEvent } from './upcast-event.ts'
 
 /** A request as it was billed: for statements, usage pages and audits, and for the limits of its key. */
@@ -35,6 +37,8 @@ export const CoordinatorEvent = z.discriminatedUnion('type', [
   OrganisationEvent,
   AuditEvent,
   ModelEvent,
+  WorkEvent,
+  VerifyEvent,
   UsageEvent,
 ])
 export type CoordinatorEvent = z.output<typeof CoordinatorEvent>

@@ -5,10 +5,13 @@ import { type Coordinator, type CoordinatorOptions, openCoordinator } from './co
 import { createFeed } from './feed.ts'
 import { createGateways, forgetOld, keepHouse } from './gateways.ts'
 import { createModelFleet, type ModelFleet } from './model-fleet.ts'
+import { serveWork, type WorkServiceParts } from './work/serve-work.ts'
+import type { WorkDesk } from './work/work-desk.ts'
 
 export interface CoordinatorService {
   readonly coordinator: Coordinator
   readonly models: ModelFleet
+  readonly desk: WorkDesk
   close(): Promise<void>
 }
 
@@ -17,6 +20,8 @@ export interface CoordinatorServiceOptions extends CoordinatorOptions {
   readonly feeBps: number
   /** Where gateways in other processes find this coordinator's own API. */
   readonly apiUrl?: string
+  /** Who looks at results of jobs; nobody unless given. */
+  readonly inspect?: WorkServiceParts['inspect']
 }
 
 const TICK_MS = 1_000
@@ -39,7 +44,7 @@ export async function openCoordinatorService(
 export function serveCoordinator(
   { bus, clock, log }: Pick<Host, 'bus' | 'clock' | 'log'>,
   coordinator: Coordinator,
-  options: Pick<CoordinatorServiceOptions, 'feeBps' | 'apiUrl'>,
+  options: Pick<CoordinatorServiceOptions, 'feeBps' | 'apiUrl' | 'inspect'>,
 ): CoordinatorService {
   const startedMs = clock.elapsedMs()
   const gateways = createGateways(startedMs)
@@ -47,6 +52,8 @@ export function serveCoordinator(
   const models = createModelFleet(coordinator.state)
   const { feeBps } = options
   const service = serveCell({ bus, clock, log, coordinator, gateways, feed, models, feeBps })
+  const { inspect } = options
+  const work = serveWork({ bus, clock, log, coordinator, feeBps, ...(inspect && { inspect }) })
   const announce = () =>
     bus.publish(subjects.changed, `${coordinator.sequence()} ${coordinator.journal.epoch}`)
   let announced = 0
@@ -78,8 +85,10 @@ export function serveCoordinator(
   return {
     coordinator,
     models,
+    desk: work.desk,
     async close() {
       isClosed = true
+      work.close()
       service.close()
       await coordinator.close()
     },

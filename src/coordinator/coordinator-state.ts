@@ -9,7 +9,14 @@ import { evolveModels } from '#models/evolve-models.ts'
 import { checkModels, emptyModels, type Models } from '#models/models.ts'
 import { countUse, evolveOrganisations } from '#organisations/evolve-organisations.ts'
 import { checkOrganisations, emptyOrganisations, type Organisations } from '#organisations/organisations.ts'
+import { evolveVerify } from '#verify/evolve-verify.ts'
+import { checkVerify, emptyVerify, type Verify } from '#verify/verify.ts'
+import { checkWork } from '#work/check-work.ts'
+import { evolveWork } from '#work/evolve-work.ts'
+import { emptyWork, type Work } from '#work/work.ts'
 import type { CoordinatorEvent, UsageEvent } from './coordinator-events.ts'
+import { checkHeldPay } from './work/check-held-pay.ts'
+import { checkJobsPaid, evolveJobsPaid, type JobsPaid } from './work/jobs-paid.ts'
 
 /** Everything that is alive in a cell. Written by `evolve` alone. */
 export interface CoordinatorState {
@@ -18,6 +25,9 @@ export interface CoordinatorState {
   readonly organisations: Organisations
   readonly audit: Audit
   readonly models: Models
+  readonly work: Work
+  readonly verify: Verify
+  readonly jobsPaid: JobsPaid
 }
 
 export const emptyState = (): CoordinatorState => ({
@@ -26,9 +36,12 @@ export const emptyState = (): CoordinatorState => ({
   organisations: emptyOrganisations(),
   audit: emptyAudit(),
   models: emptyModels(),
+  work: emptyWork(),
+  verify: emptyVerify(),
+  jobsPaid: new Map(),
 })
 
-type Domain = 'ledger' | 'fleet' | 'organisation' | 'audit' | 'model' | 'usage'
+type Domain = 'ledger' | 'fleet' | 'organisation' | 'audit' | 'model' | 'work' | 'verify' | 'usage'
 
 /** Applies one event to the domain that its type names. */
 export function evolve(state: CoordinatorState, event: CoordinatorEvent): void {
@@ -36,6 +49,7 @@ export function evolve(state: CoordinatorState, event: CoordinatorEvent): void {
   switch (domain) {
     case 'ledger':
       evolveLedger(state.ledger, event as Parameters<typeof evolveLedger>[1])
+      evolveJobsPaid(state.jobsPaid, event)
       break
     case 'fleet':
       evolveFleet(state.fleet, event as Parameters<typeof evolveFleet>[1])
@@ -48,6 +62,13 @@ export function evolve(state: CoordinatorState, event: CoordinatorEvent): void {
       break
     case 'model':
       evolveModels(state.models, event as Parameters<typeof evolveModels>[1])
+      break
+    case 'work':
+      evolveWork(state.work, event as Parameters<typeof evolveWork>[1])
+      evolveJobsPaid(state.jobsPaid, event)
+      break
+    case 'verify':
+      evolveVerify(state.verify, event as Parameters<typeof evolveVerify>[1])
       break
     case 'usage':
       evolveUsage(state, event as UsageEvent)
@@ -72,6 +93,10 @@ export function checkState(state: CoordinatorState): void {
   checkOrganisations(state.organisations)
   checkAudit(state.audit)
   checkModels(state.models)
+  checkWork(state.work)
+  checkVerify(state.verify)
+  checkHeldPay(state)
+  checkJobsPaid(state)
 }
 
 /** The state as one text: equal states, and only they, give equal texts. */

@@ -20,8 +20,11 @@ export interface Coordinator {
   readonly journal: Journal
   /** Number of the newest entry whose effects are in `state`. */
   sequence(): number
-  /** Takes a turn now; `reply` runs with its result once all that it could have seen is durable. */
-  execute<T>(useCase: (turn: Turn) => T, reply: (result: T) => void): void
+  /**
+   * Takes a turn now; `reply` runs with its result once all that it could have seen is durable. A turn without a reply that
+   * changes nothing leaves no trace.
+   */
+  execute<T>(useCase: (turn: Turn) => T, reply?: (result: T) => void): void
   /** Runs after each group became durable, with the newest durable sequence. */
   onDurable(run: (sequence: number) => void): void
   /**
@@ -226,21 +229,27 @@ function createCoordinator(
     snapshot = null
   }
 
-  function execute<T>(useCase: (turn: Turn) => T, reply: (result: T) => void): void {
+  function execute<T>(useCase: (turn: Turn) => T, reply?: (result: T) => void): void {
     if (isDead) return
     const events: CoordinatorEvent[] = []
     const nowMs = cellTime()
-    const result = useCase(startTurn(state, nowMs, events))
+    const effects: (() => void)[] = []
+    const result = useCase(startTurn(state, nowMs, events, effects))
+    if (reply) effects.push(() => reply(result))
     if (events.length > 0) {
       sequence++
       gathered.push(formatRecord({ version: 1, atMs: nowMs, events }))
       for (const run of eventListeners) for (const event of events) run(event, sequence)
     }
+    if (effects.length === 0) return flush()
+    const run = (): void => {
+      for (const effect of effects) effect()
+    }
     if (sequence === durable && !isReleasing) {
-      if (mayAnswer()) reply(result)
+      if (mayAnswer()) run()
       return
     }
-    replies.push({ sequence, run: () => reply(result) })
+    replies.push({ sequence, run })
     flush()
   }
 

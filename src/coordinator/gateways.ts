@@ -3,6 +3,7 @@ import { HOLD_EXPIRY_GRACE_MS } from '#ledger/ledger.ts'
 import { type ApiKey, isOpen } from '#organisations/organisations.ts'
 import type { PresenceReply, PresenceReport } from '#protocol/cell.ts'
 import type { Turn } from './turn.ts'
+import { keepJobHolds } from './work/task-pay.ts'
 
 /** A gateway that was not heard for this long is given up; its nodes become suspect. */
 export const GATEWAY_SILENCE_MS = 6_000
@@ -156,6 +157,7 @@ export function keepHouse(turn: Turn, { mayExpireHolds }: { mayExpireHolds: bool
   for (const token of state.fleet.tokens.values()) expireToken(turn, token)
   for (const key of state.organisations.keys.values()) expireKey(turn, key)
   if (!mayExpireHolds) return
+  keepJobHolds(turn)
   for (const { id: holdId, expiresAtMs } of state.ledger.holds.values()) {
     if (nowMs >= expiresAtMs + HOLD_EXPIRY_GRACE_MS) turn.ledger({ kind: 'expire_hold', holdId, nowMs })
   }

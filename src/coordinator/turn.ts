@@ -26,16 +26,26 @@ export interface Turn {
   /** Adds a line to an organisation's audit log. */
   audit(command: AuditCommand): void
   recordUsage(event: UsageEvent): void
+  /** Adds what a decider that the turn does not know returned for this very state; `evolve` applies it at once. */
+  record(events: readonly CoordinatorEvent[]): void
+  /** Runs once all that this turn saw and did is durable, in the order of the turns and before its reply leaves. */
+  after(run: () => void): void
 }
 
-/** A turn on `state` that collects its events in `events`. */
-export function startTurn(state: CoordinatorState, nowMs: TimestampMs, events: CoordinatorEvent[]): Turn {
+/** A turn on `state` that collects its events in `events`, and in `effects` what is to run once they are durable. */
+export function startTurn(
+  state: CoordinatorState,
+  nowMs: TimestampMs,
+  events: CoordinatorEvent[],
+  effects: (() => void)[] = [],
+): Turn {
+  const apply = (event: CoordinatorEvent): void => {
+    evolve(state, event)
+    events.push(event)
+  }
   const accept = <Refusal>(decision: Refusal | CoordinatorEvent[]): Refusal | null => {
     if (!Array.isArray(decision)) return decision
-    for (const event of decision) {
-      evolve(state, event)
-      events.push(event)
-    }
+    for (const event of decision) apply(event)
     return null
   }
   return {
@@ -48,9 +58,10 @@ export function startTurn(state: CoordinatorState, nowMs: TimestampMs, events: C
       accept<OrganisationRefusal>(decideOrganisations(state.organisations, command)),
     models: (command) => accept<ModelRefusal>(decideModels(state.models, command)),
     audit: (command) => void accept(decideAudit(state.audit, command)),
-    recordUsage(event) {
-      evolve(state, event)
-      events.push(event)
+    recordUsage: apply,
+    record(added) {
+      for (const event of added) apply(event)
     },
+    after: (run) => void effects.push(run),
   }
 }

@@ -28,6 +28,7 @@ import type { RunRequest, RunSink } from './run-request.ts'
 import { createSlices } from './slices.ts'
 import { type GatewayTelemetry, noTelemetry } from './telemetry.ts'
 import { openUsageSpool, type UsageSpool } from './usage-spool.ts'
+import { createWorkPipe, type WorkPipe } from './work-pipe.ts'
 
 export interface GatewayOptions {
   readonly gatewayId: string
@@ -44,6 +45,8 @@ export interface GatewayOptions {
   readonly telemetry?: GatewayTelemetry
   /** Count answers anew, by model; those of other models are only bounded. */
   readonly counters?: ReadonlyMap<string, ModelCounter>
+  /** Its nodes get tasks: whose files are then served where it is. */
+  readonly takesTasks?: boolean
 }
 
 export interface Caller {
@@ -58,6 +61,8 @@ export interface Gateway {
   readonly gatewayId: string
   readonly directory: Directory
   readonly nodes: NodeLinks
+  /** Knows which nodes have which tasks; `null` where they get none. */
+  readonly work: Pick<WorkPipe, 'mayNode'> | null
   /** Who holds this API key, or why it opens nothing. */
   authenticate(apiKey: string | null): Caller | Problem
   /** Takes the request in, or says why not. From here on it ends in exactly one outcome. */
@@ -103,6 +108,7 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
   let isClosed = false
 
   const hosting = createHostingDesk(clock, directory)
+  const work = options.takesTasks === true ? createWorkPipe(host, { gatewayId, keySecret }) : null
   const nodes = createNodeLinks(
     { bus, clock, crypto, log, secrets, directory },
     {
@@ -111,6 +117,7 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
       ...(options.heartbeatMs === undefined ? {} : { heartbeatMs: options.heartbeatMs }),
       ...(options.network === undefined ? {} : { network: options.network }),
       hosting,
+      ...(work && { work }),
       onAvailable: () => dispatcher.pump(),
       onUnknownNode: () => follower.poke(),
     },
@@ -156,6 +163,7 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     gatewayId,
     directory,
     nodes,
+    work,
     authenticate: (apiKey) =>
       authenticate({ apiKey, directory, hash: (key) => hex(crypto.hmacSha256(keySecret, key)) }),
     callerOf(keyId) {
@@ -194,6 +202,7 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
       follower.close()
       slices.close()
       nodes.close()
+      work?.close()
       recounter.close()
       await spool.close()
     },

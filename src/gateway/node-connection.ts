@@ -95,6 +95,8 @@ export interface NodeConnectionParts {
   /** At what price its offer of a model may be used; null when it may not. As asked unless given. */
   readonly quote?: (model: string, asked: TokenPrice) => TokenPrice | null
   readonly onReport: (report: NodeReport) => void
+  /** What it says of its tasks, unchecked: throws what a malformed frame is answered with. Not heard unless given. */
+  readonly onWork?: (payload: Uint8Array) => void
   /** A slot or a model came free, or the node takes work again. */
   readonly onAvailable: () => void
   /** It sent what is no frame: whoever knows this connection forgets it, then closes it. */
@@ -150,6 +152,8 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
       case FrameType.resume:
         connection.isDraining = false
         return parts.onAvailable()
+      case FrameType.work:
+        return parts.onWork?.(frame.payload)
       case FrameType.started: {
         const { promptTokens, cachedPromptTokens } = Started.parse(decodeJson(frame.payload))
         return streams.get(frame.stream)?.onStarted(promptTokens, cachedPromptTokens)

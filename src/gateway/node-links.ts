@@ -20,6 +20,7 @@ import { createNetworkProver, type NetworkIdentity } from './network-prover.ts'
 import { createNodeConnection, type NodeConnection } from './node-connection.ts'
 import { createPresenceReporter } from './presence-reporter.ts'
 import { type HelloJudge, refuseHello } from './refuse-hello.ts'
+import type { WorkPipe } from './work-pipe.ts'
 
 export interface NodeLinks {
   /** Handlers for a new agent link; the challenge is on its way. */
@@ -50,6 +51,8 @@ export interface NodeLinksOptions {
   readonly versions?: VersionRange
   /** Knows which models nodes are to serve; without it none is told. */
   readonly hosting?: HostingDesk
+  /** Takes what nodes say of tasks; without it nobody hears them. */
+  readonly work?: WorkPipe
   /** Some node may take work that it could not before. */
   readonly onAvailable: () => void
   /** An agent named a node that the directory does not know yet. */
@@ -95,6 +98,7 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
   function remove(connection: NodeConnection, reason: 'left' | 'link_closed' | 'silent'): void {
     if (connections.get(connection.nodeId) !== connection) return
     connections.delete(connection.nodeId)
+    options.work?.lost(connection)
     version++
     const { nodeId, session } = connection
     log.info('node.gone', { nodeId, session, reason })
@@ -129,7 +133,7 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
     const { nodeId, session } = hello
     const previous = connections.get(nodeId)
     if (previous) drop(previous, 'replaced by a newer connection')
-    const connection = createNodeConnection({
+    const connection: NodeConnection = createNodeConnection({
       clock,
       log,
       link,
@@ -139,6 +143,7 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
       quote: (model, asked) => (options.hosting ? options.hosting.quote(nodeId, model, asked) : asked),
       onReport: (report) => forward(nodeId, report),
       onAvailable: options.onAvailable,
+      onWork: (payload) => options.work?.hear(connection, payload),
       onMalformed: () => drop(connection, 'malformed frame', 1002),
     })
     connections.set(nodeId, connection)

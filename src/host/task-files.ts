@@ -12,12 +12,14 @@ export interface TaskFiles {
   collect(move: CollectFile): Promise<CollectedFile | null>
   /** Bytes below `folder`, links not followed; `null` beyond `entriesMax` entries. */
   bytesBelow(folder: string, entriesMax: number): Promise<number | null>
+  /** Plain files below `folder` by path relative to it, sorted, links not followed; `null` beyond `entriesMax` entries. */
+  filesBelow(folder: string, entriesMax: number): Promise<readonly string[] | null>
   /** The first bytes of a plain file, at most `bytesMax`; `null` when it cannot be read. */
   readHead(path: string, bytesMax: number): Promise<Uint8Array | null>
   /** All of a plain file; `null` when it cannot be read or is longer than `bytesMax`. */
   readWhole(path: string, bytesMax: number): Promise<Uint8Array | null>
   /** Writes a file that must not be there yet. Rejects with `Problem('disk_full')` and the like. */
-  writeNew(path: string, bytes: Uint8Array): Promise<void>
+  writeNew(path: string, bytes: Uint8Array, options?: { readonly isRunnable?: boolean }): Promise<void>
 }
 
 export interface CollectFile {

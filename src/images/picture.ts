@@ -23,6 +23,19 @@ export class PictureError extends Error {
 
 /** More than any frame that is rendered: 16k by 16k. */
 export const PIXELS_MAX = 2 ** 28
+/** Blender renders none that is wider or higher. */
+const SIDE_MAX = 2 ** 16
+
+/** It may be sound, and has more pixels than are read. */
+export class PictureTooLarge extends PictureError {}
+
+/** Throws `PictureError` for a size that is not to be believed, before anything of that size is made. */
+export function checkSize(width: number, height: number, pixelsMax: number): void {
+  const isSane = width >= 1 && height >= 1 && width <= SIDE_MAX && height <= SIDE_MAX
+  const said = `its size is said to be ${width} x ${height}`
+  if (!isSane) throw new PictureError(said)
+  if (width * height > pixelsMax) throw new PictureTooLarge(said)
+}
 
 export interface Box {
   readonly x: number

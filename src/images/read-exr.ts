@@ -1,10 +1,13 @@
 /** OpenEXR as Blender writes it: one part, scan lines, half or float, uncompressed or ZIP. */
-import { type Inflate, PIXELS_MAX, type Picture, PictureError } from './picture.ts'
+import { checkSize, type Inflate, PIXELS_MAX, type Picture, PictureError } from './picture.ts'
 
 interface Channel {
   readonly name: string
   readonly type: 'half' | 'float'
 }
+/** A frame has four; each costs as much memory as they do, which nobody may ask for in vain. */
+const CHANNELS_MAX = 16
+
 interface Header {
   readonly width: number
   readonly height: number
@@ -19,9 +22,9 @@ interface Header {
 /** Lines in a block by compression: none, ZIPS and ZIP; others are not for frames that are compared. */
 const BLOCK_LINES: Readonly<Record<number, number>> = { 0: 1, 2: 1, 3: 16 }
 
-export function readExr(bytes: Uint8Array, inflate: Inflate): Picture {
+export function readExr(bytes: Uint8Array, inflate: Inflate, pixelsMax = PIXELS_MAX): Picture {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const header = readHeader(bytes, view)
+  const header = readHeader(bytes, view, pixelsMax)
   const { width, height, channels } = header
   const order = ['R', 'G', 'B', 'A'].map((name) => channels.findIndex((channel) => channel.name === name))
   if (order.slice(0, 3).includes(-1)) throw new PictureError('it has no red, green and blue')
@@ -42,7 +45,7 @@ export function readExr(bytes: Uint8Array, inflate: Inflate): Picture {
   return { width, height, channels: count, values, step: 0, metadata: header.metadata }
 }
 
-function readHeader(bytes: Uint8Array, view: DataView): Header {
+function readHeader(bytes: Uint8Array, view: DataView, pixelsMax: number): Header {
   if ((view.getUint32(4, true) & 0x1a00) !== 0)
     throw new PictureError('it has tiles, parts or depth, which Blender does not write for a frame')
   const metadata: Record<string, string> = {}
@@ -70,8 +73,7 @@ function readHeader(bytes: Uint8Array, view: DataView): Header {
     throw new PictureError('its compression is not one that frames are compared in')
   const [left = 0, top = 0, right = -1, bottom = -1] = box
   const [width, height] = [right - left + 1, bottom - top + 1]
-  if (width < 1 || height < 1 || width * height > PIXELS_MAX)
-    throw new PictureError(`its size is said to be ${width} x ${height}`)
+  checkSize(width, height, pixelsMax)
   return { width, height, top, channels, linesPerBlock, isPacked: compression !== 0, metadata, end: at }
 }
 
@@ -84,6 +86,7 @@ function readChannels(body: Uint8Array): readonly Channel[] {
     const type = view.getInt32(end + 1, true)
     if (type !== 1 && type !== 2) throw new PictureError('it has channels of whole numbers')
     channels.push({ name, type: type === 1 ? 'half' : 'float' })
+    if (channels.length > CHANNELS_MAX) throw new PictureError('it has more channels than a frame has')
     at = end + 17
   }
   return channels

@@ -1,7 +1,7 @@
 /** PNG as Blender writes it: 8 or 16 bits, grey or colour, with or without alpha, not interlaced. */
 
 import { joinBytes } from './join-bytes.ts'
-import { type Inflate, PIXELS_MAX, type Picture, PictureError } from './picture.ts'
+import { checkSize, type Inflate, PIXELS_MAX, type Picture, PictureError } from './picture.ts'
 
 interface Header {
   readonly width: number
@@ -13,7 +13,7 @@ interface Header {
 
 const SAMPLES: Readonly<Record<number, number>> = { 0: 1, 2: 3, 4: 2, 6: 4 }
 
-export function readPng(bytes: Uint8Array, inflate: Inflate): Picture {
+export function readPng(bytes: Uint8Array, inflate: Inflate, pixelsMax = PIXELS_MAX): Picture {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   let header: Header | null = null
   const data: Uint8Array[] = []
@@ -24,7 +24,7 @@ export function readPng(bytes: Uint8Array, inflate: Inflate): Picture {
     const type = view.getUint32(at + 4)
     const body = bytes.subarray(at + 8, at + 8 + length)
     if (body.length !== length) throw new PictureError('the file is cut short')
-    if (type === CHUNK.IHDR) header = readHeader(body)
+    if (type === CHUNK.IHDR) header = readHeader(body, pixelsMax)
     else if (type === CHUNK.IDAT) data.push(body)
     else if (type === CHUNK.tEXt) readText(body, metadata)
     else if (type === CHUNK.IEND) isWhole = true
@@ -43,12 +43,11 @@ const chunk = (name: string): number =>
   name.split('').reduce((sum, letter) => sum * 256 + letter.charCodeAt(0), 0)
 const CHUNK = { IHDR: chunk('IHDR'), IDAT: chunk('IDAT'), IEND: chunk('IEND'), tEXt: chunk('tEXt') }
 
-function readHeader(body: Uint8Array): Header {
+function readHeader(body: Uint8Array, pixelsMax: number): Header {
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength)
   const [width, height, depth] = [view.getUint32(0), view.getUint32(4), view.getUint8(8)]
   const samples = SAMPLES[view.getUint8(9)]
-  if (width < 1 || height < 1 || width * height > PIXELS_MAX)
-    throw new PictureError(`its size is said to be ${width} x ${height}`)
+  checkSize(width, height, pixelsMax)
   if (samples === undefined || (depth !== 8 && depth !== 16) || view.getUint8(12) !== 0)
     throw new PictureError('it is a kind of PNG that Blender does not write')
   return { width, height, depth, samples }

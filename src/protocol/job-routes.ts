@@ -24,7 +24,7 @@ import { organisationQuery } from './route-queries.ts'
 
 const JobParams = z.strictObject({ jobId: Id })
 const TaskPlaceParams = z.strictObject({ jobId: Id, step: Id, task: Id })
-const Nothing = z.strictObject({})
+const Nothing = z.strictObject({}).meta({ id: 'Nothing' })
 
 export const jobRoutes = {
   askQuote: {

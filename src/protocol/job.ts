@@ -237,6 +237,7 @@ export type JobNews = z.output<typeof JobNews>
 export const JobNewsPage = z
   .object({ items: z.array(JobNews), next: z.int().describe('Give it as `after` to go on.') })
   .meta({ id: 'JobNewsPage' })
+export type JobNewsPage = z.output<typeof JobNewsPage>
 
 export const RequeueTasks = z
   .strictObject({

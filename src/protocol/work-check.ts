@@ -6,6 +6,11 @@ import { OutputFile, TaskHash } from './task.ts'
 export const CheckOutputs = z.object({
   organisationId: z.string(),
   outputs: z.array(OutputFile),
+  /**
+   * What they are to be: one `frame`, a `range` of one's samples, a `picture` that came of others, or any `files`. A frame unless
+   * said.
+   */
+  kind: z.enum(['frame', 'range', 'picture', 'files']).optional(),
   /** Of pictures: what the plan knows of them. `null` where it does not. */
   expected: z.object({
     width: z.int().nullable(),
@@ -13,6 +18,9 @@ export const CheckOutputs = z.object({
     frame: z.int().nullable(),
     sceneHash: z.string().nullable(),
     samples: z.int().nullable(),
+    seed: z.int().nullable().optional(),
+    /** Of a range. */
+    sampleOffset: z.int().nullable().optional(),
     /** Fingerprints of the frames beside it. */
     neighbours: z.array(z.string()),
   }),
@@ -32,18 +40,25 @@ export const OutputsChecked = z.object({
 })
 export type OutputsChecked = z.output<typeof OutputsChecked>
 
+/** What another node rendered: crops one by one, in order, or the whole frame. */
+export const RenderedAgain = z.object({ rendered: z.array(OutputFile), isWhole: z.boolean().optional() })
+export type RenderedAgain = z.output<typeof RenderedAgain>
+
 /** Compares a picture with crops of it that another node rendered. */
 export const CompareCrops = z.object({
   organisationId: z.string(),
   picture: TaskHash,
   crops: z.string(),
-  rendered: z.array(OutputFile),
+  ...RenderedAgain.shape,
+  /** What was rendered by yet another before: whether both say the same. */
+  before: RenderedAgain.optional(),
 })
 export type CompareCrops = z.output<typeof CompareCrops>
 export const CropsCompared = z.object({
   /** `unreadable`: the crops are no pictures of that size. */
   verdict: z.enum(['same', 'different', 'unreadable']),
   detail: z.string(),
+  agrees: z.boolean().nullable().optional(),
 })
 export type CropsCompared = z.output<typeof CropsCompared>
 

@@ -39,6 +39,8 @@ export interface BlobClient {
   sendTree(files: readonly SentFile[], watch: UploadWatch): Promise<SentTree>
   /** Sends one file as it is, such as a result; resolves to its hash. */
   sendFile(file: string, watch: UploadWatch): Promise<string>
+  /** Sends a text of our own, such as a tree of what is there already; resolves to its hash. */
+  sendText(text: string, watch: UploadWatch): Promise<string>
   /** Gets a file to `path`; goes on where an earlier call broke off. */
   fetchFile(
     file: Pick<TreeFile, 'sha256' | 'object' | 'form'>,
@@ -103,6 +105,12 @@ export function createBlobClient(wireParts: BlobWireParts, temporaryFolder = tmp
       } finally {
         await reader.close()
       }
+    },
+    async sendText(text, watch) {
+      const reader = readerOf(new TextEncoder().encode(text))
+      const object = await scan({ reader, form: 'plain' }, 'the list of files', watch.signal)
+      await uploadObjects(parts, [object], watch)
+      return object.sha256
     },
     async fetchFile({ sha256, object, form }, path, watch) {
       const part = await files.openPart(`${path}.part`)

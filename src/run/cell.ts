@@ -26,7 +26,7 @@ import { keepNetworkKey } from './network-key.ts'
 import { openAlerts } from './open-alerts.ts'
 import { createReach } from './reach.ts'
 import { serveBatches } from './serve-batches.ts'
-import { type ServedBlobs, serveBlobs } from './serve-blobs.ts'
+import { blobHooks, type ServedBlobs, serveBlobs } from './serve-blobs.ts'
 import { openCounters } from './tokenizers.ts'
 
 export interface CellReady {
@@ -136,11 +136,11 @@ async function openWhole(parts: CellParts, config: CellConfig, opened: Opened): 
   const front = await reach.open(gateway)
   opened.front = front
   opened.batches = await serveBatches(parts, config, { gateway, front })
-  opened.blobs = serveBlobs(host, { ...config, keySecret }, { gateway, front })
+  opened.blobs = serveBlobs(host, { ...config, keySecret }, { gateway, front }, blobHooks(host, gateway))
   const live = { processId: parts.processId, requestsOpen: gateway.requestsOpen }
-  const { models } = opened.service
+  const { models, desk } = opened.service
   const ordered = opened.standby?.ordered() ?? null
-  const known = { coordinator, models, keySecret, networkKeys, reach, front, live, ordered }
+  const known = { coordinator, models, desk, keySecret, networkKeys, reach, front, live, ordered }
   const half = await openCoordinatorHalf(parts, known, config)
   opened.half = half
   front.serveApi(async (request) => half.api.fetch(request))
@@ -174,10 +174,11 @@ async function openCoordinatorAlone(
   await noteKeySecret(coordinator, host, secret)
   opened.alerts = openAlerts(host, coordinator, config)
   opened.service = serveCoordinator(host, coordinator, { feeBps: config.feeBps, apiUrl: ownUrl })
-  const { models } = opened.service
+  const { models, desk } = opened.service
   const known = {
     coordinator,
     models,
+    desk,
     keySecret,
     networkKeys,
     reach,
@@ -204,8 +205,10 @@ async function openGatewayAlone(parts: CellParts, config: CellConfig, opened: Op
   opened.front = front
   opened.batches = await serveBatches(parts, config, { gateway, front })
   if (config.worker) await front.joinWorkers(config.worker)
-  // Several processes on one port would each know a part of the files.
-  else opened.blobs = serveBlobs(host, { ...config, keySecret: needKeySecret(host) }, { gateway, front })
+  else {
+    const known = { ...config, keySecret: needKeySecret(host) }
+    opened.blobs = serveBlobs(host, known, { gateway, front }, blobHooks(host, gateway))
+  }
   const { leaderUrl } = gateway.directory
   front.serveApi(leaderProxy({ clock: host.clock, network: host.network, leaderUrl, guard: reach.names() }))
   return readyAt(front, null)
@@ -261,7 +264,7 @@ function openSpool(host: Host): Promise<Journal> {
 
 async function openGatewayOn(
   { host, onFatal, telemetry }: CellParts,
-  { tokenizers = {} }: CellConfig,
+  { tokenizers = {}, worker }: CellConfig,
   spool: Promise<Journal>,
   known: { keySecret: string; network: NetworkIdentity },
 ): Promise<Gateway> {
@@ -272,6 +275,8 @@ async function openGatewayOn(
       ...known,
       onFatal,
       counters: openCounters(tokenizers, host),
+      // Several processes on one port would each know a part of the files.
+      takesTasks: worker === undefined,
       ...(telemetry && { telemetry: telemetry.gateway }),
     },
   )

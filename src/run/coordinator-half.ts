@@ -5,12 +5,14 @@ import type { Coordinator } from '#coordinator/coordinator.ts'
 import { foundNetwork } from '#coordinator/found-network.ts'
 import { act, actAsNetwork } from '#coordinator/handlers/act.ts'
 import { execute, type HandlerParts, hashSecret, newId } from '#coordinator/handlers/handler-parts.ts'
+import { openJobs } from '#coordinator/handlers/open-jobs.ts'
 import { mintKey } from '#coordinator/mint-key.ts'
 import type { ModelFleet } from '#coordinator/model-fleet.ts'
 import { makeJoinToken } from '#coordinator/network-proof.ts'
 import { openProjector } from '#coordinator/read-models/projector.ts'
 import { createQueries } from '#coordinator/read-models/queries.ts'
 import type { TakeoverOrder } from '#coordinator/standby.ts'
+import type { WorkDesk } from '#coordinator/work/work-desk.ts'
 import type { KeyPair } from '#host/host.ts'
 import { secretOf } from '#protocol/join-token.ts'
 import { Problem } from '#protocol/problem.ts'
@@ -36,6 +38,8 @@ export interface CoordinatorHalf {
 export interface CoordinatorHalfOptions {
   readonly coordinator: Coordinator
   readonly models: ModelFleet
+  /** Where nodes work for jobs. */
+  readonly desk: WorkDesk
   /** The network's secret, under which API keys are hashed. */
   readonly keySecret: string
   /** The network's own key, by which agents know it. */
@@ -63,8 +67,10 @@ export async function openCoordinatorHalf(
   const store = parts.openStore()
   const projector = openProjector({ journal: coordinator.journal, store, clock, log })
   coordinator.onDurable((sequence) => projector.notify(sequence))
+  const jobs = openJobs({ coordinator, desk: options.desk, clock })
   const handlerParts: HandlerParts = {
     coordinator,
+    jobs,
     models: options.models,
     clock,
     crypto,
@@ -111,7 +117,10 @@ export async function openCoordinatorHalf(
     api,
     keys,
     enrolmentToken: () => issueToken(handlerParts, organisationId),
-    stop: () => projector.close(),
+    stop() {
+      jobs.news.close()
+      projector.close()
+    },
     close: () => store.close(),
   }
 }

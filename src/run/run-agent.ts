@@ -7,6 +7,7 @@ import type { ModelHost } from '#agent/hosting/model-host.ts'
 import { measureMachine } from '#agent/measure-machine.ts'
 import { measureRoundTrip } from '#agent/measure-round-trip.ts'
 import type { ParkVerdict } from '#agent/park.ts'
+import type { TaskWorker } from '#agent/work/task-worker.ts'
 import type { Engine, SupervisedEngine } from '#engines/engine.ts'
 import { idleEngine } from '#engines/idle-engine.ts'
 import { createLlamaCppEngine } from '#engines/llama-cpp/llama-cpp-engine.ts'
@@ -27,6 +28,7 @@ import type { AgentConfig } from './agent-config.ts'
 import { type AgentEnergy, openAgentEnergy } from './agent-energy.ts'
 import { type AgentTelemetry, openAgentTelemetry } from './agent-telemetry.ts'
 import { openHosting } from './open-hosting.ts'
+import { type OpenedTasks, openTasks } from './open-tasks.ts'
 
 export interface RunAgentHooks {
   /** What it does now, for people. */
@@ -76,11 +78,12 @@ export async function runAgent(
   signal: AbortSignal,
 ): Promise<RunningAgent> {
   const lock = lockFolder(config.folder, 'a shoal agent')
-  const opened: StartParts['opened'] = { engine: null, energy: null, telemetry: null }
+  const opened: StartParts['opened'] = { engine: null, energy: null, telemetry: null, tasks: null }
   try {
     return await start(config, hooks, { lock, signal, opened })
   } catch (error) {
     opened.energy?.close()
+    await opened.tasks?.close()
     await opened.engine?.close()
     await opened.telemetry?.close()
     lock.release()
@@ -95,6 +98,7 @@ interface StartParts {
     engine: SupervisedEngine | null
     energy: AgentEnergy | null
     telemetry: AgentTelemetry | null
+    tasks: OpenedTasks | null
   }
 }
 
@@ -145,23 +149,31 @@ async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartPart
   const served = telemetry.watch(hosting ? bothEngines(engine, hosting.engine) : engine)
   const metered = energy.meter(served, speedOf)
   const { verdict } = energy
+  const { apiUrl, folder } = config
+  const tasks = config.tasks
+    ? await openTasks(config.tasks, { host, machine: computer, gpus, folder, apiUrl, onNote })
+    : null
+  opened.tasks = tasks
   const agent = connect({
     config,
     host,
     engine: metered,
     hosting,
+    worker: tasks?.worker ?? null,
     identity,
     capability,
     speedOf,
     verdict,
     hooks,
   })
+  tasks?.start()
   energy.start(agent, metered)
   telemetry.watchAgent(agent)
   return {
     async drain(graceMs) {
       await new Promise<void>((resolve) => agent.drain(graceMs, resolve))
       energy.close()
+      await tasks?.close()
       await served.close()
       await telemetry.close()
       lock.release()
@@ -204,13 +216,14 @@ function connect(parts: {
   host: Host
   engine: Engine
   hosting: ModelHost | null
+  worker: TaskWorker | null
   identity: Identity
   capability: Capability
   speedOf: (modelId: string) => ModelSpeed
   verdict: () => ParkVerdict
   hooks: RunAgentHooks
 }): Agent {
-  const { config, host, engine, hosting, identity, capability, speedOf, verdict, hooks } = parts
+  const { config, host, engine, hosting, worker, identity, capability, speedOf, verdict, hooks } = parts
   const { nodeId, keys, fingerprint } = identity
   return startAgent(host, engine, {
     nodeId,
@@ -222,6 +235,7 @@ function connect(parts: {
     capability,
     speedOf,
     ...(hosting && { hosting }),
+    ...(worker && { worker }),
     onRefused: hooks.onFailed,
     onAway: (message) => hooks.onStep({ kind: 'away', message }),
     onState(state) {

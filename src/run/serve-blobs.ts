@@ -8,12 +8,14 @@ import { BlobVault } from '#gateway/blobs/blob-vault.ts'
 import { type Collected, collectBlobs } from '#gateway/blobs/collect-blobs.ts'
 import { organisationsIn } from '#gateway/blobs/stored-blobs.ts'
 import type { Gateway } from '#gateway/gateway.ts'
-import type { Host } from '#host/host.ts'
+import type { Bus, Host } from '#host/host.ts'
 import { createDiskBlobStore } from '#host/node/disk-blob-store.ts'
 import { nodeCompression } from '#host/node/node-compression.ts'
 import { createNodeHasher } from '#host/node/node-hasher.ts'
-import { HOUR_MS } from '#kernel/time.ts'
-import { toProblem } from '#protocol/problem.ts'
+import { HOUR_MS, SECOND_MS } from '#kernel/time.ts'
+import { subjects } from '#protocol/cell.ts'
+import { Problem, toProblem } from '#protocol/problem.ts'
+import { BlobRootsReply } from '#protocol/work-check.ts'
 import type { CellConfig } from './cell-config.ts'
 import type { Front } from './front.ts'
 
@@ -82,3 +84,23 @@ export function serveBlobs(
     },
   }
 }
+
+const ROOTS_WITHIN_MS = 10 * SECOND_MS
+
+/** Who may have what: the coordinator says what jobs need, the gateway which node has which task. */
+export const blobHooks = (
+  { bus }: { readonly bus: Pick<Bus, 'request'> },
+  { work }: Pick<Gateway, 'work'>,
+): BlobHooks => ({
+  rootsOf: (organisationId) =>
+    new Promise((resolve, reject) => {
+      const message = JSON.stringify({ organisationId })
+      bus.request({ subject: subjects.blobRoots, message, timeoutMs: ROOTS_WITHIN_MS }, (problem, reply) => {
+        if (problem) return reject(problem)
+        const parsed = BlobRootsReply.safeParse(JSON.parse(reply))
+        if (parsed.success) resolve(parsed.data.roots)
+        else reject(new Problem('internal', 'The coordinator tells what jobs need in another form.'))
+      })
+    }),
+  mayNode: (wish) => work?.mayNode(wish) ?? false,
+})

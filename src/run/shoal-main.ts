@@ -26,6 +26,7 @@ const { upCommand } = await import('./up-command.ts')
 const context: CliContext = {
   ...createNodeCliContext({ rootFolder }),
   ownHistory: async (question) => (await import('./own-history.ts')).readOwnHistory(question),
+  jobTools: async () => (await import('./job-tools.ts')).createJobTools(),
 }
 const program = createProgram(context, [
   upCommand(context),

@@ -9,10 +9,13 @@ export type FrameFault = 'size_wrong' | 'frame_wrong' | 'scene_wrong' | 'setting
 export type FrameDoubt = 'black' | 'not_a_number' | 'same_as_neighbour' | 'too_fast' | 'too_slow'
 
 export interface FrameExpectation {
-  readonly width: number
-  readonly height: number
-  readonly frame: number
-  readonly sceneHash: string
+  /** `null`, here and below: not known, so not looked at. */
+  readonly width: number | null
+  readonly height: number | null
+  readonly frame: number | null
+  readonly sceneHash: string | null
+  /** Of a part of a picture's samples: where it begins. */
+  readonly sampleOffset?: number | null
   /** `null` where the scene's own hold. */
   readonly samples: number | null
   readonly seed: number | null
@@ -40,13 +43,17 @@ export function checkFrame(facts: FrameFacts, expected: FrameExpectation): Frame
 }
 
 function faultOf(picture: Picture, expected: FrameExpectation): FrameFault | null {
-  if (picture.width !== expected.width || picture.height !== expected.height) return 'size_wrong'
+  const { width, height, frame, sceneHash, sampleOffset = null, samples, seed } = expected
+  if (width !== null && picture.width !== width) return 'size_wrong'
+  if (height !== null && picture.height !== height) return 'size_wrong'
   const label = readLabel(picture)
   if (label === null) return 'label_missing'
-  if (label['frame'] !== String(expected.frame)) return 'frame_wrong'
-  if (label['scene'] !== (expected.sceneHash || '-')) return 'scene_wrong'
-  const isOther = (name: string, value: number | null) => value !== null && label[name] !== String(value)
-  if (isOther('samples', expected.samples) || isOther('seed', expected.seed)) return 'settings_wrong'
+  const isOther = (name: string, value: string | number | null) =>
+    value !== null && label[name] !== String(value)
+  if (isOther('frame', frame)) return 'frame_wrong'
+  if (isOther('scene', sceneHash === '' ? '-' : sceneHash)) return 'scene_wrong'
+  if (isOther('samples', samples) || isOther('seed', seed) || isOther('offset', sampleOffset))
+    return 'settings_wrong'
   return null
 }
 

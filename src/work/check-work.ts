@@ -1,5 +1,6 @@
 import { assert } from '#kernel/assert.ts'
-import { isOver, type Job, jobOf, type Task, taskOf, type Work } from './work.ts'
+import { taskStates } from './task-counts.ts'
+import { isOver, type Job, jobOf, type Step, type Task, taskOf, type Work } from './work.ts'
 
 /** Throws unless the state makes sense. */
 export function checkWork(work: Work): void {
@@ -49,6 +50,7 @@ function checkJob(job: Job): void {
         `a copy is wanted of ${jobId}/${index}/${place}, which runs`,
       )
     assert(openHere === step.tasksOpen, `${jobId}/${index}: open tasks are counted`)
+    checkCounts(step, `${jobId}/${index}`)
     open += openHere
   }
   assert(open === job.tasksOpen && ready === job.tasksReady, `${jobId}: its tasks are counted`)
@@ -58,6 +60,16 @@ function checkJob(job: Job): void {
   if (job.status === 'completed') assert(open === 0, `${jobId} is complete`)
   assert((job.pause !== null) === (job.status === 'paused'), `${jobId}: a pause has a reason`)
   assert(job.copiesMs >= 0 && job.extraMs >= 0, `${jobId}: extra work is counted`)
+}
+
+function checkCounts({ tasks, counts, workMs, checked }: Step, name: string): void {
+  for (const state of taskStates) {
+    const there = tasks.filter((task) => task.state === state)
+    const sumMs = there.reduce((sum, { referenceMs }) => sum + referenceMs, 0)
+    assert(there.length === counts[state] && sumMs === workMs[state], `${name}: what is ${state} is counted`)
+  }
+  const looked = tasks.filter(({ state, result }) => state === 'done' && result?.isChecked)
+  assert(looked.length === checked, `${name}: what somebody looked at is counted`)
 }
 
 function checkTask({ state, fences, reserved, result }: Task, name: string): void {

@@ -14,9 +14,9 @@ export function decideSubmit(
   const tasks = plan.steps.reduce((sum, step) => sum + step.tasks.length, 0)
   if (tasks > limits.tasksMax) return 'tasks_too_many'
   const open = [...work.jobs.values()].filter(
-    (job) => job.organisationId === plan.organisationId && !isOver(job),
+    (job) => job.organisationId === plan.organisationId && isWork(job) && !isOver(job),
   )
-  if (open.length >= limits.organisationJobsMax) return 'jobs_too_many'
+  if (isWork(plan) && open.length >= limits.organisationJobsMax) return 'jobs_too_many'
   if (!plan.steps.every(isSound)) return 'plan_wrong'
   const submitted: WorkEvent = { type: 'work.job_submitted', ...plan, steps: [...plan.steps], atMs }
   const reused = findResults(work, plan, atMs)
@@ -26,8 +26,13 @@ export function decideSubmit(
   return [submitted, ...reused, ...ended]
 }
 
+/** What customers asked for; probes and audits are the network's own. */
+const isWork = ({ purpose = 'work' }: Pick<JobPlan, 'purpose'>): boolean => purpose === 'work'
+
 /** What an earlier job of the organisation made already; for a job that is verified, only what somebody looked at. */
 function findResults(work: Work, plan: JobPlan, atMs: number): WorkEvent[] {
+  // An audit asks for another's opinion.
+  if (plan.purpose === 'audit') return []
   return plan.steps.flatMap((planned, step) => {
     if (planned.dependsOn.length > 0) return []
     return planned.tasks.flatMap((one, task): WorkEvent[] => {

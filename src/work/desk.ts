@@ -14,17 +14,22 @@ export interface Desk extends Around {
 export function carryOut(desk: Desk, command: WorkCommand): WorkRefusal | null {
   const decision = decideWork(command, desk)
   if (!Array.isArray(decision)) return decision
+  enact(desk, decision)
+  return null
+}
+
+/** Applies what was just decided. */
+export function enact(desk: Desk, decision: readonly WorkEvent[]): void {
   for (const event of decision) {
     desk.apply(event)
     if (event.type === 'work.attempt_ended' || event.type === 'work.delivered') desk.floor.forget(event.fence)
   }
-  return null
 }
 
 /** Gives the node what there is for it; if that is less than it has room for, it waits. Answers whether it was given something. */
 export function serveNode(desk: Desk, nodeId: string, nowMs: TimestampMs): boolean {
   const { work, floor, limits } = desk
-  if (!floor.isAlive(nodeId, nowMs)) return false
+  if (!floor.isAlive(nodeId, nowMs) || floor.isResting(nodeId, nowMs)) return false
   const fenceBefore = work.fence
   for (let grants = 0; grants < limits.heldMax; grants++) {
     const before = work.fence
@@ -57,7 +62,9 @@ export function serveWaiting(desk: Desk, nowMs: TimestampMs): void {
   }
 }
 
-const hasReady = ({ work }: Desk): boolean => work.active.some((jobId) => isReady(jobOf(work, jobId)))
+/** Whether anything could be given, to whomever it suits. */
+export const hasReady = ({ work }: Pick<Desk, 'work'>): boolean =>
+  work.active.some((jobId) => isReady(jobOf(work, jobId)))
 
 const isReady = ({ tasksReady, steps }: Job): boolean =>
   tasksReady > 0 || steps.some(({ wanted }) => wanted.length > 0)

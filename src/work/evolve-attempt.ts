@@ -1,6 +1,7 @@
 import { unreachable } from '#kernel/assert.ts'
 import type { TimestampMs } from '#kernel/time.ts'
 import { dropReady, makeReady, release } from './evolve-task.ts'
+import { hoursOf, setState } from './task-counts.ts'
 import { type Attempt, attemptOf, type Job, jobOf, nodeRecord, stepOf, taskOf, type Work } from './work.ts'
 import type { WorkEvent } from './work-events.ts'
 
@@ -25,21 +26,25 @@ export function evolveAttempt(work: Work, event: OfAttempt): void {
     }
     case 'work.committed': {
       const attempt = attemptOf(work, event.fence)
-      const task = taskOf(jobOf(work, attempt.jobId), attempt)
+      const job = jobOf(work, attempt.jobId)
+      const task = taskOf(job, attempt)
       const { fence, outputs, referenceMs, charge } = event
+      const { nodeId, speed } = attempt
+      const wallMs = Math.round(referenceMs / speed)
       attempt.committedAtMs = event.atMs
       unhold(work, attempt, event.atMs)
       const record = nodeRecord(work, attempt.nodeId)
       record.owed = [...record.owed, fence]
-      task.state = 'committed'
-      task.result = { fence, nodeId: attempt.nodeId, outputs, referenceMs, charge, isChecked: false }
-      return unwant(jobOf(work, attempt.jobId), attempt)
+      setState(stepOf(job, attempt.step), task, 'committed')
+      task.result = { fence, nodeId, outputs, referenceMs, wallMs, charge, isChecked: false }
+      hoursOf(job, nodeId, event.atMs).untilMs = event.atMs
+      return unwant(job, attempt)
     }
     case 'work.delivered': {
       const attempt = attemptOf(work, event.fence)
-      const task = taskOf(jobOf(work, attempt.jobId), attempt)
+      const job = jobOf(work, attempt.jobId)
       remove(work, attempt, event.atMs)
-      task.state = 'verifying'
+      setState(stepOf(job, attempt.step), taskOf(job, attempt), 'verifying')
       return
     }
     case 'work.attempt_ended':
@@ -60,12 +65,15 @@ function grant(work: Work, event: OfType<'work.granted'>): void {
   work.attempts.set(made.fence, attempt)
   record.held = [...record.held, made.fence]
   job.fences.set(made.fence, true)
+  hoursOf(job, made.nodeId, atMs)
   if (made.isCopy) {
     unwant(job, attempt)
     job.copiesMs += task.referenceMs
+    job.redispatched++
   } else {
-    dropReady(job, stepOf(job, made.step), task)
-    task.state = 'leased'
+    const step = stepOf(job, made.step)
+    dropReady(job, step, task)
+    setState(step, task, 'leased')
     task.reserved = reserved
     job.reserved += reserved
   }
@@ -79,7 +87,11 @@ function end(work: Work, { fence, how, failure, atMs }: OfType<'work.attempt_end
   const isRaced = task.fences.length > 1
   const record = nodeRecord(work, attempt.nodeId)
   remove(work, attempt, atMs)
-  if (how === 'lease_expired' || how === 'forgotten' || how === 'timed_out') record.lost++
+  hoursOf(job, attempt.nodeId, atMs).untilMs = atMs
+  const isLost = how === 'lease_expired' || how === 'forgotten' || how === 'timed_out'
+  if (isLost) record.lost++
+  // Where another runs on, it was counted when that was given.
+  if ((isLost || failure) && !isRaced) job.redispatched++
   if (failure?.class === 'infrastructure') record.lost++
   else if (failure) {
     if (failure.class === 'node') record.failed++

@@ -1,5 +1,6 @@
 import { unreachable } from '#kernel/assert.ts'
 import { dropRank, pushRank } from './rank-heap.ts'
+import { hoursOf, setState } from './task-counts.ts'
 import { offerResult, taskKey, withdrawResult } from './task-identity.ts'
 import { type Job, jobOf, nodeRecord, type Step, stepOf, type Task, taskOf, type Work } from './work.ts'
 import type { TaskPlace, WorkEvent } from './work-events.ts'
@@ -17,10 +18,11 @@ export function evolveTask(work: Work, event: OfTask): void {
     case 'work.reused': {
       const { nodeId, outputs, isChecked } = event
       dropReady(job, step, task)
-      task.result = { fence: 0, nodeId, outputs, referenceMs: 0, charge: 0n, isChecked }
+      task.result = { fence: 0, nodeId, outputs, referenceMs: 0, wallMs: 0, charge: 0n, isChecked }
       return finish(work, { job, step, task }, event)
     }
     case 'work.accepted':
+      if (task.state === 'done' && event.isChecked && !task.result?.isChecked) step.checked++
       if (task.result) task.result.isChecked ||= event.isChecked
       if (task.state !== 'done') finish(work, { job, step, task }, event)
       return
@@ -28,6 +30,7 @@ export function evolveTask(work: Work, event: OfTask): void {
       if (task.state === 'done') undo(work, { job, step, task })
       if (event.isBlamed && task.result) task.failedNodes = [...task.failedNodes, task.result.nodeId]
       task.result = null
+      job.redispatched++
       release(job, task)
       makeReady(job, step, task)
       return
@@ -37,7 +40,7 @@ export function evolveTask(work: Work, event: OfTask): void {
       return
     case 'work.task_failed':
       dropReady(job, step, task)
-      task.state = 'failed'
+      setState(step, task, 'failed')
       return
     default:
       unreachable(event)
@@ -45,7 +48,7 @@ export function evolveTask(work: Work, event: OfTask): void {
 }
 
 export function makeReady(job: Job, step: Step, task: Task): void {
-  task.state = 'ready'
+  setState(step, task, 'ready')
   pushRank(step.ready, task.rank)
   job.tasksReady++
 }
@@ -74,17 +77,21 @@ interface Owned {
 
 function finish(work: Work, { job, step, task }: Owned, place: TaskPlace & { jobId: string }): void {
   release(job, task)
-  task.state = 'done'
+  setState(step, task, 'done')
   job.spent += task.result?.charge ?? 0n
+  job.last = { step: place.step, task: place.task }
+  if (task.result?.isChecked) step.checked++
   job.tasksOpen--
   step.tasksOpen--
   if (task.result && task.result.fence > 0) {
     job.doneMs += task.referenceMs
     job.measuredMs += task.result.referenceMs
+    hoursOf(job, task.result.nodeId, job.submittedAtMs).usefulMs += task.result.wallMs
     nodeRecord(work, task.result.nodeId).done++
   }
   const { jobId, step: ofStep, task: ofTask } = place
-  offerResult(work, { jobId, step: ofStep, task: ofTask }, taskKey(job, step, task))
+  if (job.purpose !== 'audit')
+    offerResult(work, { jobId, step: ofStep, task: ofTask }, taskKey(job, step, task))
   if (step.tasksOpen === 0)
     for (const next of dependentsOf(job, step)) if (isFree(job, next)) reopen(job, next)
 }
@@ -96,14 +103,16 @@ function undo(work: Work, { job, step, task }: Owned): void {
   if (task.result && task.result.fence > 0) {
     job.doneMs -= task.referenceMs
     job.measuredMs -= task.result.referenceMs
+    hoursOf(job, task.result.nodeId, job.submittedAtMs).usefulMs -= task.result.wallMs
   }
+  if (task.result?.isChecked) step.checked--
   step.tasksOpen++
   if (step.tasksOpen > 1) return
   // It was whole before: what builds on it waits again.
   for (const next of dependentsOf(job, step)) {
     for (const other of next.tasks) {
       if (other.state === 'ready') dropReady(job, next, other)
-      if (other.state === 'ready' || other.state === 'failed') other.state = 'blocked'
+      if (other.state === 'ready' || other.state === 'failed') setState(next, other, 'blocked')
     }
   }
 }

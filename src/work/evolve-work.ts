@@ -1,8 +1,10 @@
 import { assert, unreachable } from '#kernel/assert.ts'
 import { evolveAttempt } from './evolve-attempt.ts'
 import { evolveTask, reopen } from './evolve-task.ts'
+import { setState, unbegunCounts } from './task-counts.ts'
 import { withdrawResult } from './task-identity.ts'
 import { taskOrder } from './task-order.ts'
+import { lineOf } from './tier.ts'
 import { isOver, type Job, jobOf, type Step, type Task, type Work } from './work.ts'
 import type { PlannedStep, WorkEvent } from './work-events.ts'
 
@@ -95,11 +97,11 @@ function evolveJob(work: Work, job: Job, event: OfJob): void {
   }
 }
 
-/** By priority, then by age, then by id: a total order. */
+/** By their place in line, then by age, then by id: a total order. */
 function activate(work: Work, job: Job): void {
   const isBefore = (other: Job): boolean =>
-    other.priority !== job.priority
-      ? other.priority > job.priority
+    lineOf(other) !== lineOf(job)
+      ? lineOf(other) > lineOf(job)
       : other.submittedAtMs !== job.submittedAtMs
         ? other.submittedAtMs < job.submittedAtMs
         : other.jobId < job.jobId
@@ -114,7 +116,7 @@ function deactivate(work: Work, { jobId }: Job): void {
 
 /** What is not done of a job that is over is cancelled. */
 function close(job: Job, step: Step): void {
-  for (const task of step.tasks) if (task.state !== 'done') task.state = 'cancelled'
+  for (const task of step.tasks) if (task.state !== 'done') setState(step, task, 'cancelled')
   step.ready.length = 0
   step.wanted = []
   job.tasksReady = 0
@@ -135,7 +137,16 @@ function unbegunStep({ tasks, ...step }: PlannedStep): Step {
       result: null,
     }),
   )
-  return { ...step, tasks: unbegun, order, ready: [], wanted: [], tasksOpen: tasks.length }
+  return {
+    ...step,
+    tasks: unbegun,
+    order,
+    ready: [],
+    wanted: [],
+    tasksOpen: tasks.length,
+    ...unbegunCounts(tasks),
+    checked: 0,
+  }
 }
 
 function unbegunJob(steps: readonly PlannedStep[]) {
@@ -157,5 +168,8 @@ function unbegunJob(steps: readonly PlannedStep[]) {
     failures: new Map(),
     barred: new Map(),
     errors: new Map(),
+    redispatched: 0,
+    last: null,
+    nodes: new Map(),
   }
 }

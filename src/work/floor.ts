@@ -4,6 +4,7 @@
  */
 import type { NanoUsd } from '#kernel/money.ts'
 import type { TimestampMs } from '#kernel/time.ts'
+import type { NodeClass } from '#protocol/node-class.ts'
 import type { Attempt } from './work.ts'
 import type { WorkLimits } from './work-limits.ts'
 
@@ -20,13 +21,24 @@ export interface NodeFacts {
   readonly askPerHour: NanoUsd
   /** Since when it is up without a break. */
   readonly upSinceMs: TimestampMs
+  /** Whose it is, and how far it is trusted: as the fleet knows it. Community where it is not said. */
+  readonly organisationId?: string | undefined
+  readonly nodeClass?: NodeClass | undefined
+  /** It looks at what others made, and takes nothing else. */
+  readonly onlyAudits?: boolean | undefined
+  /** It takes nothing new; what it has it brings to an end. */
+  readonly isDrained?: boolean | undefined
 }
 
 export interface FloorNode {
-  readonly facts: NodeFacts
+  facts: NodeFacts
   heardAtMs: TimestampMs
+  /** When it told what it has; 0 while it has not since it was seated. */
+  listedAtMs: TimestampMs
   /** Its connection closed and it was not heard of since. */
   isCutOff: boolean
+  /** It is given nothing before. */
+  restsUntilMs: TimestampMs
   /** Input folders that it has. */
   cached: ReadonlySet<string>
 }
@@ -65,7 +77,21 @@ export class Floor {
   }
 
   seat(facts: NodeFacts, cached: ReadonlySet<string>, nowMs: TimestampMs): void {
-    this.#nodes.set(facts.nodeId, { facts, cached, heardAtMs: nowMs, isCutOff: false })
+    const { restsUntilMs = 0 } = this.#nodes.get(facts.nodeId) ?? {}
+    const heard = { heardAtMs: nowMs, listedAtMs: 0, isCutOff: false, restsUntilMs }
+    this.#nodes.set(facts.nodeId, { facts, cached, ...heard })
+  }
+
+  /** Something else is known of it than when it was seated. */
+  amend(nodeId: string, facts: Partial<Omit<NodeFacts, 'nodeId'>>): void {
+    const node = this.#nodes.get(nodeId)
+    if (node) node.facts = { ...node.facts, ...facts }
+  }
+
+  /** It is given nothing until then: what it was given came back at once. */
+  rest(nodeId: string, untilMs: TimestampMs): void {
+    const node = this.#nodes.get(nodeId)
+    if (node) node.restsUntilMs = untilMs
   }
 
   /** Its connection closed: as if it had been silent for long, until it is heard of again. */
@@ -92,6 +118,7 @@ export class Floor {
     const node = this.#nodes.get(nodeId)
     if (!node) return false
     node.heardAtMs = nowMs
+    node.listedAtMs = nowMs
     node.isCutOff = false
     for (const { fence, fraction } of held) {
       const mention = this.#mentions.get(fence)
@@ -135,6 +162,10 @@ export class Floor {
     return node !== undefined && !node.isCutOff && nowMs - node.heardAtMs < this.#limits.silentMs
   }
 
+  isResting(nodeId: string, nowMs: TimestampMs): boolean {
+    return nowMs < (this.#nodes.get(nodeId)?.restsUntilMs ?? 0)
+  }
+
   /** When the attempt is lost unless its node mentions it before. */
   leaseEndMs(attempt: Pick<Attempt, 'fence' | 'grantedAtMs'>): TimestampMs {
     const mention = this.#mentions.get(attempt.fence)
@@ -157,12 +188,11 @@ export class Floor {
     return nowMs - Math.max(heardAtMs, grantedAtMs) >= silentMs
   }
 
-  /** Its node was heard of and did not mention it, though the grant must have arrived by then. */
+  /** Its node told what it has and did not mention it, though the grant must have arrived by then. */
   isForgotten({ fence, nodeId, grantedAtMs }: Attempt): boolean {
-    const heardAtMs = this.#nodes.get(nodeId)?.heardAtMs
-    if (heardAtMs === undefined) return false
+    const listedAtMs = this.#nodes.get(nodeId)?.listedAtMs ?? 0
     const knownAtMs = this.#mentions.get(fence)?.atMs ?? Math.max(grantedAtMs, this.#openedAtMs)
-    return heardAtMs - knownAtMs >= this.#limits.silentMs
+    return listedAtMs - knownAtMs >= this.#limits.silentMs
   }
 
   /** Since when nothing is known to have moved on in an attempt that has begun. */

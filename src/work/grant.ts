@@ -3,6 +3,7 @@ import type { TimestampMs } from '#kernel/time.ts'
 import type { Floor, FloorNode } from './floor.ts'
 import { barOf, costMaxOf, durationMs, scoreOf } from './placement.ts'
 import { findRank } from './rank-heap.ts'
+import { lineOf } from './tier.ts'
 import {
   type Attempt,
   attemptOf,
@@ -61,7 +62,7 @@ function granted({ work, node, nowMs }: Asking, { job, step, task, isCopy }: Cho
   return { type: 'work.granted', ...place, fence, nodeId, speed, reserved, isCopy, atMs: nowMs }
 }
 
-/** Of the jobs of the highest priority that have something for this node, the one that suits it best. */
+/** Of the jobs that are first in line and have something for this node, the one that suits it best. */
 function findReady(asking: Asking): Choice | null {
   const { work, node, nowMs } = asking
   const record = work.nodes.get(node.facts.nodeId)
@@ -70,7 +71,7 @@ function findReady(asking: Asking): Choice | null {
   let looked = 0
   for (const jobId of work.active) {
     const job = jobOf(work, jobId)
-    if (best && job.priority < best.job.priority) break
+    if (best && lineOf(job) < lineOf(best.job)) break
     if (job.tasksReady === 0 && job.steps.every(({ wanted }) => wanted.length === 0)) continue
     if (looked++ === JOBS_MAX) break
     const choice = findInJob(asking, job)

@@ -1,22 +1,38 @@
 /** Which node suits which work: who is barred and why, and of those who are not, who is best. */
 import { divideUp, type NanoUsd } from '#kernel/money.ts'
 import { HOUR_MS, type TimestampMs } from '#kernel/time.ts'
+import { isClassEnough } from '#protocol/node-class.ts'
 import type { Floor, FloorNode } from './floor.ts'
 import { type Job, type NodeRecord, paceOf, type Step, stepOf, type Task } from './work.ts'
 import type { WorkLimits } from './work-limits.ts'
 
 /** Why a node is not given a job's step. */
-export type Bar = 'kind_missing' | 'memory_short' | 'vram_short' | 'price_low' | 'failed_often' | 'condemned'
+export type Bar =
+  | 'drained'
+  | 'kind_missing'
+  | 'memory_short'
+  | 'vram_short'
+  | 'price_low'
+  | 'class_low'
+  | 'audits_only'
+  | 'same_owner'
+  | 'failed_often'
+  | 'condemned'
 
 export function barOf(
   { facts }: FloorNode,
   { job, step, nowMs, limits }: { job: Job; step: Step; nowMs: TimestampMs; limits: WorkLimits },
 ): Bar | null {
+  if (facts.isDrained) return 'drained'
   const { kind, memoryMib, vramMib } = step.requirements
   if (!facts.kinds.includes(kind)) return 'kind_missing'
   if (facts.memoryMib < memoryMib) return 'memory_short'
   if (facts.vramMib < vramMib) return 'vram_short'
   if (facts.askPerHour > job.pricePerHour) return 'price_low'
+  if (!isClassEnough(facts.nodeClass ?? 'community', job.minClass ?? 'community')) return 'class_low'
+  if (facts.onlyAudits && job.purpose !== 'audit') return 'audits_only'
+  const { organisationId } = facts
+  if (organisationId !== undefined && step.notOfOrganisations?.includes(organisationId)) return 'same_owner'
   if (job.barred.has(facts.nodeId)) return 'condemned'
   const failures = job.failures.get(facts.nodeId)
   if (!failures || failures.count < limits.nodeFailuresMax) return null

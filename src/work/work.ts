@@ -21,7 +21,7 @@ import type { JobPlan, PauseReason, PlannedStep, PlannedTask } from './work-even
 
 export interface Work {
   readonly jobs: Map<string, Job>
-  /** Jobs that are neither paused nor over: by priority, then by age. */
+  /** Jobs that are neither paused nor over: by their place in line (`lineOf`), then by age. */
   active: string[]
   readonly attempts: Map<number, Attempt>
   readonly nodes: Map<string, NodeRecord>
@@ -58,6 +58,22 @@ export interface Job extends Readonly<Omit<JobPlan, 'priority' | 'cap' | 'steps'
   readonly barred: Map<string, true>
   /** Nodes that had an error, by its signature. */
   readonly errors: Map<string, readonly string[]>
+  /** Attempts that were lost, failed or raced, and results that were rejected. */
+  redispatched: number
+  /** The newest result that counts. */
+  last: { readonly step: number; readonly task: number } | null
+  /** Nodes that were given something of it, with their time. */
+  readonly nodes: Map<string, NodeHours>
+}
+
+/** What a node's time was good for, of one job. */
+export interface NodeHours {
+  /** Its first task was given to it. */
+  readonly sinceMs: TimestampMs
+  /** The last that was known of it while it had any. */
+  untilMs: TimestampMs
+  /** Spent in tasks that count. */
+  usefulMs: number
 }
 
 export interface NodeFailures {
@@ -74,6 +90,11 @@ export interface Step extends Readonly<Omit<PlannedStep, 'tasks'>> {
   /** Tasks that run and of which a copy is wanted, the first first. */
   wanted: number[]
   tasksOpen: number
+  /** Tasks by their state, and the work that they are by the estimates. */
+  readonly counts: Record<TaskState, number>
+  readonly workMs: Record<TaskState, number>
+  /** Of those done, the ones whose very result somebody looked at. */
+  checked: number
 }
 
 export type TaskState =
@@ -104,6 +125,8 @@ export interface Result {
   readonly nodeId: string
   readonly outputs: readonly OutputFile[]
   readonly referenceMs: number
+  /** On the node that made it. */
+  readonly wallMs: number
   readonly charge: NanoUsd
   isChecked: boolean
 }

@@ -12,6 +12,8 @@ export interface ChatResult {
   readonly finishReason: string | null
   readonly usage: OpenAI.CompletionUsage | null
   readonly cost: bigint | null
+  /** How often another engine went on with it. */
+  readonly continuations: number
   /** What ended it, unless it ended well. */
   readonly error: unknown
 }
@@ -31,6 +33,7 @@ export async function streamChat(openai: OpenAI, options: ChatOptions): Promise<
   const seen = { requestId: null as string | null, text: '', chunks: 0, finishReason: null as string | null }
   let usage: OpenAI.CompletionUsage | null = null
   let cost: bigint | null = null
+  let continuations = 0
   try {
     const stream = await openai.chat.completions.create(
       {
@@ -55,6 +58,7 @@ export async function streamChat(openai: OpenAI, options: ChatOptions): Promise<
       usage = chunk.usage ?? usage
       const extension = extensionOf(chunk)
       if (extension) cost = BigInt(extension.cost_nano_usd)
+      continuations = extension?.continuations ?? continuations
     }
     // The client ends the loop in silence when its caller leaves.
     const error = signal?.aborted ? new APIUserAbortError() : null
@@ -62,10 +66,11 @@ export async function streamChat(openai: OpenAI, options: ChatOptions): Promise<
       ...seen,
       usage,
       cost,
+      continuations,
       error: error ?? (seen.finishReason === null ? new Error('cut off') : null),
     }
   } catch (error) {
-    return { ...seen, usage, cost, error }
+    return { ...seen, usage, cost, continuations, error }
   }
 }
 

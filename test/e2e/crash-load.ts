@@ -8,17 +8,21 @@ export interface Flight {
   readonly results: Promise<readonly ChatResult[]>
 }
 
-/** Starts `count` streams at once, of very different lengths. */
+/** Of these some are under way at any time, however late their client hears that others have completed. */
+const LASTING = { count: 4, maxTokens: 8_000 } as const
+
+/** Starts `count` streams at once, of very different lengths; the last ones are so long that only a kill ends them soon. */
 export function takeOff(
   { openai }: Network,
   { count, completed }: { count: number; completed: number },
 ): Flight {
   const reached = Promise.withResolvers<void>()
+  const lastingFrom = count - Math.min(LASTING.count, count - completed)
   let done = 0
   const results = Array.from({ length: count }, async (_, index) => {
     const result = await streamChat(openai, {
       prompt: `Fish number ${index}`,
-      maxTokens: 16 + (index % 8) * 24,
+      maxTokens: index < lastingFrom ? 16 + (index % 8) * 24 : LASTING.maxTokens,
     })
     if (result.error === null && ++done === completed) reached.resolve()
     return result

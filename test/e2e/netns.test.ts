@@ -118,6 +118,7 @@ test(
       model: 'tiny',
       stream: true,
       max_tokens: 400,
+      temperature: 0,
       messages: [{ role: 'user', content: 'x' }],
     })
     const script = `

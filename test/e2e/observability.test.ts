@@ -36,14 +36,10 @@ after(async () => {
 
 test('what the metrics count is what was asked', async () => {
   const { openai } = network
-  const ask = (max_tokens: number, n = 1) =>
-    openai.chat.completions.create({
-      ...{ model: 'tiny', n, max_tokens, messages: [{ role: 'user' as const, content: PROMPT }] },
-    })
+  const call = { model: 'tiny', temperature: 0, messages: [{ role: 'user' as const, content: PROMPT }] }
+  const ask = (max_tokens: number, n = 1) => openai.chat.completions.create({ ...call, n, max_tokens })
   const replies = [await ask(5), await ask(9), await ask(3, 2)]
-  const stream = await openai.chat.completions.create({
-    ...{ model: 'tiny', max_tokens: 20, stream: true, messages: [{ role: 'user', content: PROMPT }] },
-  })
+  const stream = await openai.chat.completions.create({ ...call, max_tokens: 20, stream: true })
   for await (const _chunk of stream);
   await assert.rejects(ask(999_999_999))
   const metrics = await scrape()

@@ -121,7 +121,8 @@ async function serves(agent: Program, network: Network): Promise<void> {
 
 async function answer(network: Network): Promise<void> {
   const messages = [{ role: 'user' as const, content: 'Hello' }]
-  const reply = await network.openai.chat.completions.create({ model: 'tiny', max_tokens: 12, messages })
+  const call = { model: 'tiny', max_tokens: 12, temperature: 0, messages }
+  const reply = await network.openai.chat.completions.create(call)
   assert.equal(reply.usage?.completion_tokens, 12)
 }
 

@@ -33,9 +33,12 @@ export interface Doing {
   isOutside: boolean
 }
 
+/** What an act needs of the handlers' parts. */
+export type ActParts = Pick<HandlerParts, 'coordinator' | 'crypto' | 'refusals'>
+
 /** Takes a turn for the call's act. Rejects with the `Problem` that the use case throws, which must come before any change. */
 export const act = <T>(
-  parts: HandlerParts,
+  parts: ActParts,
   call: Call,
   about: Partial<Doing>,
   useCase: (turn: Turn, doing: Doing) => T,
@@ -58,7 +61,7 @@ export const act = <T>(
 
 /** An act of the network itself, such as the keys of its founder. */
 export const actAsNetwork = <T>(
-  parts: HandlerParts,
+  parts: ActParts,
   name: string,
   about: Partial<Doing> & { organisationId: string },
   useCase: (turn: Turn, doing: Doing) => T,
@@ -72,22 +75,20 @@ export const actAsNetwork = <T>(
 const NO_REQUEST = 'start'
 
 /** Notes a call that its key's scopes do not allow. */
-export const noteScopeMissing = async (
-  parts: HandlerParts,
-  call: Call & { caller: Caller },
-): Promise<void> => {
+export const noteScopeMissing = async (parts: ActParts, call: Call & { caller: Caller }): Promise<void> => {
   if (!mayNote(parts, call.caller)) return
   const { organisationId } = call.caller
   const doing = { organisationId, objectId: null, details: {}, isOutside: false }
   await execute(parts, (turn) => note(turn, parts, { call, doing, problem: 'scope_missing' }))
 }
 
-const mayNote = ({ refusals }: HandlerParts, { keyId }: Caller): boolean => refusals?.take(keyId) ?? true
+const mayNote = ({ refusals }: Pick<ActParts, 'refusals'>, { keyId }: Caller): boolean =>
+  refusals?.take(keyId) ?? true
 
 /** Adds the line to the log of the organisation that it is about. */
 function note(
   turn: Turn,
-  { crypto }: HandlerParts,
+  { crypto }: Pick<ActParts, 'crypto'>,
   { call, doing, problem }: { call: Call; doing: Doing; problem: string | null },
 ): void {
   const organisationId = doing.organisationId ?? call.caller?.organisationId

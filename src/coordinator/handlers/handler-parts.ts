@@ -14,6 +14,7 @@ import type { Projector } from '../read-models/projector.ts'
 import type { ReadModelQueries } from '../read-models/queries.ts'
 import type { Turn } from '../turn.ts'
 import type { Refusals } from './act.ts'
+import type { JobParts } from './job-parts.ts'
 
 export interface HandlerParts {
   readonly coordinator: Coordinator
@@ -44,6 +45,8 @@ export interface HandlerParts {
   readonly refusals?: Refusals
   /** The coordinator's own; one without news of the gateways unless given. */
   readonly models?: ModelFleet
+  /** Jobs and who works on them; a network without takes none. */
+  readonly jobs?: JobParts
   /** The gateway in this process, if there is one: what it serves right now. */
   readonly live: LiveNetwork | null
   /** What each gateway that answers does at this moment, wherever it runs. */
@@ -56,7 +59,10 @@ export interface LiveNetwork {
 }
 
 /** Takes a turn; resolves with its result once all that it saw is durable. */
-export const execute = <T>({ coordinator }: HandlerParts, useCase: (turn: Turn) => T): Promise<T> =>
+export const execute = <T>(
+  { coordinator }: Pick<HandlerParts, 'coordinator'>,
+  useCase: (turn: Turn) => T,
+): Promise<T> =>
   new Promise((resolve, reject) => {
     coordinator.execute(
       (turn) => {
@@ -110,7 +116,10 @@ export function projectFilter(parts: HandlerParts, caller: Caller, asked: string
 const FRESH_WITHIN_MS = 2_000
 
 /** Waits until the read models show what was decided so far, or for 2 s: they say how far they are. */
-export async function freshly({ projector, coordinator }: HandlerParts): Promise<void> {
+export async function freshly({
+  projector,
+  coordinator,
+}: Pick<HandlerParts, 'projector' | 'coordinator'>): Promise<void> {
   await projector.reach(coordinator.sequence(), FRESH_WITHIN_MS)
 }
 

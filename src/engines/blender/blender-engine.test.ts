@@ -168,30 +168,41 @@ test('an inspection lists what the scene reads, and names what is missing', { sk
   const output = await runTask(session, { do: 'inspect' }, join(folder, 'out')).finally(() => session.close())
   const inspection = Inspection.parse(output.notes['inspection'])
   assert.deepEqual([inspection.facts.width, inspection.facts.samples], [16, 16])
-  const { errors, sends, remap } = makePreflight(inspection, '/scene')
+  const { errors, sends, remap } = makePreflight(inspection, '/scene/scene.blend')
   assert.equal(errors.length, 1)
   assert.match(errors[0] ?? '', /'checks-2.png' is missing: there is no file \/scene\/textures\/checks-2.png/)
   assert.deepEqual(
     sends.map(({ to }) => to),
-    ['textures/checks-0.png', 'textures/checks-1.png', 'textures/checks-3.png'],
+    ['scene.blend', 'textures/checks-0.png', 'textures/checks-1.png', 'textures/checks-3.png'],
   )
-  assert.deepEqual(remap, {})
+  assert.deepEqual(remap, { '/scene/': '' })
 })
 
 test('files beside the scene are sent along, and the scene is told where they went', () => {
   const file = (path: string) => ({ kind: 'image', owner: 'wood', path, isThere: true, bytes: 1 })
   const facts = {
     ...{ scene: 'Scene', frameStart: 1, frameEnd: 2, frameStep: 1, fps: 24, width: 1, height: 1 },
-    ...{ samples: 1, seed: 0, isAdaptive: false, isDenoised: false, triangles: 0 },
+    ...{ samples: 1, seed: 0, isAdaptive: false, isDenoised: false, triangles: 0, imageBytes: 0 },
   }
   const files = [file('/home/me/shot/a.png'), file('/mnt/library/wood.png')]
-  const { errors, sends, remap } = makePreflight({ files, warnings: [], facts }, '/home/me/shot')
+  const {
+    errors,
+    sends,
+    file: scene,
+    remap,
+  } = makePreflight({ files, warnings: [], facts }, '/home/me/shot/s.blend')
   assert.deepEqual(errors, [])
   assert.deepEqual(
     sends.map(({ to }) => to),
-    ['a.png', 'elsewhere/1/wood.png'],
+    ['home/me/shot/s.blend', 'home/me/shot/a.png', 'mnt/library/wood.png'],
   )
-  assert.deepEqual(remap, { '/mnt/library/wood.png': 'elsewhere/1/wood.png' })
+  assert.deepEqual([scene, remap], ['home/me/shot/s.blend', { '/': '' }])
+  const near = makePreflight(
+    { files: [file('/home/me/wood.png')], warnings: [], facts },
+    '/home/me/shot/s.blend',
+  )
+  assert.deepEqual([near.file, near.remap], ['shot/s.blend', { '/home/me/': '' }])
+  assert.deepEqual(makePreflight({ files: [], warnings: [], facts }, '/a/s.blend').remap, {})
 })
 
 function isFault(error: unknown, fault: string): true {

@@ -31,6 +31,8 @@ export interface BlenderOptions {
   /** The most that one task may take. */
   readonly taskMsMax?: number
   readonly silenceMsMax?: number
+  /** For a look at one's own scene: inside, it lies where it lies outside, and so do these folders. */
+  readonly inPlace?: { readonly alsoSees: readonly string[] }
 }
 
 export interface BlenderPorts {
@@ -137,7 +139,7 @@ async function makePlaces(root: string, { options, ports }: Surroundings): Promi
     root,
     scratchFolder,
     outFolder,
-    sceneInside: isBoxed ? inBox.scene : root,
+    sceneInside: isBoxed && options.inPlace === undefined ? inBox.scene : root,
     outInside: isBoxed ? inBox.out : outFolder,
   }
 }
@@ -158,6 +160,8 @@ function commandFor(
   const processesMax = PROCESSES_SPARE + PROCESSES_PER_THREAD * (options.threads ?? THREADS_UNKNOWN)
   const box = {
     sceneFolder: root,
+    sceneInside: places.sceneInside,
+    alsoSees: options.inPlace?.alsoSees ?? [],
     scriptsFolder: scripts,
     outFolder: places.outFolder,
     usesGpu: settings.device !== 'CPU',

@@ -1,6 +1,5 @@
 /** What goes through the pipes between the driver and the script in Blender, and what steps and tasks say. */
 import { z } from 'zod'
-import type { Box } from '#images/picture.ts'
 
 export const Device = z.enum(['CPU', 'CUDA', 'OPTIX', 'HIP', 'ONEAPI', 'METAL'])
 export type Device = z.output<typeof Device>
@@ -45,7 +44,15 @@ export const BlenderTask = z.discriminatedUnion('do', [
   /** `samples` of a frame's samples from `sampleOffset` on, in linear light: `range-0012-0-64.exr`. */
   z.object({ do: z.literal('range'), frame, samples, sampleOffset: z.int().min(0), seed: seed.optional() }),
   /** Rectangles of a frame, as `x,y,width,height;…` in pixels from the upper left: `crop-0012-0.png`, … */
-  z.object({ do: z.literal('crops'), frame, crops: z.string().max(4_000) }),
+  /** Of a range of its samples where `sampleOffset` is given; they are then in linear light too. */
+  z.object({
+    do: z.literal('crops'),
+    frame,
+    crops: z.string().max(4_000),
+    samples: samples.optional(),
+    seed: seed.optional(),
+    sampleOffset: z.int().min(0).optional(),
+  }),
   /** Ranges of one frame, as `file=samples;…` relative to the inputs, into that frame: `frame-0012.png`. */
   z.object({ do: z.literal('merge'), frame, parts: z.string().max(100_000) }),
   /** What the scene needs and what may go wrong with it, in `notes.inspection`; makes no file. */
@@ -102,16 +109,3 @@ export function parseParts(text: string): readonly RangeFile[] | null {
   if (parts.length > 1_000 || parts.some((part) => part === null)) return null
   return parts.map((part) => ({ file: part?.[1] ?? '', samples: Number(part?.[2]) }))
 }
-
-/** `x,y,width,height;…`, or `null` when it is anything else or more than 64 of them. */
-export function parseBoxes(text: string): readonly Box[] | null {
-  const boxes = text.split(';').map((part) => /^(\d{1,6}),(\d{1,6}),(\d{1,6}),(\d{1,6})$/.exec(part))
-  if (boxes.length > 64 || boxes.some((box) => box === null)) return null
-  return boxes.map((box) => {
-    const [x = 0, y = 0, width = 0, height = 0] = (box ?? []).slice(1).map(Number)
-    return { x, y, width, height }
-  })
-}
-
-export const formatBoxes = (boxes: readonly Box[]): string =>
-  boxes.map(({ x, y, width, height }) => `${x},${y},${width},${height}`).join(';')

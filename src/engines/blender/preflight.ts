@@ -31,6 +31,8 @@ export const SceneFacts = z.object({
   isAdaptive: z.boolean(),
   isDenoised: z.boolean(),
   triangles: z.int().nonnegative(),
+  /** What its pictures take in memory. */
+  imageBytes: z.number().nonnegative().default(0),
 })
 export type SceneFacts = z.output<typeof SceneFacts>
 
@@ -46,39 +48,49 @@ export interface Preflight {
   /** A sentence for each reason why it cannot be submitted; empty when it can. */
   readonly errors: readonly string[]
   readonly warnings: readonly SceneWarning[]
-  /** Files beside the .blend: where each lies here, and where in the step's inputs. */
+  /** The .blend and what it reads: where each lies here, and where in the step's inputs. Some are folders. */
   readonly sends: readonly { readonly from: string; readonly to: string }[]
-  /** For the step's `remap`: paths that the scene names, by where they are in the inputs. */
+  /** The .blend in the step's inputs. */
+  readonly file: string
+  /** For the step's `remap`: where paths lead that the scene names from the root of the disk. */
   readonly remap: Readonly<Record<string, string>>
 }
 
-/** Where files go that do not lie in the scene's folder or below it. */
-const ELSEWHERE = 'elsewhere'
-
-/** `sceneFolder` is where the .blend lies, as the inspection saw it: its paths begin there. */
-export function makePreflight({ files, warnings }: Inspection, sceneFolder: string): Preflight {
-  const sends: { from: string; to: string }[] = []
-  const remap: Record<string, string> = {}
+/**
+ * `blend` is the path of the .blend as the inspection saw it. The inputs begin at the nearest folder that all files are
+ * below, so that what the scene names by relative paths lies where it says.
+ */
+export function makePreflight({ files, warnings }: Inspection, blend: string): Preflight {
+  const there: string[] = [blend]
   const errors: string[] = []
   const more: SceneWarning[] = []
   for (const file of files) {
-    if (!file.isThere) {
-      const sentence = `The ${file.kind} '${file.owner}' is missing: there is no file ${file.path}. Put it there, pack it into the .blend or take it out of the scene.`
-      if (file.kind === 'simulation') more.push({ code: 'unbaked', message: sentence })
-      else errors.push(sentence)
+    if (file.isThere) {
+      if (!there.includes(file.path)) there.push(file.path)
       continue
     }
-    const below = pathBelow(sceneFolder, file.path)
-    const to = below ?? `${ELSEWHERE}/${sends.length}/${baseName(file.path)}`
-    sends.push({ from: file.path, to })
-    if (below === null) remap[file.path] = to
+    const sentence = `The ${file.kind} '${file.owner}' is missing: there is no file ${file.path}. Put it there, pack it into the .blend or take it out of the scene.`
+    if (file.kind === 'simulation') more.push({ code: 'unbaked', message: sentence })
+    else errors.push(sentence)
   }
-  return { errors, warnings: [...warnings, ...more], sends, remap }
+  const root = commonFolder(there)
+  const below = (path: string): string => path.slice(root.length)
+  return {
+    errors,
+    warnings: [...warnings, ...more],
+    sends: there.map((path) => ({ from: path, to: below(path) })),
+    file: below(blend),
+    remap: there.length === 1 ? {} : { [root]: '' },
+  }
 }
 
-function pathBelow(folder: string, path: string): string | null {
-  const prefix = folder.endsWith('/') ? folder : `${folder}/`
-  return path.startsWith(prefix) && !path.includes('/../') ? path.slice(prefix.length) : null
+/** With its `/` at the end. */
+function commonFolder(paths: readonly string[]): string {
+  const [first = ['']] = paths.map((path) => path.split('/').slice(0, -1))
+  let count = first.length
+  for (const path of paths) {
+    const names = path.split('/').slice(0, -1)
+    while (names.slice(0, count).join('/') !== first.slice(0, count).join('/')) count--
+  }
+  return `${first.slice(0, count).join('/')}/`
 }
-
-const baseName = (path: string): string => path.split(/[/\\]/).findLast((part) => part !== '') ?? 'file'

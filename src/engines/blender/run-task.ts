@@ -1,18 +1,13 @@
 /** One task as commands to the script in Blender, and its files as they are handed over. */
 import type { TaskFiles } from '#host/task-files.ts'
+import { parseBoxes } from '#images/boxes.ts'
 import { mergeRanges, type RangePart } from '#images/merge-ranges.ts'
 import { type Box, type Inflate, type Picture, PictureError } from '#images/picture.ts'
 import { readPicture } from '#images/read-picture.ts'
 import { writeExr } from '#images/write-exr.ts'
 import { failureProblem } from '#protocol/task-failure.ts'
 import type { TaskFile, TaskOutput } from '../task-engine.ts'
-import {
-  type BlenderSettings,
-  type BlenderTask,
-  parseBoxes,
-  parseParts,
-  Rendered,
-} from './blender-messages.ts'
+import { type BlenderSettings, type BlenderTask, parseParts, Rendered } from './blender-messages.ts'
 
 export interface TaskPlace {
   readonly settings: BlenderSettings
@@ -84,7 +79,7 @@ async function renderCrops(task: Extract<BlenderTask, { do: 'crops' }>, place: T
     throw failureProblem('task', 'invalid_request', `The crops '${task.crops}' are not x,y,width,height;…`)
   const parts: Done[] = []
   for (const [at, border] of boxes.entries()) {
-    parts.push(await renderCrop(place, { frame: task.frame, at, border }))
+    parts.push(await renderCrop(place, { task, at, border }))
   }
   const sum = (of: (part: Done) => number): number => parts.reduce((total, part) => total + of(part), 0)
   return {
@@ -97,12 +92,20 @@ async function renderCrops(task: Extract<BlenderTask, { do: 'crops' }>, place: T
 
 const renderCrop = (
   place: TaskPlace,
-  { frame, at, border }: { frame: number; at: number; border: Box },
+  {
+    task: { frame, samples, seed, sampleOffset },
+    at,
+    border,
+  }: { task: Extract<BlenderTask, { do: 'crops' }>; at: number; border: Box },
 ): Promise<Done> => {
   const { settings } = place
+  const isOfRange = sampleOffset !== undefined
   return render(place, {
     ...ofPicture(settings),
-    name: cropFile(frame, at, settings.format),
+    ...(isOfRange ? { format: 'EXR', depth: 32, codec: 'ZIP', sampleOffset } : {}),
+    ...(samples === undefined ? {} : { samples }),
+    ...(seed === undefined ? {} : { seed }),
+    name: cropFile(frame, at, isOfRange ? 'EXR' : settings.format),
     ...{ frame, border, isRaw: true },
   })
 }

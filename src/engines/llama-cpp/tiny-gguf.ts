@@ -10,7 +10,7 @@ export interface TinyGgufOptions {
   readonly contextTokens?: number
   /** The chat template in Jinja, or `null` for a model without one. */
   readonly chatTemplate?: string | null
-  /** Gives end-of-text tokens a logit of zero, so that greedy generation always runs to its limit. */
+  /** Gives end-of-text tokens a logit of zero, so that greedy generation always runs to its limit; sampled may still end. */
   readonly isEndless?: boolean
 }
 

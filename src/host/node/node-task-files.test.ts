@@ -46,6 +46,18 @@ test('bytes are counted below a folder, without links, and not for ever', async 
   assert.equal(await nodeTaskFiles.bytesBelow(from, 2), null)
 })
 
+test('files below a folder are listed in order, without links and pipes', async () => {
+  const { from } = setup()
+  mkdirSync(join(from, 'a/b'), { recursive: true })
+  for (const name of ['z', 'a/b/one', 'a/two']) writeFileSync(join(from, name), '')
+  symlinkSync('/usr', join(from, 'a/link'))
+  symlinkSync('/etc/passwd', join(from, 'passwd'))
+  spawnSync('mkfifo', [join(from, 'pipe')])
+  assert.deepEqual(await nodeTaskFiles.filesBelow(from, 100), ['a/b/one', 'a/two', 'z'])
+  assert.equal(await nodeTaskFiles.filesBelow(from, 3), null)
+  assert.deepEqual(await nodeTaskFiles.filesBelow(join(from, 'none'), 3), [])
+})
+
 function setup(): { from: string; to: string } {
   const folder = mkdtempSync(join(tmpdir(), 'shoal-task-files-'))
   after(() => rmSync(folder, { recursive: true, force: true }))

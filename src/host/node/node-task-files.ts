@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { constants, type Dirent } from 'node:fs'
-import { type FileHandle, mkdir, open, readdir, rm, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { type FileHandle, lstat, mkdir, open, readdir, rm, writeFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
 import type { CollectedFile, CollectFile, TaskFiles } from '#host/task-files.ts'
 import { toDiskProblem } from './disk-problem.ts'
 
@@ -23,6 +23,10 @@ export const nodeTaskFiles: TaskFiles = {
   },
   collect,
   bytesBelow,
+  async filesBelow(folder, entriesMax) {
+    const paths = await walk(folder, entriesMax)
+    return paths?.map((path) => relative(folder, path)).toSorted() ?? null
+  },
   async readHead(path, bytesMax) {
     const file = await openPlain(path)
     if (file === null) return null
@@ -48,9 +52,9 @@ export const nodeTaskFiles: TaskFiles = {
       await file.close()
     }
   },
-  async writeNew(path, bytes) {
+  async writeNew(path, bytes, { isRunnable = false } = {}) {
     try {
-      await writeFile(path, bytes, { flag: 'wx' })
+      await writeFile(path, bytes, { flag: 'wx', mode: isRunnable ? 0o755 : 0o644 })
     } catch (error) {
       throw toDiskProblem(error, path)
     }
@@ -107,8 +111,18 @@ async function openPlain(path: string): Promise<FileHandle | null> {
 }
 
 async function bytesBelow(folder: string, entriesMax: number): Promise<number | null> {
+  const paths = await walk(folder, entriesMax)
+  if (paths === null) return null
+  let bytes = 0
+  for (const path of paths) bytes += (await lstat(path).catch(() => null))?.size ?? 0
+  return bytes
+}
+
+/** Paths of the plain files below `folder`; `null` beyond `entriesMax` entries. */
+async function walk(folder: string, entriesMax: number): Promise<readonly string[] | null> {
   const queue = [folder]
-  let [bytes, entries] = [0, 0]
+  const paths: string[] = []
+  let entries = 0
   for (let at = queue.pop(); at !== undefined; at = queue.pop()) {
     const here: Dirent[] = await readdir(at, { withFileTypes: true }).catch(() => [])
     entries += here.length
@@ -116,8 +130,8 @@ async function bytesBelow(folder: string, entriesMax: number): Promise<number | 
     for (const entry of here) {
       const path = join(at, entry.name)
       if (entry.isDirectory()) queue.push(path)
-      else if (entry.isFile()) bytes += (await stat(path).catch(() => null))?.size ?? 0
+      else if (entry.isFile()) paths.push(path)
     }
   }
-  return bytes
+  return paths
 }

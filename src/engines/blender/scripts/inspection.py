@@ -51,7 +51,17 @@ def facts(scene):
         "isAdaptive": bool(cycles.use_adaptive_sampling),
         "isDenoised": bool(cycles.use_denoising),
         "triangles": triangles(scene),
+        "imageBytes": sum(image_bytes(image) for image in bpy.data.images),
     }
+
+
+def image_bytes(image):
+    """What Cycles has of it in memory."""
+    width, height = image.size
+    taken = width * height * image.channels * (4 if image.is_float else 1)
+    if image.packed_file is None and image.source == "FILE":
+        image.buffers_free()
+    return taken
 
 
 def triangles(scene):

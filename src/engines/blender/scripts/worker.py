@@ -80,18 +80,41 @@ def remap(table):
     """Files that lay elsewhere on the machine of whoever made the scene, by the path that the scene names."""
     if not table:
         return
-    for library in list(bpy.data.libraries):
-        target = table.get(inspection.absolute(library.filepath, library))
-        if target is not None:
-            library.filepath = target
-            library.reload()
+    seen = set()
+    # A library that is found may name others.
+    while waiting := [library for library in bpy.data.libraries if library.name not in seen]:
+        for library in waiting:
+            seen.add(library.name)
+            target = new_place(table, inspection.absolute(library.filepath, library.library))
+            if target is not None:
+                library.filepath = target
+                library.reload()
     for kind in inspection.FILE_KINDS:
         for block in getattr(bpy.data, kind):
-            if not block.filepath:
-                continue
-            target = table.get(inspection.absolute(block.filepath, block.library))
-            if target is not None:
-                block.filepath = target
+            move(table, block, "filepath", block.library)
+    for one in bpy.data.objects:
+        for modifier in one.modifiers:
+            if modifier.type in ("MESH_CACHE", "OCEAN"):
+                move(table, modifier, "filepath", one.library)
+            elif modifier.type == "FLUID" and modifier.fluid_type == "DOMAIN":
+                move(table, modifier.domain_settings, "cache_directory", one.library)
+
+
+def move(table, owner, name, library):
+    path = getattr(owner, name)
+    target = new_place(table, inspection.absolute(path, library)) if path else None
+    if target is not None:
+        setattr(owner, name, target)
+
+
+def new_place(table, path):
+    """By the path itself, or by a folder that it is below; what is below the new place already stays."""
+    if path in table:
+        return table[path]
+    for folder, to in table.items():
+        if folder.endswith("/") and path.startswith(folder) and not path.startswith(to):
+            return to + path[len(folder) :]
+    return None
 
 
 def choose_device(scene, wanted):
@@ -165,6 +188,7 @@ def remember(scene):
         adaptive=cycles.use_adaptive_sampling,
         denoise=cycles.use_denoising,
         percentage=render.resolution_percentage,
+        resolution=(render.resolution_x, render.resolution_y),
         animated_seed=cycles.use_animated_seed,
         border=render.use_border,
         crop=render.use_crop_to_border,
@@ -232,6 +256,7 @@ def restore(scene):
     cycles.use_denoising = original["denoise"] and inspection.has_denoiser()
     cycles.sample_offset = 0
     r.resolution_percentage = original["percentage"]
+    r.resolution_x, r.resolution_y = original["resolution"]
     r.use_border, r.use_crop_to_border = original["border"], original["crop"]
     r.border_min_x, r.border_max_x, r.border_min_y, r.border_max_y = original["border_box"]
 
@@ -252,8 +277,11 @@ def adjust(scene, command):
         cycles.use_denoising = False
     scale = command.get("scale")
     if scale is not None:
-        percentage = scene.render.resolution_percentage
-        scene.render.resolution_percentage = max(1, round(percentage * scale))
+        # In pixels: whole percents would be off by a third where little is left, and costs are told by the area.
+        r = scene.render
+        width, height = picture_size(scene)
+        r.resolution_x, r.resolution_y = max(4, round(width * scale)), max(4, round(height * scale))
+        r.resolution_percentage = 100
 
 
 def set_format(scene, command):

@@ -1,0 +1,361 @@
+/**
+ * Works off tasks: one at a time, with the inputs of the next fetched and the results of those before sent meanwhile.
+ *
+ * What it was given it keeps through a lost connection: it goes on, mentions its fences when it is back, and says again
+ * what was not answered. An order that comes twice changes nothing, and one that comes late finds its fence over. The
+ * network may take an attempt away at any time; the owner may want the machine back at any time, and then it is given back.
+ */
+import type { TaskEngine } from '#engines/task-engine.ts'
+import type { Clock, Log, Timer } from '#host/host.ts'
+import { failureProblem } from '#protocol/task-failure.ts'
+import {
+  type TaskGrant,
+  WORK_BEAT_MS,
+  WORK_HELD_MAX,
+  WORK_RESEND_MS,
+  type WorkerFacts,
+  type WorkOrder,
+  type WorkSay,
+} from '#protocol/work-link.ts'
+import { explainFailure, givenBack } from './explain-failure.ts'
+import { FenceBook } from './fence-book.ts'
+import { SessionShelf, type ShelfOptions } from './session-shelf.ts'
+import { isWaiting, newAttempt, remainingMs, type TaskAttempt, wordOf } from './task-attempt.ts'
+import { persist } from './persist.ts'
+import type { JobInputs, JobOutputs } from './work-ports.ts'
+
+export interface WorkerParts {
+  readonly clock: Clock
+  readonly log: Log
+  readonly engines: readonly TaskEngine[]
+  readonly inputs: JobInputs
+  readonly outputs: JobOutputs
+  /** As they are now. */
+  readonly facts: () => WorkerFacts
+}
+
+/** What becomes of the task that runs when the owner wants the machine: it may end first, or goes back at once. */
+export type PauseHow = 'finish' | 'give_back'
+
+/** The one that runs and the next. */
+const ROOM = 2
+/** Results on their way, beyond which no more are made. */
+const SENDING_MAX = 8
+const TICK_MS = 500
+/** Of what a download is of a task, so that one that is on its way is not taken for one that hangs. */
+const FETCH_SHARE = 0.04
+
+export class TaskWorker {
+  readonly #parts: WorkerParts
+  readonly #shelf: SessionShelf
+  readonly #attempts = new Map<number, TaskAttempt>()
+  readonly #fences = new FenceBook()
+  readonly #pauses = new Map<string, PauseHow>()
+  #say: ((say: WorkSay) => void) | null = null
+  #tick: Timer | null = null
+  #beatAtMs = 0
+  #cachedTold = ''
+  #running: TaskAttempt | null = null
+  #isLeaving = false
+  #onIdle: (() => void) | null = null
+
+  constructor(parts: WorkerParts, options: ShelfOptions) {
+    this.#parts = parts
+    this.#shelf = new SessionShelf(parts.clock, options)
+  }
+
+  get engines(): readonly TaskEngine[] {
+    return this.#parts.engines
+  }
+
+  /** A connection serves: who it is goes first, then what it has, then all that was not answered. */
+  connected(say: (say: WorkSay) => void): void {
+    this.#say = say
+    this.#introduce()
+    for (const attempt of this.#attempts.values()) this.#tell(attempt)
+    this.#tick?.cancel()
+    this.#tick = this.#parts.clock.after(TICK_MS, () => this.#onTick())
+  }
+
+  /** It is gone; the work goes on. */
+  disconnected(): void {
+    this.#say = null
+    this.#tick?.cancel()
+  }
+
+  /** What it says of the machine has changed. */
+  renew(): void {
+    this.#introduce()
+  }
+
+  receive(order: WorkOrder): void {
+    switch (order.kind) {
+      case 'who':
+        return this.#introduce()
+      case 'grant':
+        return this.#take(order)
+      case 'cancel':
+        return this.#end(order.fence)
+      case 'answer':
+        return this.#onAnswer(order)
+    }
+  }
+
+  /** Takes nothing new until `resume` with the same name. What was not begun goes back to others at once. */
+  pause(name: string, how: PauseHow): void {
+    this.#pauses.set(name, how)
+    for (const attempt of this.#attempts.values()) {
+      const isRunning = attempt.stage === 'running'
+      if (isWaiting(attempt) || (isRunning && how === 'give_back'))
+        this.#fail(attempt, givenBack('the owner of this machine wants it'))
+    }
+    this.#beat()
+  }
+
+  resume(name: string): void {
+    if (!this.#pauses.delete(name)) return
+    this.#beat()
+  }
+
+  /** Takes nothing new for good. What cannot end within `graceMs` goes back at once; results on their way are sent. */
+  leave(graceMs: number): void {
+    this.#isLeaving = true
+    const nowMs = this.#parts.clock.elapsedMs()
+    for (const attempt of this.#attempts.values()) {
+      const isLate = attempt.stage === 'running' && remainingMs(attempt, nowMs) > graceMs
+      if (isWaiting(attempt) || isLate) this.#fail(attempt, givenBack('this node leaves'))
+    }
+    this.#beat()
+  }
+
+  /** The time is up: all that is not over goes back. */
+  giveBack(): void {
+    this.#isLeaving = true
+    for (const attempt of this.#attempts.values()) {
+      if (attempt.stage !== 'failing') this.#fail(attempt, givenBack('this node leaves'))
+    }
+  }
+
+  /** Runs once nothing is held any more, at once if so it is. */
+  onIdle(run: () => void): void {
+    if (this.#attempts.size === 0) return run()
+    this.#onIdle = run
+  }
+
+  /** How many attempts it has, whatever their stage. */
+  count(): number {
+    return this.#attempts.size
+  }
+
+  /** Ends all that runs, without a word. */
+  async close(): Promise<void> {
+    this.#isLeaving = true
+    this.disconnected()
+    for (const fence of [...this.#attempts.keys()]) this.#end(fence)
+    await this.#shelf.close()
+  }
+
+  #introduce(): void {
+    const cached = [...this.#parts.inputs.cached()]
+    this.#cachedTold = cached.join()
+    this.#say?.({ kind: 'hello', facts: this.#parts.facts(), cached })
+    this.#beat()
+  }
+
+  #onTick(): void {
+    const nowMs = this.#parts.clock.elapsedMs()
+    if (nowMs - this.#beatAtMs >= WORK_BEAT_MS) {
+      // What it has whole decides what it is given.
+      if (this.#parts.inputs.cached().join() !== this.#cachedTold) this.#introduce()
+      else this.#beat()
+    }
+    for (const attempt of this.#attempts.values()) {
+      if (nowMs - attempt.saidAtMs >= WORK_RESEND_MS) this.#tell(attempt)
+    }
+    if (this.#say) this.#tick = this.#parts.clock.after(TICK_MS, () => this.#onTick())
+  }
+
+  #beat(): void {
+    this.#beatAtMs = this.#parts.clock.elapsedMs()
+    const held = [...this.#attempts.values()].map(({ grant, fraction }) => ({ fence: grant.fence, fraction }))
+    this.#say?.({ kind: 'beat', held, room: this.#room() })
+  }
+
+  #room(): number {
+    if (this.#isLeaving || this.#pauses.size > 0) return 0
+    const open = [...this.#attempts.values()].filter(({ stage }) => stage !== 'failing')
+    const begun = open.filter((attempt) => isWaiting(attempt) || attempt.stage === 'running').length
+    return open.length - begun >= SENDING_MAX ? 0 : Math.max(0, ROOM - begun)
+  }
+
+  #take(grant: TaskGrant): void {
+    const { fence } = grant
+    const known = this.#attempts.get(fence)
+    if (known) {
+      known.grant = grant
+      return
+    }
+    // A full hand takes nothing: what is not mentioned is given to another.
+    if (this.#fences.isOver(fence) || this.#attempts.size >= WORK_HELD_MAX) return
+    const attempt = newAttempt(grant)
+    this.#attempts.set(fence, attempt)
+    if (this.#isLeaving || this.#pauses.size > 0)
+      return this.#fail(attempt, givenBack('this node takes no work now'))
+    void this.#prepare(attempt)
+  }
+
+  async #prepare(attempt: TaskAttempt): Promise<void> {
+    const { inputs, outputs } = this.#parts
+    const { fence, inputRoot, files } = attempt.grant
+    try {
+      const held = await inputs.obtain({ fence, inputRoot, files }, this.#watch(attempt, FETCH_SHARE))
+      if (attempt.abort.signal.aborted) return held.release()
+      attempt.inputs = held
+      attempt.folder = await outputs.makeFolder(fence)
+      if (attempt.abort.signal.aborted) return this.#clear(attempt)
+      attempt.stage = 'ready'
+      this.#pump()
+    } catch (error) {
+      this.#fail(attempt, explainFailure(error))
+    }
+  }
+
+  /** Begins the next, if nothing runs. */
+  #pump(): void {
+    if (this.#running) return
+    for (const attempt of this.#attempts.values()) {
+      if (attempt.stage !== 'ready') continue
+      this.#running = attempt
+      attempt.stage = 'running'
+      attempt.startedAtMs = this.#parts.clock.elapsedMs()
+      void this.#run(attempt)
+      return
+    }
+    this.#shelf.rest()
+  }
+
+  async #run(attempt: TaskAttempt): Promise<void> {
+    try {
+      const made = await this.#work(attempt)
+      if (!attempt.abort.signal.aborted) {
+        attempt.outputs = made.files
+        attempt.wallMs = made.wallMs
+        attempt.fraction = 1
+        attempt.stage = 'committing'
+        this.#tell(attempt)
+      }
+    } catch (error) {
+      if (!attempt.abort.signal.aborted) this.#fail(attempt, explainFailure(error))
+    }
+    attempt.inputs?.release()
+    attempt.inputs = null
+    // Before its folder is cleared: the next one waits for nothing.
+    this.#running = null
+    this.#pump()
+    if (attempt.abort.signal.aborted) this.#clear(attempt)
+  }
+
+  async #work(attempt: TaskAttempt) {
+    const { grant, inputs, folder, abort } = attempt
+    const engine = this.#parts.engines.find(({ kind }) => kind === grant.engine)
+    if (!engine || !inputs || folder === null)
+      throw failureProblem('node', 'engine_missing', `This node has no engine for tasks of kind ${grant.engine}.`)
+    const session = await untilAborted(
+      this.#shelf.obtain({ engine, inputs, settings: grant.settings }),
+      abort.signal,
+    )
+    const onProgress = (fraction: number): void => {
+      attempt.fraction = Math.max(attempt.fraction, Math.min(1, fraction))
+    }
+    return session.run({ params: grant.params, outFolder: folder }, onProgress, abort.signal)
+  }
+
+  #onAnswer({ to, fence, refusal }: Extract<WorkOrder, { kind: 'answer' }>): void {
+    const attempt = this.#attempts.get(fence)
+    if (!attempt) return
+    if (refusal !== null) {
+      this.#parts.log.info('task.refused', { fence, to, refusal })
+      return this.#end(fence)
+    }
+    if (to === 'commit' && attempt.stage === 'committing') return void this.#send(attempt)
+    const isLast = (to === 'deliver' && attempt.stage === 'delivering') || (to === 'fail' && attempt.stage === 'failing')
+    if (isLast) this.#end(fence)
+  }
+
+  async #send(attempt: TaskAttempt): Promise<void> {
+    const { outputs, clock } = this.#parts
+    attempt.stage = 'sending'
+    try {
+      const made = { folder: attempt.folder ?? '', files: attempt.outputs }
+      const watch = this.#watch(attempt, 0)
+      if (made.files.length > 0) await persist(clock, watch.signal, () => outputs.send(made, watch))
+      if (attempt.stage !== 'sending') return
+      attempt.stage = 'delivering'
+      this.#tell(attempt)
+    } catch (error) {
+      this.#fail(attempt, explainFailure(error))
+    }
+  }
+
+  #watch(attempt: TaskAttempt, share: number) {
+    return {
+      token: () => attempt.grant.token ?? '',
+      signal: attempt.abort.signal,
+      onProgress: (fraction: number): void => {
+        attempt.fraction = Math.max(attempt.fraction, fraction * share)
+      },
+    }
+  }
+
+  #tell(attempt: TaskAttempt): void {
+    const word = wordOf(attempt)
+    if (word === null) return
+    attempt.saidAtMs = this.#parts.clock.elapsedMs()
+    this.#say?.(word)
+  }
+
+  /** What it did is stopped; that it failed is said until somebody heard it. */
+  #fail(attempt: TaskAttempt, failure: NonNullable<TaskAttempt['failure']>): void {
+    const { fence } = attempt.grant
+    if (this.#attempts.get(fence) !== attempt || attempt.stage === 'failing') return
+    attempt.failure = failure
+    this.#stop(attempt)
+    attempt.stage = 'failing'
+    this.#parts.log.info('task.failed', { fence, class: failure.class, message: failure.message })
+    this.#tell(attempt)
+  }
+
+  /** It is over: whatever is said of it from now on changes nothing. */
+  #end(fence: number): void {
+    this.#fences.end(fence)
+    const attempt = this.#attempts.get(fence)
+    if (!attempt) return
+    this.#attempts.delete(fence)
+    this.#stop(attempt)
+    if (this.#attempts.size > 0) return
+    this.#onIdle?.()
+    this.#onIdle = null
+  }
+
+  #stop(attempt: TaskAttempt): void {
+    attempt.abort.abort()
+    // One that runs is cleared when its engine has let go.
+    if (this.#running !== attempt) this.#clear(attempt)
+  }
+
+  #clear(attempt: TaskAttempt): void {
+    attempt.inputs?.release()
+    attempt.inputs = null
+    if (attempt.folder !== null) void this.#parts.outputs.drop(attempt.folder)
+    attempt.folder = null
+  }
+}
+
+function untilAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason)
+    if (signal.aborted) onAbort()
+    signal.addEventListener('abort', onAbort, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  })
+}

@@ -1,0 +1,24 @@
+import { SECOND_MS } from '#kernel/time.ts'
+import { Problem } from '#protocol/problem.ts'
+import type { Session } from '../session.ts'
+
+/** A network whose coordinator is replaced is back within seconds; one that is gone for this long is gone. */
+const TRIES = 60
+const UNREACHABLE: readonly string[] = ['network_unreachable', 'network_timeout']
+
+/** What `ask`, which is harmless to repeat, answers; a network that does not answer for a while is waited for. */
+export async function patiently<T>(
+  { context, signal }: Pick<Session, 'context' | 'signal'>,
+  ask: () => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await ask()
+    } catch (error) {
+      signal.throwIfAborted()
+      const mayPass = error instanceof Problem && (error.retriable || UNREACHABLE.includes(error.code))
+      if (!mayPass || attempt === TRIES) throw error
+      await context.sleep(SECOND_MS, signal)
+    }
+  }
+}

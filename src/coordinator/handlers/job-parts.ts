@@ -1,0 +1,79 @@
+/** What the handlers of jobs work with, beside what all handlers have. */
+import type { NanoUsd } from '#kernel/money.ts'
+import type { TimestampMs } from '#kernel/time.ts'
+import type { NewJob } from '#protocol/job.ts'
+import { Problem } from '#protocol/problem.ts'
+import type { Caller } from '#protocol/route.ts'
+import { type Job, taskOf } from '#work/work.ts'
+import type { JobPlan, TaskPlace } from '#work/work-events.ts'
+import type { Turn } from '../turn.ts'
+import type { JobNewsDesk } from '../work/job-news.ts'
+import type { JobAround } from '../work/job-view.ts'
+import { jobHold } from '../work/task-transfer.ts'
+import type { WorkDesk } from '../work/work-desk.ts'
+import type { ActParts } from './act.ts'
+import { type HandlerParts, maySee, notFound } from './handler-parts.ts'
+
+export interface JobParts {
+  readonly desk: WorkDesk
+  readonly news: JobNewsDesk
+  readonly quotes: {
+    /** The plan of a job of this quote. Throws `not_found` where there is none for the caller, `conflict` where it is not ready. */
+    plan(quote: { caller: Caller; body: NewJob; jobId: string; nowMs: TimestampMs }): JobPlan
+  }
+  /** Has a result looked at by another owner, whatever was said of it before. */
+  reject(turn: Turn, place: TaskPlace & { jobId: string }, reason: string): RejectRefusal | null
+  unverifiedOf(jobId: string): number
+}
+
+export type JobHandlerParts = ActParts & Pick<HandlerParts, 'keySecret' | 'jobs'>
+
+export type RejectRefusal = 'nothing_to_judge' | 'checked_already' | 'not_comparable'
+
+export function jobParts({ jobs }: JobHandlerParts): JobParts {
+  if (jobs) return jobs
+  throw new Problem('not_supported', 'This network takes no jobs.')
+}
+
+/** What is needed to show jobs. */
+export const jobAround = (parts: JobHandlerParts): JobAround => {
+  const { ledger, work } = parts.coordinator.state
+  const { desk, unverifiedOf } = jobParts(parts)
+  return {
+    work,
+    floor: desk.floor,
+    heldOf: (jobId): NanoUsd => ledger.holds.get(jobHold(jobId))?.left ?? 0n,
+    unverifiedOf,
+  }
+}
+
+/** What customers asked for, and not what the network does for itself. */
+export const isCustomers = ({ purpose = 'work' }: Pick<Job, 'purpose'>): boolean => purpose === 'work'
+
+/** A job that is in memory and that the caller may see. */
+export function visibleJob(parts: JobHandlerParts, jobId: string, caller: Caller): Job {
+  const job = parts.coordinator.state.work.jobs.get(jobId)
+  if (!job || !isCustomers(job) || !maySee(caller, job.organisationId)) throw notFound('job', jobId)
+  return job
+}
+
+/** The task that a path names. */
+export function visiblePlace(job: Job, params: { step: string; task: string }): TaskPlace {
+  const [step, task] = [indexOf(params.step), indexOf(params.task)]
+  if (step === null || !job.steps[step]) {
+    throw new Problem('not_found', `Job ${job.jobId} has no step ${params.step}: ${countSteps(job)}.`)
+  }
+  const { tasks, name } = job.steps[step]
+  if (task === null || !tasks[task]) {
+    throw new Problem(
+      'not_found',
+      `Step ${step} (${name}) of job ${job.jobId} has no task ${params.task}: it has ${range(tasks.length)}.`,
+    )
+  }
+  taskOf(job, { step, task })
+  return { step, task }
+}
+
+const indexOf = (text: string): number | null => (/^\d{1,7}$/.test(text) ? Number(text) : null)
+const range = (count: number): string => (count === 1 ? '0 alone' : `0 to ${count - 1}`)
+const countSteps = ({ steps }: Job): string => `it has ${range(steps.length)}`

@@ -1,0 +1,164 @@
+/**
+ * What nodes say of their tasks, as their gateways bring it. Signs of life stay in memory; only what becomes of attempts
+ * enters the turn. Whatever comes twice changes nothing the second time.
+ */
+import { wrongPath } from '#blobs/tree.ts'
+import type { Fleet, Node } from '#fleet/fleet.ts'
+import { MINUTE_MS } from '#kernel/time.ts'
+import type { TaskFailure } from '#protocol/task-failure.ts'
+import type { WorkerFacts, WorkNews, WorkSay } from '#protocol/work-link.ts'
+import type { CoordinatorEvent } from '../coordinator-events.ts'
+import type { Turn } from '../turn.ts'
+import { nodeFactsOf } from './node-facts.ts'
+import { outputsMaxOf } from './plan-refusal.ts'
+import type { WorkDesk } from './work-desk.ts'
+
+export interface NodeSays {
+  hear(turn: Turn, news: WorkNews): void
+  /** What the fleet has decided of nodes. */
+  note(event: CoordinatorEvent): void
+}
+
+type Say<Kind extends WorkSay['kind']> = Extract<WorkSay, { kind: Kind }>
+
+/** A node whose tasks fail for no fault of theirs is given the next one so much later, each time four times as much. */
+const REST_MS_MIN = 250
+const REST_MS_MAX = MINUTE_MS
+
+export function createNodeSays(desk: WorkDesk, fleet: Fleet): NodeSays {
+  const { floor, limits } = desk
+  /** Said before the fleet knew that the node is here. */
+  const early = new Map<string, { readonly facts: WorkerFacts; readonly cached: readonly string[] }>()
+  /** Nodes that want nothing now, though they have room. */
+  const unwilling = new Set<string>()
+  /** Failures in a row that no task is to blame for. */
+  const luckless = new Map<string, number>()
+
+  function forget(nodeId: string): void {
+    floor.leave(nodeId)
+    early.delete(nodeId)
+    unwilling.delete(nodeId)
+    luckless.delete(nodeId)
+  }
+
+  function hello(turn: Turn, node: Node, { facts, cached }: Say<'hello'>): void {
+    unwilling.delete(node.id)
+    if (node.presence !== 'online') return void early.set(node.id, { facts, cached })
+    floor.seat(nodeFactsOf(node, facts), new Set(cached), turn.nowMs)
+    desk.serve(turn, node.id)
+  }
+
+  function beat(turn: Turn, nodeId: string, { held, room }: Say<'beat'>): void {
+    const { work } = turn.state
+    const own = held.filter(({ fence }) => work.attempts.get(fence)?.nodeId === nodeId)
+    // It missed that these are over.
+    for (const { fence } of held)
+      if (work.attempts.get(fence)?.nodeId !== nodeId) desk.order(turn, nodeId, { kind: 'cancel', fence })
+    if (!floor.hear(nodeId, own, turn.nowMs)) return desk.order(turn, nodeId, { kind: 'who' })
+    const hasRoom = (work.nodes.get(nodeId)?.held.length ?? 0) < limits.heldMax
+    if (room === 0) {
+      floor.serve(nodeId)
+      if (hasRoom) unwilling.add(nodeId)
+      return
+    }
+    unwilling.delete(nodeId)
+    if (hasRoom) desk.serve(turn, nodeId)
+  }
+
+  function commit(turn: Turn, nodeId: string, say: Say<'commit'>): string | null {
+    const { fence, outputs } = say
+    const attempt = turn.state.work.attempts.get(fence)
+    const wrong = attempt?.nodeId === nodeId ? wrongOutputs(turn, attempt, say) : null
+    if (wrong) {
+      desk.carryOut(turn, { kind: 'fail', fence, nodeId, failure: wrong, nowMs: turn.nowMs })
+      return wrong.signature
+    }
+    luckless.delete(nodeId)
+    return desk.carryOut(turn, {
+      kind: 'commit',
+      fence,
+      nodeId,
+      outputs,
+      wallMs: say.wallMs,
+      nowMs: turn.nowMs,
+    })
+  }
+
+  function fail(turn: Turn, nodeId: string, { fence, failure }: Say<'fail'>): string | null {
+    const refusal = desk.carryOut(turn, { kind: 'fail', fence, nodeId, failure, nowMs: turn.nowMs })
+    if (refusal === null && failure.class === 'infrastructure') {
+      const times = luckless.get(nodeId) ?? 0
+      luckless.set(nodeId, times + 1)
+      floor.rest(nodeId, turn.nowMs + Math.min(REST_MS_MAX, REST_MS_MIN * 4 ** times))
+    }
+    return refusal
+  }
+
+  function take(turn: Turn, node: Node, say: WorkSay): void {
+    const { id: nodeId } = node
+    if (say.kind === 'hello') return hello(turn, node, say)
+    if (say.kind === 'beat') return beat(turn, nodeId, say)
+    const { kind: to, fence } = say
+    const refusal = node.bannedReason !== null ? 'node_banned' : answerTo(turn, nodeId, say)
+    desk.order(turn, nodeId, { kind: 'answer', to, fence, refusal })
+    if (!unwilling.has(nodeId)) desk.serve(turn, nodeId)
+  }
+
+  function answerTo(turn: Turn, nodeId: string, say: Say<'commit' | 'deliver' | 'fail'>): string | null {
+    if (say.kind === 'commit') return commit(turn, nodeId, say)
+    if (say.kind === 'fail') return fail(turn, nodeId, say)
+    return desk.carryOut(turn, { kind: 'deliver', fence: say.fence, nodeId, nowMs: turn.nowMs })
+  }
+
+  return {
+    hear(turn, { said }) {
+      for (const { nodeId, say } of said) {
+        const node = fleet.nodes.get(nodeId)
+        if (!node) continue
+        // It is told nothing and given nothing, but that what it brings is not taken.
+        if (node.bannedReason !== null && (say.kind === 'hello' || say.kind === 'beat')) continue
+        take(turn, node, say)
+      }
+      if (turn.hasChanged()) desk.serveWaiting(turn)
+    },
+
+    note(event) {
+      switch (event.type) {
+        case 'fleet.node_online': {
+          const { nodeId, atMs } = event
+          const told = early.get(nodeId)
+          const node = fleet.nodes.get(nodeId)
+          if (!told || !node) return
+          early.delete(nodeId)
+          floor.seat(nodeFactsOf(node, told.facts), new Set(told.cached), atMs)
+          // The next review has something for it.
+          return floor.wait(nodeId)
+        }
+        case 'fleet.node_suspect':
+          return floor.cutOff(event.nodeId)
+        case 'fleet.node_lost':
+        case 'fleet.node_banned':
+          return forget(event.nodeId)
+        case 'fleet.node_drained':
+          return floor.amend(event.nodeId, { isDrained: true })
+        case 'fleet.node_undrained':
+          return floor.amend(event.nodeId, { isDrained: false })
+        case 'fleet.node_classed':
+          return floor.amend(event.nodeId, { nodeClass: event.nodeClass })
+      }
+    },
+  }
+}
+
+/** What is wrong with what an attempt is said to have made. The names come from whatever ran: it is the task's failure. */
+function wrongOutputs(
+  { state }: Turn,
+  place: { readonly jobId: string; readonly step: number },
+  { outputs }: Say<'commit'>,
+): TaskFailure | null {
+  const max = outputsMaxOf(state.work, place)
+  const wrong = wrongPath(outputs.map(({ name }) => name))
+  if (wrong === null && outputs.length <= max) return null
+  const message = wrong ?? `It made ${outputs.length} files, and later steps can take ${max} of each task.`
+  return { class: 'task', signature: 'outputs_wrong', message, tail: '' }
+}

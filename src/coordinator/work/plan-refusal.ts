@@ -1,0 +1,47 @@
+import { TASK_FILES_MAX, TASK_OUTPUTS_MAX } from '#protocol/work-link.ts'
+import type { WorkCommand } from '#work/decide-work.ts'
+import { jobOf, type Work } from '#work/work.ts'
+import type { JobPlan } from '#work/work-events.ts'
+
+export type PlanRefusal =
+  /** A job of a customer is paid from what is held for it, and that is its cap. */
+  | 'cap_missing'
+  /** A step takes more results of others than a task may have files. */
+  | 'files_too_many'
+
+/** What the desk refuses of a plan, or of a change to it, before money is asked. */
+export function planRefusal(command: WorkCommand): PlanRefusal | null {
+  if (command.kind === 'set_cap') return command.cap === null ? 'cap_missing' : null
+  if (command.kind !== 'submit') return null
+  const { plan } = command
+  if (isPaidByCustomer(plan) && plan.cap === null) return 'cap_missing'
+  // Each task makes one file at least.
+  return plan.steps.some((_, step) => takenWith(plan.steps, step) > TASK_FILES_MAX) ? 'files_too_many' : null
+}
+
+export const isPaidByCustomer = ({ purpose = 'work' }: Pick<JobPlan, 'purpose'>): boolean =>
+  purpose === 'work'
+
+interface StepShape {
+  readonly dependsOn: readonly number[]
+  readonly takesResults?: boolean | undefined
+  readonly tasks: readonly unknown[]
+}
+
+/** How many files each task of this step may make, so that those who take them all are not given too many. */
+export function outputsMaxOf(
+  work: Work,
+  { jobId, step }: { readonly jobId: string; readonly step: number },
+): number {
+  const { steps } = jobOf(work, jobId)
+  const takers = steps.flatMap(({ takesResults, dependsOn }, index) =>
+    takesResults && dependsOn.includes(step) ? [takenWith(steps, index)] : [],
+  )
+  return Math.min(TASK_OUTPUTS_MAX, ...takers.map((tasks) => Math.floor(TASK_FILES_MAX / tasks)))
+}
+
+/** Tasks whose results each task of the step takes. */
+function takenWith(steps: readonly StepShape[], step: number): number {
+  const { takesResults, dependsOn = [] } = steps[step] ?? {}
+  return takesResults ? dependsOn.reduce((sum, before) => sum + (steps[before]?.tasks.length ?? 0), 0) : 0
+}

@@ -1,0 +1,95 @@
+/** Jobs of a leading coordinator: hears nodes over the bus, tells them what is theirs to do, and looks at all that runs. */
+import type { Bus, Clock, Log } from '#host/host.ts'
+import { subjects } from '#protocol/cell.ts'
+import { jsonWriter } from '#protocol/wire-form.ts'
+import { WorkNews, WorkOrders, workOrdersTo } from '#protocol/work-link.ts'
+import type { WorkLimits } from '#work/work-limits.ts'
+import type { Coordinator } from '../coordinator.ts'
+import { createNodeSays } from './node-says.ts'
+import type { NodeOrder } from './outbox.ts'
+import { type Inspection, trustResults } from './trust-results.ts'
+import { createWorkDesk, type WorkDesk } from './work-desk.ts'
+
+export interface WorkService {
+  readonly desk: WorkDesk
+  close(): void
+}
+
+export interface WorkServiceParts {
+  readonly bus: Bus
+  readonly clock: Clock
+  readonly log: Log
+  readonly coordinator: Coordinator
+  readonly feeBps: number
+  readonly workLimits?: WorkLimits
+  /** Who looks at results; nobody unless given. */
+  readonly inspect?: (coordinator: Coordinator, desk: WorkDesk) => Inspection
+}
+
+const REVIEW_MS = 250
+const writeOrders = jsonWriter(WorkOrders)
+
+export function serveWork(parts: WorkServiceParts): WorkService {
+  const { bus, clock, log, coordinator, feeBps, inspect = trustResults } = parts
+  const { state } = coordinator
+  const desk = createWorkDesk({
+    openedAtMs: coordinator.nowMs(),
+    feeBps,
+    ...(parts.workLimits && { limits: parts.workLimits }),
+    send: (orders) => {
+      for (const [gatewayId, those] of byGateway(orders))
+        bus.publish(workOrdersTo(gatewayId), writeOrders({ orders: those }))
+    },
+  })
+  /** Where each node is, by the fleet; who is nowhere hears of it when it is back and says what it has. */
+  function byGateway(orders: readonly NodeOrder[]): Map<string, NodeOrder[]> {
+    const sorted = new Map<string, NodeOrder[]>()
+    for (const one of orders) {
+      const gatewayId = state.fleet.nodes.get(one.nodeId)?.gatewayId
+      if (gatewayId === null || gatewayId === undefined) continue
+      const those = sorted.get(gatewayId)
+      if (those) those.push(one)
+      else sorted.set(gatewayId, [one])
+    }
+    return sorted
+  }
+
+  const says = createNodeSays(desk, state.fleet)
+  const inspection = inspect(coordinator, desk)
+  desk.onEvent((turn, event, attempt) => {
+    if (event.type !== 'work.delivered' || !attempt) return
+    const { jobId, step, task, fence } = attempt
+    if (state.work.jobs.get(jobId)?.isVerified) inspection.delivered(turn, { jobId, step, task }, fence)
+  })
+  coordinator.onEvent(says.note)
+  const heard = bus.subscribe(subjects.work, (message) => {
+    const parsed = WorkNews.safeParse(parseJson(message))
+    if (!parsed.success)
+      return log.error('bus.message_malformed', { subject: subjects.work, message: parsed.error.message })
+    coordinator.execute((turn) => says.hear(turn, parsed.data))
+  })
+
+  let isClosed = false
+  function review(): void {
+    if (isClosed) return
+    coordinator.execute((turn) => desk.review(turn))
+    clock.after(REVIEW_MS, review)
+  }
+  clock.after(REVIEW_MS, review)
+  inspection.opened()
+  return {
+    desk,
+    close() {
+      isClosed = true
+      heard.close()
+    },
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined // The schema refuses it, with a message that says what was expected.
+  }
+}

@@ -1,0 +1,252 @@
+/**
+ * Tasks, between the nodes of this gateway and the coordinator. What nodes say is checked and passed on in order; what they
+ * are told comes by the gateway's own subject. Nothing waits for an answer here: either side says again what was lost.
+ *
+ * It also knows which attempts its nodes have, by their fences, and so which files a node may have:
+ *
+ *   granted → (cancelled | refused | delivered | failed, and that was answered) → over
+ *
+ * A gateway that started after a grant knows it only by the signed token: its node must mention the fence, and nobody must
+ * have ended it since. The coordinator cancels what a node mentions and should not have, so that holds for a beat at most.
+ */
+import { z } from 'zod'
+import { type BlobGrant, writeGrant } from '#blobs/grant.ts'
+import type { Bus, Clock, Crypto, Log } from '#host/host.ts'
+import { HOUR_MS } from '#kernel/time.ts'
+import { PROTOCOL_WITH_TASKS } from '#protocol/agent-version.ts'
+import { subjects } from '#protocol/cell.ts'
+import { decodeJson, encodeFrame, FrameType } from '#protocol/frame.ts'
+import { Problem } from '#protocol/problem.ts'
+import { jsonWriter } from '#protocol/wire-form.ts'
+import type { TaskGrant } from '#protocol/work-link.ts'
+import { WORK_HELD_MAX, WorkNews, WorkOrder, WorkOrders, WorkSay, workOrdersTo } from '#protocol/work-link.ts'
+import type { NodeWish } from './blobs/blob-access.ts'
+
+/** What the pipe needs of a connection. */
+export interface PipeNode {
+  readonly nodeId: string
+  /** Of the agent protocol, as agreed on. */
+  readonly protocol: number
+  send(message: Uint8Array): void
+}
+
+export interface WorkPipe {
+  /**
+   * Takes the payload of a `work` frame. Throws a `Problem` or a `ZodError` for what no agent says, or says so often: it
+   * costs the node its connection.
+   */
+  hear(node: PipeNode, payload: Uint8Array): void
+  /** The connection is gone. What its node has, it has for a while yet: results may be on their way. */
+  lost(node: PipeNode): void
+  /** Whether the node has a live attempt that needs this. */
+  mayNode(wish: NodeWish): boolean
+  close(): void
+}
+
+export interface WorkPipeParts {
+  readonly bus: Pick<Bus, 'publish' | 'subscribe'>
+  readonly clock: Clock
+  readonly crypto: Pick<Crypto, 'hmacSha256'>
+  readonly log: Log
+}
+
+interface LiveAttempt {
+  readonly organisationId: string
+  readonly inputRoot: string | null
+  readonly files: ReadonlySet<string>
+}
+
+interface NodeEntry {
+  /** `null` while it is not connected here. */
+  node: PipeNode | null
+  readonly live: Map<number, LiveAttempt>
+  /** What it had by its last beat. */
+  mentioned: ReadonlySet<number>
+  /** Fences that ended, the oldest first. */
+  readonly over: Set<number>
+  /** What it may yet say at once. */
+  budget: number
+  budgetAtMs: number
+}
+
+/** The longest list of results, with room to spare; a message of the bus takes it whole. */
+const SAY_BYTES_MAX = 700 * 1024
+/** Of one message on the bus. */
+const BATCH_BYTES = 200 * 1024
+/** What comes within so long of a message travels together. */
+const BATCH_MS = 4
+/** A node says two things a second or three; one that comes back says all that was not answered. */
+const BUDGET_MAX = 400
+const BUDGET_PER_SECOND = 60
+/** A long list of results counts for many sayings. */
+const BYTES_PER_UNIT = 8 * 1024
+/** How long the attempts of a node count that is not connected: beyond its lease, and the start of a coordinator. */
+const KEEP_MS = 90_000
+const OVER_MAX = 1_000
+/** Copies of attempts that were granted and never came to an end that was heard of. */
+const LIVE_MAX = 4 * WORK_HELD_MAX
+/** A token ends some time after any attempt would; while it is good, `mayNode` is asked at each call. */
+const TOKEN_MS_MIN = HOUR_MS
+const TOKEN_MS_MAX = 24 * HOUR_MS
+const TOKEN_TIMES = 20
+
+const writeNews = jsonWriter(WorkNews)
+const writeOrder = jsonWriter(WorkOrder)
+const encoder = new TextEncoder()
+
+export function createWorkPipe(
+  { bus, clock, crypto, log }: WorkPipeParts,
+  { gatewayId, keySecret }: { readonly gatewayId: string; readonly keySecret: string },
+): WorkPipe {
+  const entries = new Map<string, NodeEntry>()
+  const sign = (text: string): string => Buffer.from(crypto.hmacSha256(keySecret, text)).toString('hex')
+  const batch = createBatch(clock, (said) => bus.publish(subjects.work, writeNews({ gatewayId, said })))
+  let isClosed = false
+
+  function entryOf(nodeId: string): NodeEntry {
+    const known = entries.get(nodeId)
+    if (known) return known
+    const made = { node: null, live: new Map(), mentioned: new Set<number>(), over: new Set<number>() }
+    const entry: NodeEntry = { ...made, budget: BUDGET_MAX, budgetAtMs: clock.elapsedMs() }
+    entries.set(nodeId, entry)
+    return entry
+  }
+
+  /** Throws for a node that says more than any agent would. */
+  function spend(entry: NodeEntry, bytes: number): void {
+    const nowMs = clock.elapsedMs()
+    const earned = ((nowMs - entry.budgetAtMs) * BUDGET_PER_SECOND) / 1_000
+    entry.budget = Math.min(BUDGET_MAX, entry.budget + earned) - (1 + bytes / BYTES_PER_UNIT)
+    entry.budgetAtMs = nowMs
+    if (entry.budget < 0)
+      throw new Problem('rate_limited', 'A node says more of its tasks than there can be to say.')
+  }
+
+  function order(nodeId: string, told: WorkOrder): void {
+    const entry = entries.get(nodeId)
+    // It is said again to who comes back.
+    if (!entry?.node) return
+    note(entry, told)
+    const whole = told.kind === 'grant' ? { ...told, token: tokenFor(nodeId, told) } : told
+    entry.node.send(encodeFrame(FrameType.work, 0, encoder.encode(writeOrder(whole))))
+  }
+
+  function tokenFor(nodeId: string, { organisationId, inputRoot, fence, estimateMs }: TaskGrant): string {
+    const lifeMs = Math.min(TOKEN_MS_MAX, TOKEN_MS_MIN + TOKEN_TIMES * estimateMs)
+    const read: BlobGrant['read'] = inputRoot === null ? [] : [{ kind: 'tree', sha256: inputRoot }]
+    const grant = { organisationId, nodeId, read, mayWrite: true, fence }
+    return writeGrant({ ...grant, expiresAtMs: clock.nowMs() + lifeMs }, sign)
+  }
+
+  function receive(text: string): void {
+    if (isClosed) return
+    const { orders } = WorkOrders.parse(JSON.parse(text))
+    for (const { nodeId, order: told } of orders) {
+      try {
+        order(nodeId, told)
+      } catch (error) {
+        // What one node is told must not keep another from its orders.
+        if (!(error instanceof z.ZodError || error instanceof Problem)) throw error
+        log.warn('work.order_malformed', { nodeId, kind: told.kind, message: error.message })
+      }
+    }
+  }
+
+  const subscription = bus.subscribe(workOrdersTo(gatewayId), receive)
+  return {
+    hear(node, payload) {
+      if (isClosed) return
+      if (node.protocol < PROTOCOL_WITH_TASKS)
+        throw new Problem('invalid_request', 'An agent speaks of tasks and agreed on a version without them.')
+      if (payload.length > SAY_BYTES_MAX)
+        throw new Problem('invalid_request', `A node says ${payload.length} bytes of a task at once.`)
+      const entry = entryOf(node.nodeId)
+      spend(entry, payload.length)
+      const say = WorkSay.parse(decodeJson(payload))
+      entry.node = node
+      if (say.kind === 'beat') entry.mentioned = new Set(say.held.map(({ fence }) => fence))
+      batch.add({ nodeId: node.nodeId, say }, payload.length)
+    },
+    lost(node) {
+      const entry = entries.get(node.nodeId)
+      if (entry?.node !== node) return
+      entry.node = null
+      clock.after(KEEP_MS, () => {
+        if (entry.node === null && entries.get(node.nodeId) === entry) entries.delete(node.nodeId)
+      })
+    },
+    mayNode({ nodeId, organisationId, root, fence }) {
+      const entry = entries.get(nodeId)
+      if (!entry || fence === undefined) return false
+      const attempt = entry.live.get(fence)
+      // Known by its token alone: the trees in it are signed, other files are not.
+      if (!attempt) return root?.kind !== 'object' && entry.mentioned.has(fence) && !entry.over.has(fence)
+      if (attempt.organisationId !== organisationId) return false
+      if (root === null) return true
+      return root.kind === 'tree' ? root.sha256 === attempt.inputRoot : attempt.files.has(root.sha256)
+    },
+    close() {
+      isClosed = true
+      batch.close()
+      subscription.close()
+      entries.clear()
+    },
+  }
+}
+
+/** Which attempts the node has from now on. */
+function note(entry: NodeEntry, told: WorkOrder): void {
+  if (told.kind === 'grant') {
+    if (entry.over.has(told.fence)) return
+    const { organisationId, inputRoot } = told
+    const files = new Set(told.files.map(({ sha256 }) => sha256))
+    entry.live.set(told.fence, { organisationId, inputRoot, files })
+    dropOldest(entry.live, LIVE_MAX)
+  }
+  const isEnd =
+    told.kind === 'cancel' || (told.kind === 'answer' && (told.to !== 'commit' || told.refusal !== null))
+  if (!isEnd) return
+  entry.live.delete(told.fence)
+  entry.over.add(told.fence)
+  dropOldest(entry.over, OVER_MAX)
+}
+
+function dropOldest(fences: { keys(): Iterator<number>; delete(fence: number): boolean; size: number }, max: number): void {
+  if (fences.size <= max) return
+  const oldest = fences.keys().next()
+  if (!oldest.done) fences.delete(oldest.value)
+}
+
+type Said = WorkNews['said'][number]
+
+/** The first goes at once; what comes just behind it goes together. */
+function createBatch(clock: Clock, publish: (said: Said[]) => void) {
+  let said: Said[] = []
+  let bytes = 0
+  let isResting = false
+  let isClosed = false
+
+  function flush(): void {
+    isResting = false
+    if (said.length === 0 || isClosed) return
+    const now = said
+    said = []
+    bytes = 0
+    isResting = true
+    clock.after(BATCH_MS, flush)
+    publish(now)
+  }
+
+  return {
+    add(one: Said, length: number): void {
+      // One long list of results leaves alone, so that no message is beyond what the bus takes.
+      if (bytes > 0 && bytes + length > BATCH_BYTES) flush()
+      said.push(one)
+      bytes += length
+      if (!isResting || bytes >= BATCH_BYTES) flush()
+    },
+    close(): void {
+      isClosed = true
+    },
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * Which tasks of a step are run small, and how small. A step's tasks fall into series that differ in their frames alone; of
+ * each series the first, the last and the middle frame are probed, in rounds: a 64th of the work to see how long it
+ * takes, then as much as fits the time that a probe may take, a fourth at most, so that nobody renders at the network's
+ * expense. Probes say by wall time alone what they took, so that nothing else has to be believed of a node.
+ */
+import { toCanonical } from '#kernel/canonical.ts'
+import type { TaskParams } from '#protocol/task.ts'
+import { fitCost, type Probe } from './estimate.ts'
+
+/** Tasks of a step that differ in their frames alone. */
+export interface Series {
+  readonly does: 'frame' | 'range'
+  /** What its tasks have in common. */
+  readonly params: TaskParams
+  /** Frames to probe: first, last, middle; fewer where there are fewer. */
+  readonly ats: readonly number[]
+  /** Samples of the largest range, of which shares are counted; 0 for frames. */
+  readonly samplesMax: number
+}
+
+/** Where a task stands among those of its series, and what of the series' largest it computes. */
+export interface SeriesPlace {
+  readonly key: string
+  readonly at: number
+  readonly share: number
+}
+
+export interface ProbeTask {
+  readonly params: TaskParams
+  readonly at: number
+  readonly share: number
+  /** A guess, for the job that runs it. */
+  readonly referenceMs: number
+}
+
+export const SERIES_MAX = 4
+
+/** How long one probe may take a node of speed 1, about. */
+const PROBE_MS = 15_000
+const FIRST_SHARE = 1 / 64
+const SHARE_MAX = 1 / 4
+const FIRST_GUESS_MS = 2_000
+const ROUNDS_MAX = 3
+
+/** `null` for a task that is not probed: a merge, an inspection, another kind. */
+export function placeInSeries(kind: string, params: TaskParams): (SeriesPlace & { series: Series }) | null {
+  const { do: does, frame, ...more } = params
+  if (kind !== 'blender' || typeof frame !== 'number') return null
+  if (does === 'frame') {
+    const { seed: _, ...common } = more
+    const series: Series = { does, params: { do: does, ...common }, ats: [frame], samplesMax: 0 }
+    return { key: toCanonical(series.params), at: frame, share: 1, series }
+  }
+  const { samples, sampleOffset: _, seed: __, ...common } = more
+  if (does !== 'range' || typeof samples !== 'number') return null
+  const series: Series = { does, params: { do: does, ...common }, ats: [frame], samplesMax: samples }
+  return { key: toCanonical(series.params), at: frame, share: samples, series }
+}
+
+/** The series of a step, by their keys; shares of ranges are yet to be divided by `samplesMax`. */
+export function seriesOf(step: {
+  readonly kind: string
+  readonly tasks: readonly TaskParams[]
+}): ReadonlyMap<string, Series> {
+  const found = new Map<string, { series: Series; frames: Set<number>; samplesMax: number }>()
+  for (const params of step.tasks) {
+    const place = placeInSeries(step.kind, params)
+    if (!place) continue
+    const one = found.get(place.key) ?? { series: place.series, frames: new Set(), samplesMax: 0 }
+    one.frames.add(place.at)
+    one.samplesMax = Math.max(one.samplesMax, place.series.samplesMax)
+    found.set(place.key, one)
+  }
+  return new Map(
+    [...found].map(([key, { series, frames, samplesMax }]) => {
+      const sorted = [...frames].toSorted((a, b) => a - b)
+      const places = [0, sorted.length - 1, (sorted.length - 1) >> 1]
+      const ats = [...new Set(places.map((at) => sorted[at] ?? 0))]
+      return [key, { ...series, ats, samplesMax }]
+    }),
+  )
+}
+
+/** What to run next of a series, given what was; none where enough is known. */
+export function nextRound(series: Series, probes: readonly Probe[]): readonly ProbeTask[] {
+  if (probes.length === 0) return runAll(series, FIRST_SHARE, FIRST_GUESS_MS)
+  const shares = [...new Set(probes.map(({ share }) => share))].toSorted((a, b) => a - b)
+  const largest = shares.at(-1) ?? FIRST_SHARE
+  if (shares.length >= ROUNDS_MAX || largest >= SHARE_MAX) return []
+  const slowest = Math.max(...probes.filter(({ share }) => share === largest).map((one) => one.referenceMs))
+  // As if all of it grew: it takes no longer than that.
+  const share = Math.min(SHARE_MAX, (largest * PROBE_MS) / Math.max(1, slowest))
+  // Too slow for more of it: what does not grow shows in less of it.
+  if (share < 2 * largest) return shares.length > 1 ? [] : runAll(series, FIRST_SHARE / 16, slowest)
+  const guess = fitCost(probes).costs.reduce((most, one) => Math.max(most, one.fixedMs), 0)
+  const larger = runAll(series, share, Math.max(guess, (slowest * share) / largest))
+  const isWarm = probes.some((probe) => !probe.isCold)
+  return isWarm ? larger : [...larger, ...runAll(series, largest * 0.75, slowest)]
+}
+
+const runAll = (series: Series, share: number, referenceMs: number): ProbeTask[] =>
+  series.ats.flatMap((at) => {
+    const one = runSmall(series, { at, share })
+    return one ? [{ ...one, at, referenceMs: Math.max(1, Math.round(referenceMs)) }] : []
+  })
+
+/** A frame has fewer pixels, and all of its samples: they are what adaptive sampling goes by. A range has fewer samples. */
+function runSmall(
+  { does, params, samplesMax }: Series,
+  { at, share }: { at: number; share: number },
+): { params: TaskParams; share: number } | null {
+  if (does === 'frame') {
+    const own = typeof params.scale === 'number' ? params.scale : 1
+    const scale = Math.round(1e6 * own * Math.sqrt(share)) / 1e6
+    return { params: { ...params, frame: at, scale }, share }
+  }
+  const samples = Math.max(1, Math.round(samplesMax * share))
+  return { params: { ...params, frame: at, samples, sampleOffset: 0 }, share: samples / samplesMax }
+}
