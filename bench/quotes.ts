@@ -4,7 +4,7 @@
  *
  *     node bench/quotes.ts [--json] [--frames 8] [--scene NAME] [--clock wall|cpu]
  *
- * A job is `--frames` frames spread over the 48 of a scene, on one worker with one thread. `--clock cpu` counts the processor's
+ * A job is `--frames` frames spread over the 48 of a scene, on one worker with one thread; another one was probed. `--clock cpu` counts the processor's
  * time in place of the wall's: for a machine that others use too.
  */
 import { spawnSync } from 'node:child_process'
@@ -12,9 +12,9 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { blenderMissing, makeFolder, openEngine, runTask } from '#engines/blender/test-blender.ts'
-import type { TaskSession } from '#engines/task-engine.ts'
-import { quoteAndRun, type Told } from './parts/quote-worker.ts'
+import type { TaskParams } from '#protocol/task.ts'
 import { print, whole } from './parts/machine.ts'
+import { quoteAndRun, type Told } from './parts/quote-worker.ts'
 
 const ERROR_MAX = 0.15
 const SCENES = [
@@ -75,14 +75,19 @@ async function measure(
   using folder = makeFolder()
   const engine = openEngine({ scratchFolder: join(folder.path, 'scratch') })
   const rows: Row[] = []
+  const numbers = Array.from({ length: frames }, (_, at) =>
+    Math.round(1 + (at * (FRAMES - 1)) / Math.max(1, frames - 1)),
+  )
   for (const scene of scenes) {
     const root = makeScene(scene, join(folder.path, scene))
-    const session = await engine.open({ root, settings: { file: 'scene.blend' } })
-    try {
-      rows.push({ scene, ...(await quoteAndBill(session, { to: join(folder.path, 'out'), frames, clock })) })
-    } finally {
-      await session.close()
+    const open = async () => {
+      const session = await engine.open({ root, settings: { file: 'scene.blend' } })
+      return {
+        run: async (params: TaskParams) => (await runTask(session, params, join(folder.path, 'out')))[clock],
+        close: () => session.close(),
+      }
     }
+    rows.push({ scene, ...(await quoteAndRun(numbers, open)) })
   }
   return rows
 }
@@ -93,16 +98,6 @@ function makeScene(scene: string, root: string): string {
   const made = spawnSync('blender', [...args, '--', scene, join(root, 'scene.blend')], { encoding: 'utf8' })
   if (made.status !== 0) throw new Error(`Blender made no scene: ${made.stdout}${made.stderr}`)
   return root
-}
-
-function quoteAndBill(
-  session: TaskSession,
-  { to, frames, clock }: { to: string; frames: number; clock: 'cpuMs' | 'wallMs' },
-): Promise<Told> {
-  const numbers = Array.from({ length: frames }, (_, at) =>
-    Math.round(1 + (at * (FRAMES - 1)) / Math.max(1, frames - 1)),
-  )
-  return quoteAndRun(numbers, async (params) => (await runTask(session, params, to))[clock])
 }
 
 /** As JSON can say it. */

@@ -1,4 +1,6 @@
 /** A job of frames on one worker: quoted from probes, then given out, run and billed by the engine of jobs. */
+
+import type { TaskParams } from '#protocol/task.ts'
 import { carryOut, type Desk, serveNode } from '#work/desk.ts'
 import { estimateTask, fitCost, type Probe } from '#work/estimate.ts'
 import { evolveWork } from '#work/evolve-work.ts'
@@ -9,12 +11,13 @@ import { totalsOf } from '#work/quote-totals.ts'
 import { emptyWork, jobOf, taskOf, type Work } from '#work/work.ts'
 import type { JobPlan } from '#work/work-events.ts'
 import { workLimits } from '#work/work-limits.ts'
-import type { TaskParams } from '#protocol/task.ts'
 
 /** An hour of the reference node. */
-const PRICE_PER_HOUR = 100_000_000n
+const PRICE_PER_HOUR = 300_000_000n
 const JOB = 'job'
 const NODE = 'node'
+/** Of one core of the reference machine. */
+const SPEED = 1 / 8
 
 export interface Told {
   readonly frameMs: number
@@ -30,11 +33,15 @@ export interface Told {
   readonly isDone: boolean
 }
 
-/** `run` answers how long a task took. */
+/** Answers how long a task took. */
+type Run = (params: TaskParams) => Promise<number>
+
+/** `open` answers a worker that has nothing loaded: one is probed, and another has the job. */
 export async function quoteAndRun(
   frames: readonly number[],
-  run: (params: TaskParams) => Promise<number>,
+  open: () => Promise<{ run: Run; close(): Promise<void> }>,
 ): Promise<Told> {
+  const prober = await open()
   const tasks = frames.map((frame): TaskParams => ({ do: 'frame', frame }))
   const [series] = seriesOf({ kind: 'blender', tasks }).values()
   if (!series) throw new Error('Frames are a series.')
@@ -42,17 +49,23 @@ export async function quoteAndRun(
   let probeMs = 0
   for (let round = nextRound(series, probes); round.length > 0; round = nextRound(series, probes)) {
     for (const { params, at, share } of round) {
-      const referenceMs = await run(params)
-      probeMs += referenceMs
-      probes.push({ at, share, referenceMs, isCold: probes.length === 0 })
+      const wallMs = await prober.run(params)
+      probeMs += wallMs
+      probes.push({ at, share, referenceMs: Math.round(wallMs * SPEED), isCold: probes.length === 0 })
     }
   }
+  await prober.close()
   const model = fitCost(probes)
   const estimates = frames.map((at) => estimateTask(model, { at, share: 1 }))
-  const nodes = [{ nodeId: NODE, speed: 1, fetchMs: 0 }]
+  const nodes = [{ nodeId: NODE, speed: SPEED, fetchMs: 0 }]
   const { price, cap } = totalsOf([{ tasks: estimates, ...model, nodes }], PRICE_PER_HOUR)
-  const planned = tasks.map((params, at) => ({ params, ...(estimates[at] ?? { referenceMs: 1, referenceMsP90: 1 }) }))
-  const { work, frameMs, frameMost } = await runJob(planOf(planned, cap), run)
+  const planned = tasks.map((params, at) => ({
+    params,
+    ...(estimates[at] ?? { referenceMs: 1, referenceMsP90: 1 }),
+  }))
+  const worker = await open()
+  const { work, frameMs, frameMost } = await runJob(planOf(planned, cap), worker.run)
+  await worker.close()
   const { spent, status } = jobOf(work, JOB)
   return {
     frameMs,
@@ -91,15 +104,12 @@ const planOf = (tasks: JobPlan['steps'][number]['tasks'], cap: bigint): JobPlan 
 })
 
 /** Until there is nothing left that may be given out. The clock stands still but for what tasks take. */
-async function runJob(
-  plan: JobPlan,
-  run: (params: TaskParams) => Promise<number>,
-): Promise<{ work: Work; frameMs: number; frameMost: bigint }> {
+async function runJob(plan: JobPlan, run: Run): Promise<{ work: Work; frameMs: number; frameMost: bigint }> {
   let nowMs = 1_000_000
   const work = emptyWork()
   const floor = new Floor(nowMs, workLimits)
   const desk: Desk = { work, floor, limits: workLimits, apply: (event) => evolveWork(work, event) }
-  const facts = { nodeId: NODE, kinds: ['blender'], speed: 1, memoryMib: 1_000, vramMib: 0 }
+  const facts = { nodeId: NODE, kinds: ['blender'], speed: SPEED, memoryMib: 1_000, vramMib: 0 }
   floor.seat({ ...facts, bytesPerSecond: 1e7, askPerHour: 0n, upSinceMs: 0 }, new Set(['root']), nowMs)
   carryOut(desk, { kind: 'submit', plan, nowMs })
   let [totalMs, count, frameMost] = [0, 0, 0n]

@@ -5,6 +5,7 @@ import { createControlServer } from '#coordinator/control-server.ts'
 import { Problem } from '#protocol/problem.ts'
 import { routes } from '#protocol/routes.ts'
 import { createStubTerminal, type StubTerminal } from './stub-context.ts'
+import { createStubTools } from './stub-job-tools.ts'
 import { createStubNetwork } from './stub-network.ts'
 
 /** Every command with what it prints, as a terminal session. `UPDATE_GOLDEN=1` writes it anew. */
@@ -121,5 +122,6 @@ function setup(
     onBug: (error) => assert.fail(error as Error),
   })
   const fetch = async (request: Request): Promise<Response> => answer(request) ?? app.fetch(request)
-  return { network, ...createStubTerminal({ fetch, ...terminal }) }
+  const parts = { jobTools: async () => createStubTools() }
+  return { network, ...createStubTerminal({ fetch, parts, ...terminal }) }
 }

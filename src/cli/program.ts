@@ -12,6 +12,8 @@ import type { CliContext } from './context.ts'
 import { doctorCommand } from './doctor.ts'
 import { type ExitCode, exitCodeOf, exitCodes } from './exit-codes.ts'
 import { gpusCommand } from './gpus.ts'
+import { jobCommand } from './jobs/job.ts'
+import { jobsCommand } from './jobs/jobs.ts'
 import { keysCommand } from './keys.ts'
 import { membersCommand } from './members.ts'
 import { modelsCommand } from './models.ts'
@@ -20,6 +22,7 @@ import { payoutsCommand } from './payouts.ts'
 import { projectsCommand } from './projects.ts'
 import { QuietExit } from './quiet-exit.ts'
 import { readModelsCommand } from './read-models.ts'
+import { renderCommand } from './render/render.ts'
 import { roiCommand } from './roi.ts'
 import { serviceAccountsCommand } from './service-accounts.ts'
 import { statusCommand } from './status.ts'
@@ -48,6 +51,9 @@ export function createProgram(context: CliContext, extraCommands: readonly Comma
     ...extraCommands,
     chatCommand(context),
     batchCommand(context),
+    renderCommand(context),
+    jobsCommand(context),
+    jobCommand(context),
     statusCommand(context),
     modelsCommand(context),
     nodesCommand(context),

@@ -8,7 +8,7 @@ import { Problem } from '#protocol/problem.ts'
 import type { Caller, Handlers } from '#protocol/route.ts'
 import type { ControlRoutes } from '#protocol/routes.ts'
 import type { UsageLine } from '#protocol/usage-page.ts'
-import { stubJobHandlers } from './stub-jobs.ts'
+import { createStubJobs } from './stub-jobs.ts'
 import { stubLive } from './stub-live.ts'
 import { stubModelHandlers } from './stub-models.ts'
 import { stubOrganisationHandlers } from './stub-organisation.ts'
@@ -61,7 +61,7 @@ export function createStubNetwork(): StubNetwork {
     listOrganisations: () => ({ items: [], next: null }),
     ...stubOrganisationHandlers(keys, STUB_NOW_MS),
     ...stubModelHandlers(),
-    ...stubJobHandlers(),
+    ...createStubJobs(STUB_NOW_MS).handlers,
     createKey({ body }, caller): CreatedApiKey {
       const { organisationId = caller.organisationId, name, scopes, limits = {}, expiresInMs } = body
       const key: ApiKey = {

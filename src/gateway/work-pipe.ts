@@ -211,7 +211,10 @@ function note(entry: NodeEntry, told: WorkOrder): void {
   dropOldest(entry.over, OVER_MAX)
 }
 
-function dropOldest(fences: { keys(): Iterator<number>; delete(fence: number): boolean; size: number }, max: number): void {
+function dropOldest(
+  fences: { keys(): Iterator<number>; delete(fence: number): boolean; size: number },
+  max: number,
+): void {
   if (fences.size <= max) return
   const oldest = fences.keys().next()
   if (!oldest.done) fences.delete(oldest.value)

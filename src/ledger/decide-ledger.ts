@@ -46,6 +46,8 @@ export interface CaptureCommand {
   holdId: string
   payouts: readonly Payout[]
   memo: string
+  /** The payer gives back what it had been paid. */
+  isRefund?: boolean
   nowMs: TimestampMs
 }
 
@@ -175,7 +177,7 @@ function decideRaiseHold(
  * the later sources are used.
  */
 function decideCapture(ledger: Ledger, command: CaptureCommand): LedgerRefusal | LedgerEvent[] {
-  const { transferId, accountId, holdId, payouts, memo, nowMs } = command
+  const { transferId, accountId, holdId, payouts, memo, isRefund, nowMs } = command
   if (payouts.length === 0 || payouts.some((payout) => payout.amount <= 0n)) return 'amount_not_positive'
   const account = ledger.accounts.get(accountId)
   if (!account || payouts.some((payout) => !ledger.accounts.has(payout.accountId))) return 'account_unknown'
@@ -199,6 +201,7 @@ function decideCapture(ledger: Ledger, command: CaptureCommand): LedgerRefusal |
       payouts: [...payouts],
       memo,
       atMs: nowMs,
+      ...(isRefund && { isRefund }),
     },
   ]
 }

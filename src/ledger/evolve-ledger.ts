@@ -1,5 +1,5 @@
 import { assert, unreachable } from '#kernel/assert.ts'
-import type { NanoUsd } from '#kernel/money.ts'
+import { maximum, type NanoUsd } from '#kernel/money.ts'
 import { type Account, type Hold, type Ledger, mayBeNegative, NETWORK_LOSSES, openAccount } from './ledger.ts'
 import type { LedgerEvent } from './ledger-events.ts'
 import type { Earnings, Payout } from './payouts.ts'
@@ -80,6 +80,10 @@ function evolveCaptured(ledger: Ledger, event: LedgerEvent & { type: 'ledger.cap
   }
   if (fromAvailable > 0n) post(ledger, accountId, -fromAvailable)
   if (fromLosses > 0n) post(ledger, NETWORK_LOSSES, -fromLosses)
+  if (event.isRefund && accountOf(ledger, accountId).kind === 'provider') {
+    const earnings = earningsOf(ledger, accountId)
+    earnings.earned = maximum(earnings.earned - fromHold - fromAvailable, 0n)
+  }
   for (const payout of payouts) {
     post(ledger, payout.accountId, payout.amount)
     if (accountOf(ledger, payout.accountId).kind === 'provider') {

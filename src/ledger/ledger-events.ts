@@ -57,6 +57,8 @@ export const LedgerEvent = z.discriminatedUnion('type', [
     payouts: z.array(Payout),
     memo: z.string(),
     atMs: z.int(),
+    /** The payer gives back what it had been paid: it has not earned it. */
+    isRefund: z.boolean().optional(),
   }),
   z.object({ type: z.literal('ledger.payout_requested'), ...payoutFacts, atMs: z.int() }),
   z.object({

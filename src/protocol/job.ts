@@ -42,6 +42,12 @@ export const NewStep = z
       .max(7 * 24 * 3_600_000)
       .optional()
       .describe('A task on a node of speed 1, for kinds that are not probed.'),
+    inputBytes: z
+      .int()
+      .min(0)
+      .max(Number.MAX_SAFE_INTEGER)
+      .optional()
+      .describe('Of all files of its inputs together: how long nodes fetch them is estimated by it.'),
   })
   .meta({ id: 'NewStep' })
 export type NewStep = z.output<typeof NewStep>
@@ -70,6 +76,17 @@ export const QuotePreview = z
 const Range = z.object({ p10: z.number(), p50: z.number(), p90: z.number() })
 const MoneyRange = z.object({ p10: NanoUsd, p50: NanoUsd, p90: NanoUsd })
 
+const QuoteMachine = z.object({
+  speed: z.number().describe('Where the reference node has 1.'),
+  gpu: z.string().nullable().describe('`null` where it has none.'),
+  renderScore: z
+    .number()
+    .nullable()
+    .describe(
+      'The weight that Render Network published for this GPU (RNP-019); `null` where it published none.',
+    ),
+})
+
 export const Quote = z
   .object({
     quoteId: Id,
@@ -86,6 +103,10 @@ export const Quote = z
     cap: NanoUsd.nullable().describe('What it is capped at unless the job says otherwise.'),
     pricePerHour: NanoUsd.describe('For an hour of a node of speed 1.'),
     expiresAtMs: TimestampMs,
+    machines: z
+      .array(QuoteMachine)
+      .optional()
+      .describe('Of those nodes the first hundred, the fastest first; absent from older networks.'),
   })
   .meta({ id: 'Quote' })
 export type Quote = z.output<typeof Quote>

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { Id, TimestampMs } from './field.ts'
 import { NanoUsd } from './money.ts'
+import { WorkCounts } from './network-status.ts'
 import { NodeClass } from './node-class.ts'
 
 const Count = z.int().nonnegative()
@@ -154,6 +155,7 @@ export const LiveNetwork = z
     tokensPerSecond: Rate,
     firstTokenP50Ms: Rate.nullable().describe('Over the last half minute to minute, as all times here.'),
     firstTokenP99Ms: Rate.nullable(),
+    work: WorkCounts.optional(),
     models: z.array(LiveModel),
     nodes: z.array(LiveNode).describe('The organisation’s; for an operator, all.'),
     streams: z

@@ -59,6 +59,15 @@ export const ShownCertificate = z.object({
 })
 export type ShownCertificate = z.output<typeof ShownCertificate>
 
+/** Of jobs, whoever they belong to. */
+export const WorkCounts = z.object({
+  jobsActive: z.int().nonnegative().describe('Jobs of customers that are neither paused nor over.'),
+  tasksReady: z.int().nonnegative().describe('Their tasks that a node could be given.'),
+  tasksRunning: z.int().nonnegative(),
+  nodes: z.int().nonnegative().describe('Nodes that take tasks, busy or not.'),
+})
+export type WorkCounts = z.output<typeof WorkCounts>
+
 export const NetworkStatus = z
   .object({
     networkName: z.string(),
@@ -79,6 +88,7 @@ export const NetworkStatus = z
     }),
     models: z.array(ModelOffer),
     requestsInFlight: z.int().nonnegative(),
+    work: WorkCounts.optional().describe('Absent from networks that take no jobs.'),
     readModel: z.object({ appliedSequence: z.int().nonnegative(), lagEntries: z.int().nonnegative() }),
     processes: z.object({ coordinator: z.int().positive(), gateway: z.int().positive().nullable() }),
     certificate: ShownCertificate.nullable()

@@ -4,7 +4,7 @@ import { NanoUsd } from '#protocol/money.ts'
 import { Region } from '#protocol/node-class.ts'
 import { EnergyConfig } from './energy-config.ts'
 import { HostingConfig } from './hosting-config.ts'
-import { TasksConfig } from './tasks-config.ts'
+import { OwnerRulesConfig, TasksConfig } from './tasks-config.ts'
 
 /** How one agent runs: the node's folder, the network it joins, what it serves and what it asks. */
 export const AgentConfig = z.object({
@@ -51,6 +51,8 @@ export const AgentConfig = z.object({
   hosting: HostingConfig.nullable(),
   /** Absent or null: it takes no tasks. */
   tasks: TasksConfig.nullable().optional(),
+  /** Absent: it works whenever there is work. */
+  rules: OwnerRulesConfig.optional(),
   energy: EnergyConfig,
   /** Shows its metrics there, on 127.0.0.1 alone; nowhere unless given. */
   metricsPort: z.int().min(0).max(65_535).nullable().optional(),

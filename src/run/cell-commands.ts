@@ -65,11 +65,13 @@ export const coordinatorCommand = (context: CliContext): Command =>
   ).action((_options: unknown, self: Command) => {
     const options = self.optsWithGlobals<CoordinatorOptions>()
     const { database: databaseUrl, name: networkName, feeBps, testBalance, payoutMin, alertWebhook } = options
+    const { renderPrice } = options
     const network = {
       networkName,
       feeBps,
       testBalance,
       payoutMin,
+      renderPrice,
       ...(alertWebhook !== undefined && { alertWebhook }),
     }
     return runPart(context, options, { role: 'coordinator', databaseUrl, ...network })

@@ -24,6 +24,8 @@ export const CellConfig = z.object({
   feeBps: z.int().min(0).max(10_000),
   /** Test money of a new network's founder. */
   testBalance: NanoUsd,
+  /** The list price of an hour of a rendering node of speed 1; the usual one unless given. */
+  renderPrice: NanoUsd.optional(),
   /** The least that is paid out at once. */
   payoutMin: NanoUsd.optional(),
   /** The operator's own server that is told of alerts. */

@@ -1,6 +1,7 @@
 /** Options of the commands that run a process of a cell. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { PAYOUT_MIN_DEFAULT } from '#coordinator/payout-method.ts'
+import { RENDER_PRICE_DEFAULT } from '#coordinator/work/render-price.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import { type AlertFlags, alertWebhookOption } from './alert-flags.ts'
 import { parseMoney } from './energy-flags.ts'
@@ -10,6 +11,7 @@ export interface NetworkFlags extends AlertFlags {
   readonly feeBps: number
   readonly testBalance: NanoUsd
   readonly payoutMin: NanoUsd
+  readonly renderPrice: NanoUsd
 }
 
 export type LogLevel = 'info' | 'warn' | 'error'
@@ -47,7 +49,18 @@ export const withNetworkFlags = (command: Command): Command =>
         .argParser(parseMoney)
         .default(PAYOUT_MIN_DEFAULT, '10'),
     )
+    .addOption(
+      new Option('--render-price <usd>', 'what an hour of a node of speed 1 costs those who render')
+        .argParser(parseRenderPrice)
+        .default(RENDER_PRICE_DEFAULT, '0.30'),
+    )
     .addOption(alertWebhookOption())
+
+function parseRenderPrice(text: string): NanoUsd {
+  const price = parseMoney(text)
+  if (price > 0n) return price
+  throw new InvalidArgumentError('Expected an amount of more than 0.')
+}
 
 export const parseName = (text: string): string => {
   if (text.trim() !== '' && text.length <= NAME_LENGTH_MAX) return text

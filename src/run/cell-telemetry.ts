@@ -23,6 +23,7 @@ import { coordinatorMetrics, journalMetrics, processMetrics } from './metric-tab
 import { createMetricsDoor, type MetricsDoor } from './metrics-door.ts'
 import { QUIET } from './telemetry-config.ts'
 import { timeJournals, timeSharedJournals } from './timed-journals.ts'
+import { createWorkMetrics, type WatchedWork } from './work-metrics.ts'
 import { joinWorkerMetrics } from './worker-metrics.ts'
 
 export interface CellTelemetry {
@@ -40,7 +41,7 @@ export interface CellTelemetry {
   close(): Promise<void>
 }
 
-export interface WatchedCoordinator {
+export interface WatchedCoordinator extends WatchedWork {
   readonly coordinator: Coordinator
   readonly projector: Pick<Projector, 'lag'>
   isOperator(key: string, address: string | null): boolean
@@ -84,6 +85,7 @@ export async function openCellTelemetry(parts: Parts, config: CellConfig): Promi
   const ofGateway = createGatewayMetrics(
     (nodeId) => gateway?.directory.node(nodeId)?.nodeClass ?? 'community',
   )
+  const ofWork = createWorkMetrics()
   ofProcess.buildInfo.of(VERSION, role).set(1)
   const board = createLiveBoard(clock)
   closers.push(board.close)
@@ -111,12 +113,14 @@ export async function openCellTelemetry(parts: Parts, config: CellConfig): Promi
     families: [
       ...Object.values(ofProcess),
       ...(isGateway ? Object.values(ofGateway.families) : []),
-      ...(role === 'gateway' ? [] : Object.values(ofCoordinator)),
+      ...(role === 'gateway' ? [] : [...Object.values(ofCoordinator), ...ofWork.families]),
       ...Object.values(ofJournals),
     ],
     collect() {
       if (gateway) ofGateway.collect(gateway)
-      if (coordinator) collectCoordinator(coordinator)
+      if (!coordinator) return
+      collectCoordinator(coordinator)
+      ofWork.collect(coordinator)
     },
     ...(config.worker && { join: (own: string) => workers?.join(own) ?? Promise.resolve(own) }),
     token: asked.metricsToken,
@@ -151,6 +155,7 @@ export async function openCellTelemetry(parts: Parts, config: CellConfig): Promi
     },
     watchCoordinator(known) {
       coordinator = known
+      ofWork.watch(known)
       listener = listenLive(parts)
       closers.push(listener.close)
     },

@@ -24,9 +24,11 @@ import { checkKeySecret, keepKeySecret, needKeySecret, noteKeySecret } from './k
 import { leaderProxy } from './leader-proxy.ts'
 import { keepNetworkKey } from './network-key.ts'
 import { openAlerts } from './open-alerts.ts'
+import { openInspection } from './open-inspection.ts'
 import { createReach } from './reach.ts'
 import { serveBatches } from './serve-batches.ts'
 import { blobHooks, type ServedBlobs, serveBlobs } from './serve-blobs.ts'
+import { type ServedChecks, serveChecks } from './serve-checks.ts'
 import { openCounters } from './tokenizers.ts'
 
 export interface CellReady {
@@ -80,6 +82,7 @@ interface Opened {
   front?: Front
   batches?: Batches
   blobs?: ServedBlobs
+  checks?: ServedChecks
   gateway?: Gateway
   half?: CoordinatorHalf
   alerts?: { close(): void }
@@ -99,6 +102,7 @@ export function openCell(parts: CellParts, config: CellConfig): Cell {
       if (!opened.service) await opened.standby?.close()
       else await ready.catch(() => undefined)
       await opened.front?.close(graceMs)
+      await opened.checks?.close()
       opened.blobs?.close()
       await opened.batches?.close()
       await opened.gateway?.close()
@@ -126,7 +130,8 @@ async function openWhole(parts: CellParts, config: CellConfig, opened: Opened): 
   await noteKeySecret(coordinator, host, secret)
   const reach = createReach(host, config.listen, parts.telemetry)
   opened.alerts = openAlerts(host, coordinator, config)
-  opened.service = serveCoordinator(host, coordinator, config)
+  const { inspect, inspection } = openInspection(host)
+  opened.service = serveCoordinator(host, coordinator, { ...config, inspect })
   const gateway = await openGatewayOn(parts, config, spool, {
     keySecret,
     network: reach.identity(networkKeys),
@@ -137,10 +142,14 @@ async function openWhole(parts: CellParts, config: CellConfig, opened: Opened): 
   opened.front = front
   opened.batches = await serveBatches(parts, config, { gateway, front })
   opened.blobs = serveBlobs(host, { ...config, keySecret }, { gateway, front }, blobHooks(host, gateway))
+  opened.checks = serveChecks({ ...host, vault: opened.blobs.vault })
   const live = { processId: parts.processId, requestsOpen: gateway.requestsOpen }
   const { models, desk } = opened.service
   const ordered = opened.standby?.ordered() ?? null
-  const known = { coordinator, models, desk, keySecret, networkKeys, reach, front, live, ordered }
+  const known = {
+    ...{ coordinator, models, desk, keySecret, networkKeys, reach, front, live, ordered },
+    inspection: inspection(),
+  }
   const half = await openCoordinatorHalf(parts, known, config)
   opened.half = half
   front.serveApi(async (request) => half.api.fetch(request))
@@ -173,7 +182,8 @@ async function openCoordinatorAlone(
   const networkKeys = keepNetworkKey(host, coordinator.sequence() === 0)
   await noteKeySecret(coordinator, host, secret)
   opened.alerts = openAlerts(host, coordinator, config)
-  opened.service = serveCoordinator(host, coordinator, { feeBps: config.feeBps, apiUrl: ownUrl })
+  const { inspect, inspection } = openInspection(host)
+  opened.service = serveCoordinator(host, coordinator, { feeBps: config.feeBps, apiUrl: ownUrl, inspect })
   const { models, desk } = opened.service
   const known = {
     coordinator,
@@ -184,6 +194,7 @@ async function openCoordinatorAlone(
     reach,
     front,
     live: null,
+    inspection: inspection(),
     ordered: opened.standby?.ordered() ?? null,
   }
   const half = await openCoordinatorHalf(parts, known, config)
@@ -208,6 +219,7 @@ async function openGatewayAlone(parts: CellParts, config: CellConfig, opened: Op
   else {
     const known = { ...config, keySecret: needKeySecret(host) }
     opened.blobs = serveBlobs(host, known, { gateway, front }, blobHooks(host, gateway))
+    opened.checks = serveChecks({ ...host, vault: opened.blobs.vault })
   }
   const { leaderUrl } = gateway.directory
   front.serveApi(leaderProxy({ clock: host.clock, network: host.network, leaderUrl, guard: reach.names() }))

@@ -12,6 +12,9 @@ import { makeJoinToken } from '#coordinator/network-proof.ts'
 import { openProjector } from '#coordinator/read-models/projector.ts'
 import { createQueries } from '#coordinator/read-models/queries.ts'
 import type { TakeoverOrder } from '#coordinator/standby.ts'
+import type { FullInspection } from '#coordinator/work/inspection.ts'
+import { createQuoteDesk } from '#coordinator/work/quotes.ts'
+import { RENDER_PRICE_DEFAULT } from '#coordinator/work/render-price.ts'
 import type { WorkDesk } from '#coordinator/work/work-desk.ts'
 import type { KeyPair } from '#host/host.ts'
 import { secretOf } from '#protocol/join-token.ts'
@@ -23,6 +26,7 @@ import type { CellConfig } from './cell-config.ts'
 import type { Front } from './front.ts'
 import { openPublicPages } from './public-pages.ts'
 import type { Reach } from './reach.ts'
+import { openRenderScores } from './render-scores.ts'
 
 export interface CoordinatorHalf {
   readonly api: ControlServer
@@ -38,6 +42,8 @@ export interface CoordinatorHalf {
 export interface CoordinatorHalfOptions {
   readonly coordinator: Coordinator
   readonly models: ModelFleet
+  /** Who looks at results of jobs. */
+  readonly inspection: FullInspection
   /** Where nodes work for jobs. */
   readonly desk: WorkDesk
   /** The network's secret, under which API keys are hashed. */
@@ -67,7 +73,15 @@ export async function openCoordinatorHalf(
   const store = parts.openStore()
   const projector = openProjector({ journal: coordinator.journal, store, clock, log })
   coordinator.onDurable((sequence) => projector.notify(sequence))
-  const jobs = openJobs({ coordinator, desk: options.desk, clock })
+  const { inspection } = options
+  const { desk } = options
+  const quoteDesk = createQuoteDesk({
+    ...{ desk, coordinator, clock, crypto },
+    pricePerHour: config.renderPrice ?? RENDER_PRICE_DEFAULT,
+    newJobId: () => newId('job', { secrets }),
+    renderScore: openRenderScores(),
+  })
+  const jobs = openJobs({ coordinator, desk, clock, inspection, quoteDesk })
   const handlerParts: HandlerParts = {
     coordinator,
     jobs,
@@ -93,6 +107,7 @@ export async function openCoordinatorHalf(
   const authenticate = authenticatorOf(coordinator.state, handlerParts, coordinator.nowMs)
   parts.telemetry?.watchCoordinator({
     coordinator,
+    desk: options.desk,
     projector,
     isOperator: (key, address) => isOperatorKey(() => authenticate(key, address)),
   })
@@ -119,6 +134,7 @@ export async function openCoordinatorHalf(
     enrolmentToken: () => issueToken(handlerParts, organisationId),
     stop() {
       jobs.news.close()
+      quoteDesk.close()
       projector.close()
     },
     close: () => store.close(),

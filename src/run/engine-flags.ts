@@ -29,13 +29,15 @@ export interface EngineFlags {
 
 const GUIDE = 'models/guide/guide.gguf'
 const GUIDE_ID = 'shoal-guide'
+/** The node serves no model of its own: it renders, or takes what the network places on it. */
+const NO_MODEL = 'none'
 
 export function engineOptions(rootFolder: string): Option[] {
   const guide = join(rootFolder, GUIDE)
   return [
     new Option(
       '--model <gguf>',
-      'a GGUF file: its path, hf:owner/repo/file.gguf, or an https address',
+      'a GGUF file: its path, hf:owner/repo/file.gguf, or an https address; none: no model of its own',
     ).default(guide, 'the demo model that comes with Shoal'),
     new Option('--model-id <id>', "the name by which callers ask for it (default: the file's)"),
     new Option('--gpu <kind>', 'where to compute: auto takes a GPU if there is one')
@@ -142,6 +144,7 @@ export function engineOf(flags: EngineFlags): AgentConfig['engine'] {
       slots,
     }
   }
+  if (flags.model === NO_MODEL) return { kind: 'none' }
   const source = parseModelSource(flags.model)
   const isGuide = source.kind === 'file' && flags.model.endsWith(GUIDE)
   return {

@@ -18,7 +18,7 @@ export interface SpeedOf {
 /** Rejects as `measureSpeed`. */
 export async function keptSpeed(
   { version, threads, device }: SpeedOf,
-  calibration: Omit<Calibration, 'folder' | 'device'>,
+  calibration: Pick<Calibration, 'program' | 'engine'>,
   { machine, folder }: { readonly machine: Machine; readonly folder: string },
 ): Promise<number> {
   const file = join(folder, 'speed.json')
@@ -26,7 +26,8 @@ export async function keptSpeed(
   const of = JSON.stringify({ calibration: CALIBRATION, version, threads, device, cpuModel, cores })
   const kept = readKept(file)
   if (kept?.of === of) return kept.speed
-  const places = { ...calibration, device, folder: join(folder, 'calibration') }
+  const cpuThreads = device === 'CPU' ? Math.min(threads ?? cores, cores) : null
+  const places = { ...calibration, device, cpuThreads, folder: join(folder, 'calibration') }
   const measured = await measureSpeed(places, { machine, files: nodeTaskFiles })
   const speed = Math.round(measured * 1e4) / 1e4 || 1e-4
   writeFileDurablySync(file, `${JSON.stringify({ of, speed })}\n`, 0o600)

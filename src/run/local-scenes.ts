@@ -60,9 +60,13 @@ async function findBlender(machine: Machine, program: string) {
 }
 
 async function canBox(machine: Machine): Promise<boolean> {
-  const tried = await machine.run('bwrap', ['--unshare-user', '--unshare-pid', '--ro-bind', '/', '/', 'true'], {
-    timeoutMs: ASK_MS_MAX,
-  })
+  const tried = await machine.run(
+    'bwrap',
+    ['--unshare-user', '--unshare-pid', '--ro-bind', '/', '/', 'true'],
+    {
+      timeoutMs: ASK_MS_MAX,
+    },
+  )
   return typeof tried !== 'string' && tried.code === 0
 }
 
@@ -96,7 +100,10 @@ async function asItIsHere(file: Found): Promise<Found> {
   return { ...file, isThere: facts !== null, bytes: facts?.isFile() ? facts.size : 0 }
 }
 
-async function lookOnce({ question, machine, isBoxed }: Looking, alsoSees: readonly string[]): Promise<Inspection> {
+async function lookOnce(
+  { question, machine, isBoxed }: Looking,
+  alsoSees: readonly string[],
+): Promise<Inspection> {
   const scratchFolder = await mkdtemp(join(tmpdir(), 'shoal-look-'))
   const engine = createBlenderEngine(
     {

@@ -186,6 +186,58 @@ export const coordinatorMetrics = {
   },
 } as const satisfies Table
 
+/** Of jobs, by what they are for: work of customers, probes of quotes, audits of results. */
+export const workMetrics = {
+  jobs: {
+    name: 'shoal_work_jobs',
+    kind: 'gauge',
+    help: 'Jobs in memory by purpose (work, probe, audit) and status; those that ended leave it a day later.',
+    labels: ['purpose', 'status'],
+  },
+  tasks: {
+    name: 'shoal_work_tasks',
+    kind: 'gauge',
+    help: 'Tasks of jobs that are not over, by purpose and state.',
+    labels: ['purpose', 'state'],
+  },
+  nodes: {
+    name: 'shoal_work_nodes',
+    kind: 'gauge',
+    help: 'Nodes that said lately that they take tasks.',
+    labels: [],
+  },
+  grants: {
+    name: 'shoal_work_grants_total',
+    kind: 'counter',
+    help: 'Tasks that were given to a node, by purpose; again ones and those that race another included.',
+    labels: ['purpose'],
+  },
+  ended: {
+    name: 'shoal_work_attempts_ended_total',
+    kind: 'counter',
+    help: 'Attempts that brought no result, by how they ended: lease_expired, forgotten and timed_out are lost.',
+    labels: ['how'],
+  },
+  rejected: {
+    name: 'shoal_work_rejected_total',
+    kind: 'counter',
+    help: 'Results that did not count after all.',
+    labels: [],
+  },
+  audits: {
+    name: 'shoal_work_audits_total',
+    kind: 'counter',
+    help: 'Results that were given to another owner to be rendered again in part.',
+    labels: [],
+  },
+  reference: {
+    name: 'shoal_work_reference_seconds_total',
+    kind: 'counter',
+    help: 'Seconds of a node of speed 1 that results took, by purpose.',
+    labels: ['purpose'],
+  },
+} as const satisfies Table
+
 /** Of the journals that a process writes: a coordinator's own, a gateway's spool. */
 export const journalMetrics = {
   flush: {
@@ -255,6 +307,7 @@ export const metricTables: Readonly<Record<string, Table>> = {
   'Every process': processMetrics,
   Gateway: gatewayMetrics,
   Coordinator: coordinatorMetrics,
+  'Jobs, on a coordinator': workMetrics,
   'Journals of a coordinator and of a gateway': journalMetrics,
   Agent: agentMetrics,
 }

@@ -75,7 +75,7 @@ export async function openTasks(config: TasksConfig, parts: TasksParts): Promise
     worker,
     start() {
       worker.pause(MEASURING, 'finish')
-      measure(config, { found, offered, machine, folder, known, onNote }).then(() => {
+      void measure(config, { found, offered, machine, folder, known, onNote }).then(() => {
         worker.resume(MEASURING)
         worker.renew()
       })
@@ -101,7 +101,11 @@ interface KnownFacts {
 
 function createFacts(
   config: TasksConfig,
-  { machine, gpus, offered }: Pick<TasksParts, 'machine' | 'gpus'> & { readonly offered: readonly OfferedEngine[] },
+  {
+    machine,
+    gpus,
+    offered,
+  }: Pick<TasksParts, 'machine' | 'gpus'> & { readonly offered: readonly OfferedEngine[] },
 ): KnownFacts {
   const { cores, memoryMib } = machine.facts()
   const vramMib = config.device === 'CPU' ? 0 : Math.max(0, ...gpus.map((gpu) => gpu.vramMib))
@@ -206,5 +210,7 @@ async function measure(
   known.kinds = kinds
   const labels = offered.filter(({ engine }) => kinds.has(engine.kind)).map(({ label }) => label)
   if (labels.length > 0)
-    onNote(`takes tasks for ${labels.join(', ')}, at ${known.speed.toFixed(2)} of the reference machine's speed`)
+    onNote(
+      `takes tasks for ${labels.join(', ')}, at ${known.speed.toFixed(2)} of the reference machine's speed`,
+    )
 }

@@ -16,8 +16,9 @@ import { keepAlive } from './keep-alive.ts'
 import { isLoopback } from './listen-config.ts'
 import { type AgentStep, type RunningAgent, runAgent } from './run-agent.ts'
 import { settleServing } from './settle-serving.ts'
+import { rulesOf, type TasksFlags, tasksOf, tasksOptions } from './tasks-flags.ts'
 
-interface ProvideOptions extends GlobalOptions, EngineFlags, EnergyFlags, HostingFlags {
+interface ProvideOptions extends GlobalOptions, EngineFlags, EnergyFlags, HostingFlags, TasksFlags {
   readonly join: string
   readonly token?: string
   readonly allowUnproven?: true
@@ -52,6 +53,7 @@ export const provideCommand = (context: CliContext): Command => {
     ...energyOptions('what you ask'),
     ...engineOptions(context.rootFolder),
     ...hostingOptions(),
+    ...tasksOptions(),
   ])
     command.addOption(option)
   return command.action((_options: unknown, self: Command) =>
@@ -99,6 +101,8 @@ async function runProvide(
         batchDiscountBps: batchDiscountOf(options),
         cachedDiscountBps: Math.round(options.cachedDiscount * 100),
         ...(await settleServing(context, options, enginesOf(context, options))),
+        tasks: tasksOf(options),
+        rules: rulesOf(options),
         energy: energyOf(options, null),
         metricsPort: options.metricsPort ?? null,
         logLevel: options.logLevel,

@@ -10,13 +10,18 @@ const UNPACKED_BYTES_MAX = 2 ** 40
 export async function readSceneHeader(file: string): Promise<BlendHeader> {
   const reader = await createNodeFileAccess('/nowhere').open(file)
   if (reader === null)
-    throw new Problem('invalid_request', `There is no file ${file}. Check its path, and save the scene in Blender first.`)
+    throw new Problem(
+      'invalid_request',
+      `There is no file ${file}. Check its path, and save the scene in Blender first.`,
+    )
   try {
     const header = readBlendHeader(await reader.read(0, HEADER_BYTES))
     if (header.kind !== 'compressed') return header
     for await (const piece of nodeCompression.unpack(reader, header.by, UNPACKED_BYTES_MAX)) {
       const inside = readBlendHeader(piece.subarray(0, HEADER_BYTES))
-      return inside.kind === 'blend' ? inside : { kind: 'other', looksLike: `something else, packed by ${header.by}` }
+      return inside.kind === 'blend'
+        ? inside
+        : { kind: 'other', looksLike: `something else, packed by ${header.by}` }
     }
     return { kind: 'other', looksLike: 'an empty file' }
   } catch (error) {

@@ -40,13 +40,24 @@ export function taskEngines(
   const offer = (kind: TaskKind, engine: TaskEngine, label: string): void =>
     void offered.push({ engine: { kind, open: (input) => engine.open(input) }, label })
   if (found.blender !== null) {
-    const options = { ...common, program: BLENDER, sandbox: 'bubblewrap', threads, allowsScripts: false } as const
+    const options = {
+      ...common,
+      program: BLENDER,
+      sandbox: 'bubblewrap',
+      threads,
+      allowsScripts: false,
+    } as const
     const engine = createBlenderEngine(options, { ...ports, inflate: nodeInflate, machine, log })
     offer('blender', engine, `Blender ${found.blender}, ${config.device}`)
   }
   if (config.onlyAudits) return offered
   if (found.ffmpeg !== null)
-    offer('ffmpeg', createFfmpegEngine({ ...common, program: 'ffmpeg', threads }, ports), `ffmpeg ${found.ffmpeg}`)
-  if (config.takesCommands) offer('command', createCommandEngine(common, ports), 'programs of jobs, in a sandbox')
+    offer(
+      'ffmpeg',
+      createFfmpegEngine({ ...common, program: 'ffmpeg', threads }, ports),
+      `ffmpeg ${found.ffmpeg}`,
+    )
+  if (config.takesCommands)
+    offer('command', createCommandEngine(common, ports), 'programs of jobs, in a sandbox')
   return offered
 }

@@ -26,6 +26,5 @@ export const TasksConfig = z.object({
   takesCommands: z.boolean(),
   /** It renders again what others made, and takes nothing else. */
   onlyAudits: z.boolean(),
-  rules: OwnerRulesConfig,
 })
 export type TasksConfig = z.output<typeof TasksConfig>

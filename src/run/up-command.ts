@@ -34,6 +34,7 @@ import { makeOwnFolder } from './own-folder.ts'
 import { clearReady, readyFields, writeReady } from './ready-file.ts'
 import { settleServing } from './settle-serving.ts'
 import { startSupervisor } from './supervisor.ts'
+import { rulesOf, type TasksFlags, tasksOf, tasksOptions } from './tasks-flags.ts'
 import { type TelemetryFlags, telemetryOf, telemetryWarning, withTelemetryFlags } from './telemetry-flags.ts'
 import { type TokenizerFlags, tokenizerOption, tokenizersOf } from './tokenizers.ts'
 
@@ -45,6 +46,7 @@ interface UpOptions
     EngineFlags,
     EnergyFlags,
     HostingFlags,
+    TasksFlags,
     TokenizerFlags {
   readonly readyFile?: string
   readonly agent: boolean
@@ -66,6 +68,7 @@ export const upCommand = (context: CliContext): Command => {
     ...energyOptions('what the node asks'),
     ...engineOptions(context.rootFolder),
     ...hostingOptions(),
+    ...tasksOptions(),
   ])
     command.addOption(option)
   return command.action((_options: unknown, self: Command) =>
@@ -100,7 +103,7 @@ async function runUp(
   const warning = telemetryWarning(telemetry)
   if (warning !== null) screen.note(warning)
   const agentFolder = join(dataFolder, 'agent')
-  const { name, feeBps, testBalance, payoutMin, alertWebhook, logLevel } = options
+  const { name, feeBps, testBalance, payoutMin, renderPrice, alertWebhook, logLevel } = options
 
   const outcome = Promise.withResolvers<void>()
   let ready: Ready | null = null
@@ -127,6 +130,7 @@ async function runUp(
         feeBps,
         testBalance,
         payoutMin,
+        renderPrice,
         ...(alertWebhook !== undefined && { alertWebhook }),
         logLevel,
         telemetry,
@@ -142,6 +146,8 @@ async function runUp(
               cachedDiscountBps: Math.round(options.cachedDiscount * 100),
               region: options.region ?? null,
               ...serving,
+              tasks: tasksOf(options),
+              rules: rulesOf(options),
               energy,
               logLevel,
             },

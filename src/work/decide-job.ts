@@ -5,6 +5,7 @@ import { acceptances, endAll, pauseFor } from './job-steps.ts'
 import { taskKey } from './task-identity.ts'
 import { isOver, type Job, jobOf, type Step, stepOf, taskOf, type Work } from './work.ts'
 import type { JobPlan, PlannedStep, TaskPlace, WorkEvent } from './work-events.ts'
+import { keepMsOf } from './work-limits.ts'
 
 export function decideSubmit(
   { plan, nowMs: atMs }: Extract<WorkCommand, { kind: 'submit' }>,
@@ -98,7 +99,7 @@ export function decideJob(job: Job, command: JobCommand, around: Around): WorkRe
       return decideCondemnation(job, command, around)
     case 'forget':
       if (!isOver(job)) return 'status_wrong'
-      if (atMs < (job.endedAtMs ?? atMs) + around.limits.keepMs) return 'too_early'
+      if (atMs < (job.endedAtMs ?? atMs) + keepMsOf(job, around.limits)) return 'too_early'
       return [{ type: 'work.job_forgotten', jobId }]
     default:
       return unreachable(command)

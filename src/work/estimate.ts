@@ -48,10 +48,10 @@ export interface Range {
 /** Of a normal distribution, in standard deviations. */
 const P90_DEVIATIONS = 1.2816
 /** Left where a quarter of each probed task was computed, and more for each time that it was a quarter of that. */
-const COMMON_ERROR = 0.06
-const COMMON_ERROR_MORE = 0.03
+const COMMON_ERROR = 0.08
+const COMMON_ERROR_MORE = 0.04
 /** Of two runs of the same task. */
-const OWN_ERROR = 0.08
+const OWN_ERROR = 0.1
 
 /** `probes`: at least one. */
 export function fitCost(probes: readonly Probe[]): CostModel {

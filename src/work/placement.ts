@@ -19,9 +19,22 @@ export type Bar =
   | 'failed_often'
   | 'condemned'
 
+/** What bars a node from a job: there need not be one yet. */
+export type BarJob = Pick<Job, 'pricePerHour' | 'minClass' | 'purpose' | 'barred' | 'failures'>
+
 export function barOf(
   { facts }: FloorNode,
-  { job, step, nowMs, limits }: { job: Job; step: Step; nowMs: TimestampMs; limits: WorkLimits },
+  {
+    job,
+    step,
+    nowMs,
+    limits,
+  }: {
+    job: BarJob
+    step: Pick<Step, 'requirements' | 'notOfOrganisations'>
+    nowMs: TimestampMs
+    limits: WorkLimits
+  },
 ): Bar | null {
   if (facts.isDrained) return 'drained'
   const { kind, memoryMib, vramMib } = step.requirements

@@ -37,10 +37,10 @@ export interface ProbeTask {
 export const SERIES_MAX = 4
 
 /** How long one probe may take a node of speed 1, about. */
-const PROBE_MS = 15_000
+const PROBE_MS = 4_000
 const FIRST_SHARE = 1 / 64
 const SHARE_MAX = 1 / 4
-const FIRST_GUESS_MS = 2_000
+const FIRST_GUESS_MS = 1_000
 const ROUNDS_MAX = 3
 
 /** `null` for a task that is not probed: a merge, an inspection, another kind. */
@@ -111,9 +111,9 @@ function runSmall(
   { at, share }: { at: number; share: number },
 ): { params: TaskParams; share: number } | null {
   if (does === 'frame') {
-    const own = typeof params.scale === 'number' ? params.scale : 1
-    const scale = Math.round(1e6 * own * Math.sqrt(share)) / 1e6
-    return { params: { ...params, frame: at, scale }, share }
+    const { scale: own } = params
+    const times = (typeof own === 'number' ? own : 1) * Math.sqrt(share)
+    return { params: { ...params, frame: at, scale: Math.round(1e6 * times) / 1e6 }, share }
   }
   const samples = Math.max(1, Math.round(samplesMax * share))
   return { params: { ...params, frame: at, samples, sampleOffset: 0 }, share: samples / samplesMax }

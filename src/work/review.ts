@@ -7,6 +7,7 @@ import { pauseFor } from './job-steps.ts'
 import { costMaxOf, durationMs, isTriedEverywhere } from './placement.ts'
 import { type Attempt, type Job, jobOf, taskOf } from './work.ts'
 import type { WorkEvent } from './work-events.ts'
+import { keepMsOf } from './work-limits.ts'
 
 export function decideReview(around: Around, nowMs: TimestampMs): WorkEvent[] {
   const { work, limits } = around
@@ -17,7 +18,7 @@ export function decideReview(around: Around, nowMs: TimestampMs): WorkEvent[] {
   }
   for (const jobId of work.active) events.push(...reviewJob(jobOf(work, jobId), around, nowMs))
   for (const job of work.jobs.values()) {
-    if (job.endedAtMs === null || nowMs < job.endedAtMs + limits.keepMs) continue
+    if (job.endedAtMs === null || nowMs < job.endedAtMs + keepMsOf(job, limits)) continue
     events.push({ type: 'work.job_forgotten', jobId: job.jobId })
   }
   return events

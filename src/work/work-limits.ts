@@ -29,7 +29,15 @@ export interface WorkLimits {
   readonly sameErrorNodes: number
   /** A job that is over stays in memory for so long. */
   readonly keepMs: number
+  /** So long does an audit, of which there are many: by then its verdict has fallen. */
+  readonly keepAuditMs?: number
 }
+
+/** How long a job that is over stays in memory. */
+export const keepMsOf = (
+  { purpose }: { readonly purpose?: string | undefined },
+  { keepMs, keepAuditMs = HOUR_MS }: WorkLimits,
+): number => (purpose === 'audit' ? Math.min(keepMs, keepAuditMs) : keepMs)
 
 export const workLimits: WorkLimits = {
   tasksMax: 100_000,

@@ -4,12 +4,12 @@ import { registerHooks } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { assert } from '#kernel/assert.ts'
-import type { Mutant } from './mutants.ts'
+import type { PlantedBug } from './mutants.ts'
 
 const source = join(import.meta.dirname, '..', '..', 'src')
 
 /** The file's text with the bug. Throws when one of the edits does not fit exactly once. */
-export function mutate({ name, file, edits }: Mutant): string {
+export function mutate({ name, file, edits }: PlantedBug): string {
   let text = readFileSync(join(source, file), 'utf8')
   for (const [part, instead] of edits) {
     const count = text.split(part).length - 1
@@ -20,7 +20,7 @@ export function mutate({ name, file, edits }: Mutant): string {
 }
 
 /** From now on the mutant's file is loaded with the bug. To be called before anything that imports it. */
-export function plant(mutant: Mutant): void {
+export function plant(mutant: PlantedBug): void {
   const url = pathToFileURL(join(source, mutant.file)).href
   const text = mutate(mutant)
   registerHooks({

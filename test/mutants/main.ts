@@ -4,7 +4,7 @@
  * Ends with 1 when a bug escapes. A seed that fails without the bug as well has found nothing.
  */
 import { parseArgs } from 'node:util'
-import { mutants } from './mutants.ts'
+import { allMutants as mutants } from './farm-mutants.ts'
 import { inParallel, runChild } from './run-mutants.ts'
 
 const AT_ONCE = 2
@@ -29,7 +29,7 @@ let escaped = 0
 await inParallel(chosen, AT_ONCE, async ({ name, breaks }) => {
   const findings = await runChild(['free', name, String(from), String(to)], TIMEOUT_MS)
   const { found = null, seed } = findings.at(-1) ?? {}
-  const [sound] = found === null ? [] : await runChild(['sound', String(seed)], TIMEOUT_MS)
+  const [sound] = found === null ? [] : await runChild(['sound', name, String(seed)], TIMEOUT_MS)
   const isUnsound = sound !== undefined && sound.found !== null
   if (found === null || isUnsound) escaped++
   const seeds = found === null ? `escaped ${findings.length} seeds` : `${findings.length} seeds`

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { allMutants as mutants } from './farm-mutants.ts'
 import { mutate } from './load-mutant.ts'
-import { mutants } from './mutants.ts'
 import { type Finding, inParallel, runChild } from './run-mutants.ts'
 
 const AT_ONCE = 2

@@ -7,7 +7,7 @@ import { MINUTE_MS } from '#kernel/time.ts'
 import type { FaultKind, SimPlan } from '#sim/sim-plan.ts'
 import { faultKinds } from '#sim/sim-plan.ts'
 
-export interface Mutant {
+export interface PlantedBug {
   readonly name: string
   /** Below `src`. */
   readonly file: string
@@ -15,11 +15,15 @@ export interface Mutant {
   readonly edits: readonly (readonly [text: string, instead: string])[]
   /** What the bug does. */
   readonly breaks: string
-  readonly world: Partial<SimPlan>
   /** Pinned seeds: one of the first so many finds it; a dozen, unless the bug needs more luck. */
   readonly seeds?: number
   /** What the check says that finds it. */
   readonly found: RegExp
+}
+
+/** One that a small network finds. */
+export interface Mutant extends PlantedBug {
+  readonly world: Partial<SimPlan>
 }
 
 export const PINNED_SEEDS = 12

@@ -10,7 +10,8 @@ import { startAgent } from '#agent/agent.ts'
 import { createHostingDesk } from '#gateway/hosting-desk.ts'
 import type { NodeStream } from '#gateway/node-connection.ts'
 import { createNodeLinks, type NodeLinks } from '#gateway/node-links.ts'
-import type { Link, LinkHandlers } from '#host/host.ts'
+import { createWorkPipe } from '#gateway/work-pipe.ts'
+import type { Bus, Link, LinkHandlers } from '#host/host.ts'
 import { nodeCrypto } from '#host/node/node-crypto.ts'
 import { AGENT_PROTOCOL } from '#protocol/agent-version.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
@@ -19,9 +20,11 @@ import { decodeCredit, decodeFrames, decodeJson, type Frame, FrameType } from '#
 import { secretOf } from '#protocol/join-token.ts'
 import { Node } from '#protocol/node.ts'
 import { routes } from '#protocol/routes.ts'
+import { WorkOrder, workOrdersTo } from '#protocol/work-link.ts'
 import { testCapability } from '#sim/scripted-agent.ts'
 import { createTestWorld } from '#sim/test-world.ts'
 import { converse, directoryOfOne, sinkInto } from './converse.ts'
+import { KEY_SECRET, ordersText, recordedWorker } from './recorded-work.ts'
 import {
   GATEWAY_ID,
   GATEWAY_URL,
@@ -81,7 +84,7 @@ for (const protocol of versions) {
   const recording = readRecording(protocol)
 
   test(`an agent of version ${protocol} is served by today's gateway`, async () => {
-    const { world, links, connect } = todaysGateway(recording.publicKey)
+    const { world, bus, links, connect } = todaysGateway(recording.publicKey)
     let heard: Record<string, string[]> = {}
     for (const messages of recording.connections) {
       heard = {}
@@ -95,9 +98,9 @@ for (const protocol of versions) {
           handlers.onMessage(message)
           continue
         }
-        for (const frame of decodeFrames(message)) act(frame, { links, streams, heard })
+        for (const frame of decodeFrames(message)) act(frame, { links, streams, heard, bus })
         // What the gateway says by itself comes at once, or when the connection begins.
-        if (!isFirst) await world.run(1)
+        if (!isFirst) await world.run(BUS_MS)
         isFirst = false
         assertUnderstood(replies.shift() ?? assert.fail(`a frame of ${hex} is missing`), message)
       }
@@ -129,6 +132,7 @@ for (const protocol of versions) {
       capability: testCapability,
       speedOf: () => recordedSpeed,
       hosting: recordedHosting(),
+      worker: recordedWorker(machine),
       onRefused: (problem) => wrong.push(problem.message),
     })
     await world.run(10_000)
@@ -141,7 +145,7 @@ for (const protocol of versions) {
 /** Does what made the gateway send `frame` then. */
 function act(
   { type, stream, payload }: Frame,
-  at: { links: NodeLinks; streams: Map<number, NodeStream>; heard: Record<string, string[]> },
+  at: { links: NodeLinks; streams: Map<number, NodeStream>; heard: Record<string, string[]>; bus: Bus },
 ): void {
   if (type === FrameType.request) {
     const [node] = at.links.ready()
@@ -149,6 +153,9 @@ function act(
     const lines: string[] = []
     at.heard[stream] = lines
     at.streams.set(stream, node.open(decodeJson(payload) as EngineRequest, sinkInto(lines)))
+  } else if (type === FrameType.work) {
+    const { token: _, ...order } = decodeJson(payload) as WorkOrder & { token?: string }
+    at.bus.publish(workOrdersTo(GATEWAY_ID), ordersText(WorkOrder.parse(order)))
   } else if (type === FrameType.credit) at.streams.get(stream)?.credit(decodeCredit(payload))
   else if (type === FrameType.cancel) at.streams.get(stream)?.cancel()
 }
@@ -165,6 +172,7 @@ function todaysGateway(publicKey: string) {
       incarnation: 1,
       network: { keys: NETWORK_KEYS, goesBy: () => true, tlsKeys: () => [] },
       hosting: createHostingDesk(host.clock, directory),
+      work: createWorkPipe(host, { gatewayId: GATEWAY_ID, keySecret: KEY_SECRET }),
       onAvailable: () => undefined,
       onUnknownNode: () => undefined,
     },
@@ -175,7 +183,7 @@ function todaysGateway(publicKey: string) {
       bufferedBytes: () => 0,
       close: () => undefined,
     })
-  return { world, links, connect }
+  return { world, bus: host.bus, links, connect }
 }
 
 /** Plays the gateway's side: each of its messages once the agent has said all that came before. */
@@ -186,7 +194,7 @@ function play(link: Link, script: Message[], wrong: unknown[]): LinkHandlers {
       // At the end stands what a person did at the agent then: parked it, asked more, stopped it.
       if (next && script.every(isOwn)) script.length = 0
       else if (next?.from === 'gateway') say(next)
-      else if (next && typeOf(next) === FrameType.heartbeat) script.shift()
+      else if (next && isBeat(Buffer.from(next.hex, 'hex'))) script.shift()
       else return
     }
   }
@@ -199,7 +207,7 @@ function play(link: Link, script: Message[], wrong: unknown[]): LinkHandlers {
   sayOn()
   return {
     onMessage(message) {
-      if (message[0] === FrameType.heartbeat) return
+      if (isBeat(message)) return
       const expected = script.shift()
       if (!expected) return
       try {
@@ -215,6 +223,11 @@ function play(link: Link, script: Message[], wrong: unknown[]): LinkHandlers {
 }
 
 const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+
+/** Signs of life, of the node and of its tasks: they come by the clock. */
+const isBeat = (message: Uint8Array): boolean =>
+  message[0] === FrameType.heartbeat ||
+  (message[0] === FrameType.work && Buffer.from(message).includes('"kind":"beat"'))
 
 const typeOf = ({ hex }: Message): number => Number.parseInt(hex.slice(0, 2), 16)
 
@@ -240,7 +253,9 @@ function assertUnderstood(said: Uint8Array, recorded: Uint8Array): void {
 }
 
 /** What a connection has of its own: proofs are of its nonces. */
-const OWN = new Set(['signature', 'nonce', 'versions', 'agentVersion', 'proof'])
+const OWN = new Set(['signature', 'nonce', 'versions', 'agentVersion', 'proof', 'token'])
+/** The longest that the bus of a test world takes. */
+const BUS_MS = 6
 
 function assertIncludes(said: unknown, recorded: unknown, where: string): void {
   if (typeof recorded !== 'object' || recorded === null || Array.isArray(recorded)) {
@@ -259,8 +274,8 @@ const sayings = ({ connections, heard }: Pick<Recording, 'connections' | 'heard'
   heard,
   said: connections
     .flat()
-    .filter((message) => typeOf(message) !== FrameType.heartbeat)
+    .filter(({ hex }) => !isBeat(Buffer.from(hex, 'hex')))
     .map(({ from, hex }) => `${from} ${Buffer.from(hex, 'hex').toString('latin1')}`)
-    .map((text) => text.slice(0, 20) + text.slice(20).replace(/"agentVersion":"[^"]*"/, ''))
+    .map((text) => text.slice(0, 20) + text.slice(20).replace(/"(?:agentVersion|token)":"[^"]*"/, ''))
     .sort(),
 })

@@ -9,6 +9,7 @@ import { createDirectory } from '#gateway/directory.ts'
 import { createHostingDesk } from '#gateway/hosting-desk.ts'
 import type { NodeStream, StreamSink } from '#gateway/node-connection.ts'
 import { createNodeLinks } from '#gateway/node-links.ts'
+import { createWorkPipe } from '#gateway/work-pipe.ts'
 import type { Link, LinkHandlers } from '#host/host.ts'
 import { nodeCrypto } from '#host/node/node-crypto.ts'
 import { AGENT_PROTOCOL } from '#protocol/agent-version.ts'
@@ -16,8 +17,10 @@ import { type FollowedNode, PresenceReport, subjects } from '#protocol/cell.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
 import { fingerprintOf } from '#protocol/network-key.ts'
 import { VERSION } from '#protocol/version.ts'
+import { WorkNews, workOrdersTo } from '#protocol/work-link.ts'
 import { testCapability } from '#sim/scripted-agent.ts'
 import { createTestWorld } from '#sim/test-world.ts'
+import { KEY_SECRET, ordersText, recordedAnswers, recordedWorker } from './recorded-work.ts'
 import {
   agentBytes,
   GATEWAY_ID,
@@ -56,6 +59,7 @@ export async function converse(): Promise<Recording> {
       incarnation: 1,
       network: { keys: NETWORK_KEYS, goesBy: () => true, tlsKeys: () => [] },
       hosting: createHostingDesk(gateway.host.clock, directory),
+      work: createWorkPipe(gateway.host, { gatewayId: GATEWAY_ID, keySecret: KEY_SECRET }),
       onAvailable: () => undefined,
       onUnknownNode: () => undefined,
     },
@@ -78,6 +82,10 @@ export async function converse(): Promise<Recording> {
     PresenceReport.parse(JSON.parse(message))
     reply(JSON.stringify({ epoch: 1, refused: [] }))
   })
+  coordinator.host.bus.subscribe(subjects.work, (message) => {
+    const told = WorkNews.parse(JSON.parse(message)).said.flatMap(({ say }) => recordedAnswers(say))
+    if (told.length > 0) coordinator.host.bus.publish(workOrdersTo(GATEWAY_ID), ordersText(...told))
+  })
   const machine = world.machine('agent')
   const secrets = { ...machine.host.secrets, randomBytes: agentBytes }
   const agent = startAgent({ ...machine.host, crypto: nodeCrypto, secrets }, recordedEngine(machine), {
@@ -89,6 +97,7 @@ export async function converse(): Promise<Recording> {
     capability: testCapability,
     speedOf: () => recordedSpeed,
     hosting: recordedHosting(),
+    worker: recordedWorker(machine),
     pin: { fingerprint: fingerprintOf(nodeCrypto, NETWORK_KEYS.publicKeyHex), allowsUnproven: false },
     onRefused: (problem) => {
       throw problem

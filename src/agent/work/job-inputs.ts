@@ -109,7 +109,9 @@ export async function openJobInputs(parts: JobInputsParts): Promise<JobInputs> {
     if (known) return known
     // How long it is nobody has said yet; it is bounded when it is read.
     const wanted = { sha256, object: sha256, form: 'plain', bytes: 0 } as const
-    const held = await persist(parts.clock, watch.signal, () => parts.cache.hold(wanted, wire, watchOf(watch)))
+    const held = await persist(parts.clock, watch.signal, () =>
+      parts.cache.hold(wanted, wire, watchOf(watch)),
+    )
     try {
       const bytes = await taskFiles.readWhole(held.path, TREE_BYTES_MAX)
       const tree = bytes === null ? `It has more than ${TREE_BYTES_MAX >> 20} MiB.` : readTree(utf8(bytes))
@@ -141,7 +143,9 @@ export async function openJobInputs(parts: JobInputsParts): Promise<JobInputs> {
         await files.link(one.path, `${root}/${path}`)
         const facts = await files.facts(`${root}/${path}`)
         if (facts?.bytes !== bytes)
-          throw taskProblem(`'${path}' of the inputs has ${facts?.bytes ?? 0} bytes, and its list says ${bytes}.`)
+          throw taskProblem(
+            `'${path}' of the inputs has ${facts?.bytes ?? 0} bytes, and its list says ${bytes}.`,
+          )
         doneBytes += bytes
         watch.onProgress(doneBytes / totalBytes)
       }
@@ -179,6 +183,8 @@ function utf8(bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (error) {
-    throw failureProblem('task', 'invalid_request', 'The list of the inputs is not UTF-8.', { cause: toProblem(error) })
+    throw failureProblem('task', 'invalid_request', 'The list of the inputs is not UTF-8.', {
+      cause: toProblem(error),
+    })
   }
 }

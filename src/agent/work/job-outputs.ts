@@ -54,4 +54,8 @@ async function scan(
 }
 
 const changed = (name: string) =>
-  failureProblem('node', 'disk_failed', `${name} is not on this node's disk any more as it was made. Check its disk.`)
+  failureProblem(
+    'node',
+    'disk_failed',
+    `${name} is not on this node's disk any more as it was made. Check its disk.`,
+  )

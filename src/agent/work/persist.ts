@@ -7,7 +7,11 @@ const DELAY_MS_MAX = 5_000
 const MS_MAX = 120_000
 
 /** Tries again what failed for a reason that passes, and gives up after two minutes, or with the signal. */
-export async function persist<Result>(clock: Clock, signal: AbortSignal, run: () => Promise<Result>): Promise<Result> {
+export async function persist<Result>(
+  clock: Clock,
+  signal: AbortSignal,
+  run: () => Promise<Result>,
+): Promise<Result> {
   const sinceMs = clock.elapsedMs()
   for (let delayMs = DELAY_MS_MIN; ; delayMs = Math.min(DELAY_MS_MAX, delayMs * 2)) {
     try {

@@ -55,7 +55,9 @@ export class RememberedTrees {
   /** Those of which every file is here, the ones used last at the end. */
   whole(): readonly string[] {
     const { cache } = this.#parts
-    return [...this.#trees].filter(([, files]) => files.every((file) => cache.has(file.sha256))).map(([sha256]) => sha256)
+    return [...this.#trees]
+      .filter(([, files]) => files.every((file) => cache.has(file.sha256)))
+      .map(([sha256]) => sha256)
   }
 
   async #readKept(): Promise<readonly string[]> {

@@ -19,9 +19,9 @@ import {
 } from '#protocol/work-link.ts'
 import { explainFailure, givenBack } from './explain-failure.ts'
 import { FenceBook } from './fence-book.ts'
+import { persist } from './persist.ts'
 import { SessionShelf, type ShelfOptions } from './session-shelf.ts'
 import { isWaiting, newAttempt, remainingMs, type TaskAttempt, wordOf } from './task-attempt.ts'
-import { persist } from './persist.ts'
 import type { JobInputs, JobOutputs } from './work-ports.ts'
 
 export interface WorkerParts {
@@ -259,7 +259,11 @@ export class TaskWorker {
     const { grant, inputs, folder, abort } = attempt
     const engine = this.#parts.engines.find(({ kind }) => kind === grant.engine)
     if (!engine || !inputs || folder === null)
-      throw failureProblem('node', 'engine_missing', `This node has no engine for tasks of kind ${grant.engine}.`)
+      throw failureProblem(
+        'node',
+        'engine_missing',
+        `This node has no engine for tasks of kind ${grant.engine}.`,
+      )
     const session = await untilAborted(
       this.#shelf.obtain({ engine, inputs, settings: grant.settings }),
       abort.signal,
@@ -278,7 +282,8 @@ export class TaskWorker {
       return this.#end(fence)
     }
     if (to === 'commit' && attempt.stage === 'committing') return void this.#send(attempt)
-    const isLast = (to === 'deliver' && attempt.stage === 'delivering') || (to === 'fail' && attempt.stage === 'failing')
+    const isLast =
+      (to === 'deliver' && attempt.stage === 'delivering') || (to === 'fail' && attempt.stage === 'failing')
     if (isLast) this.#end(fence)
   }
 

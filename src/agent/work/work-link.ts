@@ -16,7 +16,9 @@ const encoder = new TextEncoder()
 const writeSay = jsonWriter(WorkSay)
 
 /** Without a worker, and at a gateway of before, the node hears nothing of tasks and says nothing. */
-export function createWorkLink(worker: Pick<TaskWorker, 'connected' | 'disconnected' | 'receive' | 'onIdle'> | undefined): WorkLink {
+export function createWorkLink(
+  worker: Pick<TaskWorker, 'connected' | 'disconnected' | 'receive' | 'onIdle'> | undefined,
+): WorkLink {
   let link: Link | null = null
   return {
     open(streams, opened, protocol) {

@@ -33,7 +33,10 @@ export interface JobOutputs {
   /** An empty folder of the attempt's own. Rejects with a `Problem`. */
   makeFolder(fence: number): Promise<string>
   /** Resolves once the network has them all; what arrived before is not sent again. */
-  send(made: { readonly folder: string; readonly files: readonly OutputFile[] }, watch: TransferWatch): Promise<void>
+  send(
+    made: { readonly folder: string; readonly files: readonly OutputFile[] },
+    watch: TransferWatch,
+  ): Promise<void>
   /** Never rejects. */
   drop(folder: string): Promise<void>
 }

@@ -1,8 +1,8 @@
 /** How far a job is: two lines on a terminal, one elsewhere. */
 import type { Style } from '../style.ts'
 import { printable } from '../table.ts'
-import { etaText, factsOf, formatPercent, pauseText, stepsText } from './job-words.ts'
 import type { JobFacts } from './job-client.ts'
+import { etaText, factsOf, formatPercent, pauseText, stepsText } from './job-words.ts'
 
 export interface BarPage {
   readonly columns: number
@@ -16,14 +16,14 @@ const BAR_MAX = 40
 
 export function barLines(job: JobFacts, { columns, style, more }: BarPage): string[] {
   const width = Math.max(20, columns - 1)
-  const beside = `${formatPercent(job.progress).padStart(6)}  ${printable(stepsText(job))} · ${etaText(job)}`
+  const beside = `${formatPercent(job.progress).padStart(6)}  ${[printable(stepsText(job)), etaText(job)].filter(isSaid).join(' · ')}`
   const room = Math.min(BAR_MAX, width - [...beside].length)
   const first = room < BAR_MIN ? cutTo(beside.trim(), width) : drawBar(job.progress, room, style) + beside
   const pause = pauseText(job)
   return [
     first,
     style('dim', fitted([...factsOf(job), ...more], width)),
-    ...(pause === null ? [] : [style('warning', cutTo(printable(pause), width))]),
+    ...(pause === null ? [] : [style('warning', cutTo(`paused: ${printable(pause)}`, width))]),
   ]
 }
 
@@ -48,4 +48,10 @@ function fitted(facts: readonly string[], width: number): string {
 
 /** For a pipe or a log. */
 export const plainLine = (job: JobFacts, more: readonly string[]): string =>
-  printable([formatPercent(job.progress), stepsText(job), etaText(job), ...factsOf(job), ...more].join(' · '))
+  printable(
+    [formatPercent(job.progress), stepsText(job), etaText(job), ...factsOf(job), ...more]
+      .filter(isSaid)
+      .join(' · '),
+  )
+
+const isSaid = (text: string): boolean => text !== ''

@@ -1,10 +1,8 @@
 /** Jobs, as the command line asks a network for them. */
 
 import type { z } from 'zod'
-import { createClient } from '#protocol/client.ts'
 import type { Job, JobTask } from '#protocol/job.ts'
-import { jobRoutes } from '#protocol/job-routes.ts'
-import { Problem } from '#protocol/problem.ts'
+import type { jobRoutes } from '#protocol/job-routes.ts'
 import type { Api } from '#protocol/route.ts'
 import type { Session } from '../session.ts'
 
@@ -12,18 +10,8 @@ export type JobClient = Api<typeof jobRoutes>
 export type JobFacts = z.output<typeof Job>
 export type TaskFacts = z.output<typeof JobTask>
 
-export function createJobClient({ context, connection, signal }: Session): JobClient {
-  const { apiUrl, apiKey } = connection
-  return createClient(jobRoutes, {
-    baseUrl: apiUrl,
-    ...(apiKey !== null && { apiKey }),
-    fetch(request) {
-      if (apiKey !== null) return context.fetch(new Request(request, { signal }))
-      const message = `No key is kept for ${apiUrl}. Give one with --key, or as SHOAL_API_KEY.`
-      return Promise.reject(new Problem('invalid_api_key', message))
-    },
-  })
-}
+/** Jobs are work: they are done with the key for that. */
+export const createJobClient = ({ member }: Pick<Session, 'member'>): JobClient => member
 
 const PAGE_LIMIT = 1_000
 

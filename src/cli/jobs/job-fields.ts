@@ -6,21 +6,29 @@ import { etaText, factsOf, formatCost, formatPercent, pauseText, stepsText } fro
 
 export function jobFields(job: JobFacts): [string, string][] {
   const { lastOutput, endedAtMs } = job
-  const pause = pauseText(job)
+  const [pause, eta] = [pauseText(job), etaText(job)]
   return [
     ['id', job.jobId],
     ['name', job.name],
     ['status', job.status],
-    ...(pause === null ? [] : [['waits', pause] as [string, string]]),
+    ...(pause === null ? [] : [['paused', pause] as [string, string]]),
     ['tier', `${job.tier}, priority ${job.priority}`],
-    ['progress', `${formatPercent(job.progress)} · ${stepsText(job)}${endedAtMs === null ? ` · ${etaText(job)}` : ''}`],
+    ['progress', `${formatPercent(job.progress)} · ${stepsText(job)}${eta === '' ? '' : ` · ${eta}`}`],
     ['work', factsOf(job).join(' · ')],
-    ['cost', `${formatCost(job.spent)} spent, ${formatCost(job.reserved)} set aside, cap ${formatCost(job.cap)}`],
+    [
+      'cost',
+      `${formatCost(job.spent)} spent, ${formatCost(job.reserved)} set aside, cap ${formatCost(job.cap)}`,
+    ],
     ['price', `${formatCost(job.pricePerHour)} per reference hour`],
     ['submitted', `${formatTime(job.submittedAtMs)} UTC`],
     ...(endedAtMs === null
       ? []
-      : [['ended', `${formatTime(endedAtMs)} UTC, after ${formatDuration(endedAtMs - job.submittedAtMs)}`] as [string, string]]),
+      : [
+          [
+            'ended',
+            `${formatTime(endedAtMs)} UTC, after ${formatDuration(endedAtMs - job.submittedAtMs)}`,
+          ] as [string, string],
+        ]),
     ...(lastOutput === null ? [] : [['newest file', lastOutput.name] as [string, string]]),
   ]
 }
@@ -38,7 +46,8 @@ export const jobColumns = (nowMs: number): Column<JobFacts>[] => [
     title: 'TASKS',
     isRight: true,
     text: ({ steps }) => {
-      const sum = (of: (step: JobFacts['steps'][number]) => number) => steps.reduce((all, step) => all + of(step), 0)
+      const sum = (of: (step: JobFacts['steps'][number]) => number) =>
+        steps.reduce((all, step) => all + of(step), 0)
       return `${formatCount(sum(({ done }) => done))}/${formatCount(sum(({ tasks }) => tasks))}`
     },
   },

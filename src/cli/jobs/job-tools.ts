@@ -42,7 +42,9 @@ export interface JobFiles {
 export interface ResultDisk {
   absolute(path: string): string
   /** What has that name; a link is `other`. */
-  look(path: string): Promise<{ readonly kind: 'file'; readonly bytes: number } | { readonly kind: 'folder' | 'other' } | null>
+  look(
+    path: string,
+  ): Promise<{ readonly kind: 'file'; readonly bytes: number } | { readonly kind: 'folder' | 'other' } | null>
   sha256(path: string): Promise<string>
   read(path: string): Promise<Uint8Array | null>
   /** Writes a file that is not there yet; false where one is. */

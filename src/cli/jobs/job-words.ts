@@ -1,5 +1,5 @@
 /** Jobs and their tasks in words and figures for people. */
-import { formatUsd, type NanoUsd, NANO_PER_USD } from '#kernel/money.ts'
+import { formatUsd, NANO_PER_USD, type NanoUsd } from '#kernel/money.ts'
 import { formatDuration } from '#kernel/time.ts'
 import { formatCount, formatNoun } from '../format.ts'
 import type { JobFacts, TaskFacts } from './job-client.ts'
@@ -40,7 +40,7 @@ export function factsOf(job: JobFacts): string[] {
   const { nodes, efficiency, spent, cap, redispatched, unverified } = job
   const [failed, checked] = [failedOf(job), sumOf(job, (step) => step.checked)]
   return [
-    formatNoun(nodes, 'node'),
+    ...(job.status === 'active' || nodes > 0 ? [formatNoun(nodes, 'node')] : []),
     `${formatCost(spent)} of ${formatCost(cap)}`,
     ...(efficiency === null ? [] : [`efficiency ${formatPercent(efficiency)}`]),
     ...(failed > 0 ? [`${formatCount(failed)} failed`] : []),
@@ -50,8 +50,9 @@ export function factsOf(job: JobFacts): string[] {
   ]
 }
 
-export const etaText = ({ etaMs }: JobFacts): string =>
-  etaMs === null ? 'ETA unknown' : `ETA ${formatDuration(etaMs)}`
+/** Empty for a job that does not go on. */
+export const etaText = ({ status, etaMs }: JobFacts): string =>
+  status !== 'active' ? '' : etaMs === null ? 'ETA unknown' : `ETA ${formatDuration(etaMs)}`
 
 const pauses = {
   asked: 'somebody asked for it',
@@ -70,11 +71,14 @@ export function pauseText({ jobId, pause, cap }: JobFacts): string | null {
       : pause.reason === 'asked'
         ? `Go on: shoal job resume ${jobId}`
         : `See shoal job frames ${jobId} --failed, then shoal job resume ${jobId}`
-  return `Paused: ${pauses[pause.reason]}${detail}. ${way}`
+  return `${pauses[pause.reason]}${detail}. ${way}`
 }
 
 /** `frame 12`, `task 3 of film`. */
-export function taskName(job: Pick<JobFacts, 'steps'>, { step, task, params }: Pick<TaskFacts, 'step' | 'task' | 'params'>): string {
+export function taskName(
+  job: Pick<JobFacts, 'steps'>,
+  { step, task, params }: Pick<TaskFacts, 'step' | 'task' | 'params'>,
+): string {
   const frame = params['frame']
   if (params['do'] === 'frame' && typeof frame === 'number') return `frame ${frame}`
   return `task ${task} of ${job.steps[step]?.name ?? `step ${step}`}`

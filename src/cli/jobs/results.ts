@@ -94,15 +94,29 @@ export const isWanted = ({ steps }: JobFacts, { name }: { readonly name: string 
   !steps.some(({ kind, dependsOn }) => kind === 'blender' && dependsOn.includes(name))
 
 /** Steps of one kind name their files alike, so each gets a folder where there are several. */
-function placeOf({ folder, instead, hasTaskFolders }: ResultsInput, job: JobFacts, task: TaskFacts, name: string): string {
+function placeOf(
+  { folder, instead, hasTaskFolders }: ResultsInput,
+  job: JobFacts,
+  task: TaskFacts,
+  name: string,
+): string {
   const step = job.steps[task.step]
   const wrong = wrongPath([name])
   if (wrong)
-    throw new Problem('conflict', `Task ${task.task} of ${step?.name} made a file that is not taken: ${wrong} Reject it: shoal job reject ${job.jobId}/${task.step}/${task.task}`)
+    throw new Problem(
+      'conflict',
+      `Task ${task.task} of ${step?.name} made a file that is not taken: ${wrong} Reject it: shoal job reject ${job.jobId}/${task.step}/${task.task}`,
+    )
   const place = instead?.get(step?.name ?? '')
   if (place !== undefined) return place
-  const isOneOfMany = job.steps.filter((other) => isWanted(job, other) && other.kind === step?.kind).length > 1
-  return [folder, ...(isOneOfMany ? [step?.name ?? ''] : []), ...(hasTaskFolders ? [String(task.task)] : []), name].join('/')
+  const isOneOfMany =
+    job.steps.filter((other) => isWanted(job, other) && other.kind === step?.kind).length > 1
+  return [
+    folder,
+    ...(isOneOfMany ? [step?.name ?? ''] : []),
+    ...(hasTaskFolders ? [String(task.task)] : []),
+    name,
+  ].join('/')
 }
 
 function claim(
@@ -128,7 +142,11 @@ async function readRecord(disk: ResultDisk, path: string): Promise<Set<string>> 
 }
 
 /** True when it is there as it should be. What this job left there before another result took its place goes. */
-async function isHere(disk: ResultDisk, { path, bytes, sha256 }: ResultFile, record: ReadonlySet<string>): Promise<boolean> {
+async function isHere(
+  disk: ResultDisk,
+  { path, bytes, sha256 }: ResultFile,
+  record: ReadonlySet<string>,
+): Promise<boolean> {
   const found = await disk.look(path)
   if (found === null) return false
   if (found.kind !== 'file') throw taken(path)

@@ -2,6 +2,7 @@
 import { SECOND_MS } from '#kernel/time.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { Session } from '../session.ts'
+import { styleFor } from '../style.ts'
 import { printable } from '../table.ts'
 import { barLines, plainLine } from './job-bar.ts'
 import { isJobOver, type JobClient, type JobFacts } from './job-client.ts'
@@ -9,7 +10,6 @@ import { formatBytes } from './job-words.ts'
 import type { LiveLines } from './live-lines.ts'
 import { patiently } from './patience.ts'
 import type { Results } from './results.ts'
-import { styleFor } from '../style.ts'
 
 export interface Watching {
   readonly session: Session

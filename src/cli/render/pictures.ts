@@ -24,7 +24,11 @@ const SHEET_COLUMNS = 4
 const SHEET_MAX = 12
 
 /** One picture of several, side by side; `null` when none can be shown. */
-export async function stripOf(tools: Tools, frames: readonly FrameFile[], columns = SHEET_COLUMNS): Promise<Uint8Array | null> {
+export async function stripOf(
+  tools: Tools,
+  frames: readonly FrameFile[],
+  columns = SHEET_COLUMNS,
+): Promise<Uint8Array | null> {
   const pictures: SheetPicture[] = []
   for (const { path, label } of spread(frames, SHEET_MAX)) {
     const picture = await readSmall(tools, path)

@@ -97,7 +97,9 @@ export function videoForm(path: string): { codec: string; ending: string } {
   const ending = /\.(\w+)$/.exec(path)?.[1]?.toLowerCase() ?? ''
   const codec = codecs[ending]
   if (codec !== undefined) return { codec, ending }
-  throw wrong(`'${path}' does not say which video. Let its name end in .mp4 (plays everywhere), .mov (ProRes, for an editor) or .webm.`)
+  throw wrong(
+    `'${path}' does not say which video. Let its name end in .mp4 (plays everywhere), .mov (ProRes, for an editor) or .webm.`,
+  )
 }
 
 function readSplit(text: string | undefined, frames: readonly number[] | null): 'auto' | number {
@@ -106,7 +108,9 @@ function readSplit(text: string | undefined, frames: readonly number[] | null): 
   if (count < 1 || count > SPLIT_MAX)
     throw wrong(`--split takes auto or a number of parts from 1 to ${SPLIT_MAX}, not '${text}'.`)
   if (count > 1 && frames?.length !== 1)
-    throw wrong('--split cuts one frame into parts by its samples. Name one: --frames 7. Several frames are shared out as they are.')
+    throw wrong(
+      '--split cuts one frame into parts by its samples. Name one: --frames 7. Several frames are shared out as they are.',
+    )
   return count
 }
 

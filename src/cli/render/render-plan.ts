@@ -48,7 +48,11 @@ function splitSteps(input: RenderPlanInput, frame: number): Step[] {
     ({ sampleOffset, samples }) => `${PARTS_STEP}/range-${name}-${sampleOffset}-${samples}.exr=${samples}`,
   )
   return [
-    { ...blenderStep(input), name: PARTS_STEP, tasks: ranges.map((range) => ({ do: 'range', frame, ...range })) },
+    {
+      ...blenderStep(input),
+      name: PARTS_STEP,
+      tasks: ranges.map((range) => ({ do: 'range', frame, ...range })),
+    },
     {
       ...blenderStep(input),
       name: FRAMES_STEP,
@@ -62,7 +66,12 @@ function splitSteps(input: RenderPlanInput, frame: number): Step[] {
 
 const MERGE_MS = 3_000
 
-function blenderStep({ options, scene, inputRoot, inputBytes }: RenderPlanInput): Omit<Step, 'name' | 'tasks'> {
+function blenderStep({
+  options,
+  scene,
+  inputRoot,
+  inputBytes,
+}: RenderPlanInput): Omit<Step, 'name' | 'tasks'> {
   const settings = {
     file: scene.file,
     ...(options.scene !== undefined && { scene: options.scene }),
@@ -91,7 +100,10 @@ const TRIANGLE_BYTES = 300
 export const memoryMibOf = (facts: SceneFacts, inputBytes: number): number =>
   BLENDER_MIB +
   Math.ceil(
-    (facts.imageBytes + facts.triangles * TRIANGLE_BYTES + 2 * Math.min(inputBytes, 2 ** 30) + facts.width * facts.height * 64) /
+    (facts.imageBytes +
+      facts.triangles * TRIANGLE_BYTES +
+      2 * Math.min(inputBytes, 2 ** 30) +
+      facts.width * facts.height * 64) /
       2 ** 20,
   )
 
@@ -99,7 +111,10 @@ export const memoryMibOf = (facts: SceneFacts, inputBytes: number): number =>
 const VIDEO_FRAME_MS = 60
 const VIDEO_MS = 2_000
 
-const videoStep = ({ codec, ending, fps }: VideoOptions, { frames, scene, options }: RenderPlanInput): Step => ({
+const videoStep = (
+  { codec, ending, fps }: VideoOptions,
+  { frames, scene, options }: RenderPlanInput,
+): Step => ({
   name: VIDEO_STEP,
   kind: 'ffmpeg',
   dependsOn: [FRAMES_STEP],
@@ -126,10 +141,7 @@ const SAMPLES_PER_PART = 8
  * How many parts a still is cut into: one for each node, where there are samples enough. Adaptive sampling and denoising look
  * at the whole, so such a scene is not cut: throws where that was asked for.
  */
-export function partsOf(
-  input: Pick<RenderPlanInput, 'options' | 'scene' | 'frames'>,
-  nodes: number,
-): number {
+export function partsOf(input: Pick<RenderPlanInput, 'options' | 'scene' | 'frames'>, nodes: number): number {
   const { split } = input.options
   if (input.frames.length !== 1) return 1
   const { isAdaptive, isDenoised } = input.scene.facts
@@ -137,9 +149,15 @@ export function partsOf(
   const most = Math.floor(samplesOf(input) / SAMPLES_PER_PART)
   if (split === 'auto') return reason !== null ? 1 : Math.max(1, Math.min(nodes, most, AUTO_MAX))
   if (split > 1 && reason !== null)
-    throw new Problem('invalid_request', `The scene ${reason}, which needs all samples in one place: turn that off in the scene, or leave --split out.`)
+    throw new Problem(
+      'invalid_request',
+      `The scene ${reason}, which needs all samples in one place: turn that off in the scene, or leave --split out.`,
+    )
   if (split > samplesOf(input))
-    throw new Problem('invalid_request', `${samplesOf(input)} samples make no ${split} parts. Give a smaller --split, or more --samples.`)
+    throw new Problem(
+      'invalid_request',
+      `${samplesOf(input)} samples make no ${split} parts. Give a smaller --split, or more --samples.`,
+    )
   return split
 }
 

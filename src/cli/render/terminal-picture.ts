@@ -7,7 +7,8 @@ export type PictureProtocol = 'kitty' | 'iterm'
 export function pictureProtocol({ env, stderr }: Pick<CliContext, 'env' | 'stderr'>): PictureProtocol | null {
   const { TMUX: tmux, STY: screen, TERM: term = '', TERM_PROGRAM: program, LC_TERMINAL: far } = env
   if (!stderr.isTty || tmux || screen || term === 'dumb') return null
-  if (env['KITTY_WINDOW_ID'] || term.includes('kitty') || program === 'ghostty' || program === 'WezTerm') return 'kitty'
+  if (env['KITTY_WINDOW_ID'] || term.includes('kitty') || program === 'ghostty' || program === 'WezTerm')
+    return 'kitty'
   return program === 'iTerm.app' || far === 'iTerm2' ? 'iterm' : null
 }
 

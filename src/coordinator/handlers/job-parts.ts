@@ -2,13 +2,16 @@
 import type { NanoUsd } from '#kernel/money.ts'
 import type { TimestampMs } from '#kernel/time.ts'
 import type { NewJob } from '#protocol/job.ts'
+import type { WorkCounts } from '#protocol/network-status.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { Caller } from '#protocol/route.ts'
-import { type Job, taskOf } from '#work/work.ts'
+import type { FloorNode } from '#work/floor.ts'
+import type { Job, TaskState } from '#work/work.ts'
 import type { JobPlan, TaskPlace } from '#work/work-events.ts'
 import type { Turn } from '../turn.ts'
 import type { JobNewsDesk } from '../work/job-news.ts'
 import type { JobAround } from '../work/job-view.ts'
+import type { QuoteDesk } from '../work/quotes.ts'
 import { jobHold } from '../work/task-transfer.ts'
 import type { WorkDesk } from '../work/work-desk.ts'
 import type { ActParts } from './act.ts'
@@ -21,6 +24,8 @@ export interface JobParts {
     /** The plan of a job of this quote. Throws `not_found` where there is none for the caller, `conflict` where it is not ready. */
     plan(quote: { caller: Caller; body: NewJob; jobId: string; nowMs: TimestampMs }): JobPlan
   }
+  /** Where quotes are asked for; none are made without. */
+  readonly quoteDesk?: Pick<QuoteDesk, 'ask' | 'read'>
   /** Has a result looked at by another owner, whatever was said of it before. */
   reject(turn: Turn, place: TaskPlace & { jobId: string }, reason: string): RejectRefusal | null
   unverifiedOf(jobId: string): number
@@ -47,6 +52,26 @@ export const jobAround = (parts: JobHandlerParts): JobAround => {
   }
 }
 
+/** How much there is to do, of all customers together. */
+export function workCounts(
+  { coordinator }: Pick<HandlerParts, 'coordinator'>,
+  { desk }: JobParts,
+): WorkCounts {
+  const nowMs = coordinator.nowMs()
+  const active = [...coordinator.state.work.jobs.values()].filter(
+    (job) => isCustomers(job) && job.status === 'active',
+  )
+  const count = (state: TaskState): number =>
+    active.reduce((sum, { steps }) => steps.reduce((ofJob, { counts }) => ofJob + counts[state], sum), 0)
+  const isThere = ({ facts }: FloorNode): boolean => desk.floor.isAlive(facts.nodeId, nowMs)
+  return {
+    jobsActive: active.length,
+    tasksReady: count('ready'),
+    tasksRunning: count('leased') + count('committed'),
+    nodes: [...desk.floor.nodes()].filter(isThere).length,
+  }
+}
+
 /** What customers asked for, and not what the network does for itself. */
 export const isCustomers = ({ purpose = 'work' }: Pick<Job, 'purpose'>): boolean => purpose === 'work'
 
@@ -70,7 +95,6 @@ export function visiblePlace(job: Job, params: { step: string; task: string }): 
       `Step ${step} (${name}) of job ${job.jobId} has no task ${params.task}: it has ${range(tasks.length)}.`,
     )
   }
-  taskOf(job, { step, task })
   return { step, task }
 }
 

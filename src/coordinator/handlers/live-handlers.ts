@@ -14,6 +14,7 @@ import type { Caller, Handlers } from '#protocol/route.ts'
 import type { ControlRoutes } from '#protocol/routes.ts'
 import { VERSION } from '#protocol/version.ts'
 import { execute, type HandlerParts, maySee } from './handler-parts.ts'
+import { workCounts } from './job-parts.ts'
 
 export function liveHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>, 'getLive'> {
   const { coordinator, clock, networkName } = parts
@@ -26,13 +27,14 @@ export function liveHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>,
         version: VERSION,
         nowMs: clock.nowMs(),
         uptimeMs: Math.floor(clock.elapsedMs() - startedMs),
+        ...(parts.jobs && { work: workCounts(parts, parts.jobs) }),
         ...liveOf(gateways, [...coordinator.state.fleet.nodes.values()], caller),
       }))
     },
   }
 }
 
-type Figures = Omit<LiveNetwork, 'networkName' | 'version' | 'nowMs' | 'uptimeMs'>
+type Figures = Omit<LiveNetwork, 'networkName' | 'version' | 'nowMs' | 'uptimeMs' | 'work'>
 
 /** Only an operator sees what belongs to others; how busy the models are is everybody's to know, as their prices are. */
 export function liveOf(

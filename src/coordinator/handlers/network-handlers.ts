@@ -5,6 +5,7 @@ import type { ControlRoutes } from '#protocol/routes.ts'
 import { VERSION } from '#protocol/version.ts'
 import { act } from './act.ts'
 import { execute, type HandlerParts, isOperator } from './handler-parts.ts'
+import { workCounts } from './job-parts.ts'
 import { isParked, modelOffers } from './model-offers.ts'
 
 type Names = 'getHealth' | 'takeOver' | 'getStatus' | 'rebuildReadModels'
@@ -46,6 +47,7 @@ export function networkHandlers(parts: HandlerParts): Pick<Handlers<ControlRoute
           },
           models: modelOffers(nodes),
           requestsInFlight: live?.requestsOpen() ?? 0,
+          ...(parts.jobs && { work: workCounts(parts, parts.jobs) }),
           readModel: { appliedSequence: projector.position(), lagEntries: projector.lag() },
           processes: { coordinator: parts.processId, gateway: live?.processId ?? null },
           certificate: parts.certificate(),

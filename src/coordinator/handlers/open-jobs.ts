@@ -1,6 +1,7 @@
 import type { Clock } from '#host/host.ts'
 import type { Coordinator } from '../coordinator.ts'
 import { createJobNews } from '../work/job-news.ts'
+import type { QuoteDesk } from '../work/quotes.ts'
 import type { WorkDesk } from '../work/work-desk.ts'
 import { notFound } from './handler-parts.ts'
 import type { JobParts } from './job-parts.ts'
@@ -9,18 +10,27 @@ export interface OpenJobsParts {
   readonly coordinator: Pick<Coordinator, 'nowMs'>
   readonly desk: WorkDesk
   readonly clock: Pick<Clock, 'after'>
-  /** Quotes that jobs are made of; none unless given. */
+  /** Quotes that jobs are made of; those of the desk, or none, unless given. */
   readonly quotes?: JobParts['quotes']
+  readonly quoteDesk?: QuoteDesk
   /** Who looks at results; nobody unless given. */
   readonly inspection?: Pick<JobParts, 'reject' | 'unverifiedOf'>
 }
 
 /** What the API of jobs works with, for a coordinator that begins to lead. To be closed when it stops. */
 export function openJobs(parts: OpenJobsParts): JobParts {
-  const { coordinator, desk, clock, quotes = noQuotes, inspection = nobody } = parts
+  const { coordinator, desk, clock, quoteDesk, inspection = nobody } = parts
+  const { quotes = quoteDesk ?? noQuotes } = parts
   const news = createJobNews(clock, coordinator.nowMs())
   desk.onEvent(({ state }, event, attempt) => news.hear(state.work, event, attempt))
-  return { desk, news, quotes, reject: inspection.reject, unverifiedOf: inspection.unverifiedOf }
+  return {
+    desk,
+    news,
+    quotes,
+    ...(quoteDesk && { quoteDesk }),
+    reject: inspection.reject,
+    unverifiedOf: inspection.unverifiedOf,
+  }
 }
 
 const noQuotes: JobParts['quotes'] = {

@@ -81,6 +81,7 @@ export function serveWork(parts: WorkServiceParts): WorkService {
     desk,
     close() {
       isClosed = true
+      inspection.close?.()
       heard.close()
     },
   }

@@ -98,7 +98,14 @@ function refund(turn: Turn, { job, place, result, feeBps }: Paid): void {
   const transferId = refundTransfer(job.jobId, place, result.fence)
   const memo = refundMemo(job, place)
   const back = (id: string, accountId: string, amount: NanoUsd): void =>
-    pay(turn, { transferId: id, accountId, holdId: '', payouts: [{ accountId: creditor, amount }], memo })
+    pay(turn, {
+      transferId: id,
+      accountId,
+      holdId: '',
+      payouts: [{ accountId: creditor, amount }],
+      memo,
+      isRefund: true,
+    })
   back(transferId, payeeOf(turn, result), result.charge - fee)
   if (isCustomers) back(feeRefundTransfer(job.jobId, place, result.fence), NETWORK_FEES, fee)
 }
@@ -109,6 +116,7 @@ interface Payment {
   readonly holdId: string
   readonly payouts: readonly { readonly accountId: string; readonly amount: NanoUsd }[]
   readonly memo: string
+  readonly isRefund?: boolean
 }
 
 function pay(turn: Turn, { payouts, ...payment }: Payment): void {

@@ -1,4 +1,5 @@
 /** For tests: a served cell with jobs, and a gateway's machine that speaks for its nodes. */
+import type { Host } from '#host/host.ts'
 import { assert } from '#kernel/assert.ts'
 import { NANO_PER_USD, type NanoUsd } from '#kernel/money.ts'
 import { subjects } from '#protocol/cell.ts'
@@ -17,7 +18,11 @@ import { createTestWorld, foundCell, PAYER, type TestMachine, type TestWorld } f
 import type { WorkCommand } from '#work/decide-work.ts'
 import { type Job, jobOf } from '#work/work.ts'
 import type { JobPlan, PlannedStep, WorkEvent } from '#work/work-events.ts'
-import { type CoordinatorService, openCoordinatorService } from '../coordinator-service.ts'
+import {
+  type CoordinatorService,
+  type CoordinatorServiceOptions,
+  openCoordinatorService,
+} from '../coordinator-service.ts'
 import { checkState, formatState } from '../coordinator-state.ts'
 import type { DeskRefusal } from './work-desk.ts'
 
@@ -85,7 +90,12 @@ export class TestFloor {
   /** What nodes were told since it was asked last. */
   #told: { nodeId: string; order: WorkOrder }[] = []
   readonly events: WorkEvent[] = []
+  /** All that were ever given. */
+  readonly grants: TaskGrant[] = []
   #starts = 0
+
+  /** Who looks at results. */
+  #inspect: InspectOn | undefined
 
   private constructor(world: TestWorld, machine: TestMachine, service: CoordinatorService) {
     this.world = world
@@ -93,16 +103,34 @@ export class TestFloor {
     this.#service = service
     this.#gateway = world.machine(GATEWAY)
     this.#gateway.host.bus.subscribe(workOrdersTo(GATEWAY), (message) => {
-      this.#told.push(...WorkOrders.parse(JSON.parse(message)).orders)
+      const { orders } = WorkOrders.parse(JSON.parse(message))
+      this.#told.push(...orders)
+      this.grants.push(...grantsIn(orders.map(({ order }) => order)))
     })
+    this.#live()
+  }
+
+  /** As every gateway, it asks what is new once a second. */
+  #live(): void {
+    const message = JSON.stringify({ gatewayId: GATEWAY, epoch: 0, version: 0 })
+    const { bus, clock } = this.#gateway.host
+    bus.request({ subject: subjects.follow, message, timeoutMs: 500 }, () => {})
+    clock.after(1_000, () => this.#live())
   }
 
   /** With nodes `a` and `b`, online at the gateway; the payer has `balance`. */
-  static async open({ balance = NANO_PER_USD }: { balance?: NanoUsd } = {}): Promise<TestFloor> {
+  static async open({
+    balance = NANO_PER_USD,
+    inspect,
+  }: {
+    balance?: NanoUsd
+    inspect?: InspectOn
+  } = {}): Promise<TestFloor> {
     const world = createTestWorld()
     const machine = world.machine('coordinator')
-    const service = await world.settle(openCoordinatorService(machine.host, options))
+    const service = await world.settle(openCoordinatorService(machine.host, optionsOn(machine.host, inspect)))
     const floor = new TestFloor(world, machine, service)
+    floor.#inspect = inspect
     service.coordinator.execute((turn) => foundCell(turn, { balance, nodes: { a: 'key a', b: 'key b' } }))
     floor.#watch()
     await world.run(50)
@@ -110,6 +138,10 @@ export class TestFloor {
     return floor
   }
 
+  /** Of the gateway's machine. */
+  get bus() {
+    return this.#gateway.host.bus
+  }
   get service(): CoordinatorService {
     return this.#service
   }
@@ -149,11 +181,15 @@ export class TestFloor {
 
   /** Says it as the node's gateway would, and waits until it is heard and answered. */
   async say(nodeId: string, ...says: WorkSay[]): Promise<WorkOrder[]> {
-    const said = says.map((say) => ({ nodeId, say }))
-    this.#gateway.host.bus.publish(subjects.work, writeNews({ gatewayId: GATEWAY, said }))
+    this.publish(nodeId, says)
     await this.world.run(40)
     checkState(this.state)
     return this.told(nodeId)
+  }
+
+  publish(nodeId: string, says: readonly WorkSay[]): void {
+    const said = says.map((say) => ({ nodeId, say }))
+    this.raw(writeNews({ gatewayId: GATEWAY, said }))
   }
 
   raw(message: string): void {
@@ -209,7 +245,8 @@ export class TestFloor {
     this.#machine.disk.crash(this.#machine.process)
     await this.world.run(downMs)
     this.#machine = this.world.machine('coordinator', this.#machine.disk)
-    this.#service = await this.world.settle(openCoordinatorService(this.#machine.host, options))
+    const opening = openCoordinatorService(this.#machine.host, optionsOn(this.#machine.host, this.#inspect))
+    this.#service = await this.world.settle(opening)
     this.#watch()
     await this.present()
   }
@@ -219,10 +256,16 @@ export class TestFloor {
   }
 }
 
-const options = {
-  feeBps: FEE_BPS,
-  snapshotEvery: 1_000,
-  onFatal: (problem: Problem) => assert(false, problem.message),
+type InspectOn = (host: Host) => CoordinatorServiceOptions['inspect']
+
+function optionsOn(host: Host, inspectOn?: InspectOn): CoordinatorServiceOptions {
+  const inspect = inspectOn?.(host)
+  return {
+    feeBps: FEE_BPS,
+    snapshotEvery: 1_000,
+    onFatal: (problem: Problem) => assert(false, problem.message),
+    ...(inspect && { inspect }),
+  }
 }
 
 export const grantsIn = (orders: readonly WorkOrder[]): TaskGrant[] =>

@@ -10,6 +10,8 @@ export interface Inspection {
   delivered(turn: Turn, place: TaskPlace & { readonly jobId: string }, fence: number): void
   /** Once, when this coordinator began to lead: goes on with what waits for a verdict. */
   opened(): void
+  /** Looks at nothing any more. */
+  close?(): void
 }
 
 /** Judges every result good, and looked at by nobody. */

@@ -5,8 +5,8 @@ import { type Job, stepOf, taskOf } from '#work/work.ts'
 import type { TaskPlace } from '#work/work-events.ts'
 import { nameTask } from './news-text.ts'
 
-const reasons: Readonly<Record<keyof TaskWhy['barred'], string>> = {
-  drained: 'that are drained',
+/** Which nodes may not have a task, as people say it. */
+export const barReasons: Readonly<Record<keyof TaskWhy['barred'], string>> = {
   drained: 'that are drained',
   kind_missing: 'without its engine',
   memory_short: 'with too little memory',
@@ -51,7 +51,7 @@ function whyNobody(job: Job, { job: ofJob, barred, open, busy }: TaskWhy): strin
   }
   const others = Object.entries(barred)
     .filter(([, count]) => (count ?? 0) > 0)
-    .map(([bar, count]) => `${count} ${reasons[bar as keyof typeof reasons]}`)
+    .map(([bar, count]) => `${count} ${barReasons[bar as keyof typeof barReasons]}`)
   const rest = others.length === 0 ? '' : ` Not for it: nodes ${others.join(', ')}.`
   if (open > busy) return `${count(open - busy)} free for it: one has it in a moment.${rest}`
   if (open > 0) return `${count(open)} open to it and busy: it is begun when its turn comes.${rest}`

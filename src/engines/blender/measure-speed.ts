@@ -23,19 +23,29 @@ export interface Calibration {
   /** As it renders tasks here. */
   readonly engine: TaskEngine
   readonly device: string
+  /** Threads that render; `null` where it is not the processor that does. */
+  readonly cpuThreads: number | null
   /** For the scene and the pictures, while it is measured. */
   readonly folder: string
 }
 
-/** The first has what is done once in it; of the others the median counts. */
+/** The first has what is done once in it; of the others the quickest counts. */
 const FRAMES = 4
+/** Beyond so many times its own work a frame took long for what else ran on the machine. */
+const DISTURBED = 1.3
 const SCENE = 'calibration.blend'
 const script = fileURLToPath(new URL('./scripts/calibration.py', import.meta.url))
 
 /** Rejects with a `Problem` where Blender does not render here. */
 export async function measureSpeed(
-  { program, engine, device, folder }: Calibration,
-  { machine, files }: { readonly machine: Pick<Machine, 'run'>; readonly files: Pick<TaskFiles, 'makeFolder' | 'removeFolder'> },
+  { program, engine, device, folder, cpuThreads }: Calibration,
+  {
+    machine,
+    files,
+  }: {
+    readonly machine: Pick<Machine, 'run'>
+    readonly files: Pick<TaskFiles, 'makeFolder' | 'removeFolder'>
+  },
 ): Promise<number> {
   await files.removeFolder(folder)
   await files.makeFolder(`${folder}/out`)
@@ -43,7 +53,7 @@ export async function measureSpeed(
     await makeScene(program, `${folder}/${SCENE}`, machine)
     const session = await engine.open({ root: folder, settings: { file: SCENE, device } })
     try {
-      return REFERENCE_FRAME_MS / (await medianFrameMs(session, `${folder}/out`))
+      return REFERENCE_FRAME_MS / (await frameMsOf(session, `${folder}/out`, cpuThreads))
     } finally {
       await session.close()
     }
@@ -54,19 +64,34 @@ export async function measureSpeed(
 
 async function makeScene(program: string, file: string, machine: Pick<Machine, 'run'>): Promise<void> {
   const options = ['--background', '--factory-startup', '-noaudio', '--python-exit-code', '9']
-  const made = await machine.run(program, [...options, '--python', script, '--', file], { timeoutMs: MINUTE_MS })
+  const made = await machine.run(program, [...options, '--python', script, '--', file], {
+    timeoutMs: MINUTE_MS,
+  })
   if (typeof made !== 'string' && made.code === 0) return
   const tail = typeof made === 'string' ? made : `${made.stdout}${made.stderr}`.slice(-2_000)
-  throw failureProblem('node', 'engine_failed', `Blender does not make the calibration scene here. Start ${program} by hand, and see what it says.`, { tail })
+  throw failureProblem(
+    'node',
+    'engine_failed',
+    `Blender does not make the calibration scene here. Start ${program} by hand, and see what it says.`,
+    { tail },
+  )
 }
 
-async function medianFrameMs(session: TaskSession, outFolder: string): Promise<number> {
+async function frameMsOf(
+  session: TaskSession,
+  outFolder: string,
+  cpuThreads: number | null,
+): Promise<number> {
   const taken: number[] = []
   const never = new AbortController().signal
   for (let frame = 1; frame <= FRAMES; frame++) {
-    const { wallMs } = await session.run({ params: { do: 'frame', frame }, outFolder }, () => undefined, never)
-    if (frame > 1) taken.push(wallMs)
+    const { wallMs, cpuMs } = await session.run(
+      { params: { do: 'frame', frame }, outFolder },
+      () => undefined,
+      never,
+    )
+    const ownMs = cpuThreads === null ? wallMs : cpuMs / cpuThreads
+    if (frame > 1) taken.push(Math.min(wallMs, Math.max(1, ownMs) * DISTURBED))
   }
-  taken.sort((a, b) => a - b)
-  return Math.max(1, taken[Math.floor(taken.length / 2)] ?? 1)
+  return Math.max(1, Math.min(...taken))
 }

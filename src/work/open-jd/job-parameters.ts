@@ -40,20 +40,20 @@ function checkValue(definition: ParameterDefinition, value: string | number, pat
   const { allowedValues } = definition
   if (allowedValues !== undefined && !allowedValues.some((allowed) => isSame(definition, allowed, text)))
     throw refuse(path, `'${text}' is none of ${allowedValues.join(', ')}`)
-  if (definition.type === 'INT' || definition.type === 'FLOAT') {
-    const { minValue, maxValue } = definition
-    if (minValue !== undefined && Number(text) < Number(minValue))
-      throw refuse(path, `${text} is less than ${minValue}`)
-    if (maxValue !== undefined && Number(text) > Number(maxValue))
-      throw refuse(path, `${text} is more than ${maxValue}`)
-    return text
+  if (definition.type === 'STRING' || definition.type === 'PATH') {
+    const { minLength, maxLength } = definition
+    if (minLength !== undefined && text.length < minLength)
+      throw refuse(path, `'${text}' is shorter than ${minLength}`)
+    if (maxLength !== undefined && text.length > maxLength)
+      throw refuse(path, `'${text}' is longer than ${maxLength}`)
+    return definition.type === 'PATH' ? checkPath(text, path) : text
   }
-  const { minLength, maxLength } = definition
-  if (minLength !== undefined && text.length < minLength)
-    throw refuse(path, `'${text}' is shorter than ${minLength}`)
-  if (maxLength !== undefined && text.length > maxLength)
-    throw refuse(path, `'${text}' is longer than ${maxLength}`)
-  return definition.type === 'PATH' ? checkPath(text, path) : text
+  const { minValue, maxValue } = definition
+  if (minValue !== undefined && Number(text) < Number(minValue))
+    throw refuse(path, `${text} is less than ${minValue}`)
+  if (maxValue !== undefined && Number(text) > Number(maxValue))
+    throw refuse(path, `${text} is more than ${maxValue}`)
+  return text
 }
 
 const isSame = ({ type }: ParameterDefinition, allowed: string | number, text: string): boolean =>

@@ -1,4 +1,5 @@
 /** A step with a script as settings of kind `command`. */
+import { parseFormat } from '#protocol/format-string.ts'
 import type { StepSettings } from '#protocol/task.ts'
 import { fillJob, fillScript, type Parameters, type TaskNames } from './fill-in.ts'
 import { numberText } from './job-parameters.ts'
@@ -22,8 +23,7 @@ export function planScript(script: Script, { path, parameters, taskParameters }:
     files: embedded.map(({ name }) => name),
   }
   checkFiles(script, path)
-  const used = new Set<string>()
-  const fill = fillScript(noting(parameters, used), names)
+  const fill = fillScript(parameters, names)
   const { command, args = [], timeout } = script.actions.onRun
   const onRun: Path = [...path, 'actions', 'onRun']
   const settings = {
@@ -39,6 +39,7 @@ export function planScript(script: Script, { path, parameters, taskParameters }:
       ? {}
       : { timeoutMs: timeoutMs(timeout, { path: [...onRun, 'timeout'], parameters }) }),
   }
+  const used = namedIn([command, ...args, ...embedded.map(({ data }) => data)])
   return { ...settings, outputs: outputsOf(parameters, used) }
 }
 
@@ -61,25 +62,13 @@ function timeoutMs(
   throw refuse(path, `expected 1 to ${TIMEOUT_SECONDS_MAX} seconds, found ${seconds}`)
 }
 
-/** The same parameters; `used` learns which of them a text names. */
-function noting(parameters: Parameters, used: Set<string>): Parameters {
-  return {
-    ...{
-      size: parameters.size,
-      has: (name) => parameters.has(name),
-      forEach: (run) => parameters.forEach(run),
-    },
-    get(name) {
-      used.add(name)
-      return parameters.get(name)
-    },
-    ...{
-      keys: () => parameters.keys(),
-      values: () => parameters.values(),
-      entries: () => parameters.entries(),
-    },
-    [Symbol.iterator]: () => parameters[Symbol.iterator](),
-  }
+/** The job's parameters that a text names. */
+function namedIn(texts: readonly string[]): ReadonlySet<string> {
+  const names = texts.flatMap((text) => {
+    const parts = parseFormat(text)
+    return typeof parts === 'string' ? [] : parts.flatMap((part) => ('name' in part ? [part.name] : []))
+  })
+  return new Set(names.filter((name) => name.startsWith('Param.')).map((name) => name.slice('Param.'.length)))
 }
 
 /** What flows out by a parameter of the script; all that it leaves where no parameter says it. */

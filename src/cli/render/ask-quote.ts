@@ -1,0 +1,53 @@
+import { SECOND_MS } from '#kernel/time.ts'
+import { Problem } from '#protocol/problem.ts'
+import type { JobClient } from '../jobs/job-client.ts'
+import type { LiveLines } from '../jobs/live-lines.ts'
+import { patiently } from '../jobs/patience.ts'
+import type { Session } from '../session.ts'
+import { printable } from '../table.ts'
+import type { QuoteFacts } from './quote-view.ts'
+
+export interface QuoteAsked {
+  readonly session: Session
+  readonly jobs: Pick<JobClient, 'askQuote' | 'getQuote'>
+  readonly lines: LiveLines
+}
+
+const EVERY_MS = SECOND_MS / 2
+/** Of looks: about ten minutes for a network without a node to find one. */
+const LOOKS_MAX = 1_200
+
+/** A quote that is ready. Rejects with why there is none. */
+export async function askForQuote(
+  { session, jobs, lines }: QuoteAsked,
+  body: Parameters<JobClient['askQuote']>[0]['body'],
+): Promise<QuoteFacts> {
+  const { context, signal } = session
+  let told = ''
+  const tell = (quote: QuoteFacts): void => {
+    const text = waitingText(quote)
+    lines.draw([printable(text)])
+    // In a log, what it waits for is worth a line, and each step of the way is not.
+    const reason = quote.reason ?? ''
+    if (!lines.isLive && reason !== told) context.stderr.write(`${printable(text)}\n`)
+    told = reason
+  }
+  let quote = await jobs.askQuote({ body })
+  const { quoteId } = quote
+  for (let look = 1; quote.status === 'measuring' && look <= LOOKS_MAX; look++) {
+    tell(quote)
+    await context.sleep(EVERY_MS, signal)
+    quote = await patiently(session, () => jobs.getQuote({ params: { quoteId } }))
+  }
+  lines.clear()
+  if (quote.status === 'ready') return quote
+  const reason = quote.reason ?? 'its tasks were not measured in time'
+  if (quote.status === 'failed') throw new Problem('engine_failed', `There is no quote: ${reason}`)
+  throw new Problem('no_node_available', `There is no quote yet: ${reason}. Try again when a node is there.`)
+}
+
+function waitingText({ previews, reason }: QuoteFacts): string {
+  const there = previews.filter(({ file }) => file !== null).length
+  const count = previews.length === 0 ? '' : ` ${there} of ${previews.length} previews`
+  return `measuring:${count}${reason === null ? '' : ` · ${reason}`}`.replace(/:$/, '')
+}

@@ -1,0 +1,60 @@
+/** A quote as people read it. */
+import type { z } from 'zod'
+import { formatDuration, SECOND_MS } from '#kernel/time.ts'
+import type { Quote } from '#protocol/job.ts'
+import { formatCount, formatNoun } from '../format.ts'
+import { formatCost } from '../jobs/job-words.ts'
+
+export type QuoteFacts = z.output<typeof Quote>
+
+/** Name and value a line; `what` is the first line, said by whoever asked. */
+export function quoteFields(quote: QuoteFacts, what: string, cap: bigint | null): [string, string][] {
+  const { referenceSeconds, wallSeconds, price, nodes, tier, pricePerHour } = quote
+  const held = cap ?? quote.cap
+  return [
+    ['work', what],
+    ...(referenceSeconds === null
+      ? []
+      : [
+          [
+            'reference-seconds',
+            `${seconds(referenceSeconds.p10)} to ${seconds(referenceSeconds.p90)}, most likely ${seconds(referenceSeconds.p50)} (P10, P90, P50)`,
+          ] as [string, string],
+        ]),
+    [
+      'time',
+      nodes === 0 || wallSeconds === null
+        ? 'no node would take it now: it waits for one'
+        : `${span(wallSeconds.p10, wallSeconds.p90)} on ${formatNoun(nodes, 'node')}`,
+    ],
+    ...(price === null
+      ? []
+      : [
+          [
+            'price',
+            `${formatCost(price.p10)} to ${formatCost(price.p90)}, most likely ${formatCost(price.p50)}`,
+          ] as [string, string],
+        ]),
+    ['tier', `${tier}, ${formatCost(pricePerHour)} per reference hour`],
+    [
+      'cap',
+      held === null ? 'none' : `${formatCost(held)}${cap === null ? '' : ', your budget'}: never billed more`,
+    ],
+  ]
+}
+
+/** Seconds of work: `46.1`, `1,240`. */
+const seconds = (value: number): string =>
+  value >= 100 ? formatCount(Math.round(value)) : value >= 1 ? value.toFixed(1) : value.toPrecision(2)
+
+function span(from: number, to: number): string {
+  const [low, high] = [formatDuration(from * SECOND_MS), formatDuration(to * SECOND_MS)]
+  return low === high ? low : `${low} to ${high}`
+}
+
+/** That a budget is likely too small, and what happens then; `null` when it is not. */
+export function budgetWarning(quote: QuoteFacts, cap: bigint | null): string | null {
+  if (cap === null || quote.price === null || cap >= quote.price.p50) return null
+  const share = quote.price.p50 === 0n ? 0 : Number((cap * 100n) / quote.price.p50)
+  return `The budget likely pays for about ${share} % of it. The job pauses there with what is done, and goes on when its cap is raised.`
+}

@@ -1,0 +1,183 @@
+/** Audits that are open: each asks for one opinion after the other, by a job of its own, until they come to a verdict. */
+
+import { formatId, ID_BYTES } from '#kernel/id.ts'
+import { MINUTE_MS } from '#kernel/time.ts'
+import { subjects } from '#protocol/cell.ts'
+import type { NodeClass } from '#protocol/node-class.ts'
+import { CompareCrops, CropsCompared, type RenderedAgain } from '#protocol/work-check.ts'
+import { decideVerify, findingOf } from '#verify/decide-verify.ts'
+import { type Audit, auditAskedBy, auditByOf, keyOf, type ResultPlace } from '#verify/verify.ts'
+import type { AuditBy, Verdict } from '#verify/verify-events.ts'
+import { barOf } from '#work/placement.ts'
+import { isOver as isJobOver, type Job, jobOf, stepOf, taskOf } from '#work/work.ts'
+import type { Turn } from '../turn.ts'
+import { askKeeper } from './ask-keeper.ts'
+import { planAudit } from './audit-plan.ts'
+import { carryVerdict, isThere } from './carry-verdict.ts'
+import { classOf, verifyIn } from './holdback.ts'
+import type { InspectionParts } from './inspection.ts'
+
+/** Without a node of another owner for so long, a result counts all the same. */
+const NOBODY_MS = MINUTE_MS
+/** However much nodes of others have to do: an opinion takes no longer. */
+const OPINION_MS_MAX = 30 * MINUTE_MS
+
+export interface Audits {
+  open(turn: Turn, of: { place: ResultPlace; nodeId: string; picture: string; crops: string }): void
+  /** A task of this job counts: where it is an audit's, that is looked at. */
+  rendered(turn: Turn, jobId: string): void
+  /** What nobody will render any more, and what was forgotten with a start. To be done once a second. */
+  review(turn: Turn): void
+}
+
+export function createAudits(parts: InspectionParts, isClosed: () => boolean): Audits {
+  const { coordinator, desk, secrets } = parts
+  /** Jobs whose results are being compared. */
+  const comparing = new Set<string>()
+
+  function ask(turn: Turn, audit: Audit, by: AuditBy, notOf: readonly string[]): void {
+    const { nowMs, state } = turn
+    const { auditId } = audit
+    const job = jobOf(state.work, audit.jobId)
+    const isWhole = by === 'frame' || taskOf(job, audit).params['scale'] !== undefined
+    const auditJobId = formatId('audit', secrets.randomBytes(ID_BYTES))
+    const minClass = higher(job.minClass ?? 'community', classOf(turn, audit.nodeId))
+    const asked = isWhole ? 'frame' : by
+    const plan = planAudit({ auditJobId, audit, job, by: asked, notOf, minClass })
+    const refusal = desk.carryOut(turn, { kind: 'submit', plan, nowMs })
+    if (refusal !== null) {
+      parts.log.warn('audit.refused', { auditId, refusal })
+      return close(turn, audit, 'nobody')
+    }
+    verifyIn(turn, { kind: 'ask', auditId, auditJobId, by: asked, nowMs })
+    desk.serveWaiting(turn)
+  }
+
+  function next(turn: Turn, audit: Audit): void {
+    const finding = findingOf(turn.state.verify, audit)
+    if ('verdict' in finding) close(turn, audit, finding.verdict === 'disputed' ? 'disputed' : 'nobody')
+    else ask(turn, audit, finding.ask, finding.notOf)
+  }
+
+  function close(
+    turn: Turn,
+    audit: Audit,
+    verdict: Extract<Verdict, 'nobody' | 'disputed' | 'called_off'>,
+  ): void {
+    const jobId = audit.asked?.auditJobId
+    const job = jobId === undefined ? undefined : turn.state.work.jobs.get(jobId)
+    verifyIn(turn, { kind: 'close', auditId: audit.auditId, verdict, nowMs: turn.nowMs })
+    if (job && !isJobOver(job)) desk.carryOut(turn, { kind: 'cancel', jobId: job.jobId, nowMs: turn.nowMs })
+    carryVerdict(turn, desk, audit, verdict)
+  }
+
+  /** Nobody is there to say it: whoever has spoken against it alone is not enough, and nor is nobody. */
+  const giveUp = (turn: Turn, audit: Audit): void =>
+    close(turn, audit, audit.opinions.some(({ says }) => says === 'different') ? 'disputed' : 'nobody')
+
+  function compare(turn: Turn, audit: Audit, job: Job): void {
+    const { result } = taskOf(job, { step: 0, task: 0 })
+    if (!result || comparing.has(job.jobId)) return
+    comparing.add(job.jobId)
+    const before = audit.opinions.findLast(({ says }) => says === 'different')
+    const message: CompareCrops = {
+      organisationId: job.organisationId,
+      picture: audit.picture,
+      crops: audit.crops,
+      ...againOf(result.outputs, audit.asked?.by ?? 'crops'),
+      ...(before && { before: againOf(before.outputs, before.by) }),
+    }
+    const call = { subject: subjects.compareCrops, input: CompareCrops, output: CropsCompared, message }
+    turn.after(() =>
+      askKeeper(parts, call, {
+        isOver: isClosed,
+        done: (found) => {
+          comparing.delete(job.jobId)
+          coordinator.execute((later) => heard(later, job.jobId, found))
+        },
+      }),
+    )
+  }
+
+  function heard(turn: Turn, auditJobId: string, found: CropsCompared | null): void {
+    const { state, nowMs } = turn
+    const audit = auditAskedBy(state.verify, auditJobId)
+    const job = state.work.jobs.get(auditJobId)
+    if (!audit || !job) return
+    if (found === null) return giveUp(turn, audit)
+    const { nodeId = '', outputs = [] } = taskOf(job, { step: 0, task: 0 }).result ?? {}
+    const organisationId = state.fleet.nodes.get(nodeId)?.organisationId ?? ''
+    const { verdict: says, detail, agrees = null } = found
+    const { auditId } = audit
+    const told = { nodeId, organisationId, says, agrees, detail, outputs }
+    const decided = decideVerify(state.verify, { kind: 'hear', auditId, auditJobId, ...told, nowMs })
+    if (!Array.isArray(decided)) return giveUp(turn, audit)
+    turn.record(decided)
+    parts.log.info('audit.heard', { auditId, nodeId, says, detail })
+    const closed = decided.find((event) => event.type === 'verify.audit_closed')
+    if (closed) carryVerdict(turn, desk, audit, closed.verdict)
+    else next(turn, audit)
+    desk.serveWaiting(turn)
+  }
+
+  function reviewOne(turn: Turn, audit: Audit): void {
+    const { state, nowMs } = turn
+    if (!isThere(turn, audit) || isChecked(turn, audit)) return close(turn, audit, 'called_off')
+    if (!audit.asked) return next(turn, audit)
+    const { auditJobId, atMs } = audit.asked
+    const job = state.work.jobs.get(auditJobId)
+    if (!job || job.status === 'cancelled') return giveUp(turn, audit)
+    if (job.status === 'completed') return compare(turn, audit, job)
+    // Those that tried it could not: it is nobody's fault, and nobody can tell.
+    if (job.status === 'paused' || nowMs - atMs >= OPINION_MS_MAX) return giveUp(turn, audit)
+    if (job.fences.size > 0 || nowMs - atMs < NOBODY_MS) return
+    if (!isAnybodyThere(turn, job)) giveUp(turn, audit)
+  }
+
+  function isAnybodyThere(turn: Turn, job: Job): boolean {
+    const { floor, limits } = desk
+    const { nowMs } = turn
+    const step = stepOf(job, 0)
+    for (const node of floor.nodes()) {
+      if (barOf(node, { job, step, nowMs, limits }) === null && floor.isAlive(node.facts.nodeId, nowMs))
+        return true
+    }
+    return false
+  }
+
+  return {
+    open(turn, { place, nodeId, picture, crops }) {
+      const organisationId = turn.state.fleet.nodes.get(nodeId)?.organisationId ?? ''
+      verifyIn(turn, { kind: 'open_audit', place, nodeId, organisationId, picture, crops, nowMs: turn.nowMs })
+      const audit = turn.state.verify.audits.get(keyOf(place))
+      if (audit) ask(turn, audit, auditByOf(turn.state.verify, audit), [organisationId])
+    },
+    rendered(turn, jobId) {
+      const audit = auditAskedBy(turn.state.verify, jobId)
+      if (audit) compare(turn, audit, jobOf(turn.state.work, jobId))
+    },
+    review(turn) {
+      for (const audit of [...turn.state.verify.audits.values()]) {
+        // One verdict may have ended others.
+        if (turn.state.verify.audits.has(audit.auditId)) reviewOne(turn, audit)
+      }
+    },
+  }
+}
+
+/** It was delivered, its job ended, and somebody else looked at it meanwhile. */
+const isChecked = ({ state }: Turn, audit: Audit): boolean =>
+  taskOf(jobOf(state.work, audit.jobId), audit).result?.isChecked === true
+
+const againOf = (
+  outputs: RenderedAgain['rendered'] | readonly RenderedAgain['rendered'][number][],
+  by: AuditBy,
+): RenderedAgain => ({
+  rendered: [...outputs],
+  isWhole: by === 'frame',
+})
+
+const classes: readonly NodeClass[] = ['community', 'vetted', 'attested']
+/** What is for trusted nodes alone is audited by such, and a vetted node by vetted ones. No audit asks for more. */
+const higher = (one: NodeClass, other: NodeClass): NodeClass =>
+  classes.indexOf(one) > 0 || classes.indexOf(other) > 0 ? 'vetted' : 'community'

@@ -1,0 +1,76 @@
+/** Who would take a quote's steps now, how quick they are, and why the others would not. */
+import type { Fleet } from '#fleet/fleet.ts'
+import type { TimestampMs } from '#kernel/time.ts'
+import type { Quote } from '#protocol/job.ts'
+import type { IdentifiedStep } from '#work/plan-job.ts'
+import { type Bar, type BarJob, barOf } from '#work/placement.ts'
+import type { QuoteNode } from '#work/quote-totals.ts'
+import { tierTerms } from '#work/tier.ts'
+import type { KeptQuote } from './kept-quote.ts'
+import { barReasons } from './why-sentence.ts'
+import type { WorkDesk } from './work-desk.ts'
+
+/** The weight that Render Network published for a GPU, by its name; `null` where it published none. */
+export type RenderScore = (gpuName: string) => number | null
+
+const MACHINES_MAX = 100
+
+/** What the job of the quote would be to nodes. */
+const jobOf = ({ pricePerHour, ask }: KeptQuote): BarJob => ({
+  pricePerHour,
+  minClass: tierTerms[ask.tier].minClass,
+  purpose: 'work',
+  barred: new Map(),
+  failures: new Map(),
+})
+
+const needsOf = ({ kind, requirements }: IdentifiedStep) => ({ requirements: { kind, ...requirements } })
+
+/** Nodes that would take the step now. */
+export function nodesFor(
+  quote: KeptQuote,
+  step: IdentifiedStep,
+  { desk: { floor, limits }, nowMs }: { desk: Pick<WorkDesk, 'floor' | 'limits'>; nowMs: TimestampMs },
+): QuoteNode[] {
+  const job = jobOf(quote)
+  return [...floor.nodes()].flatMap((node) => {
+    const { nodeId, speed, bytesPerSecond } = node.facts
+    if (!floor.isAlive(nodeId, nowMs) || barOf(node, { job, step: needsOf(step), nowMs, limits })) return []
+    const isThere = step.inputRoot === null || node.cached.has(step.inputRoot)
+    return [{ nodeId, speed, fetchMs: isThere ? 0 : ((step.inputBytes ?? 0) * 1_000) / bytesPerSecond }]
+  })
+}
+
+/** Why no node would take the step now; `null` where one would. */
+export function whyNoNode(
+  quote: KeptQuote,
+  step: IdentifiedStep,
+  around: { desk: Pick<WorkDesk, 'floor' | 'limits'>; nowMs: TimestampMs },
+): string | null {
+  if (nodesFor(quote, step, around).length > 0) return null
+  const { floor, limits } = around.desk
+  const counts = new Map<Bar | 'silent', number>()
+  for (const node of floor.nodes()) {
+    const bar =
+      barOf(node, { job: jobOf(quote), step: needsOf(step), nowMs: around.nowMs, limits }) ?? 'silent'
+    counts.set(bar, (counts.get(bar) ?? 0) + 1)
+  }
+  const reasons = [...counts].map(([bar, count]) => `${count} ${barReasons[bar]}`)
+  const who = reasons.length > 0 ? `nodes ${reasons.join(', ')}` : 'no node of the network takes tasks'
+  return `No node would take step "${step.name}" (${step.kind}) now: ${who}.`
+}
+
+/** The machines of those nodes, the fastest first. */
+export function machinesOf(
+  nodes: readonly QuoteNode[],
+  fleet: Pick<Fleet, 'nodes'>,
+  renderScore: RenderScore,
+): NonNullable<Quote['machines']> {
+  return nodes
+    .toSorted((a, b) => b.speed - a.speed || (a.nodeId < b.nodeId ? -1 : 1))
+    .slice(0, MACHINES_MAX)
+    .map(({ nodeId, speed }) => {
+      const gpu = fleet.nodes.get(nodeId)?.capability?.gpus[0]?.name ?? null
+      return { speed, gpu, renderScore: gpu === null ? null : renderScore(gpu) }
+    })
+}

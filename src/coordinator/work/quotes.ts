@@ -1,0 +1,260 @@
+/**
+ * Quotes: what a job would take, found out by running a few of its tasks small. They are kept in memory for an hour: one that
+ * a restart forgot is asked for again, and what was probed for it is still there. Probes are jobs of the network's own,
+ * which it pays, so each organisation may have only so many.
+ */
+import type { Clock, Crypto } from '#host/host.ts'
+import { unreachable } from '#kernel/assert.ts'
+import type { NanoUsd } from '#kernel/money.ts'
+import { HOUR_MS, MINUTE_MS, SECOND_MS, type TimestampMs } from '#kernel/time.ts'
+import type { AskQuote, NewJob, Quote } from '#protocol/job.ts'
+import { Problem } from '#protocol/problem.ts'
+import type { Caller } from '#protocol/route.ts'
+import { whyNoJob } from '#work/check-ask.ts'
+import { identifySteps, planOf } from '#work/plan-job.ts'
+import { totalsOf } from '#work/quote-totals.ts'
+import { priceOfTier } from '#work/tier.ts'
+import { isOver } from '#work/work.ts'
+import type { JobPlan, WorkEvent } from '#work/work-events.ts'
+import type { Coordinator } from '../coordinator.ts'
+import type { Turn } from '../turn.ts'
+import { collect, estimateAll, type KeptQuote, nextProbes, seriesToProbe } from './kept-quote.ts'
+import { nodesFor, type RenderScore } from './quote-fleet.ts'
+import { toQuote } from './quote-view.ts'
+import type { WorkDesk } from './work-desk.ts'
+
+export interface QuoteDesk {
+  /** Throws a `Problem` for what can be no job, and where the organisation asks too often. */
+  ask(turn: Turn, asked: { organisationId: string; body: AskQuote; quoteId: string }): Quote
+  /** Throws `not_found`. */
+  read(turn: Turn, quoteId: string, caller: Caller): Quote
+  /** Throws `not_found`, and `conflict` where it is not ready. */
+  plan(quote: { caller: Caller; body: NewJob; jobId: string; nowMs: TimestampMs }): JobPlan
+  /** Inputs that jobs of its quotes would need. */
+  inputRootsOf(organisationId: string): readonly string[]
+  close(): void
+}
+
+export interface QuoteDeskParts {
+  readonly desk: WorkDesk
+  readonly coordinator: Pick<Coordinator, 'execute' | 'state'>
+  readonly clock: Pick<Clock, 'after'>
+  readonly crypto: Pick<Crypto, 'sha256'>
+  /** The list price of an hour of a node of speed 1. */
+  readonly pricePerHour: NanoUsd
+  readonly newJobId: () => string
+  readonly renderScore?: RenderScore
+}
+
+const KEPT_MS = HOUR_MS
+/** Once a probe has begun, all of them together take no longer. */
+const MEASURING_MS_MAX = 15 * MINUTE_MS
+const SWEEP_MS = 10 * SECOND_MS
+const MEASURING_MAX = 4
+const ASKED_PER_HOUR = 60
+/** Of the tasks of all quotes of an organisation, which are kept in memory. */
+const TASKS_MAX = 400_000
+
+export function createQuoteDesk(parts: QuoteDeskParts): QuoteDesk {
+  const { desk, coordinator, clock, crypto, pricePerHour } = parts
+  const quotes = new Map<string, KeptQuote>()
+  const byJob = new Map<string, KeptQuote>()
+  let isClosed = false
+  const sha256 = (text: string): string => Buffer.from(crypto.sha256(text)).toString('hex')
+  const view = { desk, renderScore: parts.renderScore ?? (() => null) }
+
+  /** Runs what is to be probed next, or makes up the figures where nothing is. */
+  function goOn(turn: Turn, quote: KeptQuote): void {
+    const round = nextProbes(quote, turn.state.work, parts.newJobId)
+    if (!round) return finish(turn, quote)
+    quote.round = round
+    byJob.set(round.jobId, quote)
+    const refusal = desk.carryOut(turn, { kind: 'submit', plan: round.plan, nowMs: turn.nowMs })
+    if (refusal) return fail(turn, quote, `Its probes could not be begun (${refusal}). Ask again later.`)
+    desk.serveWaiting(turn)
+  }
+
+  function finish(turn: Turn, quote: KeptQuote): void {
+    const estimates = estimateAll(quote)
+    if (!estimates) return fail(turn, quote, 'No probe of it told how long it took. Ask again later.')
+    const around = { desk, nowMs: turn.nowMs }
+    const steps = estimates.map((estimate, index) => {
+      const step = quote.steps[index]
+      const { estimates: tasks, ...errors } = estimate
+      return { tasks, ...errors, nodes: step ? nodesFor(quote, step, around) : [] }
+    })
+    quote.figures = { steps: estimates, totals: totalsOf(steps, quote.pricePerHour) }
+    quote.status = 'ready'
+  }
+
+  function fail(turn: Turn, quote: KeptQuote, reason: string): void {
+    quote.status = 'failed'
+    quote.failure = reason
+    endRound(turn, quote)
+  }
+
+  function endRound(turn: Turn, quote: KeptQuote): void {
+    const { round } = quote
+    quote.round = null
+    if (!round) return
+    byJob.delete(round.jobId)
+    const job = turn.state.work.jobs.get(round.jobId)
+    if (job && !isOver(job)) desk.carryOut(turn, { kind: 'cancel', jobId: job.jobId, nowMs: turn.nowMs })
+  }
+
+  function hear(turn: Turn, event: WorkEvent): void {
+    const { type } = event
+    if (type !== 'work.granted' && type !== 'work.job_ended' && type !== 'work.job_paused') return
+    const quote = byJob.get(event.jobId)
+    const round = quote?.round
+    if (!quote || !round) return
+    if (event.type === 'work.granted') {
+      quote.begunAtMs ??= turn.nowMs
+      return
+    }
+    if (event.type === 'work.job_paused') return fail(turn, quote, event.detail)
+    const job = turn.state.work.jobs.get(event.jobId)
+    quote.round = null
+    byJob.delete(event.jobId)
+    if (job) collect(quote, round, job)
+    goOn(turn, quote)
+  }
+
+  /** What is older than an hour goes, and what is probed for too long has failed. */
+  function sweep(turn: Turn): void {
+    for (const quote of quotes.values()) {
+      const { round, expiresAtMs, quoteId, begunAtMs } = quote
+      if (turn.nowMs >= expiresAtMs) {
+        endRound(turn, quote)
+        quotes.delete(quoteId)
+      } else if (round && begunAtMs !== null && turn.nowMs - begunAtMs > MEASURING_MS_MAX) {
+        const minutes = MEASURING_MS_MAX / MINUTE_MS
+        fail(
+          turn,
+          quote,
+          `A few frames of it at an eighth of their size take longer than ${minutes} minutes. Make the scene lighter, or ask for fewer samples.`,
+        )
+      }
+    }
+  }
+
+  /** Of what a coordinator before began for quotes that nobody knows any more. */
+  function abandon(turn: Turn): void {
+    for (const job of [...turn.state.work.jobs.values()])
+      if (job.purpose === 'probe' && !isOver(job))
+        desk.carryOut(turn, { kind: 'cancel', jobId: job.jobId, nowMs: turn.nowMs })
+  }
+
+  function tick(): void {
+    if (isClosed) return
+    if (quotes.size > 0) coordinator.execute(sweep, () => {})
+    clock.after(SWEEP_MS, tick)
+  }
+
+  const visible = (quoteId: string, { scopes, organisationId }: Caller): KeptQuote => {
+    const quote = quotes.get(quoteId)
+    if (quote && (scopes.includes('operator') || quote.organisationId === organisationId)) return quote
+    throw new Problem(
+      'not_found',
+      `There is no quote ${quoteId}: it is older than an hour, the network has started anew since, or it is another organisation’s. Ask for a new one; what was probed before is not run again.`,
+    )
+  }
+
+  desk.onEvent(hear)
+  coordinator.execute(abandon, () => {})
+  clock.after(SWEEP_MS, tick)
+
+  return {
+    ask(turn, { organisationId, body, quoteId }) {
+      sweep(turn)
+      const reason = whyNoJob(body)
+      if (reason !== null) throw new Problem('invalid_request', reason)
+      bound([...quotes.values()].filter((quote) => quote.organisationId === organisationId), body)
+      const { steps: asked, ...ask } = body
+      const steps = identifySteps(asked, sha256)
+      const quote: KeptQuote = {
+        quoteId,
+        organisationId,
+        ask,
+        steps,
+        pricePerHour: priceOfTier(pricePerHour, body.tier),
+        askedAtMs: turn.nowMs,
+        expiresAtMs: turn.nowMs + KEPT_MS,
+        probed: seriesToProbe(steps),
+        warm: new Set(),
+        round: null,
+        rounds: 0,
+        begunAtMs: null,
+        status: 'measuring',
+        failure: null,
+        figures: null,
+      }
+      quotes.set(quoteId, quote)
+      goOn(turn, quote)
+      return toQuote(quote, view, turn)
+    },
+    read(turn, quoteId, caller) {
+      sweep(turn)
+      return toQuote(visible(quoteId, caller), view, turn)
+    },
+    plan({ caller, body, jobId }) {
+      const quote = visible(body.quoteId, caller)
+      const { organisationId, ask, steps, figures } = quote
+      if (!figures) throw notReady(quote)
+      const withEstimates = steps.map((step, index) => ({
+        ...step,
+        estimates: figures.steps[index]?.estimates ?? [],
+      }))
+      const { cap } = figures.totals
+      return planOf(
+        { ...ask, organisationId, pricePerHour: quote.pricePerHour, cap, steps: withEstimates },
+        { ...body, jobId },
+      )
+    },
+    inputRootsOf: (organisationId) =>
+      [...quotes.values()].flatMap((quote) =>
+        quote.organisationId === organisationId
+          ? quote.steps.flatMap(({ inputRoot }) => (inputRoot === null ? [] : [inputRoot]))
+          : [],
+      ),
+    close() {
+      isClosed = true
+    },
+  }
+}
+
+/** Throws where an organisation has asked for as much as it may. */
+function bound(own: readonly KeptQuote[], body: AskQuote): void {
+  const measuring = own.filter(({ status }) => status === 'measuring')
+  if (measuring.length >= MEASURING_MAX)
+    throw new Problem(
+      'rate_limited',
+      `${MEASURING_MAX} quotes of this organisation are being measured (${measuring.map(({ quoteId }) => quoteId).join(', ')}), and no more are at once. Ask when one of them is ready.`,
+    )
+  if (own.length >= ASKED_PER_HOUR)
+    throw new Problem(
+      'rate_limited',
+      `This organisation asked for ${ASKED_PER_HOUR} quotes in the last hour, which is all that it may. Wait some minutes, or make jobs of those that it has.`,
+    )
+  const count = (steps: readonly { readonly tasks: readonly unknown[] }[]): number =>
+    steps.reduce((sum, { tasks }) => sum + tasks.length, 0)
+  const tasks = own.reduce((sum, { steps }) => sum + count(steps), count(body.steps))
+  if (tasks > TASKS_MAX)
+    throw new Problem(
+      'rate_limited',
+      `The quotes of this organisation’s last hour have ${TASKS_MAX} tasks together, which is all that they may. Wait some minutes.`,
+    )
+}
+
+function notReady({ quoteId, status, failure }: KeptQuote): Problem {
+  switch (status) {
+    case 'failed':
+      return new Problem('conflict', `Quote ${quoteId} failed: ${failure} Ask for a new one once that is mended.`)
+    case 'measuring':
+      return new Problem('conflict', `Quote ${quoteId} is still being measured. Read it until it is ready.`)
+    case 'ready':
+      return new Problem('conflict', `Quote ${quoteId} has no figures. Ask for a new one.`)
+    default:
+      return unreachable(status)
+  }
+}

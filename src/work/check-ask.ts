@@ -1,0 +1,67 @@
+/** What cannot be a job, told in a sentence before anything is run for it. */
+import { toCanonical } from '#kernel/canonical.ts'
+import { type AskQuote, type NewStep, TASKS_MAX } from '#protocol/job.ts'
+import type { TaskParams } from '#protocol/task.ts'
+import { SERIES_MAX, seriesOf } from './probe-plan.ts'
+
+/** Why nobody could run it; `null` where nothing is wrong by itself. */
+export function whyNoJob({ steps }: Pick<AskQuote, 'steps'>): string | null {
+  const tasks = steps.reduce((sum, step) => sum + step.tasks.length, 0)
+  if (tasks > TASKS_MAX)
+    return `It has ${tasks} tasks, more than the ${TASKS_MAX} of a job. Cut it into several jobs.`
+  const before = new Set<string>()
+  for (const step of steps) {
+    const reason = whyNoStep(step, before)
+    if (reason !== null) return `Step "${step.name}": ${reason}`
+    before.add(step.name)
+  }
+  return null
+}
+
+function whyNoStep(step: NewStep, before: ReadonlySet<string>): string | null {
+  const { name, kind, dependsOn, takesResults, inputRoot, tasks } = step
+  if (before.has(name)) return 'another step has the same name. Give each a name of its own.'
+  const unknown = dependsOn.find((other) => !before.has(other))
+  if (unknown !== undefined) return `it depends on "${unknown}", which is no earlier step.`
+  if (new Set(dependsOn).size < dependsOn.length) return 'it depends on the same step twice.'
+  if (takesResults && dependsOn.length === 0)
+    return 'it takes results and depends on no step. Name in dependsOn the steps whose results it takes.'
+  if (kind === 'blender' && inputRoot === null)
+    return 'it renders and has no inputs. Upload the scene, and give the hash of its tree as inputRoot.'
+  return kind === 'blender' ? whyNoRender(step) : whyTwice(tasks, toCanonical, 'the same parameters')
+}
+
+function whyNoRender(step: NewStep): string | null {
+  const wrong = step.tasks.findIndex(({ do: does, frame }) => {
+    const hasFrame = Number.isSafeInteger(frame)
+    return does !== 'inspect' && !(hasFrame && typeof does === 'string' && DOES.has(does))
+  })
+  if (wrong !== -1)
+    return `task ${wrong} says neither what to do nor of which frame. Expected do: "frame", "range", "crops" or "merge", and frame: a whole number.`
+  const twice = whyTwice(step.tasks, outputOf, 'the same file to make')
+  if (twice !== null) return twice
+  const { size } = seriesOf(step)
+  return size > SERIES_MAX
+    ? `its tasks have ${size} different settings of samples and scale, and a step may have ${SERIES_MAX}. Put the others in steps of their own.`
+    : null
+}
+const DOES = new Set(['frame', 'range', 'crops', 'merge'])
+
+/** What tells the files of one task from those of another, whatever else differs. */
+const outputOf = ({ do: does, frame, samples, sampleOffset, ...more }: TaskParams): string => {
+  if (does === 'frame' || does === 'merge') return `frame ${frame}`
+  return toCanonical(
+    does === 'range' ? { frame, samples, sampleOffset } : { does, frame, samples, sampleOffset, ...more },
+  )
+}
+
+function whyTwice(tasks: readonly TaskParams[], keyOf: (params: TaskParams) => string, what: string) {
+  const seen = new Map<string, number>()
+  for (const [at, params] of tasks.entries()) {
+    const key = keyOf(params)
+    const first = seen.get(key)
+    if (first !== undefined) return `tasks ${first} and ${at} have ${what}. Leave one of them out.`
+    seen.set(key, at)
+  }
+  return null
+}

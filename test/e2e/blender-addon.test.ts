@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+
+const root = join(import.meta.dirname, '../..')
+const addon = join(root, 'addons/blender/shoal_render.py')
+const driver = join(root, 'test/scenes/drive_addon.py')
+const skip = spawnSync('blender', ['--version']).status !== 0 && 'no blender'
+
+test('the add-on submits the open scene, shows how far it is and brings the frames home', {
+  skip,
+}, async () => {
+  const { drive, folder, calls, words, url, program, show } = await setup()
+  show({ status: 'active', progress: 0.25 })
+  const answers = await drive([
+    { do: 'preferences', values: { url, key: 'key_secret', program } },
+    { do: 'engine', engine: 'CYCLES' },
+    { do: 'submit' },
+    { do: 'save', path: join(folder, 'shot.blend') },
+    { do: 'settings', values: { frames: '-2-6', budget: 0.5, wants_video: true } },
+    { do: 'submit' },
+    { do: 'wait', until: 'done' },
+    { do: 'tick' },
+    { do: 'change' },
+    { do: 'submit' },
+    { do: 'wait', until: 'done' },
+  ])
+  assert.match(answers[2]?.error ?? '', /Save the file first/)
+  assert.deepEqual(answers[5]?.result, ['FINISHED'])
+  const seen = answers[6]?.seen ?? []
+  const last = seen.at(-1)
+  assert.deepEqual([last?.stage, last?.progress, last?.job_id], ['done', 1, 'job_1'])
+  assert.match(last?.text ?? '', /^Done. The frames are in .*shoal-frames\.$/)
+  assert.deepEqual(last?.warnings, ['the scene has a denoiser'])
+  const running = seen.find(({ stage, progress }) => stage === 'running' && progress === 0.25)
+  assert.equal(running?.text, '12 of 49 tasks, 2 nodes, $0.0123 of $0.5, about 2 min left')
+  const frames = join(folder, 'shoal-frames')
+  assert.deepEqual(words[0], [
+    '--json',
+    'render',
+    join(folder, 'shot.blend'),
+    '--yes',
+    '--out',
+    frames,
+    '--frames=-2-6',
+    '--budget=0.5',
+    `--video=${join(frames, 'video.mp4')}`,
+  ])
+  assert.deepEqual(words[1], ['job', 'fetch', 'job_1', '--out', frames, '--watch'])
+  assert(calls.every(({ path, key }) => path === '/api/jobs/job_1' && key === 'Bearer key_secret'))
+  // With changes, a copy beside the file goes, and is gone afterwards.
+  const copy = words.findLast(([, word]) => word === 'render')?.[2] ?? ''
+  assert.match(copy, /shot\.shoal-\d+\.blend$/)
+  assert.deepEqual(
+    answers.at(-2)?.files?.filter((name) => name.endsWith('.blend')),
+    ['shot.blend'],
+  )
+  assert.deepEqual(answers.at(-1), { isGone: true })
+})
+
+test('what goes wrong is reported in a sentence, and a job that runs can be cancelled', {
+  skip,
+}, async () => {
+  const { drive, folder, calls, url, program, failing, show } = await setup()
+  show({ status: 'active', progress: 0.25 }, { endsAfter: Number.POSITIVE_INFINITY })
+  const scene = [
+    { do: 'save', path: join(folder, 'shot.blend') },
+    { do: 'engine', engine: 'CYCLES' },
+  ]
+  const answers = await drive([
+    ...scene,
+    { do: 'preferences', values: { url, key: 'key', program: join(folder, 'nowhere') } },
+    { do: 'submit' },
+    { do: 'preferences', values: { program: failing } },
+    { do: 'submit' },
+    { do: 'wait', until: 'failed' },
+    { do: 'tick' },
+    { do: 'preferences', values: { program } },
+    { do: 'submit' },
+    { do: 'wait', until: 'running' },
+    { do: 'cancel' },
+    { do: 'wait', until: 'cancelled' },
+    { do: 'engine', engine: 'BLENDER_EEVEE' },
+    { do: 'submit' },
+  ])
+  assert.match(answers[3]?.error ?? '', /There is no program '.*nowhere'. Install Shoal/)
+  assert.equal(answers[6]?.seen?.at(-1)?.text, "Picture 'wood.png' is missing: there is no file /a/wood.png.")
+  assert.match(answers[7]?.error ?? '', /wood.png/)
+  assert.equal(answers[12]?.seen?.at(-1)?.stage, 'cancelled')
+  assert(calls.some(({ path, method }) => method === 'POST' && path === '/api/jobs/job_1/cancel'))
+  assert.match(answers[14]?.error ?? '', /renders with Cycles, and this scene is for BLENDER_EEVEE/)
+})
+
+interface State {
+  readonly stage: string
+  readonly text: string
+  readonly progress: number
+  readonly job_id: string
+  readonly warnings: readonly string[]
+}
+interface Answer {
+  readonly result?: readonly string[]
+  readonly error?: string
+  readonly seen?: readonly State[]
+  readonly files?: readonly string[]
+  readonly isGone?: boolean
+}
+
+/** A network and a command line that say what they are told to, and keep what they were asked. */
+async function setup() {
+  const folder = mkdtempSync(join(tmpdir(), 'shoal-addon-'))
+  after(() => rmSync(folder, { recursive: true, force: true }))
+  const calls: { method: string; path: string; key: string }[] = []
+  let shown = { status: 'active', progress: 0 }
+  let [endsAfter, asked] = [3, 0]
+  const server = createServer((request, reply) => {
+    calls.push({
+      method: request.method ?? '',
+      path: request.url ?? '',
+      key: request.headers.authorization ?? '',
+    })
+    if (request.method === 'POST') shown = { ...shown, status: 'cancelled' }
+    else if (++asked % endsAfter === 0)
+      return reply.end(JSON.stringify(jobOf({ status: 'completed', progress: 1 })))
+    reply.end(JSON.stringify(jobOf(shown)))
+  }).listen(0, '127.0.0.1')
+  after(() => server.close())
+  await new Promise((done) => server.once('listening', done))
+  const address = server.address()
+  const wordsFile = join(folder, 'words')
+  const tell = `import json, sys; open(${JSON.stringify(wordsFile)}, 'a').write(json.dumps(sys.argv[1:]) + '\\n')`
+  const job = JSON.stringify(jobOf({ status: 'active', progress: 0 }))
+  const program = write(folder, 'shoal', [
+    `python3 -c "${tell.replaceAll('"', '\\"')}" "$@"`,
+    'if [ "$2" = render ]; then echo "sending 3 files" >&2; echo "warning: the scene has a denoiser" >&2',
+    `cat <<'END'\n${job}\nEND\nfi`,
+  ])
+  const detail = "Picture 'wood.png' is missing: there is no file /a/wood.png."
+  const failing = write(folder, 'shoal-failing', [
+    `echo '${JSON.stringify({ error: { detail } }).replaceAll("'", "'\\''")}' >&2`,
+    'exit 2',
+  ])
+  const words: string[][] = []
+  const drive = async (steps: readonly object[]): Promise<readonly Answer[]> => {
+    const [out, stepsFile] = [join(folder, 'out.json'), join(folder, 'steps.json')]
+    writeFileSync(stepsFile, JSON.stringify(steps))
+    mkdirSync(join(folder, 'home/scripts/addons'), { recursive: true })
+    const args = [
+      '-b',
+      '--factory-startup',
+      '-noaudio',
+      '--python-exit-code',
+      '9',
+      '--python',
+      driver,
+      '--',
+      addon,
+      out,
+      stepsFile,
+    ]
+    const env = {
+      ...process.env,
+      HOME: join(folder, 'home'),
+      BLENDER_USER_SCRIPTS: join(folder, 'home/scripts'),
+    }
+    const blender = spawn('blender', args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    let printed = ''
+    for (const stream of [blender.stdout, blender.stderr])
+      stream.on('data', (text) => (printed += String(text)))
+    const code = await new Promise((done) => blender.once('close', done))
+    assert.equal(code, 0, printed)
+    words.push(
+      ...readFileSync(wordsFile, 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as string[]),
+    )
+    return JSON.parse(readFileSync(out, 'utf8')) as Answer[]
+  }
+  const show = (job: typeof shown, { endsAfter: count = 3 } = {}): void => {
+    shown = job
+    endsAfter = count
+  }
+  const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}/`
+  return { folder, calls, words, url, program, failing, drive, show }
+}
+
+function write(folder: string, name: string, lines: readonly string[]): string {
+  const path = join(folder, name)
+  writeFileSync(path, ['#!/bin/sh', ...lines, ''].join('\n'))
+  chmodSync(path, 0o755)
+  return path
+}
+
+const jobOf = ({ status, progress }: { status: string; progress: number }) => ({
+  ...{ jobId: 'job_1', status, progress, nodes: 2, pause: null, etaMs: 120_000 },
+  ...{
+    spent: '12300000',
+    cap: '500000000',
+    steps: [
+      { tasks: 48, done: 12, failed: 0 },
+      { tasks: 1, done: 0, failed: 0 },
+    ],
+  },
+})
