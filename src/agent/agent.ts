@@ -28,7 +28,7 @@ import { beginHandshake, type Handshake } from './handshake.ts'
 import { createHostingLink } from './hosting/hosting-link.ts'
 import type { ModelHost } from './hosting/model-host.ts'
 import { type NetworkPin, NO_PIN } from './network-check.ts'
-import type { TaskWorker } from './work/task-worker.ts'
+import type { PauseHow, TaskWorker } from './work/task-worker.ts'
 import { createWorkLink } from './work/work-link.ts'
 
 export interface AgentOptions extends OfferOptions {
@@ -61,9 +61,10 @@ export interface Agent {
   setAsk(askPerGpuHour: NanoUsd): void
   /**
    * Takes no new work until `unpark`, through any connection; what runs may end. `reason` is told to the network with the
-   * node's other problems. The agent stays connected, and its state `serving`.
+   * node's other problems. The agent stays connected, and its state `serving`. A task that runs ends first, unless it is to
+   * be given back.
    */
-  park(reason: string): void
+  park(reason: string, how?: PauseHow): void
   unpark(): void
   /** Takes no new work, lets what runs end for at most `graceMs`, says goodbye. `done` runs once. */
   drain(graceMs: number, done: () => void): void
@@ -89,10 +90,9 @@ const NEVER_SAID = 1006
 export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptions): Agent {
   const { clock, log, network, random } = parts
   const { nodeId, keys, gatewayUrl, agentVersion, heartbeatMs = HEARTBEAT_MS } = options
-  const { pin = NO_PIN, versions = AGENT_PROTOCOL } = options
-  const { worker } = options
-  const [hosting, offer] = [createHostingLink(options.hosting), createAgentOffer(engine, options)]
-  const work = createWorkLink(worker)
+  const { pin = NO_PIN, versions = AGENT_PROTOCOL, worker } = options
+  const [hosting, work] = [createHostingLink(options.hosting), createWorkLink(worker)]
+  const offer = createAgentOffer(engine, options)
   let state: AgentState = 'waiting'
   let link: Link | null = null
   let handshake: Handshake | null = null
@@ -119,12 +119,8 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
     session++
     handshake = beginHandshake(parts, { nodeId, keys, session, agentVersion, pin, gatewayUrl, versions })
     const opened = network.connect(gatewayUrl, {
-      onMessage: (message) => {
-        if (link === opened) receive(message)
-      },
-      onClose: (code, reason) => {
-        if (link === opened) lost(code, reason)
-      },
+      onMessage: (message) => (link === opened ? receive(message) : undefined),
+      onClose: (code, reason) => (link === opened ? lost(code, reason) : undefined),
     })
     link = opened
     admission = clock.after(ADMIT_WITHIN_MS, () => opened.close(1002, 'no admission'))
@@ -148,14 +144,11 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
     retry = clock.after(delayMs, connect)
   }
 
-  function receive(message: Uint8Array): void {
-    try {
-      for (const frame of decodeFrames(message)) onFrame(frame)
-    } catch (error) {
-      log.error('agent.frame_malformed', { message: error instanceof Error ? error.message : String(error) })
+  const receive = (message: Uint8Array): void =>
+    eachFrame(message, onFrame, (text) => {
+      log.error('agent.frame_malformed', { message: text })
       link?.close(1002, 'malformed frame')
-    }
-  }
+    })
 
   function onFrame(frame: Frame): void {
     const step = handshake?.receive(frame, link?.tlsKey?.() ?? null)
@@ -211,9 +204,7 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
   function stop(): void {
     if (state === 'stopped') return
     become('stopped')
-    retry?.cancel()
-    heartbeat?.cancel()
-    admission?.cancel()
+    for (const timer of [retry, heartbeat, admission]) timer?.cancel()
     streams?.close()
     link?.close(1000, 'agent stopped')
     link = null
@@ -230,10 +221,10 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
     setAsk(ask) {
       if (offer.setAsk(ask) && state === 'serving') report()
     },
-    park(reason) {
+    park(reason, how = 'finish') {
       const before = offer.parkedReason
       offer.parkedReason = reason
-      worker?.pause('parked', 'finish')
+      worker?.pause('parked', how)
       if (state !== 'serving' || before === reason) return
       if (before === null) link?.send(encodeEmptyFrame(FrameType.drain, 0))
       report()
@@ -265,5 +256,17 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
       streams.onIdle(finish)
     },
     stop,
+  }
+}
+
+function eachFrame(
+  message: Uint8Array,
+  onFrame: (frame: Frame) => void,
+  onMalformed: (text: string) => void,
+): void {
+  try {
+    for (const frame of decodeFrames(message)) onFrame(frame)
+  } catch (error) {
+    onMalformed(error instanceof Error ? error.message : String(error))
   }
 }

@@ -37,18 +37,14 @@ export const stubFacts = {
 /** Nothing is packed: what is written is as long as the picture. */
 const same = (bytes: Uint8Array): Uint8Array => bytes
 
-export function createStubTools({
-  scene,
-  sceneProblem,
-  held = [],
-  filesMax = 1_000,
-}: StubToolParts = {}): StubTools {
+export function createStubTools(parts: StubToolParts = {}): StubTools {
+  const { scene, sceneProblem, held = [] } = parts
   const files = new Map<string, Uint8Array>(held.map((path) => [path, new TextEncoder().encode('another’s')]))
   const hashes = new Map<string, string>()
   const fetched: string[] = []
   const sent: string[][] = []
   const put = (path: string, bytes: Uint8Array, sha256: string): void => {
-    if (fetched.length >= filesMax)
+    if (fetched.length >= (parts.filesMax ?? 1_000))
       throw new Problem('disk_full', `The disk is full: ${path}.`, { details: { file: path } })
     files.set(path, bytes)
     hashes.set(path, sha256)
@@ -63,8 +59,13 @@ export function createStubTools({
     },
     sha256: async (path) => hashes.get(path) ?? 'another',
     read: async (path) => files.get(path) ?? null,
+    filesBelow: async (folder) =>
+      [...files.keys()]
+        .filter((path) => path.startsWith(`${folder}/`))
+        .map((path) => path.slice(folder.length + 1)),
     async writeNew(path, bytes) {
       if (files.has(path)) return false
+      hashes.delete(path)
       files.set(path, bytes)
       return true
     },

@@ -280,11 +280,14 @@ function inputOf(route: Route) {
   })
   return {
     ...(route.params && { params: Object.fromEntries(params) }),
-    ...(route.query && {
-      query: 'limit' in route.query.shape ? { limit: 7, before: 'a&b=c' } : sample(route.query),
-    }),
+    ...(route.query && { query: queryOf(route.query) }),
     ...(body && { body: z.decode(body, sample(body) as never) }),
   } as never
+}
+
+function queryOf(query: z.ZodObject): unknown {
+  if ('limit' in query.shape) return { limit: 7, before: 'a&b=c' }
+  return 'after' in query.shape ? { after: 7 } : sample(query)
 }
 
 /** A value in wire form that `schema` takes, every optional member among it. */

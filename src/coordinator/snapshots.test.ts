@@ -47,6 +47,7 @@ const harms: readonly [name: string, harm: (machine: TestMachine) => Promise<voi
   ['whose blob is gone', (machine) => machine.host.blobs.delete(readRef(machine).hash)],
   ['of another journal', (machine) => writeRef(machine, { journalId: 'another' })],
   ['of a later format', (machine) => writeRef(machine, { version: 1_000 })],
+  ['from before jobs were part of the state', (machine) => writeRef(machine, { version: 6 })],
   ['newer than the journal', (machine) => writeRef(machine, { sequence: 1_000 })],
   ['whose reference names another entry', (machine) => writeRef(machine, { sequence: 0 })],
   ['whose reference is cut short', (machine) => machine.host.secrets.write('snapshot', '{"version":1,"jour')],

@@ -70,7 +70,6 @@ type Parts = { bus: Bus; clock: Clock; crypto: Crypto; log: Log; secrets: Secret
 export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLinks {
   const { bus, clock, crypto, log, secrets, directory } = parts
   const { gatewayId, heartbeatMs = HEARTBEAT_MS } = options
-  const sweepMs = heartbeatMs / 2
   const prover = createNetworkProver(parts, options.network ?? null, options.versions)
   const connections = new Map<string, NodeConnection>()
   const judge: HelloJudge = {
@@ -126,7 +125,7 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
         if (connection.status === 'online') options.onAvailable()
       }
     }
-    clock.after(sweepMs, sweep)
+    clock.after(heartbeatMs / 2, sweep)
   }
 
   function admit(link: Link, hello: Hello, challenge: Challenge): NodeConnection {
@@ -210,7 +209,7 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
     }
   }
 
-  clock.after(sweepMs, sweep)
+  clock.after(heartbeatMs / 2, sweep)
   return {
     accept,
     version: () => version,

@@ -63,8 +63,15 @@ export const CropsCompared = z.object({
 export type CropsCompared = z.output<typeof CropsCompared>
 
 /** What live and kept jobs of an organisation need of its files; nothing else is kept for them. */
-export const BlobRoots = z.object({ organisationId: z.string() })
+export const BlobRoots = z.object({
+  organisationId: z.string(),
+  /** The `next` of the answer before; absent for the first. */
+  after: z.string().optional(),
+})
+export type BlobRoots = z.output<typeof BlobRoots>
 export const BlobRootsReply = z.object({
   roots: z.array(z.object({ kind: z.enum(['object', 'tree']), sha256: TaskHash })),
+  /** There are more: to be asked for with it as `after`. Absent with the last. */
+  next: z.string().optional(),
 })
 export type BlobRootsReply = z.output<typeof BlobRootsReply>

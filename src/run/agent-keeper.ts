@@ -1,4 +1,5 @@
 /** Keeps the local agent's process alive. It outlives the cell, and finds the next one by itself. */
+import { constants, setPriority } from 'node:os'
 import { type Child, type Children, describeExit } from '#engines/child.ts'
 import type { Clock } from '#host/host.ts'
 import type { Problem } from '#protocol/problem.ts'
@@ -24,6 +25,8 @@ export interface AgentKeeperHooks {
 
 export interface AgentKeeperOptions {
   readonly agent: Omit<AgentConfig, 'apiUrl' | 'token' | 'allowsUnproven'>
+  /** Gives way to all else on the machine that has work to do. */
+  readonly isNice?: boolean
   /** Whether the agent's folder holds an enrolment at this address already. */
   readonly isEnrolled: (apiUrl: string) => boolean
 }
@@ -88,6 +91,7 @@ export function keepAgent(
         },
       },
     )
+    if (options.isNice) giveWay(agent.pid)
   }
 
   return {
@@ -105,5 +109,15 @@ export function keepAgent(
         running.send({ type: 'stop' })
       })
     },
+  }
+}
+
+/** What it starts later gives way with it. */
+function giveWay(pid: number | null): void {
+  if (pid === null) return
+  try {
+    setPriority(pid, constants.priority.PRIORITY_LOW)
+  } catch {
+    // It is gone already, and its end is told elsewhere.
   }
 }

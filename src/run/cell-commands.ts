@@ -110,7 +110,14 @@ function parseWorkers(text: string): number {
 
 type PartConfig = Pick<
   CellConfig,
-  'role' | 'databaseUrl' | 'networkName' | 'feeBps' | 'testBalance' | 'payoutMin' | 'alertWebhook'
+  | 'role'
+  | 'databaseUrl'
+  | 'networkName'
+  | 'feeBps'
+  | 'testBalance'
+  | 'payoutMin'
+  | 'renderPrice'
+  | 'alertWebhook'
 >
 
 async function runPart(context: CliContext, options: PartOptions, part: PartConfig): Promise<void> {

@@ -38,6 +38,10 @@ export const CellConfig = z.object({
 })
 export type CellConfig = z.output<typeof CellConfig>
 
+/** Whose node a token enrols: the founder's, or the operator's own that checks what others render. */
+export const TokenOwner = z.enum(['founder', 'reference'])
+export type TokenOwner = z.output<typeof TokenOwner>
+
 /** What the supervisor and the cell's process say to each other. */
 export const CellMessage = z.discriminatedUnion('type', [
   z.object({
@@ -56,14 +60,16 @@ export const CellMessage = z.discriminatedUnion('type', [
   }),
   /** It waits for its turn to lead; `apiUrl` is null while it does not listen. */
   z.object({ type: z.literal('standby'), holder: z.string(), apiUrl: z.string().nullable() }),
-  z.object({ type: z.literal('token'), token: z.string() }),
+  z.object({ type: z.literal('token'), token: z.string(), owner: TokenOwner }),
+  /** There are jobs whose results are checked. */
+  z.object({ type: z.literal('auditors_wanted') }),
   z.object({ type: z.literal('failed'), code: z.string(), message: z.string() }),
 ])
 export type CellMessage = z.output<typeof CellMessage>
 /** A cell's process loads its code and then waits for `start`, so that a spare one can take over at once. */
 export const CellOrder = z.discriminatedUnion('type', [
   z.object({ type: z.literal('start'), config: CellConfig }),
-  z.object({ type: z.literal('token') }),
+  z.object({ type: z.literal('token'), owner: TokenOwner }),
   z.object({ type: z.literal('stop') }),
 ])
 export type CellOrder = z.output<typeof CellOrder>

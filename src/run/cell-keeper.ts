@@ -5,7 +5,7 @@
 import { type Children, describeExit } from '#engines/child.ts'
 import type { Clock } from '#host/host.ts'
 import { Problem, type ProblemCode, problemKinds } from '#protocol/problem.ts'
-import type { CellConfig, CellMessage } from './cell-config.ts'
+import type { CellConfig, CellMessage, TokenOwner } from './cell-config.ts'
 import { CellProcess } from './cell-process.ts'
 import { restartPauseMs } from './restart-pause.ts'
 import { QUIET } from './telemetry-config.ts'
@@ -17,7 +17,9 @@ export interface CellKeeperHooks {
   readonly onReady: (ready: Ready) => void
   /** It waits for its turn to lead, at `apiUrl` if it listens meanwhile. */
   readonly onStandby?: (holder: string, apiUrl: string | null) => void
-  readonly onToken: (token: string) => void
+  readonly onToken: (token: string, owner: TokenOwner) => void
+  /** There are jobs whose results are checked; told again after each restart. */
+  readonly onAuditorsWanted?: () => void
   /** It went down, for the reason that it gave itself or by the way it ended, and is started again. */
   readonly onRestart: (why: Problem | string) => void
   /** It cannot serve until a person changes something. */
@@ -26,7 +28,7 @@ export interface CellKeeperHooks {
 
 export interface CellKeeper {
   /** Answered by `onToken`, unless the cell dies first. */
-  askToken(): void
+  askToken(owner: TokenOwner): void
   stop(): Promise<void>
   /** Ends its processes at once, without asking. */
   kill(): void
@@ -65,7 +67,8 @@ export function keepCell(
     spare = null
     current.start(config, {
       onMessage(message) {
-        if (message.type === 'token') hooks.onToken(message.token)
+        if (message.type === 'token') hooks.onToken(message.token, message.owner)
+        else if (message.type === 'auditors_wanted') hooks.onAuditorsWanted?.()
         else if (message.type === 'failed') failure = toKnownProblem(message)
         else if (message.type === 'standby') {
           isUp = true
@@ -106,7 +109,7 @@ export function keepCell(
 
   start(0)
   return {
-    askToken: () => current?.askToken(),
+    askToken: (owner) => current?.askToken(owner),
     kill() {
       isStopping = true
       spare?.kill()

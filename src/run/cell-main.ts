@@ -83,6 +83,7 @@ async function start(config: CellConfig): Promise<void> {
         log.info('coordinator.stands_by', { holder })
         send({ type: 'standby', holder, apiUrl })
       },
+      onAuditorsWanted: () => send({ type: 'auditors_wanted' }),
       onFatal: (problem) => fatal(problem),
       onBug: (error) => fatal(error),
     },
@@ -125,8 +126,8 @@ function obey(order: CellOrder): void {
   if (order.type === 'start') start(order.config).catch(die)
   else if (order.type === 'stop') close(CLOSE_GRACE_MS)
   else
-    cell?.enrolmentToken().then((token) => {
-      if (token !== null) send({ type: 'token', token })
+    cell?.enrolmentToken(order.owner).then((token) => {
+      if (token !== null) send({ type: 'token', token, owner: order.owner })
     }, die)
 }
 

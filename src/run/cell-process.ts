@@ -1,5 +1,5 @@
 import type { Child, ChildExit, ChildProgram, Children } from '#engines/child.ts'
-import { CellConfig, CellMessage, type CellOrder } from './cell-config.ts'
+import { CellConfig, CellMessage, type CellOrder, type TokenOwner } from './cell-config.ts'
 
 export interface CellProcessHandlers {
   onMessage(message: CellMessage): void
@@ -34,8 +34,8 @@ export class CellProcess {
     this.#order({ type: 'start', config })
   }
 
-  askToken(): void {
-    this.#order({ type: 'token' })
+  askToken(owner: TokenOwner): void {
+    this.#order({ type: 'token', owner })
   }
 
   /** Asks it to end in order; a spare one ends at once. */

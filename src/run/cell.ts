@@ -16,7 +16,8 @@ import type { SqlStore } from '#host/sql-store.ts'
 import { assert } from '#kernel/assert.ts'
 import { formatId, ID_BYTES } from '#kernel/id.ts'
 import type { Problem } from '#protocol/problem.ts'
-import type { CellConfig } from './cell-config.ts'
+import { isOver } from '#work/work.ts'
+import type { CellConfig, TokenOwner } from './cell-config.ts'
 import type { CellTelemetry } from './cell-telemetry.ts'
 import { type CoordinatorHalf, openCoordinatorHalf } from './coordinator-half.ts'
 import type { Front } from './front.ts'
@@ -45,8 +46,8 @@ export interface CellReady {
 export interface Cell {
   /** Resolves when it serves; a coordinator that stands by may take for ever. Rejects when it never can. */
   readonly ready: Promise<CellReady>
-  /** A fresh single-use token for a node of the founding organisation; null without a leading coordinator here. */
-  enrolmentToken(): Promise<string | null>
+  /** A fresh single-use token for a node; null without a leading coordinator here. */
+  enrolmentToken(owner: TokenOwner): Promise<string | null>
   /** Lets what runs end for `graceMs`, then closes everything in order. */
   close(graceMs: number): Promise<void>
 }
@@ -61,6 +62,8 @@ export interface CellParts {
   readonly processId: number
   /** Told when this process waits for its turn to lead. */
   readonly onStandby: (holder: string, apiUrl: string | null) => void
+  /** There are jobs whose results are checked. Told once. */
+  readonly onAuditorsWanted?: () => void
   /** Who watches what this process does; nobody unless given. */
   readonly telemetry?: CellTelemetry
   /** The process must die at once. */
@@ -96,7 +99,7 @@ export function openCell(parts: CellParts, config: CellConfig): Cell {
   const ready = open(parts, config, opened)
   return {
     ready,
-    enrolmentToken: async () => (await opened.half?.enrolmentToken()) ?? null,
+    enrolmentToken: async (owner) => (await opened.half?.enrolmentToken(owner)) ?? null,
     async close(graceMs) {
       // What waits for its turn to lead is told first, and the rest opens no further.
       if (!opened.service) await opened.standby?.close()
@@ -153,7 +156,22 @@ async function openWhole(parts: CellParts, config: CellConfig, opened: Opened): 
   const half = await openCoordinatorHalf(parts, known, config)
   opened.half = half
   front.serveApi(async (request) => half.api.fetch(request))
+  tellAuditorsWanted(coordinator, parts)
   return readyAt(front, half.keys)
+}
+
+/** Once, as soon as there is a job whose results are checked. */
+function tellAuditorsWanted({ state, onEvent }: Coordinator, { onAuditorsWanted }: CellParts): void {
+  if (!onAuditorsWanted) return
+  let isTold = false
+  const tell = (): void => {
+    if (!isTold) onAuditorsWanted()
+    isTold = true
+  }
+  if ([...state.work.jobs.values()].some((job) => job.isVerified && !isOver(job))) tell()
+  onEvent((event) => {
+    if (event.type === 'work.job_submitted' && event.isVerified) tell()
+  })
 }
 
 async function openCoordinatorAlone(

@@ -11,18 +11,21 @@ import type { ModelFleet } from '#coordinator/model-fleet.ts'
 import { makeJoinToken } from '#coordinator/network-proof.ts'
 import { openProjector } from '#coordinator/read-models/projector.ts'
 import { createQueries } from '#coordinator/read-models/queries.ts'
+import { openReference } from '#coordinator/reference.ts'
 import type { TakeoverOrder } from '#coordinator/standby.ts'
+import { serveBlobRoots } from '#coordinator/work/blob-roots.ts'
 import type { FullInspection } from '#coordinator/work/inspection.ts'
 import { createQuoteDesk } from '#coordinator/work/quotes.ts'
 import { RENDER_PRICE_DEFAULT } from '#coordinator/work/render-price.ts'
 import type { WorkDesk } from '#coordinator/work/work-desk.ts'
 import type { KeyPair } from '#host/host.ts'
+import { assert } from '#kernel/assert.ts'
 import { secretOf } from '#protocol/join-token.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { Caller } from '#protocol/route.ts'
 import type { Scope } from '#protocol/scope.ts'
 import type { CellParts, KeptKeys } from './cell.ts'
-import type { CellConfig } from './cell-config.ts'
+import type { CellConfig, TokenOwner } from './cell-config.ts'
 import type { Front } from './front.ts'
 import { openPublicPages } from './public-pages.ts'
 import type { Reach } from './reach.ts'
@@ -32,7 +35,7 @@ export interface CoordinatorHalf {
   readonly api: ControlServer
   /** The founder's keys; null where another machine founded the network and has them. */
   readonly keys: KeptKeys | null
-  enrolmentToken(): Promise<string>
+  enrolmentToken(owner: TokenOwner): Promise<string>
   /** Reads no more of the journal, which may then be closed. */
   stop(): void
   /** After `stop`. */
@@ -73,6 +76,8 @@ export async function openCoordinatorHalf(
   const store = parts.openStore()
   const projector = openProjector({ journal: coordinator.journal, store, clock, log })
   coordinator.onDurable((sequence) => projector.notify(sequence))
+  const queries = createQueries(store)
+  const roots = serveBlobRoots({ bus: host.bus, clock, log, coordinator, projector, queries })
   const { inspection } = options
   const { desk } = options
   const quoteDesk = createQuoteDesk({
@@ -91,7 +96,7 @@ export async function openCoordinatorHalf(
     secrets,
     log,
     projector,
-    queries: createQueries(store),
+    queries,
     networkName: config.networkName,
     feeBps: config.feeBps,
     ...(config.payoutMin !== undefined && { payoutMin: config.payoutMin }),
@@ -131,10 +136,12 @@ export async function openCoordinatorHalf(
   return {
     api,
     keys,
-    enrolmentToken: () => issueToken(handlerParts, organisationId),
+    enrolmentToken: async (owner) =>
+      issueToken(handlerParts, owner === 'founder' ? organisationId : await keepReference(handlerParts)),
     stop() {
       jobs.news.close()
       quoteDesk.close()
+      roots.close()
       projector.close()
     },
     close: () => store.close(),
@@ -183,6 +190,18 @@ function isOperatorKey(find: () => Caller | null): boolean {
     if (error instanceof Problem) return false // Not from that address.
     throw error
   }
+}
+
+/** The operator's own organisation for checking, opened the first time. */
+function keepReference(parts: HandlerParts): Promise<string> {
+  return execute(parts, (turn) => {
+    const opened = openReference(turn, newId('org', parts))
+    assert(
+      turn.state.organisations.organisations.has(opened),
+      `the reference can be opened, and not ${opened}`,
+    )
+    return opened
+  })
 }
 
 function issueToken(parts: HandlerParts, organisationId: string): Promise<string> {

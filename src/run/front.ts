@@ -40,6 +40,8 @@ export interface Front {
 }
 
 const CONTROL_BODY_BYTES_MAX = 1024 * 1024
+/** A question for a quote names every task; only who shows a key may say so much. */
+const QUOTE_BODY_BYTES_MAX = 8 * 1024 * 1024
 /** A process that starts takes connections a moment before it can answer: calls to the API wait for that, so many and so long. */
 const EARLY_MAX = 256
 const EARLY_MS_MAX = 10_000
@@ -172,7 +174,7 @@ function createDoor(
       if (door.blobs.serve(exchange)) return
     }
     if (door.api === null) return waitForApi(exchange)
-    const options = { bytesMax: CONTROL_BODY_BYTES_MAX, origin: door.origin, log }
+    const options = { bytesMax: bodyBytesMax(exchange), origin: door.origin, log }
     serveFetch(exchange, door.api, options)
   }
   const door: Door = {
@@ -193,6 +195,11 @@ function createDoor(
   }
   return door
 }
+
+const bodyBytesMax = ({ target, headers }: Exchange): number =>
+  target === '/api/quotes' && headers['authorization'] !== undefined
+    ? QUOTE_BODY_BYTES_MAX
+    : CONTROL_BODY_BYTES_MAX
 
 const forbiddenOrigin = (origin: string): Problem =>
   new Problem('forbidden_origin', `Pages of ${origin} may not call this.`)

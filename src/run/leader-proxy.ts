@@ -37,6 +37,9 @@ const HELD_BYTES_MAX = 32 * 1024 * 1024
 /** So many of those that were held are under way at once: a leader that has just begun meets them one after the other. */
 const RESUMED_MAX = 16
 
+/** Asks to be kept waiting for news: it would keep the turn of others as long. */
+const waits = ({ url }: Request): boolean => new URL(url).searchParams.has('waitMs')
+
 export function leaderProxy(parts: LeaderProxyParts): FetchHandler {
   const { clock, network } = parts
   const absence = watchAbsence(parts)
@@ -77,7 +80,7 @@ export function leaderProxy(parts: LeaderProxyParts): FetchHandler {
           underWay.with(leaderUrl, signal, (signalOfBoth) =>
             network.fetch(forwarded(request, leaderUrl, body, signalOfBoth)),
           )
-        const response = await (wasHeld ? inTurn(send) : send())
+        const response = await (wasHeld && !waits(request) ? inTurn(send) : send())
         return new Response(response.body, { status: response.status, headers: without(response.headers) })
       } catch (error) {
         const problem = toProblem(error)

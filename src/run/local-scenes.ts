@@ -1,7 +1,7 @@
 /**
  * A look at a scene by the Blender of this machine, before anything is sent: in the sandbox that nodes have too, where one can
- * be made, with the scene where it lies. Files outside its folder are looked for outside of the sandbox; libraries
- * among them are opened in a further look, for they read files of their own.
+ * be made, with the scene where it lies. Whether files outside its folder are there is looked up outside of the sandbox;
+ * then a further look sees them too, for pictures have a size, and libraries read files of their own.
  */
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm, stat } from 'node:fs/promises'
@@ -25,6 +25,8 @@ const ASK_MS_MAX = 60 * SECOND_MS
 /** A library in a library in a library: more looks than that find nothing new in any scene that was seen. */
 const LOOKS_MAX = 6
 const FILES_MAX = 20_000
+/** That one further look sees: each is an argument of the sandbox. */
+const FOLDERS_MAX = 100
 
 type Found = Inspection['files'][number]
 
@@ -83,11 +85,11 @@ async function lookUntilAllIsSeen(looking: Looking): Promise<Inspection> {
     const inspection = await lookOnce(looking, alsoSees)
     const files = await Promise.all(inspection.files.map(asItIsHere))
     const folders = files
-      .filter(({ kind, isThere, path }) => kind === 'library' && isThere && !isBelow(root, path))
+      .filter(({ isThere, path }) => isThere && !isBelow(root, path))
       .map(({ path }) => dirname(path))
       .filter((folder) => !alsoSees.some((seen) => seen === folder || isBelow(seen, folder)))
     if (!looking.isBoxed || folders.length === 0 || look === LOOKS_MAX) return { ...inspection, files }
-    alsoSees.push(...new Set(folders))
+    alsoSees.push(...[...new Set(folders)].slice(0, FOLDERS_MAX))
   }
 }
 

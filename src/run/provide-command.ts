@@ -189,8 +189,10 @@ function servingText(step: AgentStep & { kind: 'serving' }, options: ProvideOpti
     .map(({ id, tokensPerSecond }) => `${id} at ${Math.round(tokensPerSecond)} tokens/s`)
     .join(', ')
   const ask = `asking $${formatUsd(askPerGpuHour)} per GPU-hour. Ctrl-C drains and leaves.`
-  if (models.length === 0 && !step.isParked)
-    return `${nodeId} takes the models that the network places on it, ${ask}\n`
-  if (step.isParked) return `${nodeId} is parked, with ${list}. Ctrl-C leaves.\n`
+  if (models.length === 0 && !step.isParked) {
+    const takes = options.models === undefined ? 'tasks' : 'the models that the network places on it'
+    return `${nodeId} takes ${takes}, ${ask}\n`
+  }
+  if (step.isParked) return `${nodeId} is parked, with ${list === '' ? 'no model' : list}. Ctrl-C leaves.\n`
   return `${nodeId} serves ${list}, ${ask}\n`
 }

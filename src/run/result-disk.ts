@@ -17,6 +17,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import type { ResultDisk } from '#cli/jobs/job-tools.ts'
 import { asDiskProblem } from '#host/node/disk-problem.ts'
+import { nodeTaskFiles } from '#host/node/node-task-files.ts'
 
 export const resultDisk: ResultDisk = {
   absolute: (path) => resolve(path),
@@ -44,6 +45,8 @@ export const resultDisk: ResultDisk = {
         throw error
       }),
     ),
+  filesBelow: async (folder, max) =>
+    (await nodeTaskFiles.filesBelow(folder, max))?.filter((path) => !/(^|\/)\./.test(path)) ?? null,
   writeNew: (path, bytes) =>
     asDiskProblem(path, async () => {
       await mkdir(dirname(path), { recursive: true })

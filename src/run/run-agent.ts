@@ -6,6 +6,8 @@ import { bothEngines } from '#agent/hosting/both-engines.ts'
 import type { ModelHost } from '#agent/hosting/model-host.ts'
 import { measureMachine } from '#agent/measure-machine.ts'
 import { measureRoundTrip } from '#agent/measure-round-trip.ts'
+import type { OwnerRules } from '#agent/owner/owner-rules.ts'
+import { createParking } from '#agent/owner/parking.ts'
 import type { ParkVerdict } from '#agent/park.ts'
 import type { TaskWorker } from '#agent/work/task-worker.ts'
 import type { Engine, SupervisedEngine } from '#engines/engine.ts'
@@ -29,6 +31,7 @@ import { type AgentEnergy, openAgentEnergy } from './agent-energy.ts'
 import { type AgentTelemetry, openAgentTelemetry } from './agent-telemetry.ts'
 import { openHosting } from './open-hosting.ts'
 import { type OpenedTasks, openTasks } from './open-tasks.ts'
+import { checkOwnerRules, watchOwner } from './owner-watch.ts'
 
 export interface RunAgentHooks {
   /** What it does now, for people. */
@@ -71,6 +74,8 @@ const UNMEASURED: ModelSpeed = {
   decodeTokensPerSecondSingle: 0,
 }
 
+const NO_RULES: OwnerRules = { hours: null, yieldsToOthers: false, idleMinutes: null }
+
 /** Resolves once the agent is connecting; rejects with the `Problem` of what stands in its way. */
 export async function runAgent(
   config: AgentConfig,
@@ -112,6 +117,9 @@ async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartPart
   const machine = await measureMachine(computer, { dataFolder: config.folder, agentVersion: VERSION })
   const { gpus } = machine
   const onNote = (text: string): void => hooks.onStep({ kind: 'note', text })
+  const { rules = NO_RULES } = config
+  const ownerParts = { clock, log, machine: computer, pid: process.pid }
+  await checkOwnerRules(rules, ownerParts)
   const energy = await openAgentEnergy(config, { host, machine: computer, gpus }, onNote)
   opened.energy = energy
   // First of all: a wrong token should be told before the model is fetched.
@@ -166,12 +174,22 @@ async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartPart
     verdict,
     hooks,
   })
+  const parking = createParking(agent)
   tasks?.start()
-  energy.start(agent, metered)
+  energy.start(
+    {
+      ...agent,
+      park: (reason) => parking.park('energy', reason, 'finish'),
+      unpark: () => parking.unpark('energy'),
+    },
+    metered,
+  )
+  const owner = await watchOwner(rules, ownerParts, { parking, onNote })
   telemetry.watchAgent(agent)
   return {
     async drain(graceMs) {
       await new Promise<void>((resolve) => agent.drain(graceMs, resolve))
+      owner.close()
       energy.close()
       await tasks?.close()
       await served.close()

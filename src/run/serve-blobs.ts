@@ -15,7 +15,7 @@ import { createNodeHasher } from '#host/node/node-hasher.ts'
 import { HOUR_MS, SECOND_MS } from '#kernel/time.ts'
 import { subjects } from '#protocol/cell.ts'
 import { Problem, toProblem } from '#protocol/problem.ts'
-import { BlobRootsReply } from '#protocol/work-check.ts'
+import { type BlobRoots, BlobRootsReply } from '#protocol/work-check.ts'
 import type { CellConfig } from './cell-config.ts'
 import type { Front } from './front.ts'
 
@@ -92,15 +92,25 @@ export const blobHooks = (
   { bus }: { readonly bus: Pick<Bus, 'request'> },
   { work }: Pick<Gateway, 'work'>,
 ): BlobHooks => ({
-  rootsOf: (organisationId) =>
-    new Promise((resolve, reject) => {
-      const message = JSON.stringify({ organisationId })
-      bus.request({ subject: subjects.blobRoots, message, timeoutMs: ROOTS_WITHIN_MS }, (problem, reply) => {
-        if (problem) return reject(problem)
-        const parsed = BlobRootsReply.safeParse(JSON.parse(reply))
-        if (parsed.success) resolve(parsed.data.roots)
-        else reject(new Problem('internal', 'The coordinator tells what jobs need in another form.'))
-      })
-    }),
+  async rootsOf(organisationId) {
+    const roots: Root[] = []
+    for (let after: string | undefined, isFirst = true; isFirst || after !== undefined; isFirst = false) {
+      const page = await askRoots(bus, { organisationId, ...(after !== undefined && { after }) })
+      roots.push(...page.roots)
+      after = page.next
+    }
+    return roots
+  },
   mayNode: (wish) => work?.mayNode(wish) ?? false,
 })
+
+const askRoots = (bus: Pick<Bus, 'request'>, asked: BlobRoots): Promise<BlobRootsReply> =>
+  new Promise((resolve, reject) => {
+    const message = JSON.stringify(asked)
+    bus.request({ subject: subjects.blobRoots, message, timeoutMs: ROOTS_WITHIN_MS }, (problem, reply) => {
+      if (problem) return reject(problem)
+      const parsed = BlobRootsReply.safeParse(JSON.parse(reply))
+      if (parsed.success) resolve(parsed.data)
+      else reject(new Problem('internal', 'The coordinator tells what jobs need in another form.'))
+    })
+  })

@@ -12,6 +12,8 @@ export interface SupervisorHooks {
   readonly onServing: (serving: Serving) => void
   readonly onAgentState: (state: string) => void
   readonly onAgentNote: (text: string) => void
+  /** Of the agent that checks: the network goes on without it. */
+  readonly onReferenceNote: (text: string) => void
   readonly onRestart: (what: 'coordinator' | 'agent', why: Problem | string) => void
   /** Nothing serves any more, and only a person can change that. */
   readonly onFailed: (problem: Problem) => void
@@ -21,6 +23,8 @@ export interface SupervisorOptions {
   readonly cell: Omit<CellConfig, 'predecessor'>
   /** Null: no agent on this machine. */
   readonly agent: AgentKeeperOptions | null
+  /** The operator's own agent that checks what others render, begun once there is something to check. Null: there is none. */
+  readonly reference: AgentKeeperOptions | null
 }
 
 export interface Supervisor {
@@ -45,7 +49,17 @@ export function startSupervisor(
       onNote: hooks.onAgentNote,
       onRestart: (why) => hooks.onRestart('agent', why),
       onFailed: hooks.onFailed,
-      onTokenNeeded: () => cell.askToken(),
+      onTokenNeeded: () => cell.askToken('founder'),
+    })
+  const reference =
+    options.reference &&
+    keepAgent({ children, clock, module: modules.agent }, options.reference, {
+      onServing: () => undefined,
+      onState: () => undefined,
+      onNote: hooks.onReferenceNote,
+      onRestart: (why) => hooks.onReferenceNote(`restarts: ${typeof why === 'string' ? why : why.message}`),
+      onFailed: ({ message }) => hooks.onReferenceNote(message),
+      onTokenNeeded: () => cell.askToken('reference'),
     })
   const cell = keepCell({ children, clock, module: modules.cell }, options.cell, {
     onReady(ready) {
@@ -54,18 +68,20 @@ export function startSupervisor(
       agent?.start(apiUrl, null)
     },
     onStandby: hooks.onStandby,
-    onToken: (token) => agent?.start(apiUrl, token),
+    onToken: (token, owner) => (owner === 'founder' ? agent : reference)?.start(apiUrl, token),
+    onAuditorsWanted: () => reference?.start(apiUrl, null),
     onRestart: (why) => hooks.onRestart('coordinator', why),
     onFailed: hooks.onFailed,
   })
   return {
     async stop() {
       await cell.stop()
-      await agent?.stop()
+      await Promise.all([agent?.stop(), reference?.stop()])
     },
     kill() {
       cell.kill()
       agent?.kill()
+      reference?.kill()
     },
   }
 }

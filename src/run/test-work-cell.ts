@@ -17,7 +17,7 @@ import { openBlobServer } from '#gateway/blobs/test-blob-server.ts'
 import { createNodeLinks } from '#gateway/node-links.ts'
 import { createWorkPipe } from '#gateway/work-pipe.ts'
 import { createBlobWire } from '#host/blobs/blob-wire.ts'
-import type { Listener } from '#host/host.ts'
+import type { Exchange, Listener } from '#host/host.ts'
 import { createLocalBus } from '#host/node/local-bus.ts'
 import { nodeClock } from '#host/node/node-clock.ts'
 import { nodeCompression } from '#host/node/node-compression.ts'
@@ -28,6 +28,7 @@ import { createNodeNetwork } from '#host/node/node-network.ts'
 import { createNodeRandom } from '#host/node/node-random.ts'
 import { nodeTaskFiles } from '#host/node/node-task-files.ts'
 import { subjects } from '#protocol/cell.ts'
+import { decodeFrames, decodeJson, FrameType } from '#protocol/frame.ts'
 import type { TaskKind } from '#protocol/task.ts'
 import {
   type TaskGrant,
@@ -67,13 +68,17 @@ export interface WorkCell extends AsyncDisposable {
     kind: Kind,
     matches?: (say: Extract<WorkSay, { kind: Kind }>) => boolean,
   ): Promise<Extract<WorkSay, { kind: Kind }>>
+  /** Hears each token that a grant brings the node. */
+  onToken(run: (token: string) => void): void
   /** Cuts all connections of nodes, and takes new ones. */
   cut(): void
   readonly wsUrl: string
   readonly bus: ReturnType<typeof createLocalBus>
 }
 
-export async function openWorkCell(options: { readonly blobsFolder?: string } = {}): Promise<WorkCell> {
+export async function openWorkCell(
+  options: { readonly onExchange?: (exchange: Exchange) => void } = {},
+): Promise<WorkCell> {
   const folder = mkdtempSync(join(tmpdir(), 'shoal-work-'))
   const bus = createLocalBus({ clock: nodeClock, log: quiet })
   const pipe = createWorkPipe(
@@ -81,7 +86,8 @@ export async function openWorkCell(options: { readonly blobsFolder?: string } = 
     { gatewayId: GATEWAY_ID, keySecret: KEY_SECRET },
   )
   const blobs = await openBlobServer({
-    folder: options.blobsFolder ?? join(folder, 'vault'),
+    folder: join(folder, 'vault'),
+    ...options,
     mayNode: (wish) => pipe.mayNode(wish),
   })
   const followed = { ...{ id: NODE_ID, organisationId: 'org', publicKey: keys.publicKeyHex }, session: 0 }
@@ -104,10 +110,25 @@ export async function openWorkCell(options: { readonly blobsFolder?: string } = 
       onExchange: (exchange) => exchange.respond(404, {}, ''),
       onLink(_path, link) {
         open.add(link)
-        return links.accept(link)
+        return links.accept({
+          ...link,
+          bufferedBytes: () => 0,
+          close: (code, reason) => link.close(code, reason),
+          send,
+        })
+        function send(message: Uint8Array): void {
+          for (const { type, payload } of decodeFrames(message))
+            if (type === FrameType.work) noteToken(decodeJson(payload))
+          link.send(message)
+        }
       },
     },
   )
+  const tokenListeners: ((token: string) => void)[] = []
+  const noteToken = (order: unknown): void => {
+    const { token } = order as { token?: string }
+    if (token !== undefined) for (const run of tokenListeners) run(token)
+  }
   const said: WorkSay[] = []
   const listeners = new Set<(say: WorkSay) => void>()
   bus.subscribe(subjects.work, (message) => {
@@ -144,6 +165,7 @@ export async function openWorkCell(options: { readonly blobsFolder?: string } = 
         }
         if (!said.some(look)) listeners.add(look)
       }),
+    onToken: (run) => void tokenListeners.push(run),
     cut() {
       for (const link of open) link.close(1011, 'cut by the test')
       open.clear()

@@ -32,6 +32,7 @@ import { keepAlive } from './keep-alive.ts'
 import { type ListenFlags, listenOf, withListenFlags } from './listen-flags.ts'
 import { makeOwnFolder } from './own-folder.ts'
 import { clearReady, readyFields, writeReady } from './ready-file.ts'
+import { referenceAgent } from './reference-agent.ts'
 import { settleServing } from './settle-serving.ts'
 import { startSupervisor } from './supervisor.ts'
 import { rulesOf, type TasksFlags, tasksOf, tasksOptions } from './tasks-flags.ts'
@@ -50,6 +51,7 @@ interface UpOptions
     TokenizerFlags {
   readonly readyFile?: string
   readonly agent: boolean
+  readonly referenceAgent: boolean
   readonly database?: string
   readonly logLevel: LogLevel
 }
@@ -60,6 +62,7 @@ export const upCommand = (context: CliContext): Command => {
     .option('--port <port>', 'the port to listen on; 0 for any free one', parsePort, PORT_DEFAULT)
     .option('--ready-file <file>', 'write {openaiBaseUrl, apiKey, apiUrl, webUrl} there once it serves')
     .option('--no-agent', 'no node on this machine')
+    .option('--no-reference-agent', 'no second one that checks what other nodes render')
     .addOption(databaseOption())
     .addOption(logLevelOption())
     .addOption(tokenizerOption())
@@ -155,6 +158,7 @@ async function runUp(
               isEnrolled({ secrets: createDiskSecrets(join(agentFolder, 'secrets')) }, apiUrl),
           }
         : null,
+      reference: options.agent && options.referenceAgent ? referenceAgent(dataFolder, options) : null,
     },
     {
       onReady(now) {
@@ -173,6 +177,7 @@ async function runUp(
       },
       onAgentState: (state) => screen.step(stepNames[state] ?? state),
       onAgentNote: (text) => screen.note(text),
+      onReferenceNote: (text) => screen.note(`the agent that checks results: ${text}`),
       onRestart: (what, why) => screen.restart(what, why),
       onFailed: (problem) => outcome.reject(problem),
     },
@@ -217,7 +222,8 @@ const stepNames: Readonly<Record<string, string>> = {
   stopped: '',
 }
 
-function servingWords({ isParked }: Serving, speeds: readonly string[]): string {
+function servingWords({ isParked }: Serving, speeds: readonly string[], options: UpOptions): string {
+  if (speeds.length === 0 && options.models === undefined) return isParked ? 'parked' : 'taking tasks'
   if (speeds.length === 0) return 'taking models from the network: "shoal models add"'
   return `${isParked ? 'parked' : 'serving'} ${speeds.join(', ')}`
 }
@@ -269,7 +275,7 @@ function createScreen(context: CliContext, dataFolder: string, options: UpOption
         [
           'Node',
           serving
-            ? `${serving.nodeId}, ${servingWords(serving, speeds ?? [])}`
+            ? `${serving.nodeId}, ${servingWords(serving, speeds ?? [], options)}`
             : 'none here; add one with "shoal provide"',
         ],
       ]

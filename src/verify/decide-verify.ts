@@ -5,7 +5,15 @@ import type { NodeClass } from '#protocol/node-class.ts'
 import type { OutputFile } from '#protocol/task.ts'
 import { auditRateBps } from './audit-rate.ts'
 import { type Finding, weigh } from './verdict.ts'
-import { type Audit, auditByOf, keyOf, type ResultPlace, recordOf, type Verify } from './verify.ts'
+import {
+  type Audit,
+  auditByOf,
+  isIrreproducible,
+  keyOf,
+  type ResultPlace,
+  recordOf,
+  type Verify,
+} from './verify.ts'
 import type { AuditBy, OpinionSays, PayFreed, Verdict, VerifyEvent } from './verify-events.ts'
 
 export type VerifyCommand =
@@ -129,7 +137,7 @@ function decideLook(verify: Verify, command: LookCommand): VerifyEvent[] {
   const { place, nodeId, nodeClass, faults, doubts, fingerprint, drawBps, canAudit, nowMs: atMs } = command
   const rateBps = auditRateBps(recordOf(verify, nodeId), nodeClass)
   const isDue = doubts.length > 0 || drawBps < rateBps
-  const cannot = !canAudit || verify.jobs.get(place.jobId)?.steps.get(place.step)?.isIrreproducible === true
+  const cannot = !canAudit || isIrreproducible(verify.jobs.get(place.jobId)?.steps.get(place.step))
   const outcome = faults.length > 0 ? 'bad' : !isDue ? 'passed_over' : cannot ? 'unseen' : 'audited'
   const seen = { faults: [...faults], doubts: [...doubts], fingerprint, rateBps, drawBps }
   return [{ type: 'verify.looked_at', ...bare(place), nodeId, ...seen, outcome, atMs }]

@@ -99,7 +99,7 @@ function close(
       }
       return
     case 'irreproducible':
-      stepIn(jobIn(verify, audit.jobId), audit.step).isIrreproducible = true
+      stepIn(jobIn(verify, audit.jobId), audit.step).strange++
       return unverified(verify, record, audit)
     case 'nobody':
       return unverified(verify, record, audit)
@@ -125,6 +125,7 @@ function pass(record: CheckRecord, atMs: TimestampMs): void {
 function learn(verify: Verify, audit: Audit): void {
   const step = stepIn(jobIn(verify, audit.jobId), audit.step)
   const settled = audit.opinions.at(-1)?.by
+  step.told++
   if (settled === 'crops') step.cropsTold++
   // Crops said different, the whole frame says same: it is the crops.
   else if (audit.opinions.some(({ by, says }) => by === 'crops' && says === 'different')) {
@@ -162,7 +163,7 @@ function jobIn({ jobs }: Verify, jobId: string): CheckedJob {
 function stepIn({ steps }: CheckedJob, step: number) {
   const found = steps.get(step)
   if (found) return found
-  const made = { cropsTold: 0, isUncroppable: false, isIrreproducible: false }
+  const made = { told: 0, cropsTold: 0, strange: 0, isUncroppable: false }
   steps.set(step, made)
   return made
 }

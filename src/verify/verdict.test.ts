@@ -68,6 +68,12 @@ const rows: readonly (readonly [
     'three owners, three pictures',
     [say('b', 'crops', 'different'), say('c', 'crops', 'different', false, false)],
     true,
+    { verdict: 'disputed' },
+  ],
+  [
+    'three owners, three frames, and nothing of the step was ever found good',
+    [say('b', 'frame', 'different'), say('c', 'frame', 'different', false, false)],
+    false,
     { verdict: 'irreproducible' },
   ],
   [

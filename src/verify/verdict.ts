@@ -32,7 +32,11 @@ export function weigh({ organisationId, opinions, asks, by, areCropsProven }: We
   if (told.some(({ says }) => says === 'same')) return { verdict: 'honest' }
   const against = told.filter(counts)
   if (against.some(({ isReference }) => isReference)) return { verdict: 'liar' }
-  if (against.length > 1) return { verdict: against.at(-1)?.agrees ? 'liar' : 'irreproducible' }
+  if (against.length > 1) {
+    if (against.at(-1)?.agrees) return { verdict: 'liar' }
+    // Where others were found alike, it is not the scene: one of the three is wrong, and nobody knows which.
+    return { verdict: areCropsProven ? 'disputed' : 'irreproducible' }
+  }
   if (asks >= ASKS_MAX) return { verdict: told.length > 0 ? 'disputed' : 'nobody' }
   const isDoubted = told.length > against.length
   const spoken = opinions.filter((opinion) => counts(opinion) || opinion.says === 'unreadable')

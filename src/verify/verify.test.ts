@@ -61,10 +61,18 @@ describe('an audit', () => {
     const place = placeOf(1)
     take({ kind: 'open_audit', place, ...suspect, nowMs: 1 })
     take({ kind: 'ask', auditId: keyOf(place), auditJobId: 'x', by: 'crops', nowMs: 1 })
-    const hear = {
-      ...{ kind: 'hear', auditId: keyOf(place), auditJobId: 'x', nodeId: 'm', organisationId: 'other' },
-      ...{ says: 'different', agrees: null, detail: '', outputs: [], nowMs: 1 },
-    } as const
+    const hear: VerifyCommand = {
+      kind: 'hear',
+      auditId: keyOf(place),
+      auditJobId: 'x',
+      nodeId: 'm',
+      organisationId: 'other',
+      says: 'different',
+      agrees: null,
+      detail: '',
+      outputs: [],
+      nowMs: 1,
+    }
     take(hear)
     refused('opinion_unasked', hear)
     assert.equal(verify.audits.get(keyOf(place))?.opinions.length, 1)

@@ -81,11 +81,26 @@ export interface Audit extends ResultPlace {
 export interface CheckedJob {
   /** Of pictures, by `step/task`. */
   readonly fingerprints: Map<string, string>
-  /** By step: audits by crops that found a result good, and whether crops turned out to tell nothing. */
-  readonly steps: Map<number, { cropsTold: number; isUncroppable: boolean; isIrreproducible: boolean }>
+  readonly steps: Map<number, CheckedStep>
   /** Tasks done whose turn to be checked came and nobody independent was there. */
   unverified: number
 }
+
+export interface CheckedStep {
+  /** Audits that found a result good, and of those the ones by crops. */
+  told: number
+  cropsTold: number
+  /** Results of which no two pictures were alike. */
+  strange: number
+  /** Crops turned out to tell nothing: whole frames are rendered. */
+  isUncroppable: boolean
+}
+
+/** So many, and none that was found good: the scene does not give the same picture twice, and nobody is asked any more. */
+const STRANGE_MAX = 3
+
+export const isIrreproducible = (step: CheckedStep | undefined): boolean =>
+  step !== undefined && step.told === 0 && step.strange >= STRANGE_MAX
 
 export interface HeldPay extends ResultPlace {
   readonly accountId: string

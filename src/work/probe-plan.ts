@@ -6,7 +6,7 @@
  */
 import { toCanonical } from '#kernel/canonical.ts'
 import type { TaskParams } from '#protocol/task.ts'
-import { fitCost, type Probe } from './estimate.ts'
+import type { Probe } from './estimate.ts'
 
 /** Tasks of a step that differ in their frames alone. */
 export interface Series {
@@ -40,6 +40,8 @@ export const SERIES_MAX = 4
 const PROBE_MS = 4_000
 const FIRST_SHARE = 1 / 64
 const SHARE_MAX = 1 / 4
+/** Of this much and of less, what does not grow is told from what does. */
+const ENOUGH_SHARE = 1 / 16
 const FIRST_GUESS_MS = 1_000
 const ROUNDS_MAX = 3
 
@@ -87,17 +89,22 @@ export function nextRound(series: Series, probes: readonly Probe[]): readonly Pr
   if (probes.length === 0) return runAll(series, FIRST_SHARE, FIRST_GUESS_MS)
   const shares = [...new Set(probes.map(({ share }) => share))].toSorted((a, b) => a - b)
   const largest = shares.at(-1) ?? FIRST_SHARE
-  if (shares.length >= ROUNDS_MAX || largest >= SHARE_MAX) return []
+  if (largest >= SHARE_MAX || shares.length >= ROUNDS_MAX) return []
+  if (shares.length > 1 && largest >= ENOUGH_SHARE) return []
   const slowest = Math.max(...probes.filter(({ share }) => share === largest).map((one) => one.referenceMs))
   // As if all of it grew: it takes no longer than that.
-  const share = Math.min(SHARE_MAX, (largest * PROBE_MS) / Math.max(1, slowest))
+  const share = Math.min(SHARE_MAX, powerBelow((largest * PROBE_MS) / Math.max(1, slowest)))
   // Too slow for more of it: what does not grow shows in less of it.
-  if (share < 2 * largest) return shares.length > 1 ? [] : runAll(series, FIRST_SHARE / 16, slowest)
-  const guess = fitCost(probes).costs.reduce((most, one) => Math.max(most, one.fixedMs), 0)
-  const larger = runAll(series, share, Math.max(guess, (slowest * share) / largest))
+  if (share <= largest) return shares.length > 1 ? [] : runAll(series, FIRST_SHARE / 16, slowest)
+  const larger = runAll(series, share, (slowest * share) / largest)
   const isWarm = probes.some((probe) => !probe.isCold)
-  return isWarm ? larger : [...larger, ...runAll(series, largest * 0.75, slowest)]
+  const warm = isWarm || share <= 2 * largest ? [] : runAll(series, 2 * largest, 2 * slowest)
+  const seen = new Set<string>()
+  return [...larger, ...warm].filter(({ params }) => seen.size < seen.add(toCanonical(params)).size)
 }
+
+/** The same shares again and again are the same tasks, which need not be run twice. */
+const powerBelow = (share: number): number => 2 ** Math.floor(Math.log2(share) + 1e-9)
 
 const runAll = (series: Series, share: number, referenceMs: number): ProbeTask[] =>
   series.ats.flatMap((at) => {

@@ -88,8 +88,11 @@ function wallOf(
     if (step.nodes.length === 0) return null
     wallMs += wallMsOf(step)
   }
-  const times = totalMs > 0 ? wallMs / totalMs : 0
-  return inSeconds({ p10: range.p10 * times, p50: wallMs, p90: range.p90 * times })
+  return inSeconds({
+    p10: wallMs * (range.p10 / totalMs),
+    p50: wallMs,
+    p90: wallMs * (range.p90 / totalMs),
+  })
 }
 
 /** The least time in which the nodes, each at its speed, come to as many tasks as there are. */

@@ -3,6 +3,7 @@ import { NanoUsd } from '#protocol/money.ts'
 import { NodeClass } from '#protocol/node-class.ts'
 import { OutputFile, TaskParams } from '#protocol/task.ts'
 import { TaskFailure } from '#protocol/task-failure.ts'
+import { JobSummary } from './job-summary.ts'
 
 export const PlannedTask = z.object({
   params: TaskParams,
@@ -109,8 +110,13 @@ export const WorkEvent = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('work.job_resumed'), ...ofJob }),
   z.object({ type: z.literal('work.job_ended'), ...ofJob, end: z.enum(['completed', 'cancelled']) }),
-  /** It leaves the memory. */
-  z.object({ type: z.literal('work.job_forgotten'), jobId: z.string() }),
+  /** It leaves the memory. `summary`: of a customer's job, all that is kept of it. */
+  z.object({
+    type: z.literal('work.job_forgotten'),
+    jobId: z.string(),
+    summary: JobSummary.optional(),
+    atMs: z.int().optional(),
+  }),
   z.object({ type: z.literal('work.priority_set'), ...ofJob, priority: z.int() }),
   z.object({ type: z.literal('work.cap_set'), ...ofJob, cap: NanoUsd.nullable() }),
   /** A task that had failed may be tried again, by any node. */

@@ -12,11 +12,14 @@ import {
   decodeJson,
   encodeDataFrame,
   encodeEmptyFrame,
+  encodeFrame,
   encodeHeartbeatFrame,
   encodeJsonFrame,
   FrameType,
 } from '#protocol/frame.ts'
 import { secretOf } from '#protocol/join-token.ts'
+import { jsonWriter } from '#protocol/wire-form.ts'
+import { WorkOrder, WorkSay } from '#protocol/work-link.ts'
 import { until } from './process-group.ts'
 import type { Network } from './rig.ts'
 
@@ -26,6 +29,10 @@ export interface HostileNode {
   answer: (ask: HostileAsk) => void
   /** Cancels that it heard, by stream. */
   readonly cancelled: Set<number>
+  /** What it does with what it is told of tasks; only one of a protocol that knows them is told anything. */
+  ordered: (order: WorkOrder) => void
+  /** Says something of tasks. */
+  say(say: WorkSay): void
   /** Comes back after it was thrown out, as a new session of the same node. Resolves once it is offered again. */
   connect(): Promise<void>
   close(): void
@@ -41,12 +48,14 @@ export interface HostileAsk {
 }
 
 const HEARTBEAT_MS = 1_000
+const writeSay = jsonWriter(WorkSay)
 /** For the gateway's word on who it is. */
 const ADMIT_MS_MAX = 10_000
 
 export async function enrolHostile(
   network: Network,
   model: Partial<ModelCapability> & { id: string },
+  { protocol = 1 }: { readonly protocol?: number } = {},
 ): Promise<HostileNode> {
   const { token } = await network.operator.createEnrolmentToken({ body: {} })
   const keys = nodeCrypto.keyPair(createHash('sha256').update(token).digest())
@@ -63,11 +72,13 @@ export async function enrolHostile(
     nodeId,
     answer: ({ end }) => end({ promptTokens: 0, completionTokens: 0 }),
     cancelled: new Set(),
+    ordered: () => undefined,
+    say: (say) => socket?.send(encodeFrame(FrameType.work, 0, new TextEncoder().encode(writeSay(say)))),
     async connect() {
       socket?.terminate()
       // A gateway that has not heard of the node yet, or is busy, turns it away: like any agent it comes again.
       const admitted = await until('the hostile node to be admitted', () =>
-        admit(network, node, { keys, session: ++session }),
+        admit(network, node, { keys, session: ++session, protocol }),
       )
       // Two that came at once: the later one stays.
       socket?.terminate()
@@ -101,7 +112,7 @@ async function enrol(
 async function admit(
   { ready }: Network,
   node: HostileNode,
-  { keys, session }: { keys: KeyPair; session: number },
+  { keys, session, protocol }: { keys: KeyPair; session: number; protocol: number },
 ): Promise<WebSocket | null> {
   const socket = new WebSocket(`${ready.apiUrl.replace(/^http/, 'ws')}/agent`, { perMessageDeflate: false })
   const verdict = Promise.withResolvers<boolean>()
@@ -115,9 +126,10 @@ async function admit(
         const { nodeId } = node
         const text = new TextEncoder().encode(helloText({ nonce, gatewayId, nodeId, session }))
         const signature = Buffer.from(nodeCrypto.sign(keys.privateKeyHex, text)).toString('hex')
-        const hello = { protocol: 1, nodeId, session, agentVersion: 'hostile', signature }
+        const hello = { protocol, nodeId, session, agentVersion: 'hostile', signature }
         socket.send(encodeJsonFrame(FrameType.hello, 0, hello))
       }
+      if (frame.type === FrameType.work) node.ordered(WorkOrder.parse(decodeJson(frame.payload)))
       if (frame.type === FrameType.admit) verdict.resolve(true)
       if (frame.type === FrameType.deny) verdict.resolve(false)
       if (frame.type === FrameType.cancel) node.cancelled.add(frame.stream)

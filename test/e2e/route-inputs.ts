@@ -36,12 +36,32 @@ export interface Tenant {
   readonly sha256: string
   /** Cancelled, which may be asked for again. */
   readonly batchId: string
+  readonly quoteId: string
+  /** Of a job that no machine is large enough for. */
+  readonly jobId: string
 }
 
 /** By organisation, what uploads another file for it. */
 export const fileMakers = new Map<string, () => Promise<string>>()
 /** Likewise what keeps another object for it. */
 export const blobMakers = new Map<string, () => Promise<string>>()
+
+/** Likewise what makes another job for it. */
+export const jobMakers = new Map<string, () => Promise<string>>()
+
+/** A job that no machine is large enough for, so that it stays as it is. */
+export const hugeJob = {
+  name: 'huge',
+  steps: [
+    {
+      name: 'one',
+      kind: 'command',
+      requirements: { memoryMib: 10_000_000 },
+      tasks: [{ part: 1 }],
+      estimateMs: 1_000,
+    },
+  ],
+}
 
 export interface RouteMaker {
   /** On the tenant's own objects. */
@@ -70,7 +90,9 @@ const byPath = (
     | 'organisationId'
     | 'fileId'
     | 'sha256'
-    | 'batchId',
+    | 'batchId'
+    | 'quoteId'
+    | 'jobId',
   more: RouteInput = {},
 ): RouteMaker => ({
   own: (tenant) => ({ params: { [name]: tenant[name] }, ...more }),
@@ -161,6 +183,32 @@ export const routeMakers: Readonly<Record<string, RouteMaker>> = {
   getBlob: byPath('sha256'),
   listBlobChunks: byPath('sha256'),
   deleteBlob: used('sha256', async ({ organisationId }) => (await blobMakers.get(organisationId)?.()) ?? ''),
+
+  askQuote: plain({ body: hugeJob }),
+  getQuote: byPath('quoteId'),
+  // One quote makes one job, however often it is asked for.
+  createJob: {
+    own: ({ quoteId }) => ({ body: { quoteId } }),
+    pointers: { 'body quoteId': ({ quoteId }) => ({ body: { quoteId } }) },
+  },
+  listJobs: { own: () => ({}), pointers: onlyQuery('organisationId') },
+  getJob: byPath('jobId'),
+  listJobTasks: byPath('jobId'),
+  whyTask: ofTask(),
+  followJob: byPath('jobId'),
+  pauseJob: byPath('jobId', { body: {} }),
+  resumeJob: byPath('jobId', { body: {} }),
+  cancelJob: used(
+    'jobId',
+    async ({ organisationId }) => (await jobMakers.get(organisationId)?.()) ?? '',
+    () => ({ body: {} }),
+    ({ jobId }) => jobId,
+  ),
+  requeueTasks: byPath('jobId', { body: {} }),
+  setJobCap: byPath('jobId', { body: { cap: '1000000000' } }),
+  setJobPriority: byPath('jobId', { body: { priority: 80 } }),
+  // Refused after it was let in: nothing of it is done.
+  rejectTask: ofTask({ body: { reason: 'r' }, status: 409 }),
 
   getLive: plain(),
   takeOver: plain({ status: 409 }),
@@ -294,6 +342,11 @@ export const routeMakers: Readonly<Record<string, RouteMaker>> = {
     own: () => ({}),
     pointers: { ...onlyQuery('organisationId'), ...onlyQuery('projectId') },
   },
+}
+
+function ofTask(more: RouteInput = {}): RouteMaker {
+  const point = ({ jobId }: Tenant): RouteInput => ({ params: { jobId, step: '0', task: '0' }, ...more })
+  return { own: point, pointers: { 'path jobId': point } }
 }
 
 function depositBody(): Readonly<Record<string, unknown>> {

@@ -9,7 +9,15 @@ import { Problem } from '#protocol/problem.ts'
 import { Scope } from '#protocol/scope.ts'
 import { until } from './process-group.ts'
 import type { Network } from './rig.ts'
-import { blobMakers, enrolBody, fileMakers, type RouteInput, type Tenant } from './route-inputs.ts'
+import {
+  blobMakers,
+  enrolBody,
+  fileMakers,
+  hugeJob,
+  jobMakers,
+  type RouteInput,
+  type Tenant,
+} from './route-inputs.ts'
 
 export interface Operation {
   readonly operationId: string
@@ -161,6 +169,9 @@ export async function openTenant(network: Network, name: string): Promise<Tenant
     },
   })
   blobMakers.set(organisationId, () => keepBlob(network, keys.developer))
+  jobMakers.set(organisationId, async () =>
+    makeJob(network, keys.developer, await askQuote(network, keys.developer)),
+  )
   fileMakers.set(organisationId, () => uploadFile(network, keys.developer, 1))
   return {
     organisationId,
@@ -176,7 +187,19 @@ export async function openTenant(network: Network, name: string): Promise<Tenant
     fileId: await uploadFile(network, keys.developer, 1),
     sha256: await keepBlob(network, keys.developer),
     batchId: await cancelledBatch(network, keys.developer),
+    quoteId: await askQuote(network, keys.developer),
+    jobId: await makeJob(network, keys.developer, await askQuote(network, keys.developer)),
   }
+}
+
+async function askQuote(network: Network, key: string): Promise<string> {
+  const route = { method: 'POST', path: '/api/quotes' }
+  return String((await callRoute(network, route, { body: hugeJob }, bearer(key))).json['quoteId'])
+}
+
+async function makeJob(network: Network, key: string, quoteId: string): Promise<string> {
+  const route = { method: 'POST', path: '/api/jobs' }
+  return String((await callRoute(network, route, { body: { quoteId } }, bearer(key))).json['jobId'])
 }
 
 /** An object that nobody else has. A new key may have to be waited for. */

@@ -10,6 +10,7 @@ import { startTurn, type Turn } from '#coordinator/turn.ts'
 import { assert } from '#kernel/assert.ts'
 import { DAY_MS, MINUTE_MS } from '#kernel/time.ts'
 import { consumerAccount, EXTERNAL_DEPOSITS, NETWORK_FEES, providerAccount } from '#ledger/ledger.ts'
+import { forgetJobs, meddle, render } from './golden-jobs.ts'
 
 const FOUNDED_AT_MS = Date.UTC(2026, 10, 22, 12)
 const [buyer, seller] = ['org_buyer', 'org_seller']
@@ -320,7 +321,10 @@ const steps: readonly (readonly [waitMs: number, step: Step])[] = [
   [1_000, payOut],
   [1_000, trouble],
   [1_000, catalogue],
+  [1_000, render],
+  [1_000, meddle],
   [MINUTE_MS, lose],
   [2 * DAY_MS, expire],
+  [1_000, forgetJobs],
   [100 * DAY_MS, forget],
 ]

@@ -45,7 +45,7 @@ const farmMutants: readonly FarmMutant[] = [
     edits: [['.filter((other) => other !== fence)', '.filter((other) => other < 0)']],
     breaks: 'a copy goes on after the other was first, and commits too',
     farm: {},
-    found: /has one result|runs twice at most|is committed once|with \d attempts/,
+    found: /has one result|is accepted once/,
   },
   {
     name: 'pay-twice',
@@ -72,7 +72,10 @@ const farmMutants: readonly FarmMutant[] = [
   {
     name: 'open-the-next-step-too-early',
     file: 'work/evolve-task.ts',
-    edits: [['  if (step.tasksOpen === 0)\n', '  if (step.tasksOpen <= 1)\n']],
+    edits: [
+      ['  if (step.tasksOpen === 0)\n', '  if (step.tasksOpen <= 1)\n'],
+      ['stepOf(job, before).tasksOpen === 0', 'stepOf(job, before).tasksOpen <= 1'],
+    ],
     breaks: 'a video is made of frames of which one is missing',
     farm: {},
     found: /is counted|are counted|its tasks/,
@@ -82,13 +85,15 @@ const farmMutants: readonly FarmMutant[] = [
     file: 'work/review.ts',
     edits: [
       ["  if (nowMs >= floor.leaseEndMs(attempt)) return ended('lease_expired')\n", ''],
+      ["if (sinceMs !== null && nowMs - sinceMs >= timeoutMs) return ended('timed_out')\n", ''],
       [
         "if (isSilent) return { type: 'work.suspected'",
         "if (isSilent && nowMs < 0) return { type: 'work.suspected'",
       ],
+      ['return stillMs >= patienceMs ?', 'return stillMs >= patienceMs && nowMs < 0 ?'],
     ],
     breaks: 'what a node had that is gone is never given to another',
-    farm: {},
+    farm: { acts: [0, 1].map((node) => ({ atMs: 40_000, act: 'crash', node })) },
     found: /which is down, was given up|came to its end/,
   },
   {
@@ -115,14 +120,6 @@ const farmMutants: readonly FarmMutant[] = [
     breaks: 'a node that failed a task is given it again',
     farm: {},
     found: /failed .*, and is given it again/,
-  },
-  {
-    name: 'blame-the-job-for-a-lost-link',
-    file: 'work/decide-attempt.ts',
-    edits: [["if (failure.class === 'infrastructure') return [ended]", '']],
-    breaks: 'links that break fail tasks and pause jobs',
-    farm: {},
-    found: /./,
   },
 ]
 

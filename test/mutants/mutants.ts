@@ -66,7 +66,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'acknowledge-before-the-flush',
     file: 'coordinator/coordinator.ts',
-    edits: [['replies.push({ sequence, run: () => reply(result) })', 'reply(result)']],
+    edits: [['replies.push({ sequence, run })', 'run()']],
     breaks: 'replies leave before what they say is on the disk',
     world: small({ coordinator_crash: 5_000, disk_slow: 5_000 }),
     found:
@@ -112,8 +112,8 @@ export const mutants: readonly Mutant[] = [
     file: 'coordinator/turn.ts',
     edits: [
       [
-        '      evolve(state, event)\n      events.push(event)\n    }\n    return null',
-        "      evolve(state, event)\n      const domain = event.type.split('.')[0]\n      if (events.every((other) => other.type.startsWith(domain))) events.push(event)\n    }\n    return null",
+        '    evolve(state, event)\n    events.push(event)\n',
+        "    evolve(state, event)\n    const domain = event.type.split('.')[0]\n    if (events.every((other) => other.type.startsWith(domain))) events.push(event)\n",
       ],
     ],
     breaks: 'of a turn that asks two deciders only the events of the first reach the journal',

@@ -109,6 +109,8 @@ export class TaskWorker {
       if (isWaiting(attempt) || (isRunning && how === 'give_back'))
         this.#fail(attempt, givenBack('the owner of this machine wants it'))
     }
+    // What stays loaded would keep memory that the owner wants.
+    if (how === 'give_back') void this.#shelf.close()
     this.#beat()
   }
 
@@ -243,6 +245,7 @@ export class TaskWorker {
         attempt.fraction = 1
         attempt.stage = 'committing'
         this.#tell(attempt)
+        this.#note(attempt, made)
       }
     } catch (error) {
       if (!attempt.abort.signal.aborted) this.#fail(attempt, explainFailure(error))
@@ -253,6 +256,13 @@ export class TaskWorker {
     this.#running = null
     this.#pump()
     if (attempt.abort.signal.aborted) this.#clear(attempt)
+  }
+
+  /** What each task took: `tookMs` from its begin on, of which `wallMs` are work. By the elapsed clock of this process. */
+  #note({ grant, startedAtMs }: TaskAttempt, { wallMs, cpuMs }: { wallMs: number; cpuMs: number }): void {
+    const { jobId, step, task, fence } = grant
+    const tookMs = this.#parts.clock.elapsedMs() - startedAtMs
+    this.#parts.log.info('task.made', { jobId, step, task, fence, startedAtMs, tookMs, wallMs, cpuMs })
   }
 
   async #work(attempt: TaskAttempt) {

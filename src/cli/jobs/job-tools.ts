@@ -47,6 +47,8 @@ export interface ResultDisk {
   ): Promise<{ readonly kind: 'file'; readonly bytes: number } | { readonly kind: 'folder' | 'other' } | null>
   sha256(path: string): Promise<string>
   read(path: string): Promise<Uint8Array | null>
+  /** Plain files below a folder, relative to it and sorted, without hidden ones; `null` beyond `max`. */
+  filesBelow(folder: string, max: number): Promise<readonly string[] | null>
   /** Writes a file that is not there yet; false where one is. */
   writeNew(path: string, bytes: Uint8Array): Promise<boolean>
   /** Gives a finished file its name, unless something has it: then false. Folders are made. */

@@ -8,9 +8,9 @@ import type { CliContext } from '../context.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { QuietExit } from '../quiet-exit.ts'
 import { askForQuote } from '../render/ask-quote.ts'
-import { quoteFields } from '../render/quote-view.ts'
 import { videoForm } from '../render/render-options.ts'
 import { runSession, type Session, show, showFields } from '../session.ts'
+import { beginJob, checkAnswerable } from './begin-job.ts'
 import { createJobClient, eachTask, type JobClient, type JobFacts } from './job-client.ts'
 import { jobFields } from './job-fields.ts'
 import { openJobFiles } from './job-files.ts'
@@ -43,11 +43,7 @@ export const videoCommand = (context: CliContext): Command =>
             'conflict',
             `${out} is there already. Name another file with --out, or move it away.`,
           )
-        if (!flags.yes && !context.stdin.isTty)
-          throw new Problem(
-            'invalid_request',
-            'Nobody is here to say yes to the quote. Add --yes to begin whatever it says.',
-          )
+        checkAnswerable(session, flags.yes !== true)
         const jobs = createJobClient(session)
         const source = await jobs.getJob({ params: { jobId } })
         const frames = await framesOf(jobs, source)
@@ -110,7 +106,7 @@ async function beginVideo(
     readonly isAsked: boolean
   },
 ): Promise<JobFacts | null> {
-  const { context, style } = session
+  const { context } = session
   const { source, inputRoot, settings, isAsked } = input
   const step = {
     ...{ name: STEP, kind: 'ffmpeg' as const, dependsOn: [], takesResults: false, inputRoot, settings },
@@ -126,15 +122,7 @@ async function beginVideo(
   const lines = createLiveLines(context)
   const quote = await askForQuote({ session, jobs, lines }, body)
   const what = `a video of ${settings.frames.length} frames at ${settings.fps} a second`
-  context.stderr.write(`${showFields(session, quoteFields(quote, what, null))}\n`)
-  if (isAsked) {
-    const answer = await context.stdin.question('Begin? [Y/n] ')
-    if (answer === null || !/^\s*(y|yes)?\s*$/i.test(answer)) {
-      context.stderr.write(`${style('dim', 'Nothing was begun, and nothing is held.')}\n`)
-      return null
-    }
-  }
-  return jobs.createJob({ body: { quoteId: quote.quoteId, priority: 50 } })
+  return beginJob({ session, jobs }, { quote, what, cap: null, isAsked, priority: 50 })
 }
 
 async function watchVideo(

@@ -44,7 +44,10 @@ export interface Results {
 const OWN_FOLDER = '.shoal'
 
 export function createResults(input: ResultsInput): Results {
-  const { disk, jobId, folder, jobs } = input
+  const { disk, jobId, folder, session } = input
+  const jobs: ResultsInput['jobs'] = {
+    listJobTasks: (...asked) => patiently(session, () => input.jobs.listJobTasks(...asked)),
+  }
   const here = new Map<string, ResultFile>()
   const owners = new Map<string, string>()
   const doneBefore = new Map<number, number>()

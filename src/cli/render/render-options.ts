@@ -1,7 +1,8 @@
 /** What `shoal render` was asked for, checked as far as that needs neither the scene nor the network. */
-import { type NanoUsd, parseUsd } from '#kernel/money.ts'
+import type { NanoUsd } from '#kernel/money.ts'
 import { Tier } from '#protocol/job.ts'
 import { Problem } from '#protocol/problem.ts'
+import { readBudget } from '../jobs/begin-job.ts'
 import { parseFrameRanges } from './frame-ranges.ts'
 
 /** As they were typed. */
@@ -60,7 +61,7 @@ export function readRenderOptions(flags: RenderFlags): RenderOptions {
   const frames = flags.frames === undefined ? null : parseFrameRanges(flags.frames)
   return {
     frames,
-    cap: flags.budget === undefined ? null : readBudget(flags.budget),
+    cap: readBudget(flags.budget),
     tier: Tier.parse(flags.tier),
     format: flags.format === 'EXR' ? 'EXR' : 'PNG',
     device: flags.device,
@@ -75,13 +76,6 @@ export function readRenderOptions(flags: RenderFlags): RenderOptions {
     isWatched: flags.watch === true,
     allowsScripts: flags.allowScripts === true,
   }
-}
-
-function readBudget(text: string): NanoUsd {
-  const amount = parseUsd(text)
-  if (amount !== null && amount > 0n) return amount
-  const what = amount === 0n ? 'A budget of 0 pays for no frame' : `'${text}' is no amount in US dollars`
-  throw wrong(`${what}. Give one above zero, such as --budget 2 or --budget 0.25.`)
 }
 
 function readVideo({ video, fps }: RenderFlags): VideoOptions | null {

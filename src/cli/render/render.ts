@@ -6,7 +6,8 @@ import { decimal, wholeNumber } from '../arguments.ts'
 import type { CliContext } from '../context.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { formatNoun } from '../format.ts'
-import { createJobClient, type JobClient, type JobFacts } from '../jobs/job-client.ts'
+import { beginJob, checkAnswerable } from '../jobs/begin-job.ts'
+import { createJobClient, type JobClient } from '../jobs/job-client.ts'
 import { jobFields } from '../jobs/job-fields.ts'
 import { openJobFiles } from '../jobs/job-files.ts'
 import type { JobFiles, JobTools, SceneReport } from '../jobs/job-tools.ts'
@@ -17,7 +18,6 @@ import { printable } from '../table.ts'
 import { askForQuote } from './ask-quote.ts'
 import { formatFrames } from './frame-ranges.ts'
 import { showPreviews } from './previews.ts'
-import { budgetWarning, type QuoteFacts, quoteFields } from './quote-view.ts'
 import { type RenderFlags, type RenderOptions, readRenderOptions } from './render-options.ts'
 import { partsOf, planRender, VIDEO_STEP } from './render-plan.ts'
 import { findResultPlace } from './result-place.ts'
@@ -53,11 +53,7 @@ export const renderCommand = (context: CliContext): Command =>
     .action((path: string, flags: RenderFlags, command: Command) =>
       runSession(context, command, async (session) => {
         const options = readRenderOptions(flags)
-        if (options.isAsked && !context.stdin.isTty)
-          throw new Problem(
-            'invalid_request',
-            'Nobody is here to say yes to the quote. Add --yes to begin whatever it says, and --budget to limit it.',
-          )
+        checkAnswerable(session, options.isAsked)
         await render(await openRender(session), path, options)
       }),
     )
@@ -101,7 +97,8 @@ async function render(rendering: Rendering, path: string, options: RenderOptions
   const steps = planRender({ options, scene, frames, parts, inputRoot, inputBytes: bytes })
   const quote = await askForQuote(rendering, { name, tier: options.tier, isIdempotent: true, steps })
   await showPreviews({ ...rendering, quote, folder })
-  const job = await begin(rendering, { quote, options, what: workText({ options, scene, frames, parts }) })
+  const what = workText({ options, scene, frames, parts })
+  const job = await beginJob(rendering, { quote, what, ...options })
   if (job === null) return
   const instead = new Map(options.video === null ? [] : [[VIDEO_STEP, options.video.path]])
   const watched = { ...rendering, job, folder, instead }
@@ -172,23 +169,4 @@ function workText(input: {
   const split = parts > 1 ? `, in ${parts} parts` : ''
   const video = options.video === null ? '' : ', and a video'
   return `${formatNoun(frames.length, 'frame')} (${formatFrames(frames)}), ${width} × ${height}, ${formatNoun(options.samples ?? samples, 'sample')}${split}${video}`
-}
-
-async function begin(
-  { session, jobs }: Rendering,
-  { quote, options, what }: { quote: QuoteFacts; options: RenderOptions; what: string },
-): Promise<JobFacts | null> {
-  const { context, style } = session
-  const { cap, isAsked, priority } = options
-  const warning = budgetWarning(quote, cap)
-  context.stderr.write(`${showFields(session, quoteFields(quote, what, cap))}\n`)
-  if (warning !== null) context.stderr.write(`${style('warning', 'warning:')} ${warning}\n`)
-  if (isAsked) {
-    const answer = await context.stdin.question('Begin? [Y/n] ')
-    if (answer === null || !/^\s*(y|yes)?\s*$/i.test(answer)) {
-      context.stderr.write(`${style('dim', 'Nothing was begun, and nothing is held.')}\n`)
-      return null
-    }
-  }
-  return jobs.createJob({ body: { quoteId: quote.quoteId, priority, ...(cap !== null && { cap }) } })
 }

@@ -14,7 +14,7 @@ import { pageOfTasks } from '../work/task-pages.ts'
 import { whySentence } from '../work/why-sentence.ts'
 import type { DeskRefusal } from '../work/work-desk.ts'
 import { act } from './act.ts'
-import { execute } from './handler-parts.ts'
+import { execute, maySee } from './handler-parts.ts'
 import { listJobs, readJob } from './job-lists.ts'
 import { type JobHandlerParts, jobAround, jobParts, visibleJob, visiblePlace } from './job-parts.ts'
 import { jobProblem, rejectProblem } from './job-problem.ts'
@@ -92,8 +92,9 @@ function makeHandlers(parts: JobHandlerParts): Some<'createJob'> {
       return act(parts, { caller, context }, { details }, (turn, doing) => {
         const { desk, quotes } = jobParts(parts)
         const jobId = jobIdOf(parts, body.quoteId)
-        if (jobs.has(jobId)) {
-          const job = visibleJob(parts, jobId, caller)
+        const job = jobs.get(jobId)
+        // What belongs to others is as unknown as what never was: by the quote's own words.
+        if (job && maySee(caller, job.organisationId)) {
           if (body.cap !== undefined && job.cap !== body.cap) throw madeBefore(job)
           return show(parts, turn, jobId)
         }

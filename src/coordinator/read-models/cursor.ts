@@ -40,7 +40,7 @@ export function parseChainCursor(text: string): bigint {
   return BigInt(text)
 }
 
-const unknownCursor = (text: string): Problem =>
+export const unknownCursor = (text: string): Problem =>
   new Problem(
     'invalid_request',
     `No page of this list ends at ${JSON.stringify(text)}. Give \`before\` the \`next\` of a page, as it was.`,

@@ -15,6 +15,7 @@ import { defaultProject } from '#organisations/organisations.ts'
 import type { StatementKind } from '#protocol/account.ts'
 import type { AuditEntry } from '#protocol/audit.ts'
 import type { CoordinatorEvent, JournalRecord, UsageEvent } from '../coordinator-events.ts'
+import { collectJob, insertJobs, type JobRows } from './job-rows.ts'
 import {
   INSERT_ACCOUNTS,
   INSERT_ALERTS,
@@ -23,6 +24,7 @@ import {
   INSERT_USAGE,
   UPSERT_PAYOUTS,
 } from './project-sql.ts'
+import { storable, storableOrNull } from './storable.ts'
 
 export interface DecodedEntry {
   readonly sequence: number
@@ -115,6 +117,7 @@ interface Rows {
   readonly alerts: AlertRow[]
   /** By id, as the newest event tells it; in the order in which they were asked for. */
   readonly payouts: Map<string, PayoutRow>
+  readonly jobs: JobRows
 }
 
 /**
@@ -122,7 +125,8 @@ interface Rows {
  * however many the entries; none for entries that no read model shows.
  */
 export function projectEntries(entries: readonly DecodedEntry[]): Statement[] {
-  const rows: Rows = { accounts: [], lines: [], usage: [], audit: [], alerts: [], payouts: new Map() }
+  const jobs = { jobs: new Map(), tasks: new Map() }
+  const rows: Rows = { accounts: [], lines: [], usage: [], audit: [], alerts: [], payouts: new Map(), jobs }
   for (const entry of entries) collect(rows, entry)
   return [
     ...insertOf(INSERT_ACCOUNTS, rows.accounts),
@@ -131,6 +135,7 @@ export function projectEntries(entries: readonly DecodedEntry[]): Statement[] {
     ...insertOf(INSERT_AUDIT, rows.audit),
     ...insertOf(INSERT_ALERTS, rows.alerts),
     ...insertOf(UPSERT_PAYOUTS, [...rows.payouts.values()]),
+    ...insertJobs(rows.jobs),
   ]
 }
 
@@ -178,6 +183,9 @@ function collect(rows: Rows, { sequence, record }: DecodedEntry): void {
       case 'ledger.payout_paid':
       case 'ledger.payout_refused':
         collectPayout(rows, event, { sequence, line: index })
+        break
+      case 'work.job_forgotten':
+        if (event.summary) collectJob(rows.jobs, event.jobId, event.summary)
         break
     }
   }
@@ -341,11 +349,3 @@ function usageRow(event: UsageEvent, at: { sequence: number; line: number; atMs:
 /** `YYYY-MM-DD` in UTC. */
 const dayOf = (atMs: number): string =>
   new Date(Math.floor(atMs / DAY_MS) * DAY_MS).toISOString().slice(0, 'YYYY-MM-DD'.length)
-
-/** Longest id, model or memo that the API shows or takes; the journal has the whole. An index refuses long keys. */
-const TEXT_LENGTH_MAX = 200
-
-/** PostgreSQL's text holds neither NUL nor half a surrogate pair; what people and nodes send may. */
-const storable = (text: string): string =>
-  text.slice(0, TEXT_LENGTH_MAX).toWellFormed().replaceAll('\0', '\uFFFD')
-const storableOrNull = (text: string | null): string | null => (text === null ? null : storable(text))

@@ -10,10 +10,23 @@ import type { NanoUsd } from '#kernel/money.ts'
 import type { StatementLine } from '#protocol/account.ts'
 import type { AuditEntry } from '#protocol/audit.ts'
 import type { BudgetAlert } from '#protocol/budget-alert.ts'
+import type { Job, JobTask } from '#protocol/job.ts'
 import type { Payout } from '#protocol/payout.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { UsageDay, UsageLine, UsageTotals } from '#protocol/usage-page.ts'
 import { formatChainCursor, formatDayCursor, formatLineCursor } from './cursor.ts'
+import {
+  formatJobCursor,
+  formatTaskCursor,
+  type JobFilter,
+  type JobTaskFilter,
+  jobQuery,
+  jobsQuery,
+  jobTasksQuery,
+  keptTasksQuery,
+  toKeptJob,
+  toKeptTask,
+} from './job-query-sql.ts'
 import { isUndefined } from './position.ts'
 import {
   accountTotalsQuery,
@@ -53,6 +66,14 @@ export interface ReadModelQueries {
   /** Newest first by when they were asked for. */
   payouts(filter: PayoutFilter, page: PageRequest): Promise<Page<Payout>>
   payout(payoutId: string): Promise<Payout | null>
+  /** Of jobs that left the memory, newest first by when they were submitted; `before` is `<submittedAtMs>.<jobId>`. */
+  jobs(filter: JobFilter, page: PageRequest): Promise<Page<Job>>
+  /** `null` also for a job that is in memory. */
+  job(jobId: string): Promise<Job | null>
+  /** In the order of the plan; `before` is `<step>.<task>`. Empty for a job that is in memory. */
+  jobTasks(jobId: string, filter: JobTaskFilter, page: PageRequest): Promise<Page<JobTask>>
+  /** Hashes of all that was made for jobs of the organisation that left the memory and ended at `sinceMs` or later. */
+  keptOutputs(organisationId: string, sinceMs: number): Promise<{ hashes: string[]; asOfSequence: number }>
   /** Every account with the sum of its statement lines, by id. Reads every line: for audits. */
   accountTotals(): Promise<{ accounts: AccountTotal[]; asOfSequence: number }>
 }
@@ -148,6 +169,24 @@ export function createQueries(store: SqlStore): ReadModelQueries {
       const { results } = await read(store, [payoutQuery(payoutId)])
       const [row] = results[0]
       return row ? toPayout(row) : null
+    },
+    async jobs(filter, page) {
+      const { results, asOfSequence } = await read(store, [jobsQuery(filter, page)])
+      return pageOf(results[0], { page, asOfSequence, toItem: toKeptJob, toCursor: formatJobCursor })
+    },
+    async job(jobId) {
+      const { results } = await read(store, [jobQuery(jobId)])
+      const [row] = results[0]
+      return row ? toKeptJob(row) : null
+    },
+    async jobTasks(jobId, filter, page) {
+      const { results, asOfSequence } = await read(store, [jobTasksQuery(jobId, filter, page)])
+      return pageOf(results[0], { page, asOfSequence, toItem: toKeptTask, toCursor: formatTaskCursor })
+    },
+    async keptOutputs(organisationId, sinceMs) {
+      const { results, asOfSequence } = await read(store, [keptTasksQuery(organisationId, sinceMs)])
+      const hashes = results[0].flatMap((row) => toKeptTask(row).outputs.map(({ sha256 }) => sha256))
+      return { hashes, asOfSequence }
     },
     async accountTotals() {
       const { results, asOfSequence } = await read(store, [accountTotalsQuery])

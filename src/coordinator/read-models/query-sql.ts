@@ -1,13 +1,5 @@
 /** The SQL of the queries, and the API's objects from their rows. */
-import {
-  type CompiledQuery,
-  DummyDriver,
-  Kysely,
-  PostgresAdapter,
-  PostgresIntrospector,
-  PostgresQueryCompiler,
-  sql,
-} from 'kysely'
+import { type CompiledQuery, sql } from 'kysely'
 import { StatementKind, type StatementLine } from '#protocol/account.ts'
 import type { AuditEntry } from '#protocol/audit.ts'
 import { type BudgetAlert, KeyAlert } from '#protocol/budget-alert.ts'
@@ -17,25 +9,15 @@ import type { UsageDay, UsageLine, UsageTotals } from '#protocol/usage-page.ts'
 import { alertIdOf } from '../alert-id.ts'
 import { parseChainCursor, parseDayCursor, parseLineCursor } from './cursor.ts'
 import type { AlertFilter, AuditFilter, PageRequest, PayoutFilter, UsageFilter } from './queries.ts'
+import { db } from './query-builder.ts'
 import type {
   AlertsTable,
   AuditEntriesTable,
   PayoutsTable,
-  ReadModelTables,
   StatementLinesTable,
   UsageDaysTable,
   UsageLinesTable,
 } from './schema.ts'
-
-/** Builds SQL; what runs it is a `SqlStore`. */
-const db = new Kysely<ReadModelTables>({
-  dialect: {
-    createAdapter: () => new PostgresAdapter(),
-    createDriver: () => new DummyDriver(),
-    createIntrospector: (kysely) => new PostgresIntrospector(kysely),
-    createQueryCompiler: () => new PostgresQueryCompiler(),
-  },
-}).withSchema('read_models')
 
 export const positionQuery = db.selectFrom('position').select('sequence').compile()
 

@@ -7,8 +7,9 @@
 import type { Generated } from 'kysely'
 import type { Statement } from '#host/sql-store.ts'
 import { emptyLedger } from '#ledger/ledger.ts'
+import { type JobsTable, type JobTasksTable, jobsDdl } from './jobs-schema.ts'
 
-export const READ_MODEL_VERSION = 3
+export const READ_MODEL_VERSION = 4
 
 export interface ReadModelTables {
   position: PositionTable
@@ -19,6 +20,8 @@ export interface ReadModelTables {
   audit_entries: AuditEntriesTable
   payouts: PayoutsTable
   alerts: AlertsTable
+  jobs: JobsTable
+  job_tasks: JobTasksTable
 }
 
 /** One row: how far the tables follow which journal. Written in the transaction that writes the rows. */
@@ -243,6 +246,7 @@ const ddl = [
     primary key (sequence, line)
   )`,
   'create index on read_models.alerts (organisation_id, sequence, line)',
+  ...jobsDdl,
 ]
 
 /** Drops whatever is there and makes the tables as they stand before the first entry of the journal. */

@@ -43,7 +43,8 @@ export function createAudits(parts: InspectionParts, isClosed: () => boolean): A
     const auditJobId = formatId('audit', secrets.randomBytes(ID_BYTES))
     const minClass = higher(job.minClass ?? 'community', classOf(turn, audit.nodeId))
     const asked = isWhole ? 'frame' : by
-    const plan = planAudit({ auditJobId, audit, job, by: asked, notOf, minClass })
+    const barred = [...new Set([...notOf, ...wrongOften(turn)])]
+    const plan = planAudit({ auditJobId, audit, job, by: asked, notOf: barred, minClass })
     const refusal = desk.carryOut(turn, { kind: 'submit', plan, nowMs })
     if (refusal !== null) {
       parts.log.warn('audit.refused', { auditId, refusal })
@@ -168,6 +169,15 @@ export function createAudits(parts: InspectionParts, isClosed: () => boolean): A
 /** It was delivered, its job ended, and somebody else looked at it meanwhile. */
 const isChecked = ({ state }: Turn, audit: Audit): boolean =>
   taskOf(jobOf(state.work, audit.jobId), audit).result?.isChecked === true
+
+/** Organisations that have said what turned out wrong so often are not asked any more. */
+const WRONG_MAX = 2
+
+const wrongOften = ({ state }: Turn): string[] =>
+  [...state.verify.records].flatMap(([nodeId, { wrong }]) => {
+    const node = wrong >= WRONG_MAX ? state.fleet.nodes.get(nodeId) : undefined
+    return node ? [node.organisationId] : []
+  })
 
 const againOf = (
   outputs: RenderedAgain['rendered'] | readonly RenderedAgain['rendered'][number][],

@@ -8,7 +8,7 @@ import { MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
 import { subjects } from '#protocol/cell.ts'
 import { CheckOutputs, OutputsChecked } from '#protocol/work-check.ts'
 import { decideVerify } from '#verify/decide-verify.ts'
-import { keyOf, type ResultPlace } from '#verify/verify.ts'
+import { isIrreproducible, keyOf, type ResultPlace } from '#verify/verify.ts'
 import { jobOf, stepOf, taskOf } from '#work/work.ts'
 import type { TaskPlace, WorkEvent } from '#work/work-events.ts'
 import type { Coordinator } from '../coordinator.ts'
@@ -156,7 +156,7 @@ export function createInspection(parts: InspectionParts): FullInspection {
       if (result.isChecked) return 'checked_already'
       const kind = resultKindOf(stepOf(job, step).requirements.kind, { params })
       const known = turn.state.verify.jobs.get(jobId)?.steps.get(step)
-      if (!canBeAudited(kind) || known?.isIrreproducible) return 'not_comparable'
+      if (!canBeAudited(kind) || isIrreproducible(known)) return 'not_comparable'
       look(turn, { jobId, step, task, fence: result.fence }, [`its customer says: ${reason}`])
       return null
     },

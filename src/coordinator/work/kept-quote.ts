@@ -42,7 +42,10 @@ export interface ProbedSeries {
   readonly series: Series
   readonly probes: Probe[]
   /** The largest picture of each place. */
-  readonly pictures: Map<number, { readonly share: number; readonly params: TaskParams; readonly file: OutputFile }>
+  readonly pictures: Map<
+    number,
+    { readonly share: number; readonly params: TaskParams; readonly file: OutputFile }
+  >
 }
 
 export interface Round {
@@ -79,9 +82,7 @@ export const seriesToProbe = (steps: readonly IdentifiedStep[]): readonly Probed
 export function nextProbes(quote: KeptQuote, work: Work, newJobId: () => string): Round | null {
   while (quote.rounds < ROUNDS_MAX) {
     quote.rounds++
-    const wanted = quote.probed.flatMap((of) =>
-      nextRound(of.series, of.probes).map((task) => ({ of, task })),
-    )
+    const wanted = quote.probed.flatMap((of) => nextRound(of.series, of.probes).map((task) => ({ of, task })))
     if (wanted.length === 0) return null
     const fresh = wanted.filter(({ of, task }) => !takeOver(quote, { of, task }, work))
     if (fresh.length > 0) return roundOf(quote, fresh, newJobId())

@@ -169,7 +169,10 @@ export function createQuoteDesk(parts: QuoteDeskParts): QuoteDesk {
       sweep(turn)
       const reason = whyNoJob(body)
       if (reason !== null) throw new Problem('invalid_request', reason)
-      bound([...quotes.values()].filter((quote) => quote.organisationId === organisationId), body)
+      bound(
+        [...quotes.values()].filter((quote) => quote.organisationId === organisationId),
+        body,
+      )
       const { steps: asked, ...ask } = body
       const steps = identifySteps(asked, sha256)
       const quote: KeptQuote = {
@@ -249,7 +252,10 @@ function bound(own: readonly KeptQuote[], body: AskQuote): void {
 function notReady({ quoteId, status, failure }: KeptQuote): Problem {
   switch (status) {
     case 'failed':
-      return new Problem('conflict', `Quote ${quoteId} failed: ${failure} Ask for a new one once that is mended.`)
+      return new Problem(
+        'conflict',
+        `Quote ${quoteId} failed: ${failure} Ask for a new one once that is mended.`,
+      )
     case 'measuring':
       return new Problem('conflict', `Quote ${quoteId} is still being measured. Read it until it is ready.`)
     case 'ready':

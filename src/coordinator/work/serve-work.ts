@@ -82,6 +82,7 @@ export function serveWork(parts: WorkServiceParts): WorkService {
     close() {
       isClosed = true
       inspection.close?.()
+      inspection.close?.()
       heard.close()
     },
   }

@@ -6,12 +6,13 @@ import type { TimestampMs } from '#kernel/time.ts'
 import { type Around, decideWork, type WorkCommand, type WorkRefusal } from '#work/decide-work.ts'
 import { type Desk, enact, hasReady, reviewWork, serveNode, serveWaiting } from '#work/desk.ts'
 import { Floor } from '#work/floor.ts'
-import type { Attempt } from '#work/work.ts'
+import { summaryOf } from '#work/job-summary.ts'
+import { type Attempt, jobOf } from '#work/work.ts'
 import type { WorkEvent } from '#work/work-events.ts'
 import { type WorkLimits, workLimits } from '#work/work-limits.ts'
 import type { Turn } from '../turn.ts'
 import { createOutbox, type OrdersSender } from './outbox.ts'
-import { type PlanRefusal, planRefusal } from './plan-refusal.ts'
+import { isPaidByCustomer, type PlanRefusal, planRefusal } from './plan-refusal.ts'
 import { grantOf } from './task-grant.ts'
 import { balanceHolds, type PayRefusal, payFor, payRefusal } from './task-pay.ts'
 
@@ -62,7 +63,8 @@ export function createWorkDesk({ openedAtMs, feeBps, limits = workLimits, send }
 
   const deskOf = (turn: Turn): Desk => ({ ...around(turn), apply: (event) => apply(turn, event) })
 
-  function apply(turn: Turn, event: WorkEvent): void {
+  function apply(turn: Turn, decided: WorkEvent): void {
+    const event = withSummary(turn, decided)
     const { work } = turn.state
     const before = 'fence' in event ? (work.attempts.get(event.fence) ?? null) : null
     const pay = payFor(turn, event, feeBps)
@@ -121,4 +123,13 @@ export function createWorkDesk({ openedAtMs, feeBps, limits = workLimits, send }
       settle(turn)
     },
   }
+}
+
+/** What is kept of a job that is forgotten goes with the news of it. */
+function withSummary({ state, nowMs }: Turn, event: WorkEvent): WorkEvent {
+  if (event.type !== 'work.job_forgotten') return event
+  const job = jobOf(state.work, event.jobId)
+  if (!isPaidByCustomer(job)) return event
+  const { unverified = 0 } = state.verify.jobs.get(event.jobId) ?? {}
+  return { ...event, summary: summaryOf(job, unverified), atMs: nowMs }
 }

@@ -15,6 +15,7 @@ import { type Gguf, numberOf, stringOf } from './gguf.ts'
 import type { GpuChoice, LoadOrder } from './messages.ts'
 import type { PromptTokenizer } from './prompt.ts'
 import { createTokenPieces, type TokenPieces } from './token-pieces.ts'
+import { boundsOf } from './vocabulary-bounds.ts'
 
 export interface LoadedModel {
   readonly model: LlamaModel
@@ -202,8 +203,10 @@ async function openContext(
 export function createTokenizer(model: LlamaModel, gguf: Gguf): PromptTokenizer<Token> {
   const tokenize = (text: string, readsControlTokens: boolean) => model.tokenize(text, readsControlTokens)
   const source = stringOf(gguf.metadata, 'tokenizer.chat_template')
+  const bounds = boundsOf(gguf.metadata, (token) => model.isSpecialToken(token as Token))
   return {
     tokenize,
+    ...(bounds && { tokensAtLeast: bounds.tokensAtLeast }),
     firstToken: model.tokens.shouldPrependBosToken ? model.tokens.bos : null,
     renderChat:
       source === undefined
@@ -212,7 +215,9 @@ export function createTokenizer(model: LlamaModel, gguf: Gguf): PromptTokenizer<
             source,
             bosText: model.tokens.bosString ?? '',
             eosText: model.tokens.eosString ?? '',
-            spellsControlTokens: (text) => tokenize(text, true).some((token) => model.isSpecialToken(token)),
+            spellsControlTokens:
+              bounds?.maySpellControlTokens ??
+              ((text) => tokenize(text, true).some((token) => model.isSpecialToken(token))),
           }),
   }
 }

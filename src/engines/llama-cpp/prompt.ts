@@ -7,6 +7,8 @@ export interface PromptTokenizer<Token extends number> {
   tokenize(text: string, readsControlTokens: boolean): Token[]
   /** The token that every prompt begins with, or `null`. */
   readonly firstToken: Token | null
+  /** A number of tokens that `text` has or exceeds, found without tokenizing it; left out where nobody can say. */
+  readonly tokensAtLeast?: (text: string) => number
   /** `null` for a model without a chat template. */
   readonly renderChat:
     | ((messages: readonly EngineMessage[], tools: readonly EngineTool[]) => readonly PromptPart[])
@@ -22,13 +24,19 @@ export type PromptInput =
 
 /**
  * The tokens of a request. A completion's prompt may spell control tokens, as everywhere: it is the caller's own.
- * Throws `Problem('invalid_request')` for a chat that the model cannot have.
+ * Throws `Problem('invalid_request')` for a chat that the model cannot have, and, where `contextTokens` is given, mostly
+ * `Problem('context_length_exceeded')` for a prompt that is far longer: to tokenize it would stop everybody for seconds.
  */
 export function tokenizePrompt<Token extends number>(
   input: PromptInput,
   tokenizer: PromptTokenizer<Token>,
+  contextTokens = Number.POSITIVE_INFINITY,
 ): Token[] {
-  const tokens = partsOf(input, tokenizer).flatMap((part) => tokenizer.tokenize(part.text, part.isTrusted))
+  const parts = partsOf(input, tokenizer)
+  const atLeast = parts.reduce((sum, { text }) => sum + (tokenizer.tokensAtLeast?.(text) ?? 0), 0)
+  if (atLeast >= contextTokens)
+    throw tooLong({ found: `at least ${atLeast}`, contextTokens, param: paramOf(input) })
+  const tokens = parts.flatMap((part) => tokenizer.tokenize(part.text, part.isTrusted))
   const first = tokenizer.firstToken
   if (first !== null && tokens[0] !== first) tokens.unshift(first)
   if (tokens.length === 0)
@@ -37,6 +45,9 @@ export function tokenizePrompt<Token extends number>(
     })
   return tokens
 }
+
+/** Where a request has its prompt. */
+export const paramOf = (input: PromptInput): string => ('prompt' in input ? 'prompt' : 'messages')
 
 function partsOf<Token extends number>(
   input: PromptInput,
@@ -63,12 +74,13 @@ export function clipToContext(input: {
   param: string
 }): number {
   const { promptTokens, maxTokens, contextTokens, param } = input
-  if (promptTokens >= contextTokens) {
-    throw new Problem(
-      'context_length_exceeded',
-      `This model's maximum context length is ${contextTokens} tokens, but your '${param}' resulted in ${promptTokens} tokens. Reduce the length of the '${param}'.`,
-      { details: { param } },
-    )
-  }
+  if (promptTokens >= contextTokens) throw tooLong({ found: String(promptTokens), contextTokens, param })
   return Math.min(maxTokens, contextTokens - promptTokens)
 }
+
+const tooLong = ({ found, contextTokens, param }: { found: string; contextTokens: number; param: string }) =>
+  new Problem(
+    'context_length_exceeded',
+    `This model's maximum context length is ${contextTokens} tokens, but your '${param}' resulted in ${found} tokens. Reduce the length of the '${param}'.`,
+    { details: { param } },
+  )

@@ -12,7 +12,7 @@ import type { Embedder } from './embedder.ts'
 import { generate } from './generate.ts'
 import { type LoadedModel, messageOf } from './llama-model.ts'
 import type { RunEvent } from './messages.ts'
-import { clipToContext, tokenizePrompt } from './prompt.ts'
+import { clipToContext, paramOf, tokenizePrompt } from './prompt.ts'
 import { commonTokens, type Slot, Slots } from './slots.ts'
 
 export interface RunsPorts {
@@ -120,7 +120,7 @@ export class Runs {
         promptTokens: promptTokens + resumed.length,
         maxTokens: request.maxTokens,
         contextTokens: this.#loaded.contextTokens,
-        param: request.kind === 'chat' ? 'messages' : 'prompt',
+        param: paramOf(request),
       })
       this.#checkBias(request)
       // Before anything is waited for: whoever comes next sees that it is taken.
@@ -150,7 +150,7 @@ export class Runs {
   }
 
   #tokenize(request: GenerationRequest): Token[] {
-    return tokenizePrompt(request, this.#loaded.tokenizer)
+    return tokenizePrompt(request, this.#loaded.tokenizer, this.#loaded.contextTokens)
   }
 
   /** What another node generated already, as tokens of this model. */

@@ -67,7 +67,8 @@ function hexByte(text: string): Uint8Array {
   return match?.[1] === undefined ? spellSentencePiece(text) : Uint8Array.of(Number.parseInt(match[1], 16))
 }
 
-const byteOfCharacter = createByteLevelTable()
+/** By which byte-level vocabularies spell each of the 256 bytes. */
+export const byteOfCharacter = createByteLevelTable()
 
 /** Printable Latin-1 stands for itself; the other bytes, in order, for the characters from U+0100 on. */
 function createByteLevelTable(): ReadonlyMap<string, number> {

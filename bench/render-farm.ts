@@ -1,0 +1,162 @@
+/**
+ * What a render farm makes of its workers: a network and a second node of one thread each render the same frames as one bare
+ * Blender that stays, with and without audits; beside it one Blender for each frame. `--kill agent,stop,coordinator`
+ * loses one of them when half is done instead.
+ *
+ *     node bench/render-farm.ts [--json] [--frames 84] [--size 160] [--samples 48] [--scene diffuse]
+ *         [--passes bare,plain,audited,apart] [--kill agent,stop,coordinator] [--bare-ms 700]
+ */
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { blenderMissing, makeFolder, makeScene, type SceneKind } from '#engines/blender/test-blender.ts'
+import { print, whole } from './parts/machine.ts'
+import { type LossKind, type LossResult, loseOne, lossKinds } from './render-farm/losses.ts'
+import {
+  type FarmPass,
+  renderApart,
+  renderBare,
+  renderOnFarm,
+  type Scene,
+  WORKERS,
+} from './render-farm/passes.ts'
+
+const EFFICIENCY_MIN = { plain: 0.93, audited: 0.88 }
+const DEAD_MS_MAX = 20
+const IDEAL_TIMES_MAX = 1.05
+
+interface Result {
+  readonly frames: number
+  readonly bareMs: number
+  readonly plain?: FarmPass
+  readonly audited?: FarmPass
+  /** Of one Blender for each frame. */
+  readonly apart?: number
+  readonly losses: readonly LossResult[]
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      json: { type: 'boolean', default: false },
+      frames: { type: 'string', default: '84' },
+      size: { type: 'string', default: '160' },
+      samples: { type: 'string', default: '48' },
+      scene: { type: 'string', default: 'diffuse' },
+      passes: { type: 'string', default: 'bare,plain,audited,apart' },
+      kill: { type: 'string', default: '' },
+      'bare-ms': { type: 'string' },
+    },
+  })
+  const missing = blenderMissing()
+  if (missing) console.log(`Not measured: ${missing}. Install with: npm run setup`)
+  else {
+    using folder = makeFolder()
+    const [frames, size, samples] = [values.frames, values.size, values.samples].map(Number)
+    const shape = { width: size ?? 0, height: size ?? 0, samples: samples ?? 0, frames: frames ?? 0 }
+    const root = makeScene(join(folder.path, 'scene/scene.blend'), values.scene as SceneKind, shape)
+    const result = await measure(
+      { root, frames: shape.frames, folder: folder.path },
+      {
+        passes: values.passes.split(','),
+        kill: values.kill === '' ? [] : values.kill.split(',').map(toKind),
+        bareMs: values['bare-ms'] === undefined ? null : Number(values['bare-ms']),
+      },
+    )
+    print(values.json, result, () => describe(result))
+    for (const complaint of complaintsOf(result)) {
+      console.error(complaint)
+      process.exitCode = 1
+    }
+  }
+}
+
+function toKind(word: string): LossKind {
+  const kind = lossKinds.find((known) => known === word)
+  if (!kind) throw new Error(`There is no loss '${word}', only ${lossKinds.join(', ')}.`)
+  return kind
+}
+
+async function measure(
+  scene: Scene,
+  { passes, kill, bareMs }: { passes: readonly string[]; kill: readonly LossKind[]; bareMs: number | null },
+): Promise<Result> {
+  // Given where it was measured before: for each frame.
+  const bare = bareMs === null ? await renderBare(scene) : Array<number>(scene.frames).fill(bareMs)
+  const total = { frames: scene.frames, bareMs: bare.reduce((sum, one) => sum + one, 0) }
+  if (kill.length > 0) {
+    const losses: LossResult[] = []
+    for (const kind of kill) losses.push(await loseOne(kind, scene, bare))
+    return { ...total, losses }
+  }
+  return {
+    ...total,
+    ...(passes.includes('plain') && { plain: await renderOnFarm(scene, { hasAuditor: false }) }),
+    ...(passes.includes('audited') && { audited: await renderOnFarm(scene, { hasAuditor: true }) }),
+    ...(passes.includes('apart') && { apart: await renderApart(scene, bare) }),
+    losses: [],
+  }
+}
+
+function efficiencyOf({ bareMs }: Result, { wallMs }: FarmPass): number {
+  return bareMs / (WORKERS * wallMs)
+}
+
+function complaintsOf(result: Result): string[] {
+  const complaints: string[] = []
+  for (const name of ['plain', 'audited'] as const) {
+    const pass = result[name]
+    if (pass === undefined) continue
+    if (efficiencyOf(result, pass) < EFFICIENCY_MIN[name])
+      complaints.push(`Expected an efficiency of ${EFFICIENCY_MIN[name]} (${name}).`)
+    if (pass.deadMs.p95 > DEAD_MS_MAX)
+      complaints.push(`Expected at most ${DEAD_MS_MAX} ms between frames (${name}).`)
+  }
+  for (const { kind, recoveryMs, recoveryMsMax, idealMs, wallMs, wrong } of result.losses) {
+    if (recoveryMs > recoveryMsMax)
+      complaints.push(`${kind}: expected a recovery within ${whole(recoveryMsMax)} ms.`)
+    if (idealMs !== null && wallMs > IDEAL_TIMES_MAX * idealMs)
+      complaints.push(`${kind}: expected at most ${IDEAL_TIMES_MAX} of the capacity ideal.`)
+    if (wrong > 0) complaints.push(`${kind}: ${wrong} frames are missing, or there twice.`)
+  }
+  return complaints
+}
+
+function describe(result: Result): string[] {
+  const { frames, bareMs, plain, audited, apart, losses } = result
+  const passes = Object.entries({ 'without audits': plain, 'with audits': audited }).flatMap(
+    ([name, pass]) => (pass === undefined ? [] : describePass(name, pass, result)),
+  )
+  return [
+    `${frames} frames of ${whole(bareMs / frames)} ms in one bare Blender, ${whole(bareMs)} ms of CPU in all`,
+    ...passes,
+    ...(apart === undefined ? [] : [`one Blender for each frame instead: efficiency ${apart.toFixed(3)}`]),
+    ...losses.map(describeLoss),
+  ]
+}
+
+function describePass(name: string, pass: FarmPass, result: Result): string[] {
+  const { wallMs, renderMs, deadMs, checked, unverified, redispatched } = pass
+  const inRender = (renderMs / (WORKERS * wallMs)).toFixed(3)
+  return [
+    `${name}: ${whole(wallMs)} ms on ${WORKERS} workers, efficiency ${efficiencyOf(result, pass).toFixed(3)}; in render ${inRender}`,
+    `  ${checked} frames checked, ${unverified} unverified, ${redispatched} given again`,
+    `  between frames ${deadMs.p50.toFixed(1)} ms in the median, ${deadMs.p95.toFixed(1)} ms at p95, ${deadMs.max.toFixed(1)} ms at most`,
+  ]
+}
+
+function describeLoss({
+  kind,
+  wallMs,
+  recoveryMs,
+  recoveryMsMax,
+  idealMs,
+  frames,
+  wrong,
+}: LossResult): string {
+  const ideal =
+    idealMs === null ? '' : `, ${(wallMs / idealMs).toFixed(3)} of the capacity ideal (${whole(idealMs)} ms)`
+  const what = { agent: 'a worker killed', stop: 'a worker stopped', coordinator: 'the coordinator killed' }[
+    kind
+  ]
+  return `${what} at half: ${frames - wrong} of ${frames} frames, each once; recovered after ${whole(recoveryMs)} ms (${whole(recoveryMsMax)} at most); ${whole(wallMs)} ms${ideal}`
+}

@@ -1,0 +1,143 @@
+/** A farm that loses a worker or its coordinator when half of a job is done: what comes of the frames, and how soon. */
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { assert } from '#kernel/assert.ts'
+import {
+  awaitEnd,
+  coordinatorPid,
+  type Farm,
+  type JobFacts,
+  type News,
+  newsOf,
+  readJob,
+  submit,
+  type TaskFacts,
+  tasksOf,
+} from './farm.ts'
+import { type Scene, WORKERS, withFarm } from './passes.ts'
+
+export const lossKinds = ['agent', 'stop', 'coordinator'] as const
+export type LossKind = (typeof lossKinds)[number]
+
+export interface LossResult {
+  readonly kind: LossKind
+  readonly wallMs: number
+  /** From the loss on: until what the lost worker ran is given to another; for a coordinator, until the next answers. */
+  readonly recoveryMs: number
+  /** The most that it may take. */
+  readonly recoveryMsMax: number
+  /** Work left ÷ workers alive, over time; `null` where no worker was lost for good. */
+  readonly idealMs: number | null
+  readonly frames: number
+  /** Results that counted, beyond one for each frame, or missing. */
+  readonly wrong: number
+}
+
+const HALF = 0.5
+const AGENT_RECOVERY_MS = 2_000
+const COORDINATOR_RECOVERY_MS = 3_000
+const STOP_MS_MIN = 5_000
+const STOP_TIMES = 3
+
+export const loseOne = (kind: LossKind, scene: Scene, bareMs: readonly number[]): Promise<LossResult> =>
+  withFarm(false, async (farm) => {
+    const { root, frames } = scene
+    const { jobId } = await submit(farm, join(root, 'scene.blend'), `1-${frames}`)
+    let lost: Lost | null = null
+    const job = await awaitEnd(farm, jobId, async (now) => {
+      if (lost === null && now.progress >= HALF) lost = await lose(farm, kind, now)
+    })
+    assert(lost !== null, 'the loss came before the end')
+    const after = await look(farm, jobId)
+    if (kind === 'stop') farm.second.signal('SIGCONT')
+    return report({ kind, job, lost, bareMs, frames, ...after })
+  })
+
+interface Lost {
+  readonly atMs: number
+  readonly held: readonly TaskFacts[]
+  readonly doneBefore: number
+  /** Until the network answers again. */
+  readonly awayMs: number
+}
+
+async function lose(farm: Farm, kind: LossKind, job: JobFacts): Promise<Lost> {
+  const tasks = await tasksOf(farm, job.jobId)
+  const secondId = await nodeIdOf(farm, tasks)
+  const held = tasks.filter(({ attempts }) => attempts.some(({ nodeId }) => nodeId === secondId))
+  const doneBefore = tasks.filter(({ state }) => state === 'done').length
+  const atMs = Date.now()
+  if (kind === 'agent') farm.second.signal('SIGKILL')
+  else if (kind === 'stop') farm.second.signal('SIGSTOP')
+  else process.kill(coordinatorPid(farm), 'SIGKILL')
+  while (kind === 'coordinator') {
+    const now = await readJob(farm, job.jobId)
+    if (now !== null && Date.now() > atMs + 50) {
+      assert(now.progress >= job.progress - 0.02, `nothing is lost: ${job.progress} was ${now.progress}`)
+      break
+    }
+    await sleep(20)
+  }
+  return { atMs, held, doneBefore, awayMs: Date.now() - atMs }
+}
+
+async function nodeIdOf(farm: Farm, tasks: readonly TaskFacts[]): Promise<string> {
+  const { items } = await farm.network.operator.listNodes({ query: {} })
+  const second = items.find(({ name }) => name === 'second')
+  assert(second, `the second worker is a node; ${tasks.length} tasks`)
+  return second.nodeId
+}
+
+const look = async (farm: Farm, jobId: string) => ({
+  tasks: await tasksOf(farm, jobId),
+  news: await newsOf(farm, jobId),
+})
+
+interface Facts {
+  readonly kind: LossKind
+  readonly job: JobFacts
+  readonly lost: Lost
+  readonly bareMs: readonly number[]
+  readonly frames: number
+  readonly tasks: readonly TaskFacts[]
+  readonly news: readonly News[]
+}
+
+function report({ kind, job, lost, bareMs, frames, tasks, news }: Facts): LossResult {
+  const wallMs = (job.endedAtMs ?? 0) - job.submittedAtMs
+  const wholeMs = bareMs.reduce((sum, one) => sum + one, 0)
+  const untilLossMs = lost.atMs - job.submittedAtMs
+  const wrong = tasks.filter(({ state, outputs }) => state !== 'done' || outputs.length !== 1).length
+  return {
+    kind,
+    wallMs,
+    recoveryMs: kind === 'coordinator' ? resumedMs(lost, news) : givenAgainMs(lost, news),
+    recoveryMsMax:
+      kind === 'agent'
+        ? AGENT_RECOVERY_MS
+        : kind === 'coordinator'
+          ? COORDINATOR_RECOVERY_MS
+          : Math.max(STOP_MS_MIN, (STOP_TIMES * wholeMs) / frames),
+    idealMs: kind === 'agent' ? untilLossMs + Math.max(0, wholeMs - WORKERS * untilLossMs) : null,
+    frames,
+    wrong: wrong + Math.abs(tasks.length - frames),
+  }
+}
+
+/** When the last of what the worker ran was given to another. */
+function givenAgainMs({ atMs, held }: Lost, news: readonly News[]): number {
+  const given = held.map(({ step, task }) => {
+    const next = news.find(
+      (one) => one.kind === 'granted' && one.step === step && one.task === task && one.atMs >= atMs,
+    )
+    // Its node had delivered it by then after all.
+    return next === undefined ? 0 : next.atMs - atMs
+  })
+  return Math.max(0, ...given)
+}
+
+/** When something moved on again after the network was back. */
+function resumedMs({ atMs, awayMs }: Lost, news: readonly News[]): number {
+  const next = news.find(({ kind, atMs: at }) => at > atMs && ['granted', 'committed', 'done'].includes(kind))
+  return Math.max(awayMs, next === undefined ? Number.POSITIVE_INFINITY : next.atMs - atMs)
+}

@@ -1,0 +1,52 @@
+import type { NanoUsd } from '#kernel/money.ts'
+import { parseUsd } from '#kernel/money.ts'
+import { Problem } from '#protocol/problem.ts'
+import { budgetWarning, type QuoteFacts, quoteFields } from '../render/quote-view.ts'
+import { type Session, showFields } from '../session.ts'
+import type { JobClient, JobFacts } from './job-client.ts'
+
+export interface Beginning {
+  readonly quote: QuoteFacts
+  /** What is to be done, in a few words. */
+  readonly what: string
+  /** `null`: what the quote says. */
+  readonly cap: NanoUsd | null
+  readonly isAsked: boolean
+  readonly priority: number
+}
+
+/** Shows the quote, asks, and makes the job; `null` after a no. */
+export async function beginJob(
+  { session, jobs }: { readonly session: Session; readonly jobs: Pick<JobClient, 'createJob'> },
+  { quote, what, cap, isAsked, priority }: Beginning,
+): Promise<JobFacts | null> {
+  const { context, style } = session
+  const warning = budgetWarning(quote, cap)
+  context.stderr.write(`${showFields(session, quoteFields(quote, what, cap))}\n`)
+  if (warning !== null) context.stderr.write(`${style('warning', 'warning:')} ${warning}\n`)
+  if (isAsked) {
+    const answer = await context.stdin.question('Begin? [Y/n] ')
+    if (answer === null || !/^\s*(y|yes)?\s*$/i.test(answer)) {
+      context.stderr.write(`${style('dim', 'Nothing was begun, and nothing is held.')}\n`)
+      return null
+    }
+  }
+  return jobs.createJob({ body: { quoteId: quote.quoteId, priority, ...(cap !== null && { cap }) } })
+}
+
+/** Before anything is sent: somebody is there to say yes, or has said so. */
+export function checkAnswerable({ context }: Pick<Session, 'context'>, isAsked: boolean): void {
+  if (isAsked && !context.stdin.isTty)
+    throw new Problem(
+      'invalid_request',
+      'Nobody is here to say yes to the quote. Add --yes to begin whatever it says, and --budget to limit it.',
+    )
+}
+
+export function readBudget(text: string | undefined): NanoUsd | null {
+  if (text === undefined) return null
+  const amount = parseUsd(text)
+  if (amount !== null && amount > 0n) return amount
+  const what = amount === 0n ? 'A budget of 0 pays for nothing' : `'${text}' is no amount in US dollars`
+  throw new Problem('invalid_request', `${what}. Give one above zero, such as --budget 2 or --budget 0.25.`)
+}

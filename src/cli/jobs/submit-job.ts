@@ -1,0 +1,158 @@
+/** A job of a job file in the form of Open Job Description, with the files that it names. */
+import { parse, YAMLParseError } from 'yaml'
+import { SECOND_MS } from '#kernel/time.ts'
+import { Job, type NewStep, Tier } from '#protocol/job.ts'
+import { Problem } from '#protocol/problem.ts'
+import { parametersOf, readJobTemplate } from '#work/open-jd/read-job-template.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { formatNoun } from '../format.ts'
+import { QuietExit } from '../quiet-exit.ts'
+import { askForQuote } from '../render/ask-quote.ts'
+import { sendScene } from '../render/send-scene.ts'
+import { endOf, watchRender } from '../render/watch-render.ts'
+import { type Session, show, showFields } from '../session.ts'
+import { beginJob, checkAnswerable, readBudget } from './begin-job.ts'
+import { createJobClient } from './job-client.ts'
+import { jobFields } from './job-fields.ts'
+import { openJobFiles } from './job-files.ts'
+import type { SubmitOptions } from './job-submit.ts'
+import type { ResultDisk } from './job-tools.ts'
+import { createLiveLines } from './live-lines.ts'
+
+export async function submitJob(session: Session, file: string, options: SubmitOptions): Promise<void> {
+  const { context } = session
+  const startedAtMs = context.clock.elapsedMs()
+  const cap = readBudget(options.budget)
+  checkAnswerable(session, options.yes !== true)
+  const document = parseFile(await context.readFile(file), file)
+  const parameters = readParameters(options.param)
+  // All that is wrong with it is said before anything is sent.
+  const draft = inFile(file, () => readJobTemplate(document, { parameters, inputRoot: null }))
+  const { tools, files } = await openJobFiles(session)
+  const lines = createLiveLines(context)
+  const sends = await inputsOf(tools.disk, {
+    file,
+    folder: options.folder,
+    document,
+    parameters,
+    steps: draft.steps,
+  })
+  const sent = sends.length === 0 ? null : await sendScene({ session, files, lines }, sends)
+  const { name, steps } = readJobTemplate(document, { parameters, inputRoot: sent?.inputRoot ?? null })
+  const jobs = createJobClient(session)
+  const body = {
+    ...{ name, tier: Tier.parse(options.tier), isIdempotent: true },
+    steps: steps.map((step) => withEstimate(step, options.estimate)),
+  }
+  const quote = await askForQuote({ session, jobs, lines }, body)
+  const tasks = steps.reduce((sum, step) => sum + step.tasks.length, 0)
+  const what = `${formatNoun(tasks, 'task')} in ${formatNoun(steps.length, 'step')}`
+  const { priority } = options
+  const job = await beginJob({ session, jobs }, { quote, what, cap, isAsked: options.yes !== true, priority })
+  if (job === null) return
+  const folder = options.out?.replace(/(.)\/+$/, '$1') ?? job.jobId
+  const hasTaskFolders = options.taskFolders === true
+  const watched = { session, tools, files, jobs, lines, job, folder, hasTaskFolders, startedAtMs }
+  if (!options.watch) return endOf(watched)
+  const last = await watchRender(watched)
+  show(session, Job, last, () => showFields(session, jobFields(last)))
+  if (last.status !== 'completed' || last.steps.some(({ failed }) => failed > 0))
+    throw new QuietExit(exitCodes.failed)
+}
+
+/** What a step of a kind that is not measured is taken to last. */
+const withEstimate = (step: NewStep, seconds: number): NewStep =>
+  step.kind === 'blender' || step.estimateMs !== undefined
+    ? step
+    : { ...step, estimateMs: seconds * SECOND_MS }
+
+function parseFile(text: string | null, file: string): unknown {
+  if (text === null) throw wrong(`There is no file ${file}. Check its path.`)
+  try {
+    return parse(text, { maxAliasCount: 100 })
+  } catch (error) {
+    if (!(error instanceof YAMLParseError || error instanceof ReferenceError)) throw error
+    throw wrong(`${file} is no YAML: ${error.message.split('\n')[0]?.replace(/:$/, '')}.`)
+  }
+}
+
+function readParameters(texts: readonly string[]): Readonly<Record<string, string>> {
+  const pairs = texts.map((text) => {
+    const at = text.indexOf('=')
+    if (at < 1) throw wrong(`'${text}' is no parameter. Write its name and its value: -p Frames=1-10.`)
+    return [text.slice(0, at), text.slice(at + 1)] as const
+  })
+  return Object.fromEntries(pairs)
+}
+
+function inFile<T>(file: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof Problem) || error.code !== 'invalid_request') throw error
+    throw new Problem('invalid_request', `${file}: ${error.message}`, {
+      details: error.details,
+      cause: error,
+    })
+  }
+}
+
+interface InputsWanted {
+  readonly file: string
+  readonly folder: string | undefined
+  readonly document: unknown
+  readonly parameters: Readonly<Record<string, string>>
+  readonly steps: readonly NewStep[]
+}
+
+const FILES_MAX = 20_000
+
+/** The files of the job's folder that are sent, by what parameters and scenes name. Rejects with the name of one that is missing. */
+async function inputsOf(disk: ResultDisk, wanted: InputsWanted): Promise<{ from: string; to: string }[]> {
+  const { file, folder } = wanted
+  const root = folder ?? (file.includes('/') ? file.slice(0, Math.max(1, file.lastIndexOf('/'))) : '.')
+  const names = folder === undefined ? namesOf(wanted) : ['.']
+  const sends = new Map<string, string>()
+  for (const name of names) {
+    const from = name === '.' ? root : `${root}/${name}`
+    const found = await disk.look(from)
+    if (found === null)
+      throw wrong(
+        `There is no file ${from}, which ${file} needs. Put it there, or name another by its parameter.`,
+      )
+    if (found.kind === 'file') sends.set(name, from)
+    else
+      for (const below of await filesOf(disk, from))
+        sends.set(name === '.' ? below : `${name}/${below}`, `${from}/${below}`)
+  }
+  return [...sends].map(([to, from]) => ({ from, to }))
+}
+
+async function filesOf(disk: ResultDisk, folder: string): Promise<readonly string[]> {
+  const files = await disk.filesBelow(folder, FILES_MAX)
+  if (files !== null) return files
+  throw wrong(`${folder} has more than ${FILES_MAX} files. Name a smaller one.`)
+}
+
+/** Paths below the job's folder: PATH parameters that are read, and the scenes of steps that render. */
+function namesOf({ document, parameters, steps }: InputsWanted): string[] {
+  const names = new Set<string>()
+  for (const definition of parametersOf(document)) {
+    if (definition.type !== 'PATH' || definition.dataFlow === 'OUT' || definition.dataFlow === 'NONE')
+      continue
+    const value = parameters[definition.name] ?? definition.default
+    if (value !== undefined && value !== '')
+      names.add(
+        String(value)
+          .replace(/^(\.\/)+/, '')
+          .replace(/\/+$/, '') || '.',
+      )
+  }
+  for (const { kind, settings } of steps) {
+    const scene = settings['file']
+    if (kind === 'blender' && typeof scene === 'string') names.add(scene)
+  }
+  return [...names]
+}
+
+const wrong = (message: string): Problem => new Problem('invalid_request', message)

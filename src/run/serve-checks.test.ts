@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { deflateSync } from 'node:zlib'
+import { keepObject, vaultOn } from '#gateway/blobs/test-vault.ts'
+import { createDiskBlobStore } from '#host/node/disk-blob-store.ts'
+import { createLocalBus } from '#host/node/local-bus.ts'
+import { nodeClock } from '#host/node/node-clock.ts'
+import { parseBoxes } from '#images/boxes.ts'
+import { cut, type Picture } from '#images/picture.ts'
+import { writeExr } from '#images/write-exr.ts'
+import { createRandom } from '#kernel/random.ts'
+import { subjects } from '#protocol/cell.ts'
+import type { OutputFile } from '#protocol/task.ts'
+import { type CheckOutputs, type CompareCrops, CropsCompared, OutputsChecked } from '#protocol/work-check.ts'
+import { createPictureThread } from './picture-thread.ts'
+import { serveChecks } from './serve-checks.ts'
+
+describe('results are looked at where they lie', () => {
+  test('an honest frame has no faults, and where an audit looks is drawn anew each time', async () => {
+    await using checks = setup()
+    const frame = await checks.keep(writeExr(makeFrame()))
+    const first = await checks.look(frame)
+    const second = await checks.look(frame)
+    assert.deepEqual([first.faults, first.doubts, first.width, first.height], [[], [], 64, 48])
+    assert.equal(first.fingerprint, second.fingerprint)
+    assert.notEqual(first.crops, second.crops)
+    for (const { x, y, width, height } of parseBoxes(first.crops ?? '') ?? [])
+      assert(x + width <= 64 && y + height <= 48 && width === 15 && height === 15)
+  })
+
+  test('another size, frame, scene, seed or number of samples is a fault, and a neighbour’s picture a doubt', async () => {
+    await using checks = setup()
+    const frame = await checks.keep(writeExr(makeFrame()))
+    const wrong = [
+      { width: 65 },
+      { height: 47 },
+      { frame: 8 },
+      { sceneHash: 'other' },
+      { samples: 31 },
+      { seed: 2 },
+    ]
+    for (const expected of wrong) assert.equal((await checks.look(frame, expected)).faults.length, 1)
+    const { fingerprint } = await checks.look(frame)
+    assert.deepEqual((await checks.look(frame, { neighbours: [fingerprint ?? ''] })).doubts, [
+      'same_as_neighbour',
+    ])
+  })
+
+  test('what was rendered again is compared where the picture was drawn to be looked at', async () => {
+    await using checks = setup()
+    const picture = makeFrame()
+    const frame = await checks.keep(writeExr(picture))
+    const { crops } = await checks.look(frame)
+    const parts = (of: Picture) =>
+      Promise.all((parseBoxes(crops ?? '') ?? []).map((box) => checks.keep(writeExr(cut(of, box)))))
+    const compare = async (rendered: OutputFile[], more: Partial<CompareCrops> = {}) =>
+      checks.compare({ picture: frame.sha256, crops: crops ?? '', rendered, ...more })
+    const other = makeFrame(1.3)
+    assert.equal((await compare(await parts(picture))).verdict, 'same')
+    assert.equal((await compare(await parts(other))).verdict, 'different')
+    assert.equal((await compare([frame], { isWhole: true })).verdict, 'same')
+    assert.equal((await compare([frame])).verdict, 'unreadable')
+    const whole = await checks.keep(writeExr(other))
+    const before = { rendered: await parts(other) }
+    assert.deepEqual(
+      [
+        (await compare([whole], { isWhole: true, before })).agrees,
+        (await compare(await parts(makeFrame(1.7)), { before })).agrees,
+      ],
+      [true, false],
+    )
+  })
+
+  test('a result that is not there, or has another length than its maker said, is a fault', async () => {
+    await using checks = setup()
+    const frame = await checks.keep(writeExr(makeFrame()))
+    assert.deepEqual((await checks.look({ ...frame, sha256: 'f'.repeat(64) })).faults, ['missing'])
+    assert.match((await checks.look({ ...frame, bytes: 5 })).faults[0] ?? '', /5 were told/)
+    assert.deepEqual((await checks.look(frame, {}, 'files')).faults, [])
+    assert.match((await checks.look({ ...frame, bytes: 5 }, {}, 'files')).faults[0] ?? '', /5 were told/)
+  })
+})
+
+describe('pictures that mean harm', () => {
+  test('noise, broken files, bombs and sizes that are lies are faults, and the next picture is looked at', async () => {
+    await using checks = setup()
+    const { int } = createRandom(7)
+    const whole = writeExr(makeFrame())
+    const hostile: Uint8Array[] = [
+      new Uint8Array(),
+      Uint8Array.from({ length: 5_000 }, () => int(256)),
+      whole.slice(0, whole.length / 2),
+      pngSaying(65_000, 60_000, deflateSync(Buffer.alloc(1_000))),
+      pngSaying(2_000_000_000, 2, deflateSync(Buffer.alloc(10))),
+      pngSaying(8, 8, deflateSync(Buffer.alloc(50_000_000))),
+      pngSaying(5_000, 5_000, Buffer.from('no zlib at all')),
+      ...Array.from({ length: 40 }, () => whole.map((byte) => (int(200) === 0 ? int(256) : byte))),
+    ]
+    for (const bytes of hostile) {
+      const { faults, crops } = await checks.look(await checks.keep(bytes), { width: 64, height: 48 })
+      assert(faults.length > 0 || crops !== null, 'it is a fault, or it is a picture after all')
+    }
+    assert.deepEqual((await checks.look(await checks.keep(whole))).faults, [])
+  })
+
+  test('a picture that may be so large is not looked at, and is no fault of its maker', async () => {
+    await using checks = setup()
+    const large = await checks.keep(pngSaying(60_000, 60_000, deflateSync(Buffer.alloc(1_000))))
+    const { faults, doubts, crops } = await checks.look(large)
+    assert.deepEqual([faults, doubts, crops], [[], ['too large to be looked at'], null])
+  })
+
+  test('one that takes too long ends with its thread, and what waited behind it is looked at by the next', async () => {
+    const timers: (() => void)[] = []
+    const impatient = createPictureThread({
+      clock: {
+        after: (ms, run) => {
+          timers.push(run)
+          return nodeClock.after(ms, run)
+        },
+      },
+    })
+    const what = {
+      bytes: writeExr(makeFrame()),
+      kind: 'frame',
+      expected,
+      secret: new Uint8Array(32),
+    } as const
+    const first = impatient.look(what)
+    const second = impatient.look(what)
+    timers[0]?.()
+    await assert.rejects(first, /took longer/)
+    assert.deepEqual((await second).faults, [])
+    await impatient.close()
+    await assert.rejects(impatient.look(what), /ended/)
+  })
+})
+
+test('what nobody asked in its form is left unanswered', async () => {
+  await using checks = setup()
+  for (const subject of [subjects.checkOutputs, subjects.compareCrops]) {
+    const answered = await new Promise<boolean>((resolve) =>
+      checks.bus.request({ subject, message: '{"x":', timeoutMs: 20 }, (problem) =>
+        resolve(problem === null),
+      ),
+    )
+    assert.equal(answered, false)
+  }
+})
+
+const expected: CheckOutputs['expected'] = {
+  ...{ width: null, height: null, frame: 7, sceneHash: 'abc', samples: 32, seed: 0, sampleOffset: null },
+  neighbours: [],
+}
+
+function makeFrame(more = 1): Picture {
+  const [width, height] = [64, 48]
+  const values = Float32Array.from({ length: width * height * 3 }, (_, at) => more * (1 + Math.sin(at / 7)))
+  const note = 'shoal scene=abc frame=7 samples=32 offset=0 seed=0'
+  return { width, height, channels: 3, values, step: 0, metadata: { note } }
+}
+
+function pngSaying(width: number, height: number, data: Uint8Array): Uint8Array {
+  const header = Buffer.alloc(13)
+  header.writeUInt32BE(width, 0)
+  header.writeUInt32BE(height, 4)
+  header.set([8, 2], 8)
+  const chunk = (name: string, body: Uint8Array): Buffer => {
+    const length = Buffer.alloc(4)
+    length.writeUInt32BE(body.length)
+    return Buffer.concat([length, Buffer.from(name), body, Buffer.alloc(4)])
+  }
+  const parts = [chunk('IHDR', header), chunk('IDAT', data), chunk('IEND', Buffer.alloc(0))]
+  return Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), ...parts])
+}
+
+function setup() {
+  const folder = mkdtempSync(join(tmpdir(), 'shoal-checks-'))
+  const log = { info() {}, warn() {}, error() {} }
+  const bus = createLocalBus({ clock: nodeClock, log })
+  const { parts, vault } = vaultOn(createDiskBlobStore(folder, { bytesMax: 1e12 }), nodeClock)
+  const thread = createPictureThread({ clock: nodeClock })
+  // Who has nothing waits before it says so: not here.
+  const clock = { after: (_: number, run: () => void) => nodeClock.after(0, run) }
+  const served = serveChecks({ bus, clock, secrets: parts.secrets, log, vault }, thread)
+  const ask = (subject: string, message: string): Promise<unknown> =>
+    new Promise((resolve, reject) =>
+      bus.request({ subject, message, timeoutMs: 60_000 }, (problem, reply) =>
+        problem ? reject(problem) : resolve(JSON.parse(reply)),
+      ),
+    )
+  return {
+    bus,
+    async keep(bytes: Uint8Array): Promise<OutputFile> {
+      return { name: 'frame.exr', bytes: bytes.length, sha256: await keepObject(vault, bytes) }
+    },
+    async look(
+      output: OutputFile,
+      part: Partial<CheckOutputs['expected']> = {},
+      kind: CheckOutputs['kind'] = 'frame',
+    ): Promise<OutputsChecked> {
+      const message: CheckOutputs = {
+        organisationId: 'ada',
+        outputs: [output],
+        kind,
+        expected: { ...expected, ...part },
+      }
+      return OutputsChecked.parse(await ask(subjects.checkOutputs, JSON.stringify(message)))
+    },
+    async compare(call: Omit<CompareCrops, 'organisationId'>): Promise<CropsCompared> {
+      const message = JSON.stringify({ organisationId: 'ada', ...call })
+      return CropsCompared.parse(await ask(subjects.compareCrops, message))
+    },
+    async [Symbol.asyncDispose]() {
+      await served.close()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
