@@ -87,20 +87,31 @@ export async function submit(farm: Farm, scene: string, frames: string): Promise
 export const readJob = (farm: Farm, jobId: string): Promise<JobFacts | null> =>
   farm.network.member.getJob({ params: { jobId } }).catch(() => null)
 
+/** Until every task is done, or delivered where `isJudged` asks for no verdict: without an auditor that takes a minute more. */
 export async function awaitEnd(
   farm: Farm,
   jobId: string,
-  onJob: (job: JobFacts) => Promise<void> | void = () => undefined,
+  { isJudged, onJob }: { readonly isJudged: boolean; onJob?(job: JobFacts): Promise<void> | void },
 ): Promise<JobFacts> {
   for (;;) {
     const job = await readJob(farm, jobId)
     if (job !== null) {
-      await onJob(job)
-      if (job.status === 'completed' || job.status === 'cancelled') return job
-      assert(job.status !== 'paused', `the job paused: ${JSON.stringify(job.pause)}`)
+      await onJob?.(job)
+      if (job.status === 'completed' || (!isJudged && isDelivered(job))) return job
+      assert(job.status === 'active', `the job is ${job.status}: ${JSON.stringify(job.pause)}`)
     }
     await sleep(50)
   }
+}
+
+const isDelivered = ({ steps }: JobFacts): boolean =>
+  steps.every(({ tasks, verifying, done }) => verifying + done === tasks)
+
+/** From its beginning until the last of its files was there. */
+export async function deliveredMs(farm: Farm, { jobId, submittedAtMs }: JobFacts): Promise<number> {
+  const last = (await newsOf(farm, jobId)).findLast(({ kind }) => kind === 'delivered')
+  assert(last, 'the job tells what was delivered')
+  return last.atMs - submittedAtMs
 }
 
 export async function tasksOf(farm: Farm, jobId: string): Promise<readonly TaskFacts[]> {

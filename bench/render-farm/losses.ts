@@ -5,6 +5,7 @@ import { assert } from '#kernel/assert.ts'
 import {
   awaitEnd,
   coordinatorPid,
+  deliveredMs,
   type Farm,
   type JobFacts,
   type News,
@@ -14,7 +15,7 @@ import {
   type TaskFacts,
   tasksOf,
 } from './farm.ts'
-import { type Scene, WORKERS, withFarm } from './passes.ts'
+import { isThere, type Scene, WORKERS, withFarm } from './passes.ts'
 
 export const lossKinds = ['agent', 'stop', 'coordinator'] as const
 export type LossKind = (typeof lossKinds)[number]
@@ -44,11 +45,12 @@ export const loseOne = (kind: LossKind, scene: Scene, bareMs: readonly number[])
     const { root, frames } = scene
     const { jobId } = await submit(farm, join(root, 'scene.blend'), `1-${frames}`)
     let lost: Lost | null = null
-    const job = await awaitEnd(farm, jobId, async (now) => {
+    const onJob = async (now: JobFacts): Promise<void> => {
       if (lost === null && now.progress >= HALF) lost = await lose(farm, kind, now)
-    })
+    }
+    const job = await awaitEnd(farm, jobId, { isJudged: false, onJob })
     assert(lost !== null, 'the loss came before the end')
-    const after = await look(farm, jobId)
+    const after = await look(farm, job)
     if (kind === 'stop') farm.second.signal('SIGCONT')
     return report({ kind, job, lost, bareMs, frames, ...after })
   })
@@ -88,14 +90,16 @@ async function nodeIdOf(farm: Farm, tasks: readonly TaskFacts[]): Promise<string
   return second.nodeId
 }
 
-const look = async (farm: Farm, jobId: string) => ({
-  tasks: await tasksOf(farm, jobId),
-  news: await newsOf(farm, jobId),
+const look = async (farm: Farm, job: JobFacts) => ({
+  wallMs: await deliveredMs(farm, job),
+  tasks: await tasksOf(farm, job.jobId),
+  news: await newsOf(farm, job.jobId),
 })
 
 interface Facts {
   readonly kind: LossKind
   readonly job: JobFacts
+  readonly wallMs: number
   readonly lost: Lost
   readonly bareMs: readonly number[]
   readonly frames: number
@@ -103,11 +107,10 @@ interface Facts {
   readonly news: readonly News[]
 }
 
-function report({ kind, job, lost, bareMs, frames, tasks, news }: Facts): LossResult {
-  const wallMs = (job.endedAtMs ?? 0) - job.submittedAtMs
+function report({ kind, job, wallMs, lost, bareMs, frames, tasks, news }: Facts): LossResult {
   const wholeMs = bareMs.reduce((sum, one) => sum + one, 0)
   const untilLossMs = lost.atMs - job.submittedAtMs
-  const wrong = tasks.filter(({ state, outputs }) => state !== 'done' || outputs.length !== 1).length
+  const wrong = tasks.filter((task) => !isThere(task)).length
   return {
     kind,
     wallMs,

@@ -1,10 +1,22 @@
 /** The same frames by a farm, by one bare Blender that stays, and by one Blender for each frame. */
 import { spawn } from 'node:child_process'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { openEngine, runTask } from '#engines/blender/test-blender.ts'
 import { assert } from '#kernel/assert.ts'
 import { type Spread, spread } from '../parts/spread.ts'
-import { awaitEnd, deadTimes, type Farm, madeBy, startFarm, submit, tasksOf } from './farm.ts'
+import {
+  awaitEnd,
+  deadTimes,
+  deliveredMs,
+  type Farm,
+  madeBy,
+  startFarm,
+  submit,
+  type TaskFacts,
+  tasksOf,
+} from './farm.ts'
 
 export const WORKERS = 2
 /** How many frames one Blender for each gets to show what it is like. */
@@ -19,8 +31,10 @@ export interface Scene {
 }
 
 export interface FarmPass {
-  /** Of the job, from its beginning to its end. */
+  /** Of the job, from its beginning until its last frame is delivered. */
   readonly wallMs: number
+  /** Until the last verdict has fallen too; `null` where there is no auditor. */
+  readonly judgedMs: number | null
   readonly renderMs: number
   readonly deadMs: Spread
   readonly checked: number
@@ -44,12 +58,13 @@ export const renderOnFarm = (
 ): Promise<FarmPass> =>
   withFarm(hasAuditor, async (farm) => {
     const { jobId } = await submit(farm, join(root, 'scene.blend'), `1-${frames}`)
-    const job = await awaitEnd(farm, jobId)
+    const job = await awaitEnd(farm, jobId, { isJudged: hasAuditor })
     const made = madeBy(farm, jobId)
     const tasks = await tasksOf(farm, jobId)
-    assert(tasks.every(({ state }) => state === 'done') && tasks.length === frames, 'every frame is there')
+    assert(tasks.length === frames && tasks.every(isThere), 'every frame is there')
     return {
-      wallMs: (job.endedAtMs ?? 0) - job.submittedAtMs,
+      wallMs: await deliveredMs(farm, job),
+      judgedMs: job.endedAtMs === null ? null : job.endedAtMs - job.submittedAtMs,
       renderMs: made.reduce((sum, { wallMs }) => sum + wallMs, 0),
       deadMs: spread(deadTimes(made)),
       checked: job.steps.reduce((sum, { checked }) => sum + checked, 0),
@@ -58,6 +73,50 @@ export const renderOnFarm = (
       redispatched: job.redispatched,
     }
   })
+
+/** Delivered, and done where somebody judges. */
+export const isThere = ({ state, outputs }: TaskFacts): boolean =>
+  (state === 'done' || state === 'verifying') && outputs.length === 1
+
+export interface PicturePass {
+  /** From the command's start until the first frame is in the folder. */
+  readonly firstPictureMs: number
+  readonly wallMs: number
+  readonly frames: number
+  readonly videoBytes: number
+}
+
+/** `shoal render` as a person runs it: from the scene to the video. */
+export const renderForPeople = ({ root, frames }: Scene): Promise<PicturePass> =>
+  withFarm(true, async ({ rig, network }) => {
+    const [folder, video] = [rig.path('people'), rig.path('people.mp4')]
+    const startedAt = performance.now()
+    const words = [
+      'render',
+      join(root, 'scene.blend'),
+      '--frames',
+      `1-${frames}`,
+      '--budget',
+      '5',
+      '--yes',
+      '--watch',
+    ]
+    const running = rig.start([...words, '--out', folder, '--video', video, ...network.options])
+    let firstPictureMs = Number.POSITIVE_INFINITY
+    while (!running.isOver()) {
+      if (!Number.isFinite(firstPictureMs) && pngsIn(folder) > 0)
+        firstPictureMs = performance.now() - startedAt
+      await sleep(50)
+    }
+    const end = await running.end
+    assert(end.code === 0, `shoal render ended with ${end.code}: ${end.stderr}`)
+    const wallMs = performance.now() - startedAt
+    return { firstPictureMs, wallMs, frames: pngsIn(folder), videoBytes: statSync(video).size }
+  })
+
+/** Frames, and no sheets of previews. */
+const pngsIn = (folder: string): number =>
+  existsSync(folder) ? readdirSync(folder).filter((name) => /^frame-\d+\.png$/.test(name)).length : 0
 
 /** CPU-milliseconds of each frame, one thread, the scene kept, nothing around it. */
 export async function renderBare({ root, frames, folder }: Scene): Promise<readonly number[]> {

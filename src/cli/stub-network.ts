@@ -268,6 +268,7 @@ const stubUsage: UsageLine[] = [
     outcome: 'completed',
     nodeIds: ['nod_1'],
     promptTokens: 1_200,
+    cachedPromptTokens: 1_024,
     completionTokens: 42,
     cost: 42n,
     fee: 2n,
@@ -284,6 +285,7 @@ const stubUsage: UsageLine[] = [
     outcome: 'failed',
     nodeIds: [],
     promptTokens: 0,
+    cachedPromptTokens: 0,
     completionTokens: 0,
     cost: 0n,
     fee: 0n,
@@ -295,6 +297,7 @@ const stubUsage: UsageLine[] = [
 const totalsOf = (lines: readonly UsageLine[]) => ({
   requests: lines.length,
   promptTokens: lines.reduce((sum, line) => sum + line.promptTokens, 0),
+  cachedPromptTokens: lines.reduce((sum, line) => sum + line.cachedPromptTokens, 0),
   completionTokens: lines.reduce((sum, line) => sum + line.completionTokens, 0),
   cost: lines.reduce((sum, line) => sum + line.cost, 0n),
   fee: lines.reduce((sum, line) => sum + line.fee, 0n),

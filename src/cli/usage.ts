@@ -66,7 +66,7 @@ const queryOf = (options: UsageOptions) => ({
 const formatTotals = (totals: UsageTotals): string =>
   [
     `In all ${formatNoun(totals.requests, 'request')}`,
-    `${formatCount(totals.promptTokens)} prompt and ${formatCount(totals.completionTokens)} completion tokens`,
+    `${formatCount(totals.promptTokens)} prompt (${formatCount(totals.cachedPromptTokens)} cached) and ${formatCount(totals.completionTokens)} completion tokens`,
     formatMoney(totals.cost),
   ].join(', ')
 
@@ -80,6 +80,7 @@ const lineColumns: Column<UsageLine>[] = [
     tone: ({ outcome }) => (outcome === 'completed' ? 'good' : outcome === 'failed' ? 'bad' : 'warning'),
   },
   { title: 'PROMPT', isRight: true, text: (line) => formatCount(line.promptTokens) },
+  { title: 'CACHED', isRight: true, text: (line) => formatCount(line.cachedPromptTokens) },
   { title: 'COMPLETION', isRight: true, text: (line) => formatCount(line.completionTokens) },
   { title: 'FIRST', isRight: true, text: (line) => formatMaybeDuration(line.firstTokenMs) },
   { title: 'TOTAL', isRight: true, text: (line) => formatDuration(line.totalMs) },
@@ -93,6 +94,7 @@ const dayColumns: Column<UsageDay>[] = [
   { title: 'MODEL', text: (day) => day.model },
   { title: 'REQUESTS', isRight: true, text: (day) => formatCount(day.requests) },
   { title: 'PROMPT', isRight: true, text: (day) => formatCount(day.promptTokens) },
+  { title: 'CACHED', isRight: true, text: (day) => formatCount(day.cachedPromptTokens) },
   { title: 'COMPLETION', isRight: true, text: (day) => formatCount(day.completionTokens) },
   { title: 'COST', isRight: true, text: (day) => formatMoney(day.cost) },
 ]

@@ -24,7 +24,7 @@ export async function readInput(
     ...(route.params && { params: decode(route.params, params, 'the path') }),
     // A route without a query schema ignores one, as most servers do: caches and proxies may add to it.
     ...(route.query && { query: decode(route.query, query, 'the query') }),
-    ...(body && { body: decode(body, parseJson(await readText(request)), 'the body') }),
+    ...(body && { body: decode(body, parseJson(await readText(request, bytesMaxOf(route))), 'the body') }),
   }
 }
 
@@ -62,8 +62,11 @@ function parseJson(text: string): unknown {
   }
 }
 
-async function readText(request: Request): Promise<string> {
-  if (Number(request.headers.get('content-length') ?? 0) > BODY_BYTES_MAX) throw bodyTooLarge()
+const bytesMaxOf = (route: Route): number =>
+  (route.method === 'GET' ? undefined : route.bodyBytesMax) ?? BODY_BYTES_MAX
+
+async function readText(request: Request, bytesMax: number): Promise<string> {
+  if (Number(request.headers.get('content-length') ?? 0) > bytesMax) throw bodyTooLarge(bytesMax)
   if (!request.body) return ''
   const reader = request.body.getReader()
   const decoder = new TextDecoder('utf-8', { fatal: true })
@@ -73,10 +76,10 @@ async function readText(request: Request): Promise<string> {
     const { done, value } = await reader.read()
     if (done) return text + utf8(() => decoder.decode())
     bytes += value.byteLength
-    if (bytes > BODY_BYTES_MAX) {
+    if (bytes > bytesMax) {
       // The client learns it from the answer; what it still sends is not waited for.
       reader.cancel().catch(() => {})
-      throw bodyTooLarge()
+      throw bodyTooLarge(bytesMax)
     }
     text += utf8(() => decoder.decode(value, { stream: true }))
   }
@@ -91,5 +94,5 @@ function utf8(decode: () => string): string {
   }
 }
 
-const bodyTooLarge = (): Problem =>
-  new Problem('body_too_large', `The body is larger than ${BODY_BYTES_MAX} bytes. Send less in one call.`)
+const bodyTooLarge = (bytesMax: number): Problem =>
+  new Problem('body_too_large', `The body is larger than ${bytesMax} bytes. Send less in one call.`)

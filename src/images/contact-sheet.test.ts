@@ -51,12 +51,12 @@ test('a contact sheet has each picture in its place, with its number', () => {
   const plain = (value: number) => ({ ...pattern(8, 8, 3), values: new Float32Array(8 * 8 * 3).fill(value) })
   const pictures = [0.2, 0.4, 0.6, 1].map((value, at) => ({ picture: plain(value), label: String(at + 1) }))
   const sheet = makeContactSheet(pictures, { columns: 3, width: 8, height: 8 })
-  assert.deepEqual([sheet.width, sheet.height], [3 * 16 + 8, 2 * 34 + 8])
+  assert.deepEqual([sheet.width, sheet.height], [3 * 56 + 8, 2 * 34 + 8])
   const at = (x: number, y: number): number =>
     Math.round((sheet.values[(y * sheet.width + x) * 3] ?? 0) * 100)
-  assert.deepEqual([at(10, 10), at(26, 10), at(42, 10), at(10, 44)], [20, 40, 60, 100])
+  assert.deepEqual([at(10, 10), at(66, 10), at(122, 10), at(10, 44)], [20, 40, 60, 100])
   // The middle of the upper stroke of a 1 and the empty corner beside it.
-  assert.deepEqual([at(10, 20), at(8, 20), at(26, 20)], [80, 11, 80])
+  assert.deepEqual([at(10, 20), at(8, 20), at(66, 20)], [80, 11, 80])
   assert.deepEqual(makeContactSheet([], { columns: 3, width: 8, height: 8 }).height, 8)
 })
 

@@ -10,7 +10,7 @@ export interface SheetPicture {
 
 export interface SheetOptions {
   readonly columns: number
-  /** Room of one picture. */
+  /** The most room of one picture; where all are smaller, they get as much as the largest takes. */
   readonly width: number
   readonly height: number
 }
@@ -19,6 +19,8 @@ const GAP = 8
 /** A digit is 3 by 5 dots of this many pixels. */
 const DOT = 2
 const LABEL_HEIGHT = 5 * DOT + GAP
+/** A number of six digits. */
+const WIDTH_MIN = 6 * 4 * DOT
 const BACKGROUND = 0.11
 const INK = 0.8
 
@@ -26,7 +28,12 @@ const INK = 0.8
 export function makeContactSheet(pictures: readonly SheetPicture[], options: SheetOptions): Picture {
   const columns = Math.max(1, Math.min(options.columns, pictures.length))
   const rows = Math.ceil(pictures.length / columns)
-  const cell = { width: options.width + GAP, height: options.height + LABEL_HEIGHT + GAP }
+  const small = pictures.map(({ picture, label }) => ({ picture: shrink(picture, options), label }))
+  const room = {
+    width: Math.max(WIDTH_MIN, ...small.map(({ picture }) => picture.width)),
+    height: Math.max(0, ...small.map(({ picture }) => picture.height)),
+  }
+  const cell = { width: room.width + GAP, height: room.height + LABEL_HEIGHT + GAP }
   const width = columns * cell.width + GAP
   const height = Math.max(1, rows * cell.height + GAP)
   const sheet: Picture = {
@@ -37,12 +44,11 @@ export function makeContactSheet(pictures: readonly SheetPicture[], options: She
     step: 1 / 255,
     metadata: {},
   }
-  for (const [index, { picture, label }] of pictures.entries()) {
+  for (const [index, { picture, label }] of small.entries()) {
     const x = GAP + (index % columns) * cell.width
     const y = GAP + Math.floor(index / columns) * cell.height
-    const small = shrink(picture, options)
-    paste(sheet, small, { x: x + ((options.width - small.width) >> 1), y })
-    write(sheet, label, { x, y: y + small.height + (GAP >> 1) })
+    paste(sheet, picture, { x, y })
+    write(sheet, label, { x, y: y + picture.height + (GAP >> 1) })
   }
   return sheet
 }

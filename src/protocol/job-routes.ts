@@ -22,6 +22,9 @@ import { pageQuery, queryInt } from './page.ts'
 import type { Routes } from './route.ts'
 import { organisationQuery } from './route-queries.ts'
 
+/** A question for a quote names every task. */
+export const QUOTE_BODY_BYTES_MAX = 8 * 1024 * 1024
+
 const JobParams = z.strictObject({ jobId: Id })
 const TaskPlaceParams = z.strictObject({ jobId: Id, step: Id, task: Id })
 const Nothing = z.strictObject({}).meta({ id: 'Nothing' })
@@ -35,6 +38,7 @@ export const jobRoutes = {
     description:
       'Read the quote until it is `ready`; nothing is held until a job is made of it. It is kept for an hour.',
     body: AskQuote,
+    bodyBytesMax: QUOTE_BODY_BYTES_MAX,
     example: {
       name: 'scene.blend',
       steps: [

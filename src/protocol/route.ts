@@ -33,6 +33,8 @@ export interface WriteRoute extends RouteBase {
   readonly method: 'POST' | 'DELETE'
   readonly scope: Scope | TokenScope
   readonly body?: z.ZodObject
+  /** The longest body that is taken; 1 MiB unless stated. */
+  readonly bodyBytesMax?: number
   /** A body in wire form, for the API page; every route with a body has one. */
   readonly example?: Readonly<Record<string, unknown>>
 }

@@ -6,6 +6,11 @@ import { RequestOutcome } from './usage.ts'
 
 const tokens = {
   promptTokens: z.int().nonnegative(),
+  cachedPromptTokens: z
+    .int()
+    .nonnegative()
+    .default(0)
+    .describe('Of the prompt’s tokens, those that nodes had read before and sell for less.'),
   completionTokens: z.int().nonnegative(),
   cost: NanoUsd.describe('What the caller paid.'),
   fee: NanoUsd.describe('The network’s part of the cost, less what it paid nodes that raced and lost.'),

@@ -30,6 +30,15 @@ test('amounts are found in objects, lists, optional members and kinds of kinds',
   assert.deepEqual(Thing.parse(wire), thing)
 })
 
+test('records and choices of plain values, and whatever JSON is, stay as they are', () => {
+  assert.equal(wireForm(z.record(z.string(), z.json())), null)
+  assert.equal(wireForm(z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))), null)
+  const amounts = z.object({ byName: z.record(z.string(), NanoUsd) })
+  const value = { byName: { a: 10n ** 20n } }
+  assert.equal(jsonWriter(amounts)(value), JSON.stringify(amounts.encode(value)))
+  assert.deepEqual(wireForm(amounts)?.fromWire(amounts.encode(value)), value)
+})
+
 test('the value stays as it was', () => {
   const thing = { fee: 1n, parts: [{ amount: 2n, name: 'a' }], tip: 4n, way: { kind: 'card' as const } }
   const before = structuredClone(thing)

@@ -34,7 +34,19 @@ export function wireForm(schema: z.ZodType): WireForm | null {
   if (schema instanceof z.ZodDiscriminatedUnion) {
     return kindForm(schema.def.discriminator, wireFormsByKind(schema))
   }
-  return sameOnBothSides.has(schema.def.type) ? null : parsedForm(schema)
+  return isSame(schema, new Set()) ? null : parsedForm(schema)
+}
+
+/** JSON has it as it is. `within`: what encloses it, for a value may consist of its own kind. */
+function isSame(schema: z.ZodType, within: ReadonlySet<z.ZodType>): boolean {
+  if (sameOnBothSides.has(schema.def.type) || within.has(schema)) return true
+  const inside = new Set([...within, schema])
+  const isSameInside = (part: unknown): boolean => isSame(part as z.ZodType, inside)
+  if (schema instanceof z.ZodLazy) return isSameInside(schema.unwrap())
+  if (schema instanceof z.ZodArray) return isSameInside(schema.def.element)
+  if (schema instanceof z.ZodRecord)
+    return isSameInside(schema.def.keyType) && isSameInside(schema.def.valueType)
+  return schema instanceof z.ZodUnion && schema.def.options.every(isSameInside)
 }
 
 /** The form of each kind that `schema` tells apart, by the value of its discriminator. */

@@ -77,7 +77,6 @@ export async function openCoordinatorHalf(
   const projector = openProjector({ journal: coordinator.journal, store, clock, log })
   coordinator.onDurable((sequence) => projector.notify(sequence))
   const queries = createQueries(store)
-  const roots = serveBlobRoots({ bus: host.bus, clock, log, coordinator, projector, queries })
   const { inspection } = options
   const { desk } = options
   const quoteDesk = createQuoteDesk({
@@ -85,6 +84,10 @@ export async function openCoordinatorHalf(
     pricePerHour: config.renderPrice ?? RENDER_PRICE_DEFAULT,
     newJobId: () => newId('job', { secrets }),
     renderScore: openRenderScores(),
+  })
+  const roots = serveBlobRoots({
+    ...{ bus: host.bus, clock, log, coordinator, projector, queries },
+    quotedInputs: quoteDesk.inputRootsOf,
   })
   const jobs = openJobs({ coordinator, desk, clock, inspection, quoteDesk })
   const handlerParts: HandlerParts = {

@@ -9,6 +9,7 @@ import { type FetchHandler, serveFetch } from '#host/exchange-fetch.ts'
 import type { CertificateFacts, Exchange, Host, ServerHandlers } from '#host/host.ts'
 import { respondProblem } from '#host/respond-problem.ts'
 import { assert } from '#kernel/assert.ts'
+import { QUOTE_BODY_BYTES_MAX } from '#protocol/job-routes.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { CellConfig } from './cell-config.ts'
 import type { CellTelemetry } from './cell-telemetry.ts'
@@ -40,8 +41,6 @@ export interface Front {
 }
 
 const CONTROL_BODY_BYTES_MAX = 1024 * 1024
-/** A question for a quote names every task; only who shows a key may say so much. */
-const QUOTE_BODY_BYTES_MAX = 8 * 1024 * 1024
 /** A process that starts takes connections a moment before it can answer: calls to the API wait for that, so many and so long. */
 const EARLY_MAX = 256
 const EARLY_MS_MAX = 10_000
@@ -196,6 +195,7 @@ function createDoor(
   return door
 }
 
+/** Only who shows a key may say so much. */
 const bodyBytesMax = ({ target, headers }: Exchange): number =>
   target === '/api/quotes' && headers['authorization'] !== undefined
     ? QUOTE_BODY_BYTES_MAX

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import {
   appendFile,
+  chmod,
   copyFile,
   link,
   lstat,
@@ -62,6 +63,8 @@ export const resultDisk: ResultDisk = {
   give: (from, to) =>
     asDiskProblem(to, async () => {
       await mkdir(dirname(to), { recursive: true })
+      // Parts are for this user alone; results are like any file that a program of this user makes.
+      await chmod(from, 0o666 & ~process.umask())
       return giveName(from, to)
     }),
   append: (path, line) =>

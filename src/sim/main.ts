@@ -2,13 +2,16 @@
 import { parseArgs } from 'node:util'
 import { HOUR_MS, MINUTE_MS } from '#kernel/time.ts'
 import { runFarmSeeds } from './farm-seeds.ts'
+import { runMoneySeeds } from './money-seeds.ts'
 import { administersIn, isMoodyIn, type SimPlan } from './sim-plan.ts'
 import { simulate } from './simulate.ts'
 
 const usage = `Usage: npm run sim -- [--seeds N] [--from S] [--twice] [--nodes N] [--minutes M] [--verbose]
        npm run sim -- --farm [--seeds N] [--from S] [--twice] [--verbose]
+       npm run sim -- --money [--seeds N] [--from S] [--verbose]
 
   --farm        render farms: the job engine among nodes that crash, freeze, straggle and lie
+  --money       farms with the whole coordinator and its ledger: what liars end with, and honest nodes beside them
   --seeds N     how many seeds to run (500)
   --from S      the first of them (1)
   --twice       runs each seed twice and compares the digests
@@ -25,6 +28,7 @@ const { values } = parseArgs({
     minutes: { type: 'string' },
     verbose: { type: 'boolean', default: false },
     farm: { type: 'boolean', default: false },
+    money: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 })
@@ -41,6 +45,16 @@ if (values.farm) {
     onRun: (run) => values.verbose && console.log(JSON.stringify(run)),
   })
   console.log(`${seeds} seeds passed: ${JSON.stringify(sums)}`)
+  process.exit(0)
+}
+if (values.money) {
+  const { byManner, ...sums } = await runMoneySeeds({
+    from,
+    seeds,
+    onRun: (run) => values.verbose && console.log(text(run)),
+  })
+  console.log(`${seeds} seeds passed: ${text(sums)}`)
+  for (const [manner, sum] of Object.entries(byManner)) console.log(`  ${manner}: ${text(sum)}`)
   process.exit(0)
 }
 const override: Partial<SimPlan> = {
@@ -90,3 +104,7 @@ console.log(
     `(${(hours / cpuSeconds).toFixed(2)} simulated hours per CPU-second), ${Math.round(events / cpuSeconds)} events/s; ` +
     `${requests} requests, ${secondTries} second tries (${((100 * secondTries) / Math.max(1, requests)).toFixed(2)} %)`,
 )
+
+function text(value: unknown): string {
+  return JSON.stringify(value, (_, one) => (typeof one === 'bigint' ? `${one}` : one))
+}

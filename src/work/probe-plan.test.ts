@@ -69,6 +69,16 @@ test('frames with other samples or scale are another series, with another seed t
   assert.equal(seriesOf({ kind: 'command', tasks }).size, 0)
 })
 
+test('where the frames differ, those half way between them are probed too', () => {
+  const series = onlySeries(framesOf(...Array.from({ length: 41 }, (_, at) => at)))
+  const alike = sharesOf(series, 100)
+  const rising = sharesOf(series, (at) => 100 + at)
+  assert.deepEqual(rising.slice(alike.length), [
+    [10, 1 / 4],
+    [30, 1 / 4],
+  ])
+})
+
 test('ranges of one sample are probed by that one, and never twice in a round', () => {
   const range = (samples: number): TaskParams => ({ do: 'range', frame: 1, samples, sampleOffset: 0 })
   assert.deepEqual(sharesOf(onlySeries([range(1)]), 50), [[1, 1]])
@@ -90,11 +100,12 @@ function onlySeries(tasks: readonly TaskParams[]): Series {
 }
 
 /** Frames and shares that are probed one round after the other, of tasks that take `wholeMs` each and grow by their share. */
-function sharesOf(series: Series, wholeMs: number): [number, number][] {
+function sharesOf(series: Series, wholeMs: number | ((at: number) => number)): [number, number][] {
+  const wholeOf = typeof wholeMs === 'number' ? () => wholeMs : wholeMs
   const probes: Probe[] = []
   for (let rounds = 0; rounds < 6; rounds++) {
     for (const { at, share } of nextRound(series, probes))
-      probes.push({ at, share, referenceMs: wholeMs * share, isCold: false })
+      probes.push({ at, share, referenceMs: wholeOf(at) * share, isCold: false })
   }
   return probes.map(({ at, share }) => [at, share])
 }

@@ -2,11 +2,11 @@
  * Which tasks of a step are run small, and how small. A step's tasks fall into series that differ in their frames alone; of
  * each series the first, the last and the middle frame are probed, in rounds: a 64th of the work to see how long it
  * takes, then as much as fits the time that a probe may take, a fourth at most, so that nobody renders at the network's
- * expense. Probes say by wall time alone what they took, so that nothing else has to be believed of a node.
+ * expense. Where those frames differ, the two between them are probed too. Probes say by wall time alone what they took, so that nothing else has to be believed of a node.
  */
 import { toCanonical } from '#kernel/canonical.ts'
 import type { TaskParams } from '#protocol/task.ts'
-import type { Probe } from './estimate.ts'
+import { fitCost, type Probe } from './estimate.ts'
 
 /** Tasks of a step that differ in their frames alone. */
 export interface Series {
@@ -15,6 +15,8 @@ export interface Series {
   readonly params: TaskParams
   /** Frames to probe: first, last, middle; fewer where there are fewer. */
   readonly ats: readonly number[]
+  /** Frames to probe where those differ: half way between them. */
+  readonly between: readonly number[]
   /** Samples of the largest range, of which shares are counted; 0 for frames. */
   readonly samplesMax: number
 }
@@ -44,6 +46,7 @@ const SHARE_MAX = 1 / 4
 const ENOUGH_SHARE = 1 / 16
 const FIRST_GUESS_MS = 1_000
 const ROUNDS_MAX = 3
+const DIFFERENT = 1.25
 
 /** `null` for a task that is not probed: a merge, an inspection, another kind. */
 export function placeInSeries(kind: string, params: TaskParams): (SeriesPlace & { series: Series }) | null {
@@ -51,12 +54,18 @@ export function placeInSeries(kind: string, params: TaskParams): (SeriesPlace & 
   if (kind !== 'blender' || typeof frame !== 'number') return null
   if (does === 'frame') {
     const { seed: _, ...common } = more
-    const series: Series = { does, params: { do: does, ...common }, ats: [frame], samplesMax: 0 }
+    const series: Series = { does, params: { do: does, ...common }, ats: [frame], between: [], samplesMax: 0 }
     return { key: toCanonical(series.params), at: frame, share: 1, series }
   }
   const { samples, sampleOffset: _, seed: __, ...common } = more
   if (does !== 'range' || typeof samples !== 'number') return null
-  const series: Series = { does, params: { do: does, ...common }, ats: [frame], samplesMax: samples }
+  const series: Series = {
+    does,
+    params: { do: does, ...common },
+    ats: [frame],
+    between: [],
+    samplesMax: samples,
+  }
   return { key: toCanonical(series.params), at: frame, share: samples, series }
 }
 
@@ -77,46 +86,79 @@ export function seriesOf(step: {
   return new Map(
     [...found].map(([key, { series, frames, samplesMax }]) => {
       const sorted = [...frames].toSorted((a, b) => a - b)
-      const places = [0, sorted.length - 1, (sorted.length - 1) >> 1]
-      const ats = [...new Set(places.map((at) => sorted[at] ?? 0))]
-      return [key, { ...series, ats, samplesMax }]
+      const last = sorted.length - 1
+      const framesAt = (...places: number[]): number[] => [
+        ...new Set(places.map((place) => sorted[place] ?? 0)),
+      ]
+      const ats = framesAt(0, last, last >> 1)
+      const between = framesAt(last >> 2, (3 * last) >> 2).filter((frame) => !ats.includes(frame))
+      return [key, { ...series, ats, between, samplesMax }]
     }),
   )
 }
 
 /** What to run next of a series, given what was; none where enough is known. */
 export function nextRound(series: Series, probes: readonly Probe[]): readonly ProbeTask[] {
-  if (probes.length === 0) return runAll(series, FIRST_SHARE, FIRST_GUESS_MS)
+  if (probes.length === 0) return runAll(series, series.ats, { share: FIRST_SHARE, guessMs: FIRST_GUESS_MS })
   const shares = [...new Set(probes.map(({ share }) => share))].toSorted((a, b) => a - b)
+  const share = shares.at(-1) ?? FIRST_SHARE
+  const guessMs = Math.max(...probes.filter((probe) => probe.share === share).map((one) => one.referenceMs))
+  const more = moreShares({ shares, slowestMs: guessMs, isWarm: probes.some(({ isCold }) => !isCold) })
+  if (more.length > 0) {
+    const seen = new Set<string>()
+    return more
+      .flatMap((one) => runAll(series, series.ats, { share: one, guessMs: (guessMs * one) / share }))
+      .filter(({ params }) => seen.size < seen.add(toCanonical(params)).size)
+  }
+  const isDone = series.between.every((frame) => probes.some(({ at }) => at === frame))
+  return isDone || !doesVary(probes) ? [] : runAll(series, series.between, { share, guessMs })
+}
+
+/** Of what else to run each of the frames; nothing where enough of each was run. */
+function moreShares({
+  shares,
+  slowestMs,
+  isWarm,
+}: {
+  shares: readonly number[]
+  slowestMs: number
+  isWarm: boolean
+}): readonly number[] {
   const largest = shares.at(-1) ?? FIRST_SHARE
   if (largest >= SHARE_MAX || shares.length >= ROUNDS_MAX) return []
   if (shares.length > 1 && largest >= ENOUGH_SHARE) return []
-  const slowest = Math.max(...probes.filter(({ share }) => share === largest).map((one) => one.referenceMs))
   // As if all of it grew: it takes no longer than that.
-  const share = Math.min(SHARE_MAX, powerBelow((largest * PROBE_MS) / Math.max(1, slowest)))
+  const share = Math.min(SHARE_MAX, powerBelow((largest * PROBE_MS) / Math.max(1, slowestMs)))
   // Too slow for more of it: what does not grow shows in less of it.
-  if (share <= largest) return shares.length > 1 ? [] : runAll(series, FIRST_SHARE / 16, slowest)
-  const larger = runAll(series, share, (slowest * share) / largest)
-  const isWarm = probes.some((probe) => !probe.isCold)
-  const warm = isWarm || share <= 2 * largest ? [] : runAll(series, 2 * largest, 2 * slowest)
-  const seen = new Set<string>()
-  return [...larger, ...warm].filter(({ params }) => seen.size < seen.add(toCanonical(params)).size)
+  if (share <= largest) return shares.length > 1 ? [] : [FIRST_SHARE / 16]
+  return isWarm || share <= 2 * largest ? [share] : [share, 2 * largest]
+}
+
+/** Whether the frames that were probed differ by so much that those between them may be anything. */
+function doesVary(probes: readonly Probe[]): boolean {
+  const times = fitCost(probes).costs.map(({ fixedMs, growingMs }) => fixedMs + growingMs)
+  return Math.max(...times) > DIFFERENT * Math.min(...times)
 }
 
 /** The same shares again and again are the same tasks, which need not be run twice. */
 const powerBelow = (share: number): number => 2 ** Math.floor(Math.log2(share) + 1e-9)
 
-const runAll = (series: Series, share: number, referenceMs: number): ProbeTask[] =>
-  series.ats.flatMap((at) => {
-    const one = runSmall(series, { at, share })
-    return one ? [{ ...one, at, referenceMs: Math.max(1, Math.round(referenceMs)) }] : []
-  })
+const runAll = (
+  series: Series,
+  ats: readonly number[],
+  { share, guessMs }: { share: number; guessMs: number },
+): ProbeTask[] =>
+  ats.map((at) => ({
+    ...runSmall(series, { at, share }),
+    at,
+    referenceMs: Math.max(1, Math.round(guessMs)),
+  }))
 
 /** A frame has fewer pixels, and all of its samples: they are what adaptive sampling goes by. A range has fewer samples. */
 function runSmall(
   { does, params, samplesMax }: Series,
   { at, share }: { at: number; share: number },
-): { params: TaskParams; share: number } | null {
+): { params: TaskParams; share: number } {
   if (does === 'frame') {
     const { scale: own } = params
     const times = (typeof own === 'number' ? own : 1) * Math.sqrt(share)

@@ -19,7 +19,17 @@ test('it gets a request only while no other node is free, and is paid its own pr
   const { ready } = other
   assert(ready.apiKey)
   rig.start([
-    ...['provide', '--data', rig.path('bought'), '--join', network.ready.apiUrl, '--token', token],
+    ...[
+      'provide',
+      '--render',
+      'off',
+      '--data',
+      rig.path('bought'),
+      '--join',
+      network.ready.apiUrl,
+      '--token',
+      token,
+    ],
     ...['--upstream', ready.openaiBaseUrl, '--upstream-key', ready.apiKey, '--backstop-price', '0.15,0.60'],
     ...['--name', 'bought'],
   ])

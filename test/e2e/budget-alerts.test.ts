@@ -30,7 +30,17 @@ before(async () => {
   const { token } = await network.operator.createEnrolmentToken({ body: { expiresInMs: 600_000 } })
   // A prompt costs less than the least amount: what a request may cost is then what it costs.
   rig.start([
-    ...['provide', '--data', rig.path('node'), '--join', network.ready.apiUrl, '--token', token],
+    ...[
+      'provide',
+      '--render',
+      'off',
+      '--data',
+      rig.path('node'),
+      '--join',
+      network.ready.apiUrl,
+      '--token',
+      token,
+    ],
     ...['--upstream', upstream.baseUrl, '--backstop-price', '0.000000001,1000'],
   ])
   await until('the node', async () => (await network.status()).models.length > 0)

@@ -71,7 +71,16 @@ const startAgent = (
   more: readonly string[] = [],
 ): Program =>
   rig.start([
-    ...['provide', '--data', rig.path(name), '--join', `http://127.0.0.1:${proxy.port}`, ...more],
+    ...[
+      'provide',
+      '--render',
+      'off',
+      '--data',
+      rig.path(name),
+      '--join',
+      `http://127.0.0.1:${proxy.port}`,
+      ...more,
+    ],
     ...['--model', model.path, '--model-id', model.id, '--threads', '1'],
   ])
 

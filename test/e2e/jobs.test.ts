@@ -5,7 +5,6 @@ import { Problem } from '#protocol/problem.ts'
 import { type BadJobCall, badJobCalls, badJobReads, badQuotes } from './bad-job-inputs.ts'
 import { until } from './process-group.ts'
 import { type Network, openRig, startTiny } from './rig.ts'
-import { hugeJob } from './route-inputs.ts'
 import { bearer } from './tenants.ts'
 import { startWorkingNode, type WorkingNode } from './working-node.ts'
 
@@ -13,7 +12,7 @@ const rig = openRig()
 let network: Network
 let node: WorkingNode
 before(async () => {
-  network = await startTiny(rig, rig.path('data'))
+  network = await startTiny(rig, rig.path('data'), ['--render', 'auto'])
   node = await startWorkingNode(network, 'worker')
 })
 after(async () => {
@@ -23,6 +22,7 @@ after(async () => {
 
 test('from a quote to the last task: priced, held, worked on, told of, paid', async () => {
   const { api } = client()
+  await until('the node to be known', async () => (await network.status()).work?.nodes === 1)
   const quote = await api.askQuote({ body: asked({ parts: 3 }) })
   assert.deepEqual([quote.status, quote.tasks, quote.nodes > 0], ['ready', 3, true])
   const grants: number[] = []
@@ -77,7 +77,7 @@ test('a job that a task fails everywhere pauses with the end of its log, and goe
 
 test('a network that is killed has its jobs afterwards, nodes keep what they have, and news go on', async () => {
   const folder = rig.path('killed')
-  const first = await startTiny(rig, folder)
+  const first = await startTiny(rig, folder, ['--render', 'auto'])
   // The node comes back to wherever this is by then.
   const live = { ...first }
   const worker = await startWorkingNode(live, 'worker-2')
@@ -91,7 +91,7 @@ test('a network that is killed has its jobs afterwards, nodes keep what they hav
   const before = await newest(jobId, first)
   first.program.signal('SIGKILL')
   await first.program.end
-  Object.assign(live, await startTiny(rig, folder))
+  Object.assign(live, await startTiny(rig, folder, ['--render', 'auto']))
   const kept = await live.operator.getJob({ params })
   assert.deepEqual([kept.status, kept.steps[0]?.done, kept.steps[0]?.running], ['active', 1, 2])
   await worker.connect()
@@ -112,9 +112,9 @@ test('a network that is killed has its jobs afterwards, nodes keep what they hav
 
 test('calls that make no sense are refused with what was found and what to do', async () => {
   const { api } = client()
-  const { quoteId } = await api.askQuote({ body: hugeJob as never })
+  const { quoteId } = await api.askQuote({ body: huge() })
   const { jobId } = await api.createJob({ body: { quoteId, priority: 50 } })
-  const other = await api.askQuote({ body: hugeJob as never })
+  const other = await api.askQuote({ body: huge() })
   const complaints: string[] = []
   for (const row of [...badQuotes, ...badJobCalls(jobId, other.quoteId)]) {
     const content = typeof row.body === 'string' ? row.body : JSON.stringify(row.body)
@@ -131,7 +131,7 @@ test('calls that make no sense are refused with what was found and what to do', 
 
 test('a caller that leaves ends its call for news, and a network that stops does not wait for it', async () => {
   const { api } = client()
-  const { quoteId } = await api.askQuote({ body: hugeJob as never })
+  const { quoteId } = await api.askQuote({ body: huge() })
   const { jobId } = await api.createJob({ body: { quoteId, priority: 50 } })
   const left = new AbortController()
   const query = { after: await newest(jobId), waitMs: 30_000 }
@@ -170,6 +170,15 @@ const asked = ({ parts }: { parts: number }) => ({
     },
   ],
 })
+
+/** No machine is large enough for it. */
+function huge() {
+  const { steps, ...job } = asked({ parts: 1 })
+  return {
+    ...job,
+    steps: steps.map((step) => ({ ...step, requirements: { memoryMib: 10_000_000, vramMib: 0 } })),
+  }
+}
 
 async function make(what: { parts: number }, { operator }: Network = network): Promise<string> {
   const { quoteId } = await operator.askQuote({ body: asked(what) })

@@ -18,7 +18,7 @@ before(async () => {
 /** `shoal provide` on the tiny model, with a folder of its own. */
 const provide = (name: string, args: readonly string[]) =>
   rig.start([
-    ...['provide', '--data', rig.path(name), '--name', name],
+    ...['provide', '--render', 'off', '--data', rig.path(name), '--name', name],
     ...['--model', rig.tinyPath(), '--model-id', 'tiny', ...args],
   ])
 const joined = () => ['--join', network.ready.apiUrl]

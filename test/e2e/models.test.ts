@@ -28,7 +28,17 @@ before(async () => {
   network = await startNetwork(rig, rig.path('data'), takes)
   const { token } = await network.operator.createEnrolmentToken({ body: {} })
   second = rig.start([
-    ...['provide', '--data', rig.path('second'), '--name', 'second', '--join', network.ready.apiUrl],
+    ...[
+      'provide',
+      '--render',
+      'off',
+      '--data',
+      rig.path('second'),
+      '--name',
+      'second',
+      '--join',
+      network.ready.apiUrl,
+    ],
     ...['--token', token, ...takes],
     ...['--model-upstreams', new URL(network.ready.apiUrl).host, '--upstream-key', network.ready.apiKey],
   ])

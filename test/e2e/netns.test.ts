@@ -255,7 +255,18 @@ const run = (place: Namespace, args: readonly string[]): Promise<ProgramEnd> =>
 
 const provide = (place: Namespace, name: string, args: readonly string[]): Program =>
   rig.startCommand([
-    ...[...place.command, process.execPath, entry, 'provide', '--data', rig.path(name), '--name', name],
+    ...[
+      ...place.command,
+      process.execPath,
+      entry,
+      'provide',
+      '--render',
+      'off',
+      '--data',
+      rig.path(name),
+      '--name',
+      name,
+    ],
     ...['--model', rig.tinyPath(), '--model-id', 'tiny', '--threads', '1', ...args],
   ])
 

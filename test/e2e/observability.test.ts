@@ -126,7 +126,17 @@ test('a failover in the middle of an answer is one trace with both nodes, and is
   const { token } = await network.operator.createEnrolmentToken({ body: {} })
   const provider = rig.startCommand([
     ...['env', `OTEL_EXPORTER_OTLP_ENDPOINT=${collector.url}`, 'OTEL_BSP_SCHEDULE_DELAY=200'],
-    ...[process.execPath, entry, 'provide', '--data', rig.path('other'), '--join', network.ready.apiUrl],
+    ...[
+      process.execPath,
+      entry,
+      'provide',
+      '--render',
+      'off',
+      '--data',
+      rig.path('other'),
+      '--join',
+      network.ready.apiUrl,
+    ],
     ...['--token', token, '--model', rig.tinyPath(), '--model-id', 'tiny', '--metrics-port', '0'],
   ])
   const other = await until('the second node', () => /^(node_\w+) serves/m.exec(provider.output())?.[1])

@@ -138,7 +138,17 @@ async function startNode(rig: Rig, network: Network): Promise<void> {
     network.operator.createEnrolmentToken({ body: { expiresInMs: 600_000 } }).catch(() => null),
   )
   const node = rig.start([
-    ...['provide', '--data', rig.path('node'), '--join', network.ready.apiUrl, '--token', token],
+    ...[
+      'provide',
+      '--render',
+      'off',
+      '--data',
+      rig.path('node'),
+      '--join',
+      network.ready.apiUrl,
+      '--token',
+      token,
+    ],
     ...['--model', rig.tinyPath(), '--model-id', 'tiny', '--slots', String(SLOTS)],
   ])
   setPriority(node.pid, NODE_NICENESS)

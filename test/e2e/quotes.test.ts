@@ -35,7 +35,7 @@ test('a scene is probed small, quoted with previews, and its job costs about tha
   const preview = previews[0]?.file
   assert(preview)
   const picture = rig.path('preview.png')
-  await blobs().fetchFile({ sha256: preview.sha256, object: preview.sha256, form: 'whole' }, picture, watch())
+  await blobs().fetchFile({ sha256: preview.sha256, object: preview.sha256, form: 'plain' }, picture, watch())
   assert.deepEqual([openPicture(picture).width, openPicture(picture).height], [80, 60])
 
   const { jobId } = await network.member.createJob({ body: { quoteId: quote.quoteId, priority: 50 } })

@@ -150,7 +150,19 @@ async function newToken(): Promise<string> {
 
 const provide = (name: string, token: string, url: string): Program =>
   rig.start([
-    ...['provide', '--data', rig.path(name), '--name', name, '--join', url, '--token', token],
+    ...[
+      'provide',
+      '--render',
+      'off',
+      '--data',
+      rig.path(name),
+      '--name',
+      name,
+      '--join',
+      url,
+      '--token',
+      token,
+    ],
     ...['--ca', authority.caFile, '--model', rig.tinyPath(), '--model-id', 'tiny', '--threads', '1'],
   ])
 

@@ -132,10 +132,11 @@ export interface Network {
 export const startTiny = (rig: Rig, folder: string, args: readonly string[] = []): Promise<Network> =>
   startNetwork(rig, folder, ['--model', rig.tinyPath(), '--model-id', 'tiny', ...args])
 
-/** `shoal up` with these arguments on a free port, once it serves. */
+/** `shoal up` with these arguments on a free port, once it serves. Its node renders nothing unless an argument says how. */
 export function startNetwork(rig: Rig, folder: string, args: readonly string[]): Promise<Network> {
   const readyFile = join(mkdtempSync(rig.path('ready-')), 'ready.json')
   const store = storeArguments(folder)
+  const rendering = args.some((arg) => arg.startsWith('--render')) ? [] : ['--render', 'off']
   const program = rig.start([
     'up',
     '--data',
@@ -145,6 +146,7 @@ export function startNetwork(rig: Rig, folder: string, args: readonly string[]):
     '--ready-file',
     readyFile,
     ...store,
+    ...rendering,
     ...args,
   ])
   return awaitNetwork({ program, folder, readyFile })

@@ -10,6 +10,7 @@ import { startTurn, type Turn } from '#coordinator/turn.ts'
 import { assert } from '#kernel/assert.ts'
 import { DAY_MS, MINUTE_MS } from '#kernel/time.ts'
 import { consumerAccount, EXTERNAL_DEPOSITS, NETWORK_FEES, providerAccount } from '#ledger/ledger.ts'
+import { check, forgetChecks } from './golden-checks.ts'
 import { forgetJobs, meddle, render } from './golden-jobs.ts'
 
 const FOUNDED_AT_MS = Date.UTC(2026, 10, 22, 12)
@@ -323,8 +324,10 @@ const steps: readonly (readonly [waitMs: number, step: Step])[] = [
   [1_000, catalogue],
   [1_000, render],
   [1_000, meddle],
+  [1_000, check],
   [MINUTE_MS, lose],
   [2 * DAY_MS, expire],
   [1_000, forgetJobs],
+  [1_000, forgetChecks],
   [100 * DAY_MS, forget],
 ]

@@ -216,9 +216,11 @@ export class TaskWorker {
       attempt.folder = await outputs.makeFolder(fence)
       if (attempt.abort.signal.aborted) return this.#clear(attempt)
       attempt.stage = 'ready'
-      this.#pump()
     } catch (error) {
       this.#fail(attempt, explainFailure(error))
+    } finally {
+      // One behind it may have waited for it.
+      this.#pump()
     }
   }
 
@@ -226,6 +228,8 @@ export class TaskWorker {
   #pump(): void {
     if (this.#running) return
     for (const attempt of this.#attempts.values()) {
+      // It is ready in a moment: what was given first runs first.
+      if (attempt.stage === 'fetching' && attempt.inputs) return
       if (attempt.stage !== 'ready') continue
       this.#running = attempt
       attempt.stage = 'running'

@@ -10,6 +10,7 @@ import { runSession, type Session, show, showFields } from '../session.ts'
 import { printable } from '../table.ts'
 import { createJobClient, isJobOver, type JobClient } from './job-client.ts'
 import { jobFields } from './job-fields.ts'
+import { printableLines } from './job-words.ts'
 import { createLiveLines } from './live-lines.ts'
 import { patiently } from './patience.ts'
 import { watchJob } from './watch-job.ts'
@@ -58,7 +59,7 @@ function tell(session: Session, page: NewsPage): void {
   for (const { atMs, kind, nodeId, text } of page.items) {
     const node = nodeId === null ? '' : ` ${nodeId}`
     stdout.write(
-      `${session.style('dim', `${formatTime(atMs)} ${printable(kind + node)}`)} ${printable(text)}\n`,
+      `${session.style('dim', `${formatTime(atMs)} ${printable(kind + node)}`)} ${printableLines(text)}\n`,
     )
   }
 }

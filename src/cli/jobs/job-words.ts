@@ -2,6 +2,7 @@
 import { formatUsd, NANO_PER_USD, type NanoUsd } from '#kernel/money.ts'
 import { formatDuration } from '#kernel/time.ts'
 import { formatCount, formatNoun } from '../format.ts'
+import { printable } from '../table.ts'
 import type { JobFacts, TaskFacts } from './job-client.ts'
 
 /** `$2.50`, `$0.00123`: cents from a dollar on, and three digits that matter below; rounded up. */
@@ -64,15 +65,21 @@ const pauses = {
 /** Why it is paused, with what to do; `null` when it is not. */
 export function pauseText({ jobId, pause, cap }: JobFacts): string | null {
   if (pause === null) return null
-  const detail = pause.detail === '' ? '' : ` (${pause.detail})`
+  // Below the first line is the end of a log: that is for `logs`.
+  const said = pause.detail.split('\n', 1)[0]?.replace(/\.$/, '') ?? ''
+  const detail = said === '' ? '' : ` (${said})`
   const way =
     pause.reason === 'cap_reached'
       ? `Raise it: shoal job cap ${jobId} ${formatUsd(cap * 2n)}`
       : pause.reason === 'asked'
         ? `Go on: shoal job resume ${jobId}`
-        : `See shoal job frames ${jobId} --failed, then shoal job resume ${jobId}`
+        : `See the log: shoal job logs ${jobId}. Then try again: shoal job resume ${jobId}`
   return `${pauses[pause.reason]}${detail}. ${way}`
 }
+
+/** What a log says, in its lines; those after the first stand further in. */
+export const printableLines = (text: string): string =>
+  text.trimEnd().split('\n').map(printable).join('\n    ')
 
 /** `frame 12`, `task 3 of film`. */
 export function taskName(

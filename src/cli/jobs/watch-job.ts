@@ -3,10 +3,9 @@ import { SECOND_MS } from '#kernel/time.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { Session } from '../session.ts'
 import { styleFor } from '../style.ts'
-import { printable } from '../table.ts'
 import { barLines, plainLine } from './job-bar.ts'
 import { isJobOver, type JobClient, type JobFacts } from './job-client.ts'
-import { formatBytes } from './job-words.ts'
+import { formatBytes, printableLines } from './job-words.ts'
 import type { LiveLines } from './live-lines.ts'
 import { patiently } from './patience.ts'
 import type { Results } from './results.ts'
@@ -80,6 +79,6 @@ function createNews({ session, jobs, first, lines }: Watching): () => Promise<vo
     const items = after === null ? [] : page.items.filter(({ kind }) => TOLD.includes(kind))
     after = page.next
     if (items.length > 0) lines.clear()
-    for (const { text } of items) stderr.write(`${printable(text)}\n`)
+    for (const { text } of items) stderr.write(`${printableLines(text)}\n`)
   }
 }

@@ -1,5 +1,6 @@
 /** The small pictures of a quote: in the terminal where it shows pictures, else on a sheet in the folder of results. */
 
+import { formatDuration } from '#kernel/time.ts'
 import type { JobFiles, JobTools } from '../jobs/job-tools.ts'
 import { patiently } from '../jobs/patience.ts'
 import type { Session } from '../session.ts'
@@ -13,8 +14,10 @@ export async function showPreviews(input: {
   readonly quote: QuoteFacts
   /** Of results. */
   readonly folder: string
+  /** On the clock of this process. */
+  readonly startedAtMs: number
 }): Promise<void> {
-  const { session, tools, files, quote, folder } = input
+  const { session, tools, files, quote, folder, startedAtMs } = input
   const { context, signal, style } = session
   const place = await tools.disk.temporary()
   try {
@@ -28,10 +31,14 @@ export async function showPreviews(input: {
       )
       frames.push({ path, label: String(params['frame'] ?? '') })
     }
-    const strip = await stripOf(tools, frames)
+    const strip = await stripOf(
+      tools,
+      frames.toSorted((a, b) => Number(a.label) - Number(b.label)),
+    )
     if (strip === null || showInTerminal(context, strip)) return
     const path = await saveSheet(tools, strip, { folder, name: `previews-${quote.quoteId.slice(-6)}` })
-    context.stderr.write(`${style('dim', `previews: ${path}`)}\n`)
+    const after = formatDuration(context.clock.elapsedMs() - startedAtMs)
+    context.stderr.write(`${style('dim', `previews after ${after}: ${path}`)}\n`)
   } finally {
     await place.remove()
   }

@@ -300,7 +300,7 @@ test('the contact sheet is a picture', async () => {
   assert.ok(bytes)
   // The stub packs nothing.
   const sheet = readPicture(bytes, (data) => data)
-  assert.deepEqual([sheet.width, sheet.channels], [4 * (256 + 8) + 8, 3])
+  assert.deepEqual([sheet.width, sheet.channels], [4 * (48 + 8) + 8, 3])
   assert.throws(() => readPicture(bytes, (data) => inflateSync(data)))
 })
 

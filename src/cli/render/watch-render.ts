@@ -75,7 +75,7 @@ function firstPicture({
     isFirst = false
     lines.clear()
     const after = formatDuration(context.clock.elapsedMs() - startedAtMs)
-    context.stderr.write(`${style('dim', `first picture after ${after}: ${file.path}`)}\n`)
+    context.stderr.write(`${style('dim', `first frame after ${after}: ${file.path}`)}\n`)
     const canShow = pictureProtocol(context) !== null
     const strip = canShow ? await stripOf(tools, [frameOf(file)], 1) : null
     if (strip !== null) showInTerminal(context, strip)

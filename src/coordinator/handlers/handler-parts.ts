@@ -119,7 +119,10 @@ const FRESH_WITHIN_MS = 2_000
 export async function freshly({
   projector,
   coordinator,
-}: Pick<HandlerParts, 'projector' | 'coordinator'>): Promise<void> {
+}: {
+  projector: Pick<Projector, 'reach'>
+  coordinator: Pick<Coordinator, 'sequence'>
+}): Promise<void> {
   await projector.reach(coordinator.sequence(), FRESH_WITHIN_MS)
 }
 

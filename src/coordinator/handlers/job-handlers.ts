@@ -10,12 +10,11 @@ import { whyTask } from '#work/why.ts'
 import type { Job as StoredJob } from '#work/work.ts'
 import type { Turn } from '../turn.ts'
 import { toJob, toJobTask } from '../work/job-view.ts'
-import { pageOfTasks } from '../work/task-pages.ts'
 import { whySentence } from '../work/why-sentence.ts'
 import type { DeskRefusal } from '../work/work-desk.ts'
 import { act } from './act.ts'
-import { execute, maySee } from './handler-parts.ts'
-import { listJobs, readJob } from './job-lists.ts'
+import { maySee } from './handler-parts.ts'
+import { keptJob, listJobs, listTasks, readEither, readJob, whyKept } from './job-lists.ts'
 import { type JobHandlerParts, jobAround, jobParts, visibleJob, visiblePlace } from './job-parts.ts'
 import { jobProblem, rejectProblem } from './job-problem.ts'
 
@@ -43,35 +42,37 @@ function readHandlers(parts: JobHandlerParts): Some<ReadNames> {
     listJobs: ({ query }, caller) => listJobs(parts, query, caller),
     getJob: ({ params }, caller) => readJob(parts, params.jobId, caller),
 
-    listJobTasks: ({ params, query }, caller) =>
-      execute(parts, () => {
-        const job = visibleJob(parts, params.jobId, caller)
-        const { places, next } = pageOfTasks(job, query)
-        const around = jobAround(parts)
-        return { items: places.map((place) => toJobTask(job, place, around)), next }
-      }),
+    listJobTasks: ({ params, query }, caller) => listTasks(parts, { ...params, query }, caller),
 
     whyTask: ({ params }, caller) =>
-      execute(parts, (turn): TaskWhy => {
-        const job = visibleJob(parts, params.jobId, caller)
-        const place = visiblePlace(job, params)
-        const why = whyTask(jobParts(parts).desk.around(turn), job, { ...place, nowMs: turn.nowMs })
-        const barred = Object.entries(why.barred).filter(([, count]) => count > 0)
-        return {
-          ...why,
-          barred: Object.fromEntries(barred),
-          nodeIds: [...why.nodeIds],
-          sentence: whySentence(job, place, why),
-        }
-      }),
+      readEither<TaskWhy>(
+        parts,
+        { jobId: params.jobId, caller },
+        {
+          live(job, nowMs) {
+            const place = visiblePlace(job, params)
+            const why = whyTask(jobParts(parts).desk.around(parts.coordinator), job, { ...place, nowMs })
+            const barred = Object.entries(why.barred).filter(([, count]) => count > 0)
+            return {
+              ...why,
+              barred: Object.fromEntries(barred),
+              nodeIds: [...why.nodeIds],
+              sentence: whySentence(job, place, why),
+            }
+          },
+          kept: (job) => whyKept(parts, job, params),
+        },
+      ),
 
     async followJob({ params: { jobId }, query: { after = 0, waitMs = 0 } }, caller, { signal }) {
       const { news } = jobParts(parts)
+      // What became of jobs that left the memory nobody knows any more.
       const read = (): Promise<JobNewsPage> =>
-        execute(parts, () => {
-          visibleJob(parts, jobId, caller)
-          return news.read(jobId, after)
-        })
+        readEither(
+          parts,
+          { jobId, caller },
+          { live: () => news.read(jobId, after), kept: () => ({ items: [], next: after }) },
+        )
       const page = await read()
       if (page.items.length > 0 || waitMs === 0) return page
       // Whoever reads ended jobs waits for nothing.
@@ -121,7 +122,7 @@ function changeHandlers(parts: JobHandlerParts): Some<Exclude<ActNames, 'createJ
     command: (at: { jobId: string; nowMs: TimestampMs }) => JobCommand,
   ): Promise<Job> => {
     const { caller, jobId, details = {} } = call
-    return act(parts, call, { objectId: jobId, details }, (turn, doing) => {
+    const acted = act(parts, call, { objectId: jobId, details }, (turn, doing) => {
       const job = visibleJob(parts, jobId, caller)
       doing.organisationId = job.organisationId
       const { desk } = jobParts(parts)
@@ -133,6 +134,7 @@ function changeHandlers(parts: JobHandlerParts): Some<Exclude<ActNames, 'createJ
       desk.serveWaiting(turn)
       return show(parts, turn, jobId)
     })
+    return acted.catch((error: unknown) => refuseOld(parts, { jobId, caller, error }))
   }
   return {
     pauseJob: ({ params }, caller, context) =>
@@ -162,7 +164,7 @@ function changeHandlers(parts: JobHandlerParts): Some<Exclude<ActNames, 'createJ
 
     rejectTask: ({ params, body: { reason } }, caller, context) => {
       const details = { step: params.step, task: params.task, reason }
-      return act(parts, { caller, context }, { objectId: params.jobId, details }, (turn, doing) => {
+      const acted = act(parts, { caller, context }, { objectId: params.jobId, details }, (turn, doing) => {
         const job = visibleJob(parts, params.jobId, caller)
         doing.organisationId = job.organisationId
         const place = visiblePlace(job, params)
@@ -173,8 +175,21 @@ function changeHandlers(parts: JobHandlerParts): Some<Exclude<ActNames, 'createJ
         if (refusal) throw rejectProblem(refusal, jobId)
         return toJobTask(job, place, jobAround(parts))
       })
+      return acted.catch((error: unknown) => refuseOld(parts, { jobId: params.jobId, caller, error }))
     },
   }
+}
+
+/** A job that left the memory is over, and not unknown. */
+async function refuseOld(
+  parts: JobHandlerParts,
+  { jobId, caller, error }: { jobId: string; caller: Caller; error: unknown },
+): Promise<never> {
+  const isMissing = error instanceof Problem && error.code === 'not_found'
+  if (!isMissing || parts.coordinator.state.work.jobs.has(jobId)) throw error
+  const kept = await keptJob(parts, jobId, caller)
+  if (!kept) throw error
+  throw jobProblem('job_over', { jobId, status: kept.status, limits: jobParts(parts).desk.limits })
 }
 
 const show = (parts: JobHandlerParts, { nowMs, state }: Turn, jobId: string): Job => {

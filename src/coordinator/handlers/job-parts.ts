@@ -8,6 +8,8 @@ import type { Caller } from '#protocol/route.ts'
 import type { FloorNode } from '#work/floor.ts'
 import type { Job, TaskState } from '#work/work.ts'
 import type { JobPlan, TaskPlace } from '#work/work-events.ts'
+import type { Projector } from '../read-models/projector.ts'
+import type { ReadModelQueries } from '../read-models/queries.ts'
 import type { Turn } from '../turn.ts'
 import type { JobNewsDesk } from '../work/job-news.ts'
 import type { JobAround } from '../work/job-view.ts'
@@ -31,17 +33,22 @@ export interface JobParts {
   unverifiedOf(jobId: string): number
 }
 
-export type JobHandlerParts = ActParts & Pick<HandlerParts, 'keySecret' | 'jobs'>
+export type JobHandlerParts = ActParts &
+  Pick<HandlerParts, 'keySecret' | 'jobs'> & {
+    /** Of jobs that left the memory. */
+    readonly queries: Pick<ReadModelQueries, 'job' | 'jobs' | 'jobTasks'>
+    readonly projector: Pick<Projector, 'reach'>
+  }
 
 export type RejectRefusal = 'nothing_to_judge' | 'checked_already' | 'not_comparable'
 
-export function jobParts({ jobs }: JobHandlerParts): JobParts {
+export function jobParts({ jobs }: Pick<HandlerParts, 'jobs'>): JobParts {
   if (jobs) return jobs
   throw new Problem('not_supported', 'This network takes no jobs.')
 }
 
 /** What is needed to show jobs. */
-export const jobAround = (parts: JobHandlerParts): JobAround => {
+export const jobAround = (parts: Pick<HandlerParts, 'coordinator' | 'jobs'>): JobAround => {
   const { ledger, work } = parts.coordinator.state
   const { desk, unverifiedOf } = jobParts(parts)
   return {
@@ -76,7 +83,7 @@ export function workCounts(
 export const isCustomers = ({ purpose = 'work' }: Pick<Job, 'purpose'>): boolean => purpose === 'work'
 
 /** A job that is in memory and that the caller may see. */
-export function visibleJob(parts: JobHandlerParts, jobId: string, caller: Caller): Job {
+export function visibleJob(parts: Pick<HandlerParts, 'coordinator'>, jobId: string, caller: Caller): Job {
   const job = parts.coordinator.state.work.jobs.get(jobId)
   if (!job || !isCustomers(job) || !maySee(caller, job.organisationId)) throw notFound('job', jobId)
   return job
@@ -97,6 +104,9 @@ export function visiblePlace(job: Job, params: { step: string; task: string }): 
   }
   return { step, task }
 }
+
+export const taskUnknown = (jobId: string): Problem =>
+  new Problem('not_found', `Job ${jobId} has no such task. See "shoal job frames ${jobId}".`)
 
 const indexOf = (text: string): number | null => (/^\d{1,7}$/.test(text) ? Number(text) : null)
 const range = (count: number): string => (count === 1 ? '0 alone' : `0 to ${count - 1}`)

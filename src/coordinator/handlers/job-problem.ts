@@ -6,7 +6,7 @@ import { TASK_FILES_MAX } from '#protocol/work-link.ts'
 import type { WorkLimits } from '#work/work-limits.ts'
 import type { DeskRefusal } from '../work/work-desk.ts'
 import { notFound } from './handler-parts.ts'
-import type { RejectRefusal } from './job-parts.ts'
+import { type RejectRefusal, taskUnknown } from './job-parts.ts'
 
 /** What a call was about, for the words of its refusal. */
 export interface AboutJob {
@@ -40,7 +40,7 @@ export function jobProblem(refusal: DeskRefusal, about: AboutJob): Problem {
         `The organisation has ${limits.organisationJobsMax} jobs that are not over, and may have no more. Wait for one to end, or cancel one: "shoal job cancel".`,
       )
     case 'task_unknown':
-      return new Problem('not_found', `Job ${jobId} has no such task. See "shoal job frames ${jobId}".`)
+      return taskUnknown(jobId)
     case 'funds_insufficient':
       return tooDear(about)
     case 'cap_missing':
@@ -118,6 +118,5 @@ function tooDear({ cap, available }: AboutJob): Problem {
   return new Problem(
     'funds_insufficient',
     `${wanted} is held until the job ends, and ${has} of the organisation’s balance is available. Deposit more, or take a lower cap.`,
-    { details: { code: 'insufficient_quota' } },
   )
 }

@@ -1,5 +1,6 @@
 /** For tests: the API of jobs over a served cell with nodes. */
 import { nodeCrypto } from '#host/node/node-crypto.ts'
+import type { Job, JobTask } from '#protocol/job.ts'
 import type { CallContext, Caller } from '#protocol/route.ts'
 import type { Scope } from '#protocol/scope.ts'
 import { PAYER } from '#sim/test-world.ts'
@@ -18,6 +19,9 @@ export class TestJobs {
   readonly quotes = new Map<string, Plan>()
   parts: JobHandlerParts & { jobs: JobParts }
   readonly rejected: unknown[] = []
+  /** What the tables have. */
+  readonly kept: Job[] = []
+  readonly keptTasks: JobTask[] = []
 
   constructor(floor: TestFloor) {
     this.floor = floor
@@ -46,7 +50,13 @@ export class TestJobs {
       unverifiedOf: () => 0,
     }
     const jobs = openJobs({ coordinator, desk, clock: scheduler, quotes, inspection })
-    return { coordinator, crypto: nodeCrypto, keySecret: 'secret', jobs }
+    const queries = {
+      job: async (jobId: string) => this.kept.find((job) => job.jobId === jobId) ?? null,
+      jobs: async () => ({ items: [...this.kept], next: null, asOfSequence: 0 }),
+      jobTasks: async () => ({ items: [...this.keptTasks], next: null, asOfSequence: 0 }),
+    }
+    const projector = { reach: async () => {} }
+    return { coordinator, crypto: nodeCrypto, keySecret: 'secret', jobs, queries, projector }
   }
 
   /** Another coordinator leads. */

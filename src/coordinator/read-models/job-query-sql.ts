@@ -65,24 +65,23 @@ export function jobTasksQuery(
     .compile()
 }
 
-/** The tasks that are done of an organisation's jobs that ended at `sinceMs` or later. */
+/** What was made for an organisation's jobs that ended at `sinceMs` or later. */
 export const keptTasksQuery = (
   organisationId: string,
   sinceMs: number,
-): CompiledQuery<Pick<JobTasksTable, 'entry'>> =>
+): CompiledQuery<Pick<JobTasksTable, 'hashes'>> =>
   db
     .selectFrom('job_tasks')
     .innerJoin('jobs', 'jobs.job_id', 'job_tasks.job_id')
-    .select('job_tasks.entry')
+    .select('job_tasks.hashes')
     .where('jobs.organisation_id', '=', organisationId)
     .where('jobs.ended_at_ms', '>=', BigInt(sinceMs))
-    .where('job_tasks.state', '=', 'done')
+    .where('job_tasks.hashes', '<>', '')
     .compile()
 
 /** Written by `job-rows.ts`, and in the form of today: a change of it makes the tables anew. */
 export const toKeptJob = ({ entry }: JobsTable): Job => Job.parse(JSON.parse(entry))
-export const toKeptTask = ({ entry }: Pick<JobTasksTable, 'entry'>): JobTask =>
-  JobTask.parse(JSON.parse(entry))
+export const toKeptTask = ({ entry }: JobTasksTable): JobTask => JobTask.parse(JSON.parse(entry))
 
 export const formatJobCursor = ({ submitted_at_ms, job_id }: JobsTable): string =>
   `${submitted_at_ms}.${job_id}`

@@ -25,6 +25,7 @@ export interface JobTaskRow {
   step: number
   task: number
   state: string
+  hashes: string
   entry: string
 }
 
@@ -44,9 +45,10 @@ export function collectJob({ jobs, tasks }: JobRows, jobId: string, summary: Job
   const id = storable(jobId)
   jobs.set(id, jobRow(id, summary))
   for (const task of summary.tasks) {
-    const { step, task: place, state } = task
+    const { step, task: place, state, outputs } = task
+    const hashes = outputs.map(({ sha256 }) => sha256).join(' ')
     const entry = writeTask(jobTaskOf(task))
-    tasks.set(`${id} ${step} ${place}`, { job_id: id, step, task: place, state, entry })
+    tasks.set(`${id} ${step} ${place}`, { job_id: id, step, task: place, state, hashes, entry })
   }
 }
 

@@ -19,6 +19,8 @@ export interface JobTasksTable {
   step: number
   task: number
   state: string
+  /** Of what it made, one after the other with a space between. */
+  hashes: string
   /** The task as the API shows it, in wire form. */
   entry: string
 }
@@ -44,6 +46,7 @@ export const jobsDdl: readonly string[] = [
     step int not null,
     task int not null,
     state text not null,
+    hashes text not null,
     entry text not null,
     primary key (job_id, step, task)
   )`,
@@ -66,7 +69,9 @@ export const UPSERT_JOBS = `
     tasks = excluded.tasks, tasks_done = excluded.tasks_done, entry = excluded.entry`
 
 export const UPSERT_JOB_TASKS = `
-  insert into read_models.job_tasks (job_id, step, task, state, entry)
-  select job_id, step, task, state, entry
-  from json_to_recordset($1::text::json) as told(job_id text, step int, task int, state text, entry text)
-  on conflict (job_id, step, task) do update set state = excluded.state, entry = excluded.entry`
+  insert into read_models.job_tasks (job_id, step, task, state, hashes, entry)
+  select job_id, step, task, state, hashes, entry
+  from json_to_recordset($1::text::json) as told(
+    job_id text, step int, task int, state text, hashes text, entry text)
+  on conflict (job_id, step, task) do update set
+    state = excluded.state, hashes = excluded.hashes, entry = excluded.entry`

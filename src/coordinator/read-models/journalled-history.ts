@@ -142,6 +142,7 @@ function capture(turn: Turn, step: Step & { kind: 'capture' }, id: string): void
       parts: payouts.map(({ amount }) => ({
         nodeId: `node-${amount % 3n}`,
         promptTokens: 7,
+        ...(amount % 2n === 0n && { cachedPromptTokens: Number(amount % 7n) }),
         completionTokens: Number(amount % 1_000n),
         promptPerMillion: 1n,
         completionPerMillion: 1n,

@@ -90,14 +90,15 @@ test('usage sums its parts exactly, names each node once, and belongs to the UTC
     [
       usage({}, [
         { ...part, nodeId: 'n1', promptTokens: Number.MAX_SAFE_INTEGER, completionTokens: 1 },
-        { ...part, nodeId: 'n2', promptTokens: 2, completionTokens: 3 },
-        { ...part, nodeId: 'n1', promptTokens: 0, completionTokens: 4 },
+        { ...part, nodeId: 'n2', promptTokens: 2, completionTokens: 3, cachedPromptTokens: 2 },
+        { ...part, nodeId: 'n1', promptTokens: 0, completionTokens: 4, cachedPromptTokens: 0 },
       ]),
     ],
     Date.UTC(2026, 1, 28, 23, 59, 59, 999),
   )
   const [row] = usageRows
   assert.equal(row?.prompt_tokens, '9007199254740993')
+  assert.equal(row?.cached_prompt_tokens, '2')
   assert.equal(row?.completion_tokens, '8')
   assert.deepEqual(JSON.parse(row?.node_ids ?? ''), ['n1', 'n2'])
   assert.equal(row?.day, '2026-02-28')

@@ -62,6 +62,7 @@ export interface UsageRow {
   outcome: string
   node_ids: string
   prompt_tokens: string
+  cached_prompt_tokens: string
   completion_tokens: string
   cost: string
   fee: string
@@ -317,10 +318,12 @@ function mainPayee(payouts: readonly Payout[]): string {
 function usageRow(event: UsageEvent, at: { sequence: number; line: number; atMs: number }): UsageRow {
   const { record } = event
   let promptTokens = 0n
+  let cachedPromptTokens = 0n
   let completionTokens = 0n
   const paid = [...record.parts, ...(record.losers ?? [])]
   for (const part of record.parts) {
     promptTokens += BigInt(part.promptTokens)
+    cachedPromptTokens += BigInt(part.cachedPromptTokens ?? 0)
     completionTokens += BigInt(part.completionTokens)
   }
   return {
@@ -336,6 +339,7 @@ function usageRow(event: UsageEvent, at: { sequence: number; line: number; atMs:
     outcome: record.outcome,
     node_ids: JSON.stringify([...new Set(paid.map((part) => storable(part.nodeId)))]),
     prompt_tokens: promptTokens.toString(),
+    cached_prompt_tokens: cachedPromptTokens.toString(),
     completion_tokens: completionTokens.toString(),
     cost: event.cost.toString(),
     fee: event.fee.toString(),

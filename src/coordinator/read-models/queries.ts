@@ -185,7 +185,7 @@ export function createQueries(store: SqlStore): ReadModelQueries {
     },
     async keptOutputs(organisationId, sinceMs) {
       const { results, asOfSequence } = await read(store, [keptTasksQuery(organisationId, sinceMs)])
-      const hashes = results[0].flatMap((row) => toKeptTask(row).outputs.map(({ sha256 }) => sha256))
+      const hashes = results[0].flatMap((row) => row.hashes.split(' '))
       return { hashes, asOfSequence }
     },
     async accountTotals() {

@@ -68,6 +68,7 @@ const sumOf = <Column extends keyof Sums>(column: Column) =>
 const sums = [
   sumOf('requests'),
   sumOf('prompt_tokens'),
+  sumOf('cached_prompt_tokens'),
   sumOf('completion_tokens'),
   sumOf('cost'),
   sumOf('fee'),
@@ -217,6 +218,7 @@ export const toUsageLine = (row: UsageLinesTable): UsageLine => ({
   // Written by `project.ts`.
   nodeIds: JSON.parse(row.node_ids) as string[],
   promptTokens: Number(row.prompt_tokens),
+  cachedPromptTokens: Number(row.cached_prompt_tokens),
   completionTokens: Number(row.completion_tokens),
   cost: row.cost,
   fee: row.fee,
@@ -227,6 +229,7 @@ export const toUsageLine = (row: UsageLinesTable): UsageLine => ({
 export const toTotals = (row: Sums): UsageTotals => ({
   requests: Number(row.requests),
   promptTokens: Number(row.prompt_tokens),
+  cachedPromptTokens: Number(row.cached_prompt_tokens),
   completionTokens: Number(row.completion_tokens),
   cost: row.cost,
   fee: row.fee,

@@ -9,7 +9,7 @@ import type { Statement } from '#host/sql-store.ts'
 import { emptyLedger } from '#ledger/ledger.ts'
 import { type JobsTable, type JobTasksTable, jobsDdl } from './jobs-schema.ts'
 
-export const READ_MODEL_VERSION = 4
+export const READ_MODEL_VERSION = 5
 
 export interface ReadModelTables {
   position: PositionTable
@@ -74,6 +74,7 @@ export interface UsageLinesTable {
   /** JSON array. */
   node_ids: string
   prompt_tokens: bigint
+  cached_prompt_tokens: bigint
   completion_tokens: bigint
   cost: bigint
   fee: bigint
@@ -91,6 +92,7 @@ export interface UsageDaysTable {
   model: string
   requests: bigint
   prompt_tokens: bigint
+  cached_prompt_tokens: bigint
   completion_tokens: bigint
   cost: bigint
   fee: bigint
@@ -182,6 +184,7 @@ const ddl = [
     outcome text not null,
     node_ids text not null,
     prompt_tokens numeric(40,0) not null,
+    cached_prompt_tokens numeric(40,0) not null,
     completion_tokens numeric(40,0) not null,
     cost numeric(40,0) not null,
     fee numeric(40,0) not null,
@@ -200,6 +203,7 @@ const ddl = [
     model text collate "C" not null,
     requests bigint not null,
     prompt_tokens numeric(40,0) not null,
+    cached_prompt_tokens numeric(40,0) not null,
     completion_tokens numeric(40,0) not null,
     cost numeric(40,0) not null,
     fee numeric(40,0) not null,

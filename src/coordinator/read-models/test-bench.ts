@@ -132,12 +132,14 @@ export const unreliable = (inner: SqlStore, roll: () => number): SqlStore => ({
 })
 
 export function totalsOf(usage: History['usage']) {
-  const totals = { requests: usage.length, promptTokens: 0, completionTokens: 0, cost: 0n, fee: 0n }
+  const tokens = { promptTokens: 0, cachedPromptTokens: 0, completionTokens: 0 }
+  const totals = { requests: usage.length, ...tokens, cost: 0n, fee: 0n }
   for (const { record, cost, fee } of usage) {
     totals.cost += cost
     totals.fee += fee
     for (const part of record.parts) {
       totals.promptTokens += part.promptTokens
+      totals.cachedPromptTokens += part.cachedPromptTokens ?? 0
       totals.completionTokens += part.completionTokens
     }
   }

@@ -16,6 +16,7 @@ import {
   unreliable,
   WAIT_MS_MAX,
 } from './test-bench.ts'
+import { jobFacts } from './test-job-facts.ts'
 import { busyTurns, turns } from './test-turns.ts'
 
 /** A property that fails is shrunk no longer than this. */
@@ -24,7 +25,8 @@ const PROPERTY_MS_MAX = 30_000
 /** Registers the facts as tests of `name`, in order, on one database that no other test uses meanwhile. */
 export function readModelsContract(name: string, store: SqlStore): void {
   const bench = createBench(store)
-  for (const [title, tell] of Object.entries(facts)) test(`${name}: ${title}`, () => tell(bench))
+  for (const [title, tell] of Object.entries({ ...facts, ...jobFacts }))
+    test(`${name}: ${title}`, () => tell(bench))
   for (const { what, harm, reason } of foreignTables) {
     test(`${name}: tables of ${what} are made again`, async () => {
       const { projectAll, dump, run } = bench

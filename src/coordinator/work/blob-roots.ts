@@ -22,6 +22,8 @@ export interface BlobRootsParts {
   readonly coordinator: Pick<Coordinator, 'execute' | 'sequence'>
   readonly projector: Pick<Projector, 'reach'>
   readonly queries: Pick<ReadModelQueries, 'keptOutputs'>
+  /** Trees that jobs of an organisation's quotes would need. */
+  readonly quotedInputs?: (organisationId: string) => readonly string[]
 }
 
 /** Tables that lag behind for longer get no answer given: then nothing is removed. */
@@ -32,7 +34,7 @@ const write = jsonWriter(BlobRootsReply)
 
 /** Answers once what it says is durable, and not at all where it does not know everything. */
 export function serveBlobRoots(parts: BlobRootsParts): Subscription {
-  const { bus, log, coordinator, projector, queries } = parts
+  const { bus, log, coordinator, projector, queries, quotedInputs = () => [] } = parts
 
   async function allRoots(
     organisationId: string,
@@ -45,6 +47,7 @@ export function serveBlobRoots(parts: BlobRootsParts): Subscription {
     const { hashes } = await queries.keptOutputs(organisationId, nowMs - RESULTS_KEPT_MS)
     const roots = new Map(live)
     for (const sha256 of hashes) addRoot(roots, 'object', sha256)
+    for (const sha256 of quotedInputs(organisationId)) addRoot(roots, 'tree', sha256)
     return [...roots.keys()].sort().flatMap((key) => roots.get(key) ?? [])
   }
 

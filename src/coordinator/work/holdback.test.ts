@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { LedgerCommand } from '#ledger/decide-ledger.ts'
 import { consumerAccount, NETWORK_FEES, providerAccount } from '#ledger/ledger.ts'
 import type { CoordinatorEvent } from '../coordinator-events.ts'
 import { checkState, emptyState } from '../coordinator-state.ts'
@@ -12,16 +13,17 @@ describe('pay of a task', () => {
     const { turn, earn, provider } = setup()
     earn(1, 30n)
     assert.deepEqual(provider(), { available: 0n, held: 30n })
-    const asked = {
-      ...{
-        kind: 'request_payout',
-        payoutId: 'p',
-        accountId: providerAccount('maker'),
-        amount: 1n,
-        minimum: 1n,
-      },
-      ...{ method: 'manual', destination: 'here', createdAtMs: 1, nowMs: 1 },
-    } as const
+    const asked: LedgerCommand = {
+      kind: 'request_payout',
+      payoutId: 'p',
+      accountId: providerAccount('maker'),
+      amount: 1n,
+      minimum: 1n,
+      method: 'manual',
+      destination: 'here',
+      createdAtMs: 1,
+      nowMs: 1,
+    }
     assert.equal(turn.ledger(asked), 'funds_insufficient')
     checkState(turn.state)
   })

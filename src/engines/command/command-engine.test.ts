@@ -65,6 +65,20 @@ test('what a program used is told, of short ones too', { skip }, async () => {
   assert(cpuMs >= 10 && wallMs >= cpuMs * 0.5, `${cpuMs} of ${wallMs}`)
 })
 
+test('what a program leaves running ends with it, and floods of output are cut', { skip }, async () => {
+  const { outFolder, open } = setup()
+  const script = 'sleep 1000 & setsid sleep 1000 & yes | head -c 30000000; echo end; echo 1 > made'
+  const session = await open({ command: 'sh', args: ['-c', script] })
+  const { files, notes } = await session.run({ params: {}, outFolder }, () => undefined, never)
+  await session.close()
+  assert.deepEqual(
+    files.map(({ name }) => name),
+    ['made'],
+  )
+  assert(String(notes['tail']).length <= 4_000)
+  assert.match(String(notes['tail']), /end\n$/)
+})
+
 test('a program sees no network, no home, nothing of others, and writes nowhere else', { skip }, async () => {
   const { outFolder, open, folder, scratch } = setup()
   const server = createServer().listen(0, '127.0.0.1')

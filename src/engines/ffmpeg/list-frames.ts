@@ -6,8 +6,9 @@ import type { FfmpegSettings } from './ffmpeg-settings.ts'
 import { type PictureSize, pictureSize } from './picture-size.ts'
 
 const FRAMES_MAX = 100_000
+const HEAD_BYTES = 64
 /** A JPEG may have a preview and a colour profile before its size. */
-const HEAD_BYTES = 256 * 1024
+const LONG_HEAD_BYTES = 256 * 1024
 
 export interface Frames {
   /** Relative to the inputs, in the order in which they play. */
@@ -68,9 +69,13 @@ async function readSize(
   path: string,
   files: Pick<TaskFiles, 'readHead'>,
 ): Promise<PictureSize> {
-  const head = await files.readHead(`${root}/${path}`, HEAD_BYTES)
-  if (head === null) throw wrong(`There is no frame ${path} among the step's inputs.`)
-  const size = pictureSize(head)
+  const look = async (bytesMax: number) => {
+    const head = await files.readHead(`${root}/${path}`, bytesMax)
+    if (head === null) throw wrong(`There is no frame ${path} among the step's inputs.`)
+    return pictureSize(head)
+  }
+  const short = await look(HEAD_BYTES)
+  const size = short === 'broken' ? await look(LONG_HEAD_BYTES) : short
   if (typeof size !== 'string') return size
   if (size === 'exr')
     throw wrong(

@@ -47,7 +47,8 @@ async function load(order: LoadOrder): Promise<void> {
   const { loadLlamaModel } = await import('./llama-model.ts')
   const loaded = await loadLlamaModel(order, gguf, { cores: availableParallelism(), platform })
   const { model, slots, contextTokens, threads, gpu } = loaded
-  const embedder = createEmbedder({ model, contextTokens, threads })
+  const { tokensAtLeast } = loaded.tokenizer
+  const embedder = createEmbedder({ model, contextTokens, threads, tokensAtLeast })
   runs = new Runs(loaded, embedder, order.queueMax, { emit, randomSeed: () => randomInt(2 ** 32) })
   const canChat = loaded.tokenizer.renderChat !== null
   const tasks =

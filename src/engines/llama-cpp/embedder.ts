@@ -19,8 +19,10 @@ export function createEmbedder(options: {
   model: LlamaModel
   contextTokens: number
   threads: number
+  /** As `PromptTokenizer` has it. */
+  tokensAtLeast: ((text: string) => number) | undefined
 }): Embedder {
-  const { model, threads } = options
+  const { model, threads, tokensAtLeast = () => 1 } = options
   const contextTokens = Math.min(options.contextTokens, INPUT_TOKENS_MAX)
   let opened: Promise<LlamaEmbeddingContext> | null = null
   return {
@@ -32,6 +34,8 @@ export function createEmbedder(options: {
       })
       const context = await opened
       return inputs.map((text) => {
+        const atLeast = tokensAtLeast(text)
+        if (atLeast >= contextTokens) throw tooLong(`at least ${atLeast}`, contextTokens)
         const input = model.tokenize(text)
         const tokens = context.calculateInputLength(input)
         checkLength(tokens, contextTokens)
@@ -42,17 +46,20 @@ export function createEmbedder(options: {
 }
 
 function checkLength(tokens: number, contextTokens: number): void {
-  const details = { param: 'input' }
   if (tokens === 0) {
-    throw new Problem('invalid_request', `An 'input' is empty. Send at least one character.`, { details })
+    throw new Problem('invalid_request', `An 'input' is empty. Send at least one character.`, {
+      details: { param: 'input' },
+    })
   }
-  if (tokens < contextTokens) return
-  throw new Problem(
-    'context_length_exceeded',
-    `This model embeds at most ${contextTokens - 1} tokens at once, but an 'input' has ${tokens}. Split it.`,
-    { details },
-  )
+  if (tokens >= contextTokens) throw tooLong(String(tokens), contextTokens)
 }
+
+const tooLong = (found: string, contextTokens: number): Problem =>
+  new Problem(
+    'context_length_exceeded',
+    `This model embeds at most ${contextTokens - 1} tokens at once, but an 'input' has ${found}. Split it.`,
+    { details: { param: 'input' } },
+  )
 
 function toUnit(vector: readonly number[]): Float32Array {
   const length = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0))

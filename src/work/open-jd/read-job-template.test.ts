@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { parse } from 'yaml'
+import { BlenderSettings, BlenderTask } from '#engines/blender/blender-messages.ts'
+import { CommandSettings } from '#engines/command/command-settings.ts'
+import { FfmpegSettings } from '#engines/ffmpeg/ffmpeg-settings.ts'
 import { Problem } from '#protocol/problem.ts'
 import { parametersOf, readJobTemplate } from './read-job-template.ts'
 
@@ -307,6 +312,24 @@ test('what cannot be taken is named with its place, what is there and what to do
     ],
   ]
   for (const [document, message] of rows) refused(() => read(document), message)
+})
+
+test('the example of the documentation is a job, and its engines take its steps', () => {
+  const page = readFileSync(new URL('../../../docs/reference/job-files.md', import.meta.url), 'utf8')
+  const example = /```yaml\n(.*?)```/s.exec(page)?.[1] ?? ''
+  const { name, steps } = readJobTemplate(parse(example), { parameters: { Frames: '1-48' }, inputRoot: ROOT })
+  const [frames, video, check] = steps
+  assert.deepEqual([name, frames?.tasks.length, video?.tasks.length], ['Shot s1', 48, 1])
+  assert.deepEqual(
+    check?.tasks,
+    ['1-20', '21-40', '41-48'].map((Frame) => ({ Frame })),
+  )
+  BlenderSettings.parse(frames?.settings)
+  BlenderTask.parse(frames?.tasks[0])
+  assert.equal(FfmpegSettings.parse(video?.settings).fps, 23.976)
+  const { args, timeoutMs } = CommandSettings.parse(check?.settings)
+  assert.deepEqual(args, ['{{Task.File.Check}}', '{{Shoal.Inputs}}/frames', '{{Task.Param.Frame}}'])
+  assert.equal(timeoutMs, 600_000)
 })
 
 test('a value that a parameter may not have is told, with what it may', () => {

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createControlServer } from '#coordinator/control-server.ts'
+import { routes } from '#protocol/routes.ts'
+import { createStubTerminal, STUB_CREDENTIALS } from '../stub-context.ts'
+import { createStubTools } from '../stub-job-tools.ts'
+import { createStubJobs } from '../stub-jobs.ts'
+import { createStubNetwork, STUB_NOW_MS } from '../stub-network.ts'
+
+const TEMPLATE = `
+specificationVersion: jobtemplate-2023-09
+extensions: [SHOAL]
+name: Turn {{Param.Count}} pictures
+parameterDefinitions:
+  - {name: Source, type: PATH, dataFlow: IN, default: pictures}
+  - {name: Count, type: INT, default: 2}
+  - {name: Made, type: PATH, dataFlow: OUT, default: made}
+steps:
+  - name: turn
+    parameterSpace:
+      taskParameterDefinitions:
+        - {name: N, type: INT, range: "1-{{Param.Count}}"}
+    script:
+      actions:
+        onRun: {command: bash, args: ["-c", "cp {{Param.Source}}/{{Task.Param.N}}.png {{Param.Made}}"]}
+`
+
+test('a job file becomes a job, with the files that its paths name', async () => {
+  const { run, jobs, tools } = setup()
+  const { exitCode, err, out } = await run(
+    'job',
+    'submit',
+    'work/turn.yaml',
+    '-p',
+    'Count=3',
+    '--yes',
+    '--watch',
+    '--out',
+    'out',
+    '--task-folders',
+    '--estimate',
+    '9',
+  )
+  assert.equal(exitCode, 0, err)
+  assert.deepEqual(tools.sent, [['pictures/1.png', 'pictures/2.png']])
+  const [{ name, steps } = { name: '', steps: [] }] = jobs.asked
+  const [turn] = steps
+  assert.deepEqual(
+    [name, turn?.kind, turn?.tasks, turn?.estimateMs],
+    ['Turn 3 pictures', 'command', [{ N: 1 }, { N: 2 }, { N: 3 }], 9_000],
+  )
+  assert.equal(turn?.inputRoot, 'ab'.repeat(32))
+  assert.match(out, /status +completed/)
+})
+
+test('files of two tasks with one name are refused by it, with the way out', async () => {
+  const { run } = setup()
+  const { exitCode, err } = await run('job', 'submit', 'work/turn.yaml', '--yes', '--watch')
+  assert.equal(exitCode, 1)
+  assert.match(
+    err,
+    /Two tasks of turn \(0\/0 and 0\/1\) made a file named frame-0000\.png\. Fetch them with --task-folders/,
+  )
+})
+
+test('all of a folder is sent where one is named, and nothing where nothing is', async () => {
+  const { run, tools } = setup()
+  await run('job', 'submit', 'work/turn.yaml', '--yes', '--folder', 'work')
+  assert.deepEqual(tools.sent, [['pictures/1.png', 'pictures/2.png', 'other.txt']])
+  const none = setup()
+  await none.run('job', 'submit', 'work/bare.yaml', '--yes')
+  assert.deepEqual(none.tools.sent, [])
+  assert.equal(none.jobs.asked[0]?.steps[0]?.inputRoot, null)
+})
+
+test('what is wrong with a job file is said before anything is sent', async () => {
+  const rows: [args: string[], message: RegExp][] = [
+    [['work/none.yaml'], /There is no file work\/none\.yaml/],
+    [['work/torn.yaml'], /work\/torn\.yaml is no YAML: /],
+    [['work/empty.yaml'], /work\/empty\.yaml: /],
+    [['work/turn.yaml', '-p', 'Count'], /'Count' is no parameter/],
+    [['work/turn.yaml', '-p', 'Size=1'], /there is no parameter Size; there are: Source, Count, Made/],
+    [['work/turn.yaml', '-p', 'Count=many'], /'many' is no whole number/],
+    [['work/turn.yaml', '-p', 'Source=../secret'], /does not lie below the job's folder/],
+    [['work/turn.yaml', '-p', 'Source=gone'], /There is no file work\/gone, which work\/turn\.yaml needs/],
+    [['work/turn.yaml', '--budget', '0'], /A budget of 0 pays for nothing/],
+  ]
+  for (const [args, message] of rows) {
+    const { run, tools, jobs } = setup()
+    const { exitCode, err } = await run('job', 'submit', ...args, '--yes')
+    assert.deepEqual([exitCode, tools.sent.length, jobs.asked.length], [2, 0, 0], args.join(' ') + err)
+    assert.match(err, message)
+    assert.equal(err.trim().split('\n').length, 1, err)
+  }
+})
+
+function setup() {
+  const jobs = createStubJobs(STUB_NOW_MS)
+  const tools = createStubTools({ held: ['work/pictures/1.png', 'work/pictures/2.png', 'work/other.txt'] })
+  const app = createControlServer(
+    routes,
+    { ...createStubNetwork().handlers, ...jobs.handlers },
+    {
+      authenticate: () => ({ organisationId: 'org_1', keyId: 'key_1', scopes: ['owner'] }),
+      mayAnswer: () => true,
+      requestId: () => 'req_9',
+      clock: { elapsedMs: () => 0 },
+      log: { info() {}, warn() {}, error() {} },
+      hostnames: [],
+      origins: [],
+      openAiBaseUrl: 'http://127.0.0.1:7420/v1',
+      onBug: (error) => assert.fail(error as Error),
+    },
+  )
+  const files = {
+    '/home/ada/.shoal/credentials.json': STUB_CREDENTIALS,
+    'work/turn.yaml': TEMPLATE,
+    'work/bare.yaml': TEMPLATE.replace(/.*name: Source.*\n/, '').replace('{{Param.Source}}/', ''),
+    'work/torn.yaml': 'steps: [',
+    'work/empty.yaml': '',
+  }
+  const fetch = async (request: Request): Promise<Response> => app.fetch(request)
+  return { jobs, tools, ...createStubTerminal({ fetch, files, parts: { jobTools: async () => tools } }) }
+}

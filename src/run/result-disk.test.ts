@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { Problem } from '#protocol/problem.ts'
+import { resultDisk } from './result-disk.ts'
+
+test('a finished file gets its name unless something has it, and the part is gone', async () => {
+  const { path, write } = setup()
+  write('part', 'new')
+  assert.equal(await resultDisk.give(path('part'), path('a/b/frame.png')), true)
+  assert.equal(readFileSync(path('a/b/frame.png'), 'utf8'), 'new')
+  assert.deepEqual(readdirSync(path('.')), ['a'])
+  assert.equal(statSync(path('a/b/frame.png')).mode & 0o777, 0o666 & ~process.umask())
+  write('part', 'newer')
+  assert.equal(await resultDisk.give(path('part'), path('a/b/frame.png')), false)
+  assert.equal(readFileSync(path('a/b/frame.png'), 'utf8'), 'new')
+  // Also a link that leads nowhere is somebody's.
+  symlinkSync('/nowhere', path('link'))
+  assert.equal(await resultDisk.give(path('part'), path('link')), false)
+  assert.equal(await resultDisk.writeNew(path('link'), Buffer.from('x')), false)
+})
+
+test('of many who give one name at once, one succeeds', async () => {
+  const { path, write } = setup()
+  const names = Array.from({ length: 20 }, (_, at) => `part-${at}`)
+  for (const name of names) write(name, name)
+  const given = await Promise.all(names.map((name) => resultDisk.give(path(name), path('frame.png'))))
+  assert.equal(given.filter((isGiven) => isGiven).length, 1)
+  assert.equal(readFileSync(path('frame.png'), 'utf8'), names[given.indexOf(true)])
+})
+
+test('what is there is told apart, and read', async () => {
+  const { path, write } = setup()
+  write('file', 'abc')
+  symlinkSync(path('file'), path('link'))
+  mkdirSync(path('.hidden'))
+  write('.hidden/x', '1')
+  write('.y', '1')
+  assert.deepEqual(await resultDisk.look(path('file')), { kind: 'file', bytes: 3 })
+  assert.deepEqual(await resultDisk.look(path('.')), { kind: 'folder' })
+  assert.deepEqual(await resultDisk.look(path('link')), { kind: 'other' })
+  assert.equal(await resultDisk.look(path('none')), null)
+  assert.equal(await resultDisk.read(path('none')), null)
+  assert.equal((await resultDisk.sha256(path('file'))).slice(0, 8), 'ba7816bf')
+  assert.deepEqual(await resultDisk.filesBelow(path('.'), 10), ['file'])
+  assert.equal(await resultDisk.filesBelow(path('.'), 1), null)
+  await resultDisk.append(path('deep/record'), 'one')
+  await resultDisk.append(path('deep/record'), 'two')
+  assert.equal(readFileSync(path('deep/record'), 'utf8'), 'one\ntwo\n')
+})
+
+test('a disk that refuses is a problem that names the file', async () => {
+  const { path, write } = setup()
+  write('file', '')
+  const refused = (error: unknown): true => {
+    assert.ok(error instanceof Problem && error.code === 'disk_failed', String(error))
+    assert.match(error.message, /file\/below/)
+    return true
+  }
+  await assert.rejects(resultDisk.writeNew(path('file/below'), Buffer.from('x')), refused)
+  await assert.rejects(resultDisk.append(path('file/below'), 'x'), refused)
+  assert.deepEqual(readdirSync(path('.')), ['file'])
+})
+
+function setup() {
+  const folder = mkdtempSync(join(tmpdir(), 'shoal-results-'))
+  after(() => rmSync(folder, { recursive: true, force: true }))
+  const path = (name: string): string => join(folder, name)
+  return { path, write: (name: string, text: string) => writeFileSync(path(name), text) }
+}
