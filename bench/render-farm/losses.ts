@@ -30,6 +30,8 @@ export interface LossResult {
   /** Work left ÷ workers alive, over time; `null` where no worker was lost for good. */
   readonly idealMs: number | null
   readonly frames: number
+  /** What the network told in the seconds after it, each with its milliseconds. */
+  readonly told: readonly string[]
   /** Results that counted, beyond one for each frame, or missing. */
   readonly wrong: number
 }
@@ -39,6 +41,7 @@ const AGENT_RECOVERY_MS = 2_000
 const COORDINATOR_RECOVERY_MS = 3_000
 const STOP_MS_MIN = 5_000
 const STOP_TIMES = 3
+const TOLD_MS = 60_000
 
 export const loseOne = (kind: LossKind, scene: Scene, bareMs: readonly number[]): Promise<LossResult> =>
   withFarm(false, async (farm) => {
@@ -123,6 +126,10 @@ function report({ kind, job, wallMs, lost, bareMs, frames, tasks, news }: Facts)
           : Math.max(STOP_MS_MIN, (STOP_TIMES * wholeMs) / frames),
     idealMs: kind === 'agent' ? untilLossMs + Math.max(0, wholeMs - WORKERS * untilLossMs) : null,
     frames,
+    told: news.flatMap(({ atMs, text }) => {
+      const sinceMs = atMs - lost.atMs
+      return sinceMs >= -1_000 && sinceMs <= TOLD_MS ? [`${sinceMs} ms: ${text}`] : []
+    }),
     wrong: wrong + Math.abs(tasks.length - frames),
   }
 }

@@ -23,6 +23,7 @@ const clone = {
   '/shoal/package.json': '{}',
   '/shoal/package-lock.json': '{"lock": 1}',
 }
+const rendering = { blender: 'Blender 3.4.1\n', bwrap: 'prlimit from util-linux 2.38.1\n' }
 /** An installed package that wants hono 4.1.0, beside these packages. */
 const packaged = (beside: Readonly<Record<string, string>>): Record<string, string> => ({
   '/shoal/package.json': '{"version": "1.2.3", "dependencies": {"hono": "4.1.0"}}',
@@ -35,7 +36,7 @@ const packaged = (beside: Readonly<Record<string, string>>): Record<string, stri
 })
 
 test('a machine where all is well has no fix to offer', async () => {
-  const { checks } = await setup({})
+  const { checks } = await setup({ commands: { ...rendering, ffmpeg: 'ffmpeg version 5.1.9 Copyright' } })
   assert.deepEqual(
     checks.filter((check) => check.status !== 'ok'),
     [],
@@ -54,8 +55,30 @@ test('a machine where all is well has no fix to offer', async () => {
       'Port',
       'Engine',
       'GPU',
+      'Rendering',
     ],
   )
+})
+
+test('a machine that cannot render is told why, and what would change that', async () => {
+  const of = async (commands: Recording['commands']) => {
+    const { checks } = await setup({ commands: { ffmpeg: { code: 1 }, ...commands } })
+    const { status, found, fix } = checks.find(({ name }) => name === 'Rendering') ?? {}
+    return [status, found, fix]
+  }
+  assert.deepEqual(await of(rendering), ['ok', 'Blender 3.4.1 in a sandbox, no ffmpeg: no videos', null])
+  const [status, , install] = await of({})
+  assert.equal(status, 'note')
+  assert.match(String(install), /apt-get install --no-install-recommends blender bubblewrap/)
+  const { bwrap: _, ...noBox } = rendering
+  assert.match(String((await of(noBox))[2]), /there is no bubblewrap/)
+  const refused = {
+    ...rendering,
+    bwrap: { code: 1, stderr: 'bwrap: No permissions to create new namespace' },
+  }
+  const [warned, , why] = await of(refused)
+  assert.equal(warned, 'warn')
+  assert.match(String(why), /cannot make a sandbox here \(bwrap: No permissions .*unprivileged_userns_clone/)
 })
 
 const wrong: [name: string, recording: Recording, status: 'warn' | 'fail', found: RegExp, fix: RegExp][] = [
@@ -191,8 +214,8 @@ test('no role is told of what it does not need', async () => {
   const bare: Recording = { commands: { sh: { code: 127 }, 'sh -c ulimit -Hn': '20000\n' } }
   const told = async (role: DoctorRole) =>
     (await setup(bare, { role })).checks.filter(({ status }) => status !== 'ok').map(({ name }) => name)
-  assert.deepEqual(await told('up'), [])
-  assert.deepEqual(await told('provide'), [])
+  assert.deepEqual(await told('up'), ['Rendering'])
+  assert.deepEqual(await told('provide'), ['Rendering'])
   assert.deepEqual(await told('operate'), ['postgresql', 'nats-server', 'nginx-light'])
   assert.deepEqual(
     await told('test'),

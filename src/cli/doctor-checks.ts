@@ -7,6 +7,7 @@ import { checkEngine, checkGpus } from './doctor-engine.ts'
 import { checkNetwork } from './doctor-network.ts'
 import { checkPackages } from './doctor-packages.ts'
 import { checkSystemParts } from './doctor-parts.ts'
+import { checkRendering } from './doctor-rendering.ts'
 
 type Computes = (deps: DoctorDeps) => Check | null | Promise<Check | readonly Check[] | null>
 
@@ -28,6 +29,7 @@ export async function runDoctor(deps: DoctorDeps): Promise<readonly Check[]> {
     [role !== 'provide', checkPort],
     [computes, checkEngine],
     [computes, checkGpus],
+    [role === 'up' || role === 'provide', checkRendering],
     [role === 'test' || role === 'operate', checkSystemParts],
   ]
   const found = await Promise.all(checks.map(([isAsked, check]) => (isAsked ? check(deps) : null)))

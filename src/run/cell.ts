@@ -62,7 +62,7 @@ export interface CellParts {
   readonly processId: number
   /** Told when this process waits for its turn to lead. */
   readonly onStandby: (holder: string, apiUrl: string | null) => void
-  /** There are jobs whose results are checked. Told once. */
+  /** There are jobs whose results may have to be checked. Told once. */
   readonly onAuditorsWanted?: () => void
   /** Who watches what this process does; nobody unless given. */
   readonly telemetry?: CellTelemetry
@@ -160,7 +160,7 @@ async function openWhole(parts: CellParts, config: CellConfig, opened: Opened): 
   return readyAt(front, half.keys)
 }
 
-/** Once, as soon as there is a job whose results are checked. */
+/** Once, as soon as there is a job, or a quote for one: by the time that there is something to check, the agent is there. */
 function tellAuditorsWanted({ state, onEvent }: Coordinator, { onAuditorsWanted }: CellParts): void {
   if (!onAuditorsWanted) return
   let isTold = false
@@ -168,9 +168,9 @@ function tellAuditorsWanted({ state, onEvent }: Coordinator, { onAuditorsWanted 
     if (!isTold) onAuditorsWanted()
     isTold = true
   }
-  if ([...state.work.jobs.values()].some((job) => job.isVerified && !isOver(job))) tell()
+  if ([...state.work.jobs.values()].some((job) => !isOver(job))) tell()
   onEvent((event) => {
-    if (event.type === 'work.job_submitted' && event.isVerified) tell()
+    if (event.type === 'work.job_submitted') tell()
   })
 }
 

@@ -185,7 +185,7 @@ function wiresTo({ host, apiUrl }: TasksParts): (watch: Pick<TransferWatch, 'tok
 
 /** Never rejects: what cannot be measured is not offered, with a note why. */
 async function measure(
-  { threads, device }: TasksConfig,
+  { threads, device, onlyAudits }: TasksConfig,
   parts: {
     readonly found: TaskPrograms
     readonly offered: readonly OfferedEngine[]
@@ -198,7 +198,8 @@ async function measure(
   const { found, offered, machine, folder, known, onNote } = parts
   const kinds = new Set<string>(offered.map(({ engine }) => engine.kind))
   const blender = offered.find(({ engine }) => engine.kind === 'blender')
-  if (blender && found.blender !== null) {
+  // Nobody quotes by the speed of who only checks.
+  if (blender && found.blender !== null && !onlyAudits) {
     try {
       const of = { version: found.blender, threads, device }
       known.speed = await keptSpeed(of, { program: BLENDER, engine: blender.engine }, { machine, folder })

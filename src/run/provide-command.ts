@@ -53,7 +53,7 @@ export const provideCommand = (context: CliContext): Command => {
     ...energyOptions('what you ask'),
     ...engineOptions(context.rootFolder),
     ...hostingOptions(),
-    ...tasksOptions(),
+    ...tasksOptions({ isOwnNetwork: false }),
   ])
     command.addOption(option)
   return command.action((_options: unknown, self: Command) =>

@@ -13,7 +13,7 @@ export interface TasksFlags {
   readonly renderDevice: Device
   readonly renderCacheMax?: number
   readonly renderAsk: NanoUsd
-  readonly jobCommands: boolean
+  readonly jobCommands?: boolean
   readonly onlyAudits?: true
   readonly hours?: NonNullable<OwnerRulesConfig['hours']>
   readonly pauseWhenBusy?: true
@@ -23,7 +23,11 @@ export interface TasksFlags {
 const THREADS_MAX = 1_024
 const DAY_MINUTES = 1_440
 
-export const tasksOptions = (): Option[] => [
+/**
+ * `isOwnNetwork`: the jobs are of one's own network, so that their programs run unless it is said otherwise. For others'
+ * networks an owner has to say that strangers may run programs here.
+ */
+export const tasksOptions = ({ isOwnNetwork }: { readonly isOwnNetwork: boolean }): Option[] => [
   new Option('--render <auto|off>', 'take rendering and other tasks where Blender and bubblewrap are there')
     .choices(['auto', 'off'])
     .default('auto'),
@@ -38,7 +42,9 @@ export const tasksOptions = (): Option[] => [
   new Option('--render-ask <usd>', 'the least that an hour of tasks on this machine brings, in USD')
     .argParser(parseMoney)
     .default(0n, '0: any price'),
-  new Option('--no-job-commands', 'take no programs that jobs bring along: only Blender and ffmpeg'),
+  isOwnNetwork
+    ? new Option('--no-job-commands', 'take no programs that jobs bring along: only Blender and ffmpeg')
+    : new Option('--job-commands', 'also run programs that strangers’ jobs bring along, in a sandbox'),
   new Option('--only-audits', 'only render again what others made, to check it'),
   new Option(
     '--hours <from-to>',
@@ -58,7 +64,7 @@ export function tasksOf(flags: TasksFlags): TasksConfig | null {
     device: flags.renderDevice,
     cacheMib: flags.renderCacheMax ?? null,
     askPerHour: flags.renderAsk,
-    takesCommands: flags.jobCommands,
+    takesCommands: flags.jobCommands === true,
     onlyAudits: flags.onlyAudits === true,
   }
 }

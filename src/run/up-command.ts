@@ -71,7 +71,7 @@ export const upCommand = (context: CliContext): Command => {
     ...energyOptions('what the node asks'),
     ...engineOptions(context.rootFolder),
     ...hostingOptions(),
-    ...tasksOptions(),
+    ...tasksOptions({ isOwnNetwork: true }),
   ])
     command.addOption(option)
   return command.action((_options: unknown, self: Command) =>

@@ -38,6 +38,12 @@ function whyNoRender(step: NewStep): string | null {
   })
   if (wrong !== -1)
     return `task ${wrong} says neither what to do nor of which frame. Expected do: "frame", "range", "crops" or "merge", and frame: a whole number.`
+  for (const [at, { scale = 1, samples = 1 }] of step.tasks.entries()) {
+    if (!(typeof scale === 'number' && scale > 0 && scale <= 1))
+      return `task ${at} has a scale of ${scale}. Expected a number above 0, at most 1.`
+    if (!(Number.isSafeInteger(samples) && Number(samples) > 0))
+      return `task ${at} asks for ${samples} samples. Expected a whole number from 1 on.`
+  }
   const twice = whyTwice(step.tasks, outputOf, 'the same file to make')
   if (twice !== null) return twice
   const { size } = seriesOf(step)

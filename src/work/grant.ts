@@ -73,6 +73,8 @@ function findReady(asking: Asking): Choice | null {
     const job = jobOf(work, jobId)
     if (best && lineOf(job) < lineOf(best.job)) break
     if (job.tasksReady === 0 && job.steps.every(({ wanted }) => wanted.length === 0)) continue
+    // Costs little, and does not count: audits wait by the hundred for a node of another owner.
+    if (isBarred(asking, job)) continue
     if (looked++ === JOBS_MAX) break
     const choice = findInJob(asking, job)
     if (!choice) continue
@@ -85,6 +87,14 @@ function findReady(asking: Asking): Choice | null {
   }
   return best
 }
+
+/** Whether the node may have nothing of what the job could give now. */
+const isBarred = ({ node, nowMs, limits }: Asking, job: Job): boolean =>
+  job.steps.every(
+    (step) =>
+      (step.ready.length === 0 && step.wanted.length === 0) ||
+      barOf(node, { job, step, nowMs, limits }) !== null,
+  )
 
 function findInJob(asking: Asking, job: Job): Choice | null {
   const { node, nowMs, limits } = asking

@@ -10,6 +10,17 @@ test('a node has the task that it runs and the next, and no third', () => {
   assert.deepEqual(farm.pull('a'), [9, 4])
 })
 
+test('jobs that a node may have nothing of do not keep it from those behind them', () => {
+  const farm = setup({ frames: 10 })
+  const audit = stepOf({ notOfOrganisations: ['org_a'] })
+  for (let at = 0; at < 100; at++) {
+    const jobId = `audit_${at}`
+    farm.submit(planOf({ jobId, purpose: 'audit', priority: 100, steps: [audit] }))
+  }
+  farm.seat('a', { organisationId: 'org_a' })
+  assert.deepEqual(farm.pull('a'), [0, 9])
+})
+
 test('the first commit wins, the other copy ends, and what it says then is stale', () => {
   const farm = setup({ frames: 1 })
   farm.pull('a')

@@ -52,14 +52,15 @@ const balanceOf = ({ available, held }: Account): bigint => available + held
 export interface Books {
   readonly accounts: ReadonlyMap<string, Account>
   readonly statements: ReadonlyMap<string, readonly StatementLine[]>
-  /** What consumers paid for work. */
+  /** What consumers paid for work, and of that for tasks of jobs, less what came back. */
   readonly spent: bigint
+  readonly spentOnJobs: bigint
 }
 
 /**
  * Reads all accounts with their statements and `usage`, and asserts: the accounts sum to zero; each balance is the sum
- * of its statement, line by line; each request is billed by one capture, of its cost; and what consumers spent is what
- * providers earned and the network took, less what it lost. Nothing may be under way.
+ * of its statement, line by line; each request is billed by one capture, of its cost, and each result of a task by one; and
+ * what consumers spent is what providers earned and the network took, less what it lost. Nothing may be under way.
  */
 export async function proveBooks(client: Client, usage: readonly UsageLine[]): Promise<Books> {
   const accounts = await readAccounts(client)
@@ -79,23 +80,32 @@ export async function proveBooks(client: Client, usage: readonly UsageLine[]): P
       .filter((account) => account.kind === kind)
       .flatMap((account) => statements.get(account.accountId) ?? [])
   const work = (line: StatementLine): boolean => ['capture', 'fee', 'loss'].includes(line.kind)
-  const gained = (kind: Account['kind']): bigint =>
+  const all = (): boolean => true
+  const gained = (kind: Account['kind'], of: (line: StatementLine) => boolean = all): bigint =>
     sum(
       linesOf(kind)
-        .filter(work)
+        .filter((line) => work(line) && of(line))
         .map(({ amount }) => amount),
     )
   const spent = -gained('consumer')
+  const spentOnJobs = -gained('consumer', isOfTask)
+  const ofRequest = (line: StatementLine): boolean => !isOfTask(line)
   assert.equal(gained('provider') + gained('network'), spent, 'what is spent is earned')
-  assert.equal(sum(usage.map(({ cost }) => cost)), spent, 'usage explains what was spent')
-  assert.equal(sum(usage.map(({ fee }) => fee)), gained('network'), 'usage explains the fees')
+  assert.equal(gained('provider', isOfTask) + gained('network', isOfTask), spentOnJobs, 'on jobs, too')
+  assert.equal(sum(usage.map(({ cost }) => cost)), spent - spentOnJobs, 'usage explains what was spent')
+  assert.equal(sum(usage.map(({ fee }) => fee)), gained('network', ofRequest), 'usage explains the fees')
   assert.equal(
     new Set(usage.map(({ requestId }) => requestId)).size,
     usage.length,
     'one line for each request',
   )
-  proveCaptures(linesOf('consumer').filter(work), usage)
-  return { accounts: new Map(accounts.map((account) => [account.accountId, account])), statements, spent }
+  proveCaptures(
+    linesOf('consumer').filter((line) => work(line) && ofRequest(line)),
+    usage,
+  )
+  proveTasks(linesOf('consumer').filter((line) => work(line) && isOfTask(line)))
+  const byId = new Map(accounts.map((account) => [account.accountId, account]))
+  return { accounts: byId, statements, spent, spentOnJobs }
 }
 
 /** `lines` are newest first, as the API gives them. */
@@ -110,6 +120,24 @@ function proveStatement(account: Account, lines: readonly StatementLine[]): void
     )
   }
   assert.equal(balanceOf(account), balance, `${account.accountId}: the statement explains the balance`)
+}
+
+/** Pays a task of a job, or gives its price back. */
+const isOfTask = ({ transferId }: StatementLine): boolean => /^(task|refund|forfeit):/.test(transferId)
+
+/** Each result is paid once, and what came back was paid before, and no more than that. */
+function proveTasks(lines: readonly StatementLine[]): void {
+  const paid = new Map<string, bigint>()
+  const given = new Map<string, bigint>()
+  for (const { transferId, amount } of lines) {
+    const [, kind = '', result = ''] = /^(task|refund):(.*?)(:fee)?$/.exec(transferId) ?? []
+    if (kind === 'task') assert(!paid.has(result) && amount < 0n, `${transferId} is paid once`)
+    if (kind === '') continue
+    const sums = kind === 'task' ? paid : given
+    sums.set(result, (sums.get(result) ?? 0n) + amount)
+  }
+  for (const [result, amount] of given)
+    assert.equal(amount, -(paid.get(result) ?? 0n), `what was paid for ${result} came back whole`)
 }
 
 /** A request may be paid to several accounts, each with its line; together they are its cost. */

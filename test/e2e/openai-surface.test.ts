@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { APIError } from 'openai'
+import { settle } from './books.ts'
 import { type Network, openRig, startTiny } from './rig.ts'
 
 const rig = openRig()
@@ -360,6 +361,8 @@ test('what the node had read before is told and costs what the model list says',
       assert.equal(known, usage.prompt_tokens - 1, 'all but the token that the answer begins from')
   }
   assert.ok((cached[0] ?? 0) < (cached[1] ?? 0))
+  const [second, first] = await settle(network, 0)
+  assert.deepEqual([first?.cachedPromptTokens, second?.cachedPromptTokens], cached)
 })
 
 test('a model says what it costs, holds and can do', async () => {

@@ -49,14 +49,9 @@ function fitted(facts: readonly string[], width: number): string {
 /** For a pipe or a log. */
 export const plainLine = (job: JobFacts, more: readonly string[]): string =>
   printable(
-    [formatPercent(job.progress), stepsText(job), etaText(job), ...factsOf(job), ...more, pausedText(job)]
+    [formatPercent(job.progress), stepsText(job), etaText(job), ...factsOf(job), ...more]
       .filter(isSaid)
       .join(' · '),
   )
-
-const pausedText = (job: JobFacts): string => {
-  const pause = pauseText(job)
-  return pause === null ? '' : `paused: ${pause}`
-}
 
 const isSaid = (text: string): boolean => text !== ''

@@ -57,7 +57,7 @@ function tell(session: Session, page: NewsPage): void {
   const { stdout } = session.context
   if (session.isJson) return show(session, JobNewsPage, page, () => '')
   for (const { atMs, kind, nodeId, text } of page.items) {
-    const node = nodeId === null ? '' : ` ${nodeId}`
+    const node = nodeId === null || text.includes(nodeId) ? '' : ` ${nodeId}`
     stdout.write(
       `${session.style('dim', `${formatTime(atMs)} ${printable(kind + node)}`)} ${printableLines(text)}\n`,
     )

@@ -40,11 +40,13 @@ export const failedOf = (job: JobFacts): number => sumOf(job, ({ failed }) => fa
 export function factsOf(job: JobFacts): string[] {
   const { nodes, efficiency, spent, cap, redispatched, unverified } = job
   const [failed, checked] = [failedOf(job), sumOf(job, (step) => step.checked)]
+  const verifying = sumOf(job, (step) => step.verifying)
   return [
     ...(job.status === 'active' || nodes > 0 ? [formatNoun(nodes, 'node')] : []),
     `${formatCost(spent)} of ${formatCost(cap)}`,
     ...(efficiency === null ? [] : [`efficiency ${formatPercent(efficiency)}`]),
     ...(failed > 0 ? [`${formatCount(failed)} failed`] : []),
+    ...(verifying > 0 ? [`${formatCount(verifying)} being verified`] : []),
     ...(checked > 0 ? [`${formatCount(checked)} verified`] : []),
     ...(unverified > 0 ? [`${formatCount(unverified)} unverified`] : []),
     ...(redispatched > 0 ? [`${formatCount(redispatched)} re-dispatched`] : []),
@@ -66,15 +68,12 @@ const pauses = {
 export function pauseText({ jobId, pause, cap }: JobFacts): string | null {
   if (pause === null) return null
   // Below the first line is the end of a log: that is for `logs`.
-  const said = pause.detail.split('\n', 1)[0]?.replace(/\.$/, '') ?? ''
-  const detail = said === '' ? '' : ` (${said})`
-  const way =
-    pause.reason === 'cap_reached'
-      ? `Raise it: shoal job cap ${jobId} ${formatUsd(cap * 2n)}`
-      : pause.reason === 'asked'
-        ? `Go on: shoal job resume ${jobId}`
-        : `See the log: shoal job logs ${jobId}. Then try again: shoal job resume ${jobId}`
-  return `${pauses[pause.reason]}${detail}. ${way}`
+  const [first = ''] = pause.detail.split('\n', 1)
+  const said = first.replace(/(\.? The end of its log:|\. Raise the cap to go on\.?|\.)$/, '')
+  const why = said === '' ? pauses[pause.reason] : said
+  if (pause.reason === 'cap_reached') return `${why}. Raise the cap: shoal job cap ${jobId} ${formatUsd(cap * 2n)}`
+  if (pause.reason === 'asked') return `${why}. Go on: shoal job resume ${jobId}`
+  return `${why}. See the log: shoal job logs ${jobId}. Then try again: shoal job resume ${jobId}`
 }
 
 /** What a log says, in its lines; those after the first stand further in. */

@@ -9,6 +9,16 @@ export interface LiveLines {
   clear(): void
 }
 
+const COLUMNS_DEFAULT = 80
+
+/** A line that the terminal would fold is two when it is taken away. What has colours was fitted by whoever coloured it. */
+function withinLine(line: string, columns: number): string {
+  const letters = [...line]
+  return letters.length < columns || line.includes('\u001b')
+    ? line
+    : `${letters.slice(0, columns - 2).join('')}…`
+}
+
 export function createLiveLines({ stderr, env }: Pick<CliContext, 'stderr' | 'env'>): LiveLines {
   const isLive = stderr.isTty && env['TERM'] !== 'dumb'
   let shown = 0
@@ -23,7 +33,8 @@ export function createLiveLines({ stderr, env }: Pick<CliContext, 'stderr' | 'en
     draw(lines) {
       if (!isLive) return
       clear()
-      stderr.write(lines.map((line) => `${line}\n`).join(''))
+      const columns = stderr.columns ?? COLUMNS_DEFAULT
+      stderr.write(lines.map((line) => `${withinLine(line, columns)}\n`).join(''))
       shown = lines.length
     },
   }

@@ -66,7 +66,11 @@ export function createResults(input: ResultsInput): Results {
       ;(await record).add(`${output.sha256} ${path}`)
       here.set(path, file)
       await input.onFile?.(file)
-    } else here.set(path, file)
+    } else {
+      // Of a program that ended between the two names.
+      await disk.remove(partOf(input, file))
+      here.set(path, file)
+    }
   }
 
   return {
@@ -139,6 +143,9 @@ function claim(
 
 const recordOf = ({ folder, jobId }: ResultsInput): string => `${folder}/${OWN_FOLDER}/${jobId}`
 
+const partOf = ({ folder }: Pick<ResultsInput, 'folder'>, { sha256 }: ResultFile): string =>
+  `${folder}/${OWN_FOLDER}/${sha256}`
+
 async function readRecord(disk: ResultDisk, path: string): Promise<Set<string>> {
   const bytes = await disk.read(path)
   return new Set(bytes === null ? [] : new TextDecoder().decode(bytes).split('\n'))
@@ -162,7 +169,7 @@ async function isHere(
 
 async function fetchNew({ session, files, disk, folder }: ResultsInput, file: ResultFile): Promise<void> {
   const { sha256, path } = file
-  const part = `${folder}/${OWN_FOLDER}/${sha256}`
+  const part = partOf({ folder }, file)
   const { signal } = session
   await patiently(session, () => files.fetchFile({ sha256, object: sha256, form: 'plain' }, part, { signal }))
   if (!(await disk.give(part, path))) throw taken(path)

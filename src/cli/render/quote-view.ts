@@ -24,7 +24,7 @@ export function quoteFields(quote: QuoteFacts, what: string, cap: bigint | null)
     [
       'time',
       nodes === 0 || wallSeconds === null
-        ? 'no node would take it now: it waits for one'
+        ? (quote.reason ?? 'no node would take it now: it waits for one')
         : `${span(wallSeconds.p10, wallSeconds.p90)} on ${formatNoun(nodes, 'node')}`,
     ],
     ...(price === null

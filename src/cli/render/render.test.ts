@@ -245,12 +245,9 @@ test('a job that stands still ends the watching with what to do', async () => {
   const pause = { reason: 'cap_reached' as const, detail: 'frame 3 may cost $0.0004', atMs: STUB_NOW_MS }
   const looks = [{ progress: 0.5 }, { progress: 0.5, status: 'paused' as const, pause }]
   const { run, tools } = setup({}, { looks })
-  const { exitCode, err } = await run('render', 's.blend', ...YES)
+  const { exitCode, out } = await run('render', 's.blend', ...YES)
   assert.equal(exitCode, 1)
-  assert.match(
-    err,
-    /paused: the next task would not fit into its cap \(frame 3 may cost \$0\.0004\)\. Raise it: shoal job cap job_new/,
-  )
+  assert.match(out, /paused +frame 3 may cost \$0\.0004\. Raise the cap: shoal job cap job_new 0\.0048/)
   assert.equal([...tools.disk.held.keys()].filter((path) => path.startsWith('out/frame')).length, 2)
 })
 

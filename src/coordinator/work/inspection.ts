@@ -168,8 +168,8 @@ export function createInspection(parts: InspectionParts): FullInspection {
 }
 
 /** Below 10,000, from bytes that nobody can foresee; of 2^32 numbers the last few count for nothing. */
-function drawBps({ randomBytes }: Pick<Secrets, 'randomBytes'>): number {
-  const bytes = randomBytes(4)
+function drawBps(secrets: Pick<Secrets, 'randomBytes'>): number {
+  const bytes = secrets.randomBytes(4)
   const number = bytes.reduce((sum, byte) => sum * 256 + byte, 0)
   return number % 10_000
 }

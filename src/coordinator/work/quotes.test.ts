@@ -181,6 +181,8 @@ test('what can be no job is told before anything is run', async () => {
     [askOf(stepOf(2, { tasks: twice })), /tasks 0 and 1 have the same file to make/],
     [askOf(stepOf(2, { tasks: [{ frame: 1 }] })), /task 0 says neither what to do/],
     [askOf(stepOf(2, { takesResults: true })), /depends on no step/],
+    [askOf(stepOf(1, { tasks: [{ do: 'frame', frame: 1, scale: 5 }] })), /a scale of 5/],
+    [askOf(stepOf(1, { tasks: [{ do: 'range', frame: 1, samples: 0, sampleOffset: 0 }] })), /0 samples/],
     [
       askOf(stepOf(2, { tasks: [1, 2, 3, 4, 5].map((frame) => ({ do: 'frame', frame, samples: frame })) })),
       /5 different/,

@@ -4,7 +4,6 @@
  * which it pays, so each organisation may have only so many.
  */
 import type { Clock, Crypto } from '#host/host.ts'
-import { unreachable } from '#kernel/assert.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS, type TimestampMs } from '#kernel/time.ts'
 import type { AskQuote, NewJob, Quote } from '#protocol/job.ts'
@@ -20,6 +19,7 @@ import type { Coordinator } from '../coordinator.ts'
 import type { Turn } from '../turn.ts'
 import { collect, estimateAll, type KeptQuote, nextProbes, seriesToProbe } from './kept-quote.ts'
 import { nodesFor, type RenderScore } from './quote-fleet.ts'
+import { checkOften, notReady } from './quote-problems.ts'
 import { toQuote } from './quote-view.ts'
 import type { WorkDesk } from './work-desk.ts'
 
@@ -50,10 +50,6 @@ const KEPT_MS = HOUR_MS
 /** Once a probe has begun, all of them together take no longer. */
 const MEASURING_MS_MAX = 15 * MINUTE_MS
 const SWEEP_MS = 10 * SECOND_MS
-const MEASURING_MAX = 4
-const ASKED_PER_HOUR = 60
-/** Of the tasks of all quotes of an organisation, which are kept in memory. */
-const TASKS_MAX = 400_000
 
 export function createQuoteDesk(parts: QuoteDeskParts): QuoteDesk {
   const { desk, coordinator, clock, crypto, pricePerHour } = parts
@@ -169,7 +165,7 @@ export function createQuoteDesk(parts: QuoteDeskParts): QuoteDesk {
       sweep(turn)
       const reason = whyNoJob(body)
       if (reason !== null) throw new Problem('invalid_request', reason)
-      bound(
+      checkOften(
         [...quotes.values()].filter((quote) => quote.organisationId === organisationId),
         body,
       )
@@ -223,44 +219,5 @@ export function createQuoteDesk(parts: QuoteDeskParts): QuoteDesk {
     close() {
       isClosed = true
     },
-  }
-}
-
-/** Throws where an organisation has asked for as much as it may. */
-function bound(own: readonly KeptQuote[], body: AskQuote): void {
-  const measuring = own.filter(({ status }) => status === 'measuring')
-  if (measuring.length >= MEASURING_MAX)
-    throw new Problem(
-      'rate_limited',
-      `${MEASURING_MAX} quotes of this organisation are being measured (${measuring.map(({ quoteId }) => quoteId).join(', ')}), and no more are at once. Ask when one of them is ready.`,
-    )
-  if (own.length >= ASKED_PER_HOUR)
-    throw new Problem(
-      'rate_limited',
-      `This organisation asked for ${ASKED_PER_HOUR} quotes in the last hour, which is all that it may. Wait some minutes, or make jobs of those that it has.`,
-    )
-  const count = (steps: readonly { readonly tasks: readonly unknown[] }[]): number =>
-    steps.reduce((sum, { tasks }) => sum + tasks.length, 0)
-  const tasks = own.reduce((sum, { steps }) => sum + count(steps), count(body.steps))
-  if (tasks > TASKS_MAX)
-    throw new Problem(
-      'rate_limited',
-      `The quotes of this organisation’s last hour have ${TASKS_MAX} tasks together, which is all that they may. Wait some minutes.`,
-    )
-}
-
-function notReady({ quoteId, status, failure }: KeptQuote): Problem {
-  switch (status) {
-    case 'failed':
-      return new Problem(
-        'conflict',
-        `Quote ${quoteId} failed: ${failure} Ask for a new one once that is mended.`,
-      )
-    case 'measuring':
-      return new Problem('conflict', `Quote ${quoteId} is still being measured. Read it until it is ready.`)
-    case 'ready':
-      return new Problem('conflict', `Quote ${quoteId} has no figures. Ask for a new one.`)
-    default:
-      return unreachable(status)
   }
 }

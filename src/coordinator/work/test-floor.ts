@@ -142,6 +142,10 @@ export class TestFloor {
   get bus() {
     return this.#gateway.host.bus
   }
+  /** Of the coordinator's machine. */
+  get host() {
+    return this.#machine.host
+  }
   get service(): CoordinatorService {
     return this.#service
   }

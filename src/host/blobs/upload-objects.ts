@@ -71,11 +71,21 @@ export async function uploadObjects(
       tell()
     })
     await sendMissing(sender, open, missing)
-    const left = await eachOf(open, QUESTIONS_AT_ONCE, ({ sha256 }) => parts.wire.commit(sha256))
-    open = open.filter((_, index) => left[index] !== null)
+    const isKept = await eachOf(open, QUESTIONS_AT_ONCE, ({ sha256 }) => commit(parts.wire, sha256))
+    open = open.filter((_, index) => !isKept[index])
   }
   tell()
   return progress
+}
+
+/** False where something is missing still, or whoever keeps it has started anew and forgotten that it was begun. */
+async function commit(wire: BlobWire, sha256: string): Promise<boolean> {
+  try {
+    return (await wire.commit(sha256)) === null
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'not_found') return false
+    throw error
+  }
 }
 
 async function sendMissing(
