@@ -3,7 +3,7 @@
  * Blender that stays, with and without audits; beside it one Blender for each frame. `--kill agent,stop,coordinator`
  * loses one of them when half is done instead.
  *
- *     node bench/render-farm.ts [--json] [--frames 84] [--size 160] [--samples 48] [--scene diffuse]
+ *     node bench/render-farm.ts [--json] [--frames 84] [--size 160] [--samples 24] [--scene diffuse]
  *         [--passes plain,audited,apart,people] [--kill agent,stop,coordinator] [--bare-ms 700]
  */
 import { join } from 'node:path'
@@ -44,7 +44,7 @@ if (import.meta.main) {
       json: { type: 'boolean', default: false },
       frames: { type: 'string', default: '84' },
       size: { type: 'string', default: '160' },
-      samples: { type: 'string', default: '48' },
+      samples: { type: 'string', default: '24' },
       scene: { type: 'string', default: 'diffuse' },
       passes: { type: 'string', default: 'plain,audited,apart,people' },
       kill: { type: 'string', default: '' },

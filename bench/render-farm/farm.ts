@@ -178,3 +178,26 @@ export function coordinatorPid({ network }: Farm): number {
   assert(own, 'the network has a coordinator')
   return own.pid
 }
+
+const TICK_MS = 10
+
+/** Processor time so far: of the farm without its Blenders, whose sandboxes have another home, and of the whole machine. */
+export function cpuNow({ rig }: Farm): { readonly ownMs: number; readonly allMs: number } {
+  const [, user = 0, nice = 0, system = 0, , , irq = 0, softIrq = 0] = (
+    readFileSync('/proc/stat', 'utf8').split('\n')[0] ?? ''
+  )
+    .split(/\s+/)
+    .map(Number)
+  const ownMs = rig.processes().reduce((total, { pid }) => total + cpuMsOf(pid), 0)
+  return { ownMs, allMs: (user + nice + system + irq + softIrq) * TICK_MS }
+}
+
+function cpuMsOf(pid: number): number {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    return (Number(fields[11]) + Number(fields[12])) * TICK_MS
+  } catch {
+    return 0
+  }
+}

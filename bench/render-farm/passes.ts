@@ -8,6 +8,7 @@ import { assert } from '#kernel/assert.ts'
 import { type Spread, spread } from '../parts/spread.ts'
 import {
   awaitEnd,
+  cpuNow,
   deadTimes,
   deliveredMs,
   type Farm,
@@ -36,6 +37,12 @@ export interface FarmPass {
   /** Until the last verdict has fallen too; `null` where there is no auditor. */
   readonly judgedMs: number | null
   readonly renderMs: number
+  /** Of all frames in the workers’ Blenders: more than in a bare one where two threads share a core. */
+  readonly renderCpuMs: number
+  /** Of all other processes of the network and its workers meanwhile. */
+  readonly ownCpuMs: number
+  /** Of the machine, by whatever is not ours. */
+  readonly strangeCpuMs: number
   readonly deadMs: Spread
   readonly checked: number
   readonly unverified: number
@@ -58,14 +65,20 @@ export const renderOnFarm = (
 ): Promise<FarmPass> =>
   withFarm(hasAuditor, async (farm) => {
     const { jobId } = await submit(farm, join(root, 'scene.blend'), `1-${frames}`)
+    const before = cpuNow(farm)
     const job = await awaitEnd(farm, jobId, { isJudged: hasAuditor })
+    const after = cpuNow(farm)
     const made = madeBy(farm, jobId)
+    const renderCpuMs = made.reduce((sum, { cpuMs }) => sum + cpuMs, 0)
     const tasks = await tasksOf(farm, jobId)
     assert(tasks.length === frames && tasks.every(isThere), 'every frame is there')
     return {
       wallMs: await deliveredMs(farm, job),
       judgedMs: job.endedAtMs === null ? null : job.endedAtMs - job.submittedAtMs,
       renderMs: made.reduce((sum, { wallMs }) => sum + wallMs, 0),
+      renderCpuMs,
+      ownCpuMs: after.ownMs - before.ownMs,
+      strangeCpuMs: after.allMs - before.allMs - (after.ownMs - before.ownMs) - renderCpuMs,
       deadMs: spread(deadTimes(made)),
       checked: job.steps.reduce((sum, { checked }) => sum + checked, 0),
       unverified: job.unverified,

@@ -71,6 +71,12 @@ const rows: readonly (readonly [
     { verdict: 'disputed' },
   ],
   [
+    'one owner says it twice',
+    [say('b', 'crops', 'different'), say('b', 'frame', 'different', false, true)],
+    true,
+    { ask: 'crops', notOf: ['own', 'b'] },
+  ],
+  [
     'three owners, three frames, and nothing of the step was ever found good',
     [say('b', 'frame', 'different'), say('c', 'frame', 'different', false, false)],
     false,

@@ -32,7 +32,8 @@ export function weigh({ organisationId, opinions, asks, by, areCropsProven }: We
   if (told.some(({ says }) => says === 'same')) return { verdict: 'honest' }
   const against = told.filter(counts)
   if (against.some(({ isReference }) => isReference)) return { verdict: 'liar' }
-  if (against.length > 1) {
+  // One owner that says it twice is one.
+  if (new Set(against.map((opinion) => opinion.organisationId)).size > 1) {
     if (against.at(-1)?.agrees) return { verdict: 'liar' }
     // Where others were found alike, it is not the scene: one of the three is wrong, and nobody knows which.
     return { verdict: areCropsProven ? 'disputed' : 'irreproducible' }

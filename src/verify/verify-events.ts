@@ -87,7 +87,7 @@ export const VerifyEvent = z.discriminatedUnion('type', [
     organisationId: z.string(),
     isReference: z.boolean(),
     says: OpinionSays,
-    /** Whether it agrees with the opinion before; `null` where there was none to compare it with. */
+    /** Whether it agrees with the last one of another owner that said different; `null` where there was none. */
     agrees: z.boolean().nullable(),
     detail: z.string(),
     outputs: z.array(OutputFile),

@@ -102,7 +102,10 @@ describe('pay that is held back', () => {
     const hold = (fence: number) =>
       take({ kind: 'hold_pay', place: placeOf(fence), ...paid, nodeId: 'n', isChecked: false, nowMs: fence })
     for (let fence = 1; fence <= 30; fence++) hold(fence)
+    look(30, {})
+    honest(30, 1_000)
     assert.deepEqual(agedPay(verify, 'n', 'community'), [])
+    look(30, { faults: ['size_wrong'] })
     for (let fence = 31; fence <= 40; fence++) {
       look(fence, {})
       honest(fence, 3)

@@ -234,6 +234,8 @@ test('every act is in the log of the organisation that it was on, and the log is
     // Files never cross the coordinator, whose log it is.
     const isOfFiles = path.startsWith('/v1/') || path.startsWith('/api/blobs')
     if (method === 'GET' || isOfFiles || operationId === 'takeOver') continue
+    // What changes nothing is no act, and nothing of that job has failed.
+    if (operationId === 'requeueTasks') continue
     assert.ok(acts.has(operationId), `${operationId} left no line`)
   }
   const file = rig.path('audit.jsonl')

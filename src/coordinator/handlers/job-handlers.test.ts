@@ -229,7 +229,10 @@ test('tasks that failed are tried again when somebody asks, and no others', asyn
       ),
     )
   await assert.rejects(requeue([{ step: 0, task: 7 }]), { code: 'not_found', message: /no such task/ })
+  const acts = () => jobs.floor.state.audit.heads.get(PAYER)?.sequence ?? 0
+  const actsBefore = acts()
   const [step] = (await requeue([{ step: 0, task: 0 }])).steps
+  assert.equal(acts(), actsBefore + 1)
   assert.deepEqual([step?.failed, step?.ready], [0, 1])
   await assert.rejects(requeue([{ step: 0, task: 0 }]), { code: 'conflict', message: /has not failed/ })
   assert.equal((await requeue()).steps[0]?.ready, 1)

@@ -5,6 +5,7 @@ import { MINUTE_MS } from '#kernel/time.ts'
 import { subjects } from '#protocol/cell.ts'
 import type { NodeClass } from '#protocol/node-class.ts'
 import { CompareCrops, CropsCompared, type RenderedAgain } from '#protocol/work-check.ts'
+import { FIRST_CHECKED } from '#verify/audit-rate.ts'
 import { decideVerify, findingOf } from '#verify/decide-verify.ts'
 import { type Audit, auditAskedBy, auditByOf, keyOf, type ResultPlace } from '#verify/verify.ts'
 import type { AuditBy, Verdict } from '#verify/verify-events.ts'
@@ -34,6 +35,8 @@ export function createAudits(parts: InspectionParts, isClosed: () => boolean): A
   const { coordinator, desk, secrets } = parts
   /** Jobs whose results are being compared. */
   const comparing = new Set<string>()
+  /** Since when nodes could have come back after a start. */
+  let openedAtMs: number | null = null
 
   function ask(turn: Turn, audit: Audit, by: AuditBy, notOf: readonly string[]): void {
     const { nowMs, state } = turn
@@ -43,7 +46,7 @@ export function createAudits(parts: InspectionParts, isClosed: () => boolean): A
     const auditJobId = formatId('audit', secrets.randomBytes(ID_BYTES))
     const minClass = higher(job.minClass ?? 'community', classOf(turn, audit.nodeId))
     const asked = isWhole ? 'frame' : by
-    const barred = [...new Set([...notOf, ...wrongOften(turn)])]
+    const barred = [...new Set([...notOf, ...unheard(turn)])]
     const plan = planAudit({ auditJobId, audit, job, by: asked, notOf: barred, minClass })
     const refusal = desk.carryOut(turn, { kind: 'submit', plan, nowMs })
     if (refusal !== null) {
@@ -80,7 +83,10 @@ export function createAudits(parts: InspectionParts, isClosed: () => boolean): A
     const { result } = taskOf(job, { step: 0, task: 0 })
     if (!result || comparing.has(job.jobId)) return
     comparing.add(job.jobId)
-    const before = audit.opinions.findLast(({ says }) => says === 'different')
+    const ownerId = turn.state.fleet.nodes.get(result.nodeId)?.organisationId
+    const before = audit.opinions.findLast(
+      ({ says, organisationId }) => says === 'different' && organisationId !== ownerId,
+    )
     const message: CompareCrops = {
       organisationId: job.organisationId,
       picture: audit.picture,
@@ -131,7 +137,7 @@ export function createAudits(parts: InspectionParts, isClosed: () => boolean): A
     if (job.status === 'completed') return compare(turn, audit, job)
     // Those that tried it could not: it is nobody's fault, and nobody can tell.
     if (job.status === 'paused' || nowMs - atMs >= OPINION_MS_MAX) return giveUp(turn, audit)
-    if (job.fences.size > 0 || nowMs - atMs < NOBODY_MS) return
+    if (job.fences.size > 0 || nowMs - Math.max(atMs, openedAtMs ?? nowMs) < NOBODY_MS) return
     if (!isAnybodyThere(turn, job)) giveUp(turn, audit)
   }
 
@@ -158,6 +164,7 @@ export function createAudits(parts: InspectionParts, isClosed: () => boolean): A
       if (audit) compare(turn, audit, jobOf(turn.state.work, jobId))
     },
     review(turn) {
+      openedAtMs ??= turn.nowMs
       for (const audit of [...turn.state.verify.audits.values()]) {
         // One verdict may have ended others.
         if (turn.state.verify.audits.has(audit.auditId)) reviewOne(turn, audit)
@@ -170,12 +177,13 @@ export function createAudits(parts: InspectionParts, isClosed: () => boolean): A
 const isChecked = ({ state }: Turn, audit: Audit): boolean =>
   taskOf(jobOf(state.work, audit.jobId), audit).result?.isChecked === true
 
-/** Organisations that have said what turned out wrong so often are not asked any more. */
+/** Organisations that have said what turned out wrong so often are not asked any more, nor those that lied until they are trusted again. */
 const WRONG_MAX = 2
 
-const wrongOften = ({ state }: Turn): string[] =>
-  [...state.verify.records].flatMap(([nodeId, { wrong }]) => {
-    const node = wrong >= WRONG_MAX ? state.fleet.nodes.get(nodeId) : undefined
+const unheard = ({ state }: Turn): string[] =>
+  [...state.verify.records].flatMap(([nodeId, { wrong, failed, passes }]) => {
+    const isOut = wrong >= WRONG_MAX || (failed > 0 && passes < FIRST_CHECKED)
+    const node = isOut ? state.fleet.nodes.get(nodeId) : undefined
     return node ? [node.organisationId] : []
   })
 

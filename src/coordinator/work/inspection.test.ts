@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { providerAccount } from '#ledger/ledger.ts'
+import { NANO_PER_USD } from '#kernel/money.ts'
+import { consumerAccount, providerAccount } from '#ledger/ledger.ts'
 import { recordOf } from '#verify/verify.ts'
 import { checkState } from '../coordinator-state.ts'
 import { grantsIn, type TestFloor } from './test-floor.ts'
@@ -137,6 +138,57 @@ describe('results of a verified job', () => {
     assert.equal(recordOf(floor.state.verify, 'a').faults, 1)
   })
 
+  test('what a liar was paid before for what nobody looked at goes back to the customer, all of it', async () => {
+    const inspected = await setup()
+    const { floor } = inspected
+    await floor.submit(verifiedPlan(2))
+    await floor.hello('a')
+    await work(inspected, ['a'], (_, grant) => truth(grant), 1)
+    // Nobody looks at the first for a minute: it counts, and is paid.
+    for (let second = 0; second < 66; second++) {
+      await floor.world.run(1_000)
+      await floor.beat('a', inspected.given.get('a')?.map(({ fence }) => fence) ?? [])
+    }
+    assert.equal(floor.job().spent > 0n, true)
+    for (const nodeId of ['c', 'd']) await floor.hello(nodeId)
+    await work(inspected, ['a', 'c', 'd'], (nodeId, grant) => (nodeId === 'a' ? 'c' : truth(grant)), 12)
+    assert.equal(floor.job().status, 'completed')
+    assert.deepEqual([...floor.job().barred.keys()], ['a'])
+    assert.equal(floor.account(providerAccount('org_provider')).held, 0n)
+    const { available, held } = floor.account(consumerAccount('org_payer'))
+    assert.equal(available + held, NANO_PER_USD - floor.job().spent)
+    // Who lied says nothing about others until it is trusted again.
+    const later = [...floor.state.work.jobs.values()].filter(({ audits }) => (audits?.fence ?? 0) > 2)
+    assert.deepEqual(
+      [...new Set(later.map(({ steps }) => steps[0]?.notOfOrganisations?.includes('org_provider')))],
+      [true],
+    )
+    const makers = floor.job().steps[0]?.tasks.map(({ result }) => result?.nodeId)
+    assert.equal(makers?.includes('a'), false)
+    checkState(floor.state)
+  })
+
+  test('what was found out late of a result that is gone says nothing of the one after it', async () => {
+    const inspected = await setup()
+    const { floor, keeper } = inspected
+    keeper.faults.set('b', 'size_wrong')
+    keeper.slowMs.set('b', 20_000)
+    keeper.slowMs.set('ac', 30_000)
+    await floor.submit(verifiedPlan(1))
+    const [first] = grantsIn(await floor.hello('a'))
+    assert(first)
+    await deliver(floor, 'a', first, 'b')
+    const judged = { jobId: 'job_1', step: 0, task: 0, isGood: false, isChecked: false }
+    await floor.command({ kind: 'judge', ...judged, nowMs: floor.nowMs() })
+    const [second] = grantsIn(await floor.hello('c'))
+    assert(second)
+    await deliver(floor, 'c', second, 'ac')
+    await floor.world.run(25_000)
+    const task = floor.job().steps[0]?.tasks[0]
+    assert.deepEqual([task?.state, task?.result?.nodeId], ['verifying', 'c'])
+    assert.equal(recordOf(floor.state.verify, 'c').faults, 0)
+  })
+
   test('without a node of another owner it counts after a minute, unverified, and its pay is held back', async () => {
     const inspected = await setup()
     const { floor } = inspected
@@ -189,6 +241,20 @@ describe('results of a verified job', () => {
       checkState(floor.state)
     })
   }
+
+  test('after a start nodes have a minute to come back, before an audit is given up', async () => {
+    const inspected = await setup()
+    const { floor } = inspected
+    await floor.submit(verifiedPlan(1))
+    await floor.hello('a')
+    await work(inspected, ['a'], (_, grant) => truth(grant), 1)
+    await restart(floor, 70_000)
+    await floor.world.run(5_000)
+    assert.equal(floor.state.verify.audits.size, 1)
+    await floor.hello('c')
+    await work(inspected, ['c'], (_, grant) => truth(grant), 3)
+    assert.deepEqual([floor.job().status, floor.job().steps[0]?.checked], ['completed', 1])
+  })
 
   test('what a cancelled job owes is audited to its end', async () => {
     const inspected = await setup()

@@ -21,6 +21,8 @@ export interface Keeper {
   /** By what a file shows. */
   readonly faults: Map<string, string>
   readonly doubts: Map<string, string>
+  /** How long it takes to look. */
+  readonly slowMs: Map<string, number>
   isAway: boolean
   asked: number
 }
@@ -36,7 +38,7 @@ export async function openInspected(): Promise<Inspected> {
   const floor = await TestFloor.open({
     inspect: (host) => (coordinator, desk) => createInspection({ ...host, coordinator, desk }),
   })
-  const keeper: Keeper = { faults: new Map(), doubts: new Map(), isAway: false, asked: 0 }
+  const keeper: Keeper = { faults: new Map(), doubts: new Map(), slowMs: new Map(), isAway: false, asked: 0 }
   const shown = (file: OutputFile | string | undefined): string =>
     (typeof file === 'string' ? file : (file?.sha256 ?? '')).replace(/0+$/, '')
   floor.bus.serve(subjects.checkOutputs, (message, reply) => {
@@ -51,7 +53,7 @@ export async function openInspected(): Promise<Inspected> {
       fingerprint: shows,
       ...{ width: 64, height: 64, crops: '0,0,15,15' },
     }
-    reply(JSON.stringify(seen))
+    floor.world.scheduler.after(keeper.slowMs.get(shows) ?? 0, () => reply(JSON.stringify(seen)))
   })
   floor.bus.serve(subjects.compareCrops, (message, reply) => {
     if (keeper.isAway) return

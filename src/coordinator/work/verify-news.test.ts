@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { emptyVerify } from '#verify/verify.ts'
+import type { VerifyEvent } from '#verify/verify-events.ts'
+import { evolveWork } from '#work/evolve-work.ts'
+import { emptyWork } from '#work/work.ts'
+import { planOf } from './test-floor.ts'
+import { createCheckNews } from './verify-news.ts'
+
+const place = { jobId: 'job_1', step: 0, task: 1, fence: 4 }
+const opened: VerifyEvent = {
+  ...{ type: 'verify.audit_opened', auditId: 'a', ...place, nodeId: 'n', organisationId: 'o' },
+  ...{ picture: '', crops: '', atMs: 1 },
+}
+
+test('an audit is told when it begins and when it ends, in words that name the frame and its node', () => {
+  const tell = setup()
+  assert.equal(tell(opened)?.text, 'Frame 2 by n is rendered again in part by another owner.')
+  const told = tell({ type: 'verify.audit_closed', auditId: 'a', verdict: 'honest', atMs: 2 })
+  assert.deepEqual(
+    [told?.kind, told?.jobId, told?.place, told?.nodeId, told?.text],
+    ['audit', 'job_1', { step: 0, task: 1 }, 'n', 'Frame 2 by n is what the scene gives: checked.'],
+  )
+  assert.equal(tell({ type: 'verify.audit_closed', auditId: 'a', verdict: 'honest', atMs: 2 }), null)
+})
+
+test('a result that everybody can see is wrong is told with what is wrong, and one that is not is not told', () => {
+  const tell = setup()
+  const looked = (outcome: 'bad' | 'passed_over'): VerifyEvent => ({
+    ...{
+      type: 'verify.looked_at',
+      ...place,
+      nodeId: 'n',
+      faults: ['size_wrong'],
+      doubts: [],
+      fingerprint: null,
+    },
+    ...{ rateBps: 1, drawBps: 2, outcome, atMs: 1 },
+  })
+  assert.equal(tell(looked('bad'))?.text, 'Frame 2 by n is refused: size_wrong.')
+  assert.equal(tell(looked('passed_over')), null)
+})
+
+test('of a job that is gone nothing is told', () => {
+  assert.equal(createCheckNews({ work: emptyWork(), verify: emptyVerify() })(opened), null)
+})
+
+function setup() {
+  const work = emptyWork()
+  evolveWork(work, { type: 'work.job_submitted', ...planOf(), atMs: 0 })
+  return createCheckNews({ work, verify: emptyVerify() })
+}
