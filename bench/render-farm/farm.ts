@@ -21,6 +21,7 @@ export interface Farm {
 }
 
 const START_MS_MAX = 90_000
+const POLL_MS = 250
 const WORKERS = 2
 const RENDERS = ['--render-threads', '1']
 
@@ -100,7 +101,8 @@ export async function awaitEnd(
       if (job.status === 'completed' || (!isJudged && isDelivered(job))) return job
       assert(job.status === 'active', `the job is ${job.status}: ${JSON.stringify(job.pause)}`)
     }
-    await sleep(50)
+    // Each look costs the network what it could do meanwhile.
+    await sleep(POLL_MS)
   }
 }
 
@@ -181,15 +183,28 @@ export function coordinatorPid({ network }: Farm): number {
 
 const TICK_MS = 10
 
-/** Processor time so far: of the farm without its Blenders, whose sandboxes have another home, and of the whole machine. */
-export function cpuNow({ rig }: Farm): { readonly ownMs: number; readonly allMs: number } {
+export interface CpuTimes {
+  /** Of the farm without its Blenders, whose sandboxes have another home: by what the processes call themselves. */
+  readonly own: Readonly<Record<string, number>>
+  /** Of the whole machine. */
+  readonly allMs: number
+}
+
+/** Processor time so far, in milliseconds. */
+export function cpuNow({ rig }: Farm): CpuTimes {
   const [, user = 0, nice = 0, system = 0, , , irq = 0, softIrq = 0] = (
     readFileSync('/proc/stat', 'utf8').split('\n')[0] ?? ''
   )
     .split(/\s+/)
     .map(Number)
-  const ownMs = rig.processes().reduce((total, { pid }) => total + cpuMsOf(pid), 0)
-  return { ownMs, allMs: (user + nice + system + irq + softIrq) * TICK_MS }
+  const own: Record<string, number> = {}
+  for (const { pid, title } of rig.processes()) {
+    const name = title.startsWith('shoal')
+      ? title
+      : (title.split(' ').find((word) => !/[/]|^-/.test(word)) ?? title)
+    own[name] = (own[name] ?? 0) + cpuMsOf(pid)
+  }
+  return { own, allMs: (user + nice + system + irq + softIrq) * TICK_MS }
 }
 
 function cpuMsOf(pid: number): number {

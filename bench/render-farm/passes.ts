@@ -40,7 +40,7 @@ export interface FarmPass {
   /** Of all frames in the workers’ Blenders: more than in a bare one where two threads share a core. */
   readonly renderCpuMs: number
   /** Of all other processes of the network and its workers meanwhile. */
-  readonly ownCpuMs: number
+  readonly ownCpuMs: Readonly<Record<string, number>>
   /** Of the machine, by whatever is not ours. */
   readonly strangeCpuMs: number
   readonly deadMs: Spread
@@ -68,6 +68,9 @@ export const renderOnFarm = (
     const before = cpuNow(farm)
     const job = await awaitEnd(farm, jobId, { isJudged: hasAuditor })
     const after = cpuNow(farm)
+    const ownCpuMs = Object.fromEntries(
+      Object.entries(after.own).map(([name, ms]) => [name, ms - (before.own[name] ?? 0)]),
+    )
     const made = madeBy(farm, jobId)
     const renderCpuMs = made.reduce((sum, { cpuMs }) => sum + cpuMs, 0)
     const tasks = await tasksOf(farm, jobId)
@@ -77,8 +80,8 @@ export const renderOnFarm = (
       judgedMs: job.endedAtMs === null ? null : job.endedAtMs - job.submittedAtMs,
       renderMs: made.reduce((sum, { wallMs }) => sum + wallMs, 0),
       renderCpuMs,
-      ownCpuMs: after.ownMs - before.ownMs,
-      strangeCpuMs: after.allMs - before.allMs - (after.ownMs - before.ownMs) - renderCpuMs,
+      ownCpuMs,
+      strangeCpuMs: after.allMs - before.allMs - sumOf(ownCpuMs) - renderCpuMs,
       deadMs: spread(deadTimes(made)),
       checked: job.steps.reduce((sum, { checked }) => sum + checked, 0),
       unverified: job.unverified,
@@ -86,6 +89,9 @@ export const renderOnFarm = (
       redispatched: job.redispatched,
     }
   })
+
+const sumOf = (times: Readonly<Record<string, number>>): number =>
+  Object.values(times).reduce((sum, ms) => sum + ms, 0)
 
 /** Delivered, and done where somebody judges. */
 export const isThere = ({ state, outputs }: TaskFacts): boolean =>

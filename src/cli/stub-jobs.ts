@@ -150,6 +150,10 @@ const stubQuote = (
   referenceSeconds: status === 'ready' ? { p10: 40.2, p50: 46.1, p90: 52.8 } : null,
   wallSeconds: status === 'ready' ? { p10: 21, p50: 24, p90: 31 } : null,
   nodes: 2,
+  machines: [
+    { speed: 1.42, gpu: 'NVIDIA GeForce RTX 4090', renderScore: 1.5 },
+    { speed: 0.213, gpu: null, renderScore: null },
+  ],
   price: status === 'ready' ? { p10: 1_120_000n, p50: 1_281_000n, p90: 1_470_000n } : null,
   cap: status === 'ready' ? stubCap : null,
   pricePerHour: NANO_PER_USD / 10n,

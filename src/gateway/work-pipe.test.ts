@@ -166,6 +166,20 @@ test('what is no order for a node that is here is dropped, and the others get th
   assert.equal(told.length, 1)
 })
 
+test('a grant beyond what a frame takes is told to nobody, and costs nobody else anything', async () => {
+  const { pipe, node, tell, told } = setup()
+  pipe.hear(node, bytesOf(beat()))
+  const files = Array.from({ length: 9_000 }, (_, at) => ({
+    ...{ path: `${'é'.repeat(590)}${at}`, bytes: 1, sha256: FILE },
+  }))
+  await tell({ ...grant, files }, { kind: 'who' })
+  assert.deepEqual(
+    told.map(({ kind }) => kind),
+    ['who'],
+  )
+  assert.equal(pipe.mayNode(ask), false)
+})
+
 const grant: WorkOrder & { kind: 'grant' } = {
   ...{ kind: 'grant', fence: 7, jobId: 'job_1', organisationId: 'org', step: 0, task: 0 },
   ...{ engine: 'blender', settings: {}, params: {}, inputRoot: TREE, estimateMs: 1_000 },

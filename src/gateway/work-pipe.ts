@@ -15,7 +15,7 @@ import type { Bus, Clock, Crypto, Log } from '#host/host.ts'
 import { HOUR_MS } from '#kernel/time.ts'
 import { PROTOCOL_WITH_TASKS } from '#protocol/agent-version.ts'
 import { subjects } from '#protocol/cell.ts'
-import { decodeJson, encodeFrame, FrameType } from '#protocol/frame.ts'
+import { decodeJson, encodeFrame, FRAME_PAYLOAD_BYTES_MAX, FrameType } from '#protocol/frame.ts'
 import { Problem } from '#protocol/problem.ts'
 import { jsonWriter } from '#protocol/wire-form.ts'
 import type { TaskGrant } from '#protocol/work-link.ts'
@@ -126,9 +126,15 @@ export function createWorkPipe(
     const entry = entries.get(nodeId)
     // It is said again to who comes back.
     if (!entry?.node) return
-    note(entry, told)
     const whole = told.kind === 'grant' ? { ...told, token: tokenFor(nodeId, told) } : told
-    entry.node.send(encodeFrame(FrameType.work, 0, encoder.encode(writeOrder(whole))))
+    const payload = encoder.encode(writeOrder(whole))
+    if (payload.length > FRAME_PAYLOAD_BYTES_MAX)
+      throw new Problem(
+        'body_too_large',
+        `A node is told ${payload.length} bytes at once: its task takes too many files.`,
+      )
+    note(entry, told)
+    entry.node.send(encodeFrame(FrameType.work, 0, payload))
   }
 
   function tokenFor(nodeId: string, { organisationId, inputRoot, fence, estimateMs }: TaskGrant): string {

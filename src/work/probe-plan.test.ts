@@ -37,6 +37,20 @@ test('a frame that takes long is probed as far as the time allows', () => {
   }
 })
 
+test('a scene that takes long before its first ray is probed with as many rays as take as long again', () => {
+  const series = onlySeries(framesOf(1))
+  const slow = (fixedMs: number, growingMs: number): number[] => {
+    const probes: Probe[] = []
+    for (let rounds = 0; rounds < 6; rounds++)
+      for (const { at, share } of nextRound(series, probes))
+        probes.push({ at, share, referenceMs: fixedMs + growingMs * share, isCold: false })
+    return probes.map(({ share }) => share)
+  }
+  assert.deepEqual(slow(5_000, 20_000), [1 / 64, 1 / 1_024, 1 / 4])
+  assert.deepEqual(slow(5_000, 80_000), [1 / 64, 1 / 1_024, 1 / 16])
+  assert.deepEqual(slow(5_000, 2_000_000), [1 / 64, 1 / 1_024])
+})
+
 test('no probe is more than a fourth of its task, whatever the times are', () => {
   for (const wholeMs of [0, 1, 1e3, 1e5, 1e9])
     for (const [, share] of sharesOf(onlySeries(framesOf(1, 5)), wholeMs)) assert(share <= 1 / 4)

@@ -55,7 +55,7 @@ export function placeInSeries(kind: string, params: TaskParams): (SeriesPlace & 
   if (does === 'frame') {
     const { seed: _, ...common } = more
     const series: Series = { does, params: { do: does, ...common }, ats: [frame], between: [], samplesMax: 0 }
-    return { key: toCanonical(series.params), at: frame, share: 1, series }
+    return { key: keyOf(series.params), at: frame, share: 1, series }
   }
   const { samples, sampleOffset: _, seed: __, ...common } = more
   if (does !== 'range' || typeof samples !== 'number') return null
@@ -66,8 +66,12 @@ export function placeInSeries(kind: string, params: TaskParams): (SeriesPlace & 
     between: [],
     samplesMax: samples,
   }
-  return { key: toCanonical(series.params), at: frame, share: samples, series }
+  return { key: keyOf(series.params), at: frame, share: samples, series }
 }
+
+/** Most frames have nothing of their own, and jobs have up to 100,000 of them. */
+const keyOf = (params: TaskParams): string =>
+  Object.keys(params).length === 1 ? String(params['do']) : toCanonical(params)
 
 /** The series of a step, by their keys; shares of ranges are yet to be divided by `samplesMax`. */
 export function seriesOf(step: {
@@ -103,7 +107,7 @@ export function nextRound(series: Series, probes: readonly Probe[]): readonly Pr
   const shares = [...new Set(probes.map(({ share }) => share))].toSorted((a, b) => a - b)
   const share = shares.at(-1) ?? FIRST_SHARE
   const guessMs = Math.max(...probes.filter((probe) => probe.share === share).map((one) => one.referenceMs))
-  const more = moreShares({ shares, slowestMs: guessMs, isWarm: probes.some(({ isCold }) => !isCold) })
+  const more = moreShares(shares, probes)
   if (more.length > 0) {
     const seen = new Set<string>()
     return more
@@ -114,24 +118,32 @@ export function nextRound(series: Series, probes: readonly Probe[]): readonly Pr
   return isDone || !doesVary(probes) ? [] : runAll(series, series.between, { share, guessMs })
 }
 
-/** Of what else to run each of the frames; nothing where enough of each was run. */
-function moreShares({
-  shares,
-  slowestMs,
-  isWarm,
-}: {
-  shares: readonly number[]
-  slowestMs: number
-  isWarm: boolean
-}): readonly number[] {
+/** How much of each frame to run next; nothing where enough was run. `shares`: those that were, the least first. */
+function moreShares(shares: readonly number[], probes: readonly Probe[]): readonly number[] {
   const largest = shares.at(-1) ?? FIRST_SHARE
+  const isOne = shares.length === 1
   if (largest >= SHARE_MAX || shares.length >= ROUNDS_MAX) return []
-  if (shares.length > 1 && largest >= ENOUGH_SHARE) return []
-  // As if all of it grew: it takes no longer than that.
-  const share = Math.min(SHARE_MAX, powerBelow((largest * PROBE_MS) / Math.max(1, slowestMs)))
+  if (!isOne && largest >= ENOUGH_SHARE) return []
+  const share = Math.min(SHARE_MAX, powerBelow(isOne ? affordable(largest, probes) : affordableBy(probes)))
   // Too slow for more of it: what does not grow shows in less of it.
-  if (share <= largest) return shares.length > 1 ? [] : [FIRST_SHARE / 16]
+  if (share <= largest) return isOne ? [FIRST_SHARE / 16] : []
+  const isWarm = probes.some(({ isCold }) => !isCold)
   return isWarm || share <= 2 * largest ? [share] : [share, 2 * largest]
+}
+
+/** What takes as long as a probe may, as if all of it grew: it takes no longer than that. */
+function affordable(share: number, probes: readonly Probe[]): number {
+  const slowestMs = Math.max(1, ...probes.map(({ referenceMs }) => referenceMs))
+  return (share * PROBE_MS) / slowestMs
+}
+
+/** The same, once it is known what grows: where much does not, a probe has to be as long again as that to tell what does. */
+function affordableBy(probes: readonly Probe[]): number {
+  const shares = fitCost(probes).costs.map(({ fixedMs, growingMs }) => {
+    const forGrowthMs = Math.max(PROBE_MS - fixedMs, fixedMs)
+    return forGrowthMs / Math.max(1, growingMs)
+  })
+  return Math.min(...shares)
 }
 
 /** Whether the frames that were probed differ by so much that those between them may be anything. */

@@ -66,6 +66,8 @@ export async function openTraceCollector(): Promise<TraceCollector> {
       response.setHeader('content-type', 'application/json').end('{}')
     })
   })
+  // An idle connection must not be closed just when the next spans are sent on it.
+  server.keepAliveTimeout = 0
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   return {

@@ -15,7 +15,7 @@ export function explainFailure(error: unknown): TaskFailure {
   const tail = details['tail']
   return {
     class: classOf(problem),
-    signature: `${code}: ${withoutNumbers(message)}`.slice(0, SIGNATURE_MAX),
+    signature: `${code}: ${withoutNumbers(message.slice(0, MESSAGE_MAX))}`.slice(0, SIGNATURE_MAX),
     message: message.slice(0, MESSAGE_MAX),
     tail: typeof tail === 'string' ? tail.slice(-TAIL_MAX) : '',
   }

@@ -72,6 +72,12 @@ async function framesOf(jobs: JobClient, job: JobFacts): Promise<TreeFile[]> {
         if (/\.(png|exr)$/i.test(name) && !found.has(name))
           found.set(name, { path: name, bytes, sha256, form: 'plain', object: sha256 })
   }
+  const exr = [...found.keys()].find((name) => /\.exr$/i.test(name))
+  if (exr !== undefined)
+    throw new Problem(
+      'conflict',
+      `${exr} is OpenEXR, light as the scene has it and not as a screen shows it. Render the frames as PNG for a video.`,
+    )
   if (found.size > 1) return [...found.values()]
   throw new Problem(
     'conflict',

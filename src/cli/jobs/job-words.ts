@@ -71,7 +71,8 @@ export function pauseText({ jobId, pause, cap }: JobFacts): string | null {
   const [first = ''] = pause.detail.split('\n', 1)
   const said = first.replace(/(\.? The end of its log:|\. Raise the cap to go on\.?|\.)$/, '')
   const why = said === '' ? pauses[pause.reason] : said
-  if (pause.reason === 'cap_reached') return `${why}. Raise the cap: shoal job cap ${jobId} ${formatUsd(cap * 2n)}`
+  if (pause.reason === 'cap_reached')
+    return `${why}. Raise the cap: shoal job cap ${jobId} ${formatUsd(cap * 2n)}`
   if (pause.reason === 'asked') return `${why}. Go on: shoal job resume ${jobId}`
   return `${why}. See the log: shoal job logs ${jobId}. Then try again: shoal job resume ${jobId}`
 }

@@ -42,7 +42,10 @@ export async function submitJob(session: Session, file: string, options: SubmitO
   const jobs = createJobClient(session)
   const body = {
     ...{ name, tier: Tier.parse(options.tier), isIdempotent: true },
-    steps: steps.map((step) => withEstimate(step, options.estimate)),
+    steps: steps.map((step) => ({
+      ...withEstimate(step, options.estimate),
+      ...(sent && { inputBytes: sent.bytes }),
+    })),
   }
   const quote = await askForQuote({ session, jobs, lines }, body)
   const tasks = steps.reduce((sum, step) => sum + step.tasks.length, 0)

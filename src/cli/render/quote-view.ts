@@ -35,12 +35,30 @@ export function quoteFields(quote: QuoteFacts, what: string, cap: bigint | null)
             `${formatCost(price.p10)} to ${formatCost(price.p90)}, most likely ${formatCost(price.p50)}`,
           ] as [string, string],
         ]),
+    ...machinesField(quote),
     ['tier', `${tier}, ${formatCost(pricePerHour)} per reference hour`],
     [
       'cap',
       held === null ? 'none' : `${formatCost(held)}${cap === null ? '' : ', your budget'}: never billed more`,
     ],
   ]
+}
+
+type Machine = NonNullable<QuoteFacts['machines']>[number]
+const MACHINES_MAX = 3
+
+/** Speeds, and beside them the weights that Render Network published for such GPUs. */
+function machinesField({ machines = [] }: QuoteFacts): [string, string][] {
+  const kinds = [...new Set(machines.map(machineText))]
+  if (kinds.length === 0) return []
+  const left = kinds.length - MACHINES_MAX
+  const more = left > 0 ? [`and ${left} other kinds`] : []
+  return [['machines', [...kinds.slice(0, MACHINES_MAX), ...more].join('; ')]]
+}
+
+function machineText({ speed, gpu, renderScore }: Machine): string {
+  const score = renderScore === null ? 'no published score' : `Render's score ${renderScore}`
+  return `${gpu ?? 'CPU'} at speed ${Number(speed.toPrecision(2))} (${score})`
 }
 
 /** Seconds of work: `46.1`, `1,240`. */

@@ -57,8 +57,12 @@ export interface VideoOptions {
 const codecs: Readonly<Record<string, string>> = { mp4: 'h264', mov: 'prores', webm: 'vp9' }
 export const SPLIT_MAX = 64
 
+const EXR_VIDEO =
+  'A video is made of PNG frames: OpenEXR is light as the scene has it, not as a screen shows it. Leave --video or --format EXR out.'
+
 export function readRenderOptions(flags: RenderFlags): RenderOptions {
   const frames = flags.frames === undefined ? null : parseFrameRanges(flags.frames)
+  if (flags.video !== undefined && flags.format === 'EXR') throw wrong(EXR_VIDEO)
   return {
     frames,
     cap: readBudget(flags.budget),

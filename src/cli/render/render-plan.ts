@@ -88,6 +88,7 @@ function blenderStep({
     dependsOn: [],
     takesResults: false,
     inputRoot,
+    inputBytes,
     settings,
     requirements: { memoryMib: memoryMibOf(scene.facts, inputBytes), vramMib: 0 },
   }

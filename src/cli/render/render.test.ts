@@ -30,8 +30,6 @@ test('a scene becomes a step of frames and one of a video, with all that nodes m
     'v.mov',
     '--tier',
     'economy',
-    '--format',
-    'EXR',
     '--allow-scripts',
     '--priority',
     '7',
@@ -47,7 +45,7 @@ test('a scene becomes a step of frames and one of a video, with all that nodes m
     ...{
       file: 'shots/shot.blend',
       device: 'CPU',
-      format: 'EXR',
+      format: 'PNG',
       remap: { '/home/ada/': '' },
       allowScripts: true,
     },
@@ -62,7 +60,7 @@ test('a scene becomes a step of frames and one of a video, with all that nodes m
     ['ffmpeg', ['frames'], true, null],
   )
   assert.deepEqual(video?.settings, {
-    frames: 'frames/frame-*.exr',
+    frames: 'frames/frame-*.png',
     fps: 25,
     codec: 'prores',
     out: 'video.mov',
@@ -113,6 +111,7 @@ test('bad input is refused in one sentence before anything is sent', async () =>
     [{}, ['--budget', '-1'], 2, /is no amount/],
     [{}, ['--video', 'film.avi'], 2, /^shoal: 'film\.avi' does not say which video/],
     [{}, ['--frames', '7', '--video', 'f.mp4'], 2, /^shoal: One frame makes no video/],
+    [{}, ['--video', 'f.mp4', '--format', 'EXR'], 2, /^shoal: A video is made of PNG frames/],
     [{}, ['--fps', '24'], 2, /^shoal: --fps is for a video/],
     [{}, ['--split', '0'], 2, /^shoal: --split takes auto or a number/],
     [{}, ['--split', '4'], 2, /^shoal: --split cuts one frame/],

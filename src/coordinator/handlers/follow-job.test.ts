@@ -68,6 +68,15 @@ test('a call that waited in vain is answered with nothing, and one whose caller 
   assert.ok(jobs.floor.nowMs() - begunMs < 4_000)
 })
 
+test('whoever waited and left takes no place of those who wait', async () => {
+  const { jobs, follow } = await setup()
+  const jobId = await jobs.submit()
+  const { next } = await follow(jobId)
+  for (let count = 0; count <= WAITING_PER_ORGANISATION; count++) {
+    assert.deepEqual(await follow(jobId, next, { waitMs: 1 }), { items: [], next })
+  }
+})
+
 test('nobody waits for news of a job that is over', async () => {
   const { jobs, follow } = await setup()
   const jobId = await jobs.submit({ frames: 1 })
@@ -136,6 +145,29 @@ test('of much news the newest are kept, and who asks for what never was goes on 
     items: [],
     next: rest.items.at(-1)?.sequence ?? next,
   })
+})
+
+test('what an earlier job made is told of in one sentence, and of a job that is over the newest are kept', async () => {
+  const { jobs, follow } = await setup()
+  await jobs.submit({ frames: 3 })
+  await jobs.floor.hello('a')
+  for (const fence of [1, 2, 3]) await jobs.floor.finish('a', fence)
+  const again = await jobs.submit({ frames: 3 })
+  const { items } = await follow(again)
+  assert.deepEqual(
+    items.map(({ text }) => text),
+    [
+      'The job began: 3 tasks.',
+      '3 tasks were made before; nothing is owed for them.',
+      'The job is complete, for 0.00 USD.',
+    ],
+  )
+  const last = items.at(-1)?.sequence ?? 0
+  assert.deepEqual([items[1]?.sequence, items[2]?.sequence], [last - 1, last])
+  for (let count = 0; count < 1_000; count++) {
+    jobs.parts.jobs.news.tell(again, { kind: 'audit', place: null, nodeId: null, text: 'x', atMs: 1 })
+  }
+  assert.ok((await follow(again)).items.length < 200)
 })
 
 async function setup() {

@@ -39,6 +39,11 @@ test('a quote makes one job: asked again it is the same, with another cap it is 
   const { jobId } = await make()
   assert.equal((await make()).jobId, jobId)
   assert.equal((await make(9_000n)).jobId, jobId)
+  const body = { quoteId: 'q', priority: 50 }
+  await assert.rejects(
+    async () => await jobs.answer(jobs.api.createJob({ body }, stranger, contextOf('createJob'))),
+    { code: 'not_found', message: /no quote q/ },
+  )
   await assert.rejects(make(9_001n), { code: 'conflict', message: /another cap/ })
   assert.equal(jobs.floor.account(consumerAccount(PAYER)).held, 9_000n)
 })

@@ -6,7 +6,7 @@ import type { Scope } from '#protocol/scope.ts'
 import { PAYER } from '#sim/test-world.ts'
 import type { JobPlan } from '#work/work-events.ts'
 import { planOf, TestFloor } from '../work/test-floor.ts'
-import { notFound } from './handler-parts.ts'
+import { maySee, notFound } from './handler-parts.ts'
 import { jobHandlers } from './job-handlers.ts'
 import type { JobHandlerParts, JobParts } from './job-parts.ts'
 import { openJobs } from './open-jobs.ts'
@@ -36,9 +36,9 @@ export class TestJobs {
     const { coordinator, desk } = this.floor.service
     const { scheduler } = this.floor.world
     const quotes: JobParts['quotes'] = {
-      plan: ({ body: { quoteId, cap, priority }, jobId }) => {
+      plan: ({ caller, body: { quoteId, cap, priority }, jobId }) => {
         const quote = this.quotes.get(quoteId)
-        if (!quote) throw notFound('quote', quoteId)
+        if (!quote || !maySee(caller, PAYER)) throw notFound('quote', quoteId)
         return { ...planOf(quote), jobId, priority, ...(cap !== undefined && { cap }) }
       },
     }
@@ -55,7 +55,7 @@ export class TestJobs {
       jobs: async () => ({ items: [...this.kept], next: null, asOfSequence: 0 }),
       jobTasks: async () => ({ items: [...this.keptTasks], next: null, asOfSequence: 0 }),
     }
-    const projector = { reach: async () => {} }
+    const projector = { reach: async () => true }
     return { coordinator, crypto: nodeCrypto, keySecret: 'secret', jobs, queries, projector }
   }
 

@@ -35,6 +35,9 @@ interface WaitOptions {
 
 /** Pieces that are kept of a job, and given in one answer. */
 export const NEWS_PER_JOB = 500
+/** Of a job that is over, and how many such jobs have any. */
+const NEWS_PER_OVER = 100
+const OVER_MAX = 1_000
 /** Calls of one organisation that wait at once. */
 export const WAITING_PER_ORGANISATION = 64
 /** Numbers in each millisecond of the clock: far more than happens in one. */
@@ -43,17 +46,38 @@ const NUMBERS_PER_MS = 1_000
 /** `nowMs`: when this coordinator began to lead, by cell time. */
 export function createJobNews(clock: Pick<Clock, 'after'>, nowMs: TimestampMs): JobNewsDesk {
   const first = nowMs * NUMBERS_PER_MS
+  /** The greatest number that was given: what is begun later goes on above it. */
+  let highest = first - 1
   const rings = new Map<string, NewsRing>()
+  const over: string[] = []
+  /** Tasks of one submission that an earlier job made are told of in one sentence. */
+  let reused = { jobId: '', atMs: 0, count: 0 }
   const waiting = createWaiting(clock)
 
   function tell(jobId: string, { atMs, kind, place, nodeId, text }: Told & { atMs: TimestampMs }): void {
     let ring = rings.get(jobId)
     if (!ring) {
-      ring = new NewsRing(first, NEWS_PER_JOB)
+      ring = new NewsRing(highest + 1, NEWS_PER_JOB)
       rings.set(jobId, ring)
     }
     ring.add({ atMs, kind, step: place?.step ?? null, task: place?.task ?? null, nodeId, text })
+    highest = Math.max(highest, ring.next - 1)
     waiting.wake(jobId)
+  }
+
+  function hearReused(job: Job, event: Extract<WorkEvent, { type: 'work.reused' }>): void {
+    const { jobId, atMs } = event
+    const isFirst = reused.jobId !== jobId || reused.atMs !== atMs
+    reused = { jobId, atMs, count: isFirst ? 1 : reused.count + 1 }
+    const told = isFirst ? tellJob(job, event) : null
+    if (told) tell(jobId, { ...told, atMs })
+    else rings.get(jobId)?.amend(`${reused.count} tasks were made before; nothing is owed for them.`)
+  }
+
+  function end(jobId: string): void {
+    rings.get(jobId)?.shrink(NEWS_PER_OVER)
+    over.push(jobId)
+    if (over.length > OVER_MAX) rings.delete(over.shift() ?? '')
   }
 
   return {
@@ -70,14 +94,17 @@ export function createJobNews(clock: Pick<Clock, 'after'>, nowMs: TimestampMs): 
         return waiting.wake(event.jobId)
       }
       const job = jobs.get(event.jobId)
-      const told = job && isTold(job) ? tellJob(job, event) : null
+      if (!job || !isTold(job)) return
+      if (event.type === 'work.reused') return hearReused(job, event)
+      const told = tellJob(job, event)
       if (told) tell(event.jobId, { ...told, atMs: event.atMs })
+      if (event.type === 'work.job_ended') end(event.jobId)
     },
     read(jobId, after) {
       const ring = rings.get(jobId)
       const items = ring?.since(after, NEWS_PER_JOB) ?? []
       // Who names a piece that is not there yet goes on from the newest.
-      return { items, next: items.at(-1)?.sequence ?? Math.min(after, (ring?.next ?? first) - 1) }
+      return { items, next: items.at(-1)?.sequence ?? Math.min(after, ring ? ring.next - 1 : highest) }
     },
     wait(jobId, after, options) {
       const newest = (rings.get(jobId)?.next ?? 0) - 1

@@ -2,7 +2,7 @@ import type { JobNews } from '#protocol/job.ts'
 
 /** The newest of a job, oldest first; the last that was told stays when much happens. */
 export class NewsRing {
-  readonly #countMax: number
+  #countMax: number
   #items: JobNews[] = []
   #next: number
 
@@ -20,6 +20,18 @@ export class NewsRing {
     this.#items.push({ sequence: this.#next++, ...news })
     // Half at a time, so that none is moved often.
     if (this.#items.length >= 2 * this.#countMax) this.#items = this.#items.slice(-this.#countMax)
+  }
+
+  /** Says the newest piece otherwise, and in no place of its own. */
+  amend(text: string): void {
+    const last = this.#items.pop()
+    if (last) this.#items.push({ ...last, text })
+  }
+
+  /** The job is over: only the newest are kept. */
+  shrink(countMax: number): void {
+    this.#countMax = countMax
+    this.#items = this.#items.slice(-countMax)
   }
 
   /** What came after the piece `after`, the oldest first. */

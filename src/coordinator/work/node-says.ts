@@ -7,10 +7,11 @@ import type { Fleet, Node } from '#fleet/fleet.ts'
 import { MINUTE_MS } from '#kernel/time.ts'
 import type { TaskFailure } from '#protocol/task-failure.ts'
 import type { WorkerFacts, WorkNews, WorkSay } from '#protocol/work-link.ts'
+import type { TaskPlace } from '#work/work-events.ts'
 import type { CoordinatorEvent } from '../coordinator-events.ts'
 import type { Turn } from '../turn.ts'
 import { nodeFactsOf } from './node-facts.ts'
-import { outputsMaxOf } from './plan-refusal.ts'
+import { nameTaken, outputsMaxOf } from './plan-refusal.ts'
 import type { WorkDesk } from './work-desk.ts'
 
 export interface NodeSays {
@@ -153,11 +154,12 @@ export function createNodeSays(desk: WorkDesk, fleet: Fleet): NodeSays {
 /** What is wrong with what an attempt is said to have made. The names come from whatever ran: it is the task's failure. */
 function wrongOutputs(
   { state }: Turn,
-  place: { readonly jobId: string; readonly step: number },
+  place: TaskPlace & { readonly jobId: string },
   { outputs }: Say<'commit'>,
 ): TaskFailure | null {
   const max = outputsMaxOf(state.work, place)
-  const wrong = wrongPath(outputs.map(({ name }) => name))
+  const names = outputs.map(({ name }) => name)
+  const wrong = wrongPath(names) ?? nameTaken(state.work, place, names)
   if (wrong === null && outputs.length <= max) return null
   const message = wrong ?? `It made ${outputs.length} files, and later steps can take ${max} of each task.`
   return { class: 'task', signature: 'outputs_wrong', message, tail: '' }

@@ -1,7 +1,7 @@
 import { TASK_FILES_MAX, TASK_OUTPUTS_MAX } from '#protocol/work-link.ts'
 import type { WorkCommand } from '#work/decide-work.ts'
 import { jobOf, type Work } from '#work/work.ts'
-import type { JobPlan } from '#work/work-events.ts'
+import type { JobPlan, TaskPlace } from '#work/work-events.ts'
 
 export type PlanRefusal =
   /** A job of a customer is paid from what is held for it, and that is its cap. */
@@ -38,6 +38,22 @@ export function outputsMaxOf(
     takesResults && dependsOn.includes(step) ? [takenWith(steps, index)] : [],
   )
   return Math.min(TASK_OUTPUTS_MAX, ...takers.map((tasks) => Math.floor(TASK_FILES_MAX / tasks)))
+}
+
+/** Says so where another task of a step whose results are taken made a file of one of these names; else `null`. */
+export function nameTaken(
+  work: Work,
+  { jobId, step, task }: TaskPlace & { readonly jobId: string },
+  names: readonly string[],
+): string | null {
+  const { steps } = jobOf(work, jobId)
+  if (!steps.some(({ takesResults, dependsOn }) => takesResults && dependsOn.includes(step))) return null
+  const own = new Set(names)
+  for (const [other, { result }] of (steps[step]?.tasks ?? []).entries()) {
+    const same = other === task ? undefined : result?.outputs.find(({ name }) => own.has(name))
+    if (same) return `Its file '${same.name}' has the name of one that task ${other} of its step made.`
+  }
+  return null
 }
 
 /** Tasks whose results each task of the step takes. */

@@ -226,6 +226,17 @@ test('a step that takes results is given each file by the step that made it', as
   )
 })
 
+test('a file that another task of the step made already is not taken where later steps take both', async () => {
+  const film = { name: 'film', digest: 'film', dependsOn: [0], takesResults: true, inputRoot: '' }
+  const floor = await setup(planOf({ steps: [stepOf({ frames: 2 }), stepOf(film)] }))
+  const [first, second] = grantsIn(await floor.hello('a'))
+  assert(first && second)
+  await floor.finish('a', first.fence, 'same.png')
+  const outputs = [{ name: 'same.png', bytes: 1, sha256: '1'.repeat(64) }]
+  const told = await floor.say('a', { kind: 'commit', fence: second.fence, outputs, wallMs: 1 })
+  assert.equal(refusalIn(told), 'outputs_wrong')
+})
+
 test('steps whose results would be more files than a task may have are refused at submit', async () => {
   const floor = await TestFloor.open()
   const film = { name: 'film', digest: 'film', dependsOn: [0], takesResults: true, inputRoot: '' }

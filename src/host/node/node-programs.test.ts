@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { ProgramExit, ProgramLimits, RunningProgram } from '#host/programs.ts'
 import { createNodePrograms } from './node-programs.ts'
-import { usageOfTree } from './process-usage.ts'
+import { watchTree } from './process-usage.ts'
 
 const skip = spawnSync('prlimit', ['--version']).status !== 0 && 'no prlimit'
 
@@ -28,7 +28,7 @@ test('a program that forks without end ends, and leaves nothing behind', { skip 
     limits: { ...none, processes: 40 },
   })
   assert(exit !== null)
-  assert.equal(usageOfTree(pid ?? -1).processes, 0)
+  assert.equal(watchTree(pid ?? -1)().processes, 0)
 })
 
 test('a file beyond its size is cut off there', { skip }, async () => {
@@ -54,7 +54,7 @@ test('killing it kills what it started', { skip }, async () => {
   assert.equal(exit.signal, 'SIGKILL')
   assert(child > 0)
   // Its pipes close a moment before it is gone; if it never were, the test would not end.
-  while (usageOfTree(child).processes > 0) await turn()
+  while (watchTree(child)().processes > 0) await turn()
 })
 
 test('a program that is not there is told as missing', { skip }, async () => {

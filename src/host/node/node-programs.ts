@@ -8,7 +8,7 @@ import type {
   RunningProgram,
 } from '#host/programs.ts'
 import { type ControlGroup, makeControlGroup, removeStaleGroups } from './control-groups.ts'
-import { type ProcessUsage, usageOfTree } from './process-usage.ts'
+import { type ProcessUsage, watchTree } from './process-usage.ts'
 
 const LINE_CHARS_MAX = 2 ** 24
 const LOOK_MS = 250
@@ -35,6 +35,7 @@ class NodeProgram implements RunningProgram {
   readonly #group: ControlGroup | null
   readonly #input: Writable
   readonly #watch: NodeJS.Timeout
+  readonly #usageNow: () => ProcessUsage
   #isGone = false
   #peakBytes = 0
   #reason: ProgramExit['reason'] = null
@@ -49,6 +50,7 @@ class NodeProgram implements RunningProgram {
       detached: true,
     })
     this.pid = child.pid ?? null
+    this.#usageNow = this.pid === null ? () => NOTHING : watchTree(this.pid)
     this.#input = child.stdio[3] as Writable
     // A pipe to a program that just died; `close` tells the story.
     this.#input.on('error', () => undefined)
@@ -85,7 +87,7 @@ class NodeProgram implements RunningProgram {
   }
 
   usage(): ProcessUsage & { readonly peakBytes: number } {
-    const now = this.#isGone || this.pid === null ? NOTHING : usageOfTree(this.pid)
+    const now = this.#isGone ? NOTHING : this.#usageNow()
     this.#peakBytes = Math.max(this.#peakBytes, now.residentBytes)
     return { ...now, peakBytes: this.#peakBytes }
   }

@@ -19,37 +19,59 @@ interface ProcessState {
   readonly residentPages: number
 }
 
-/** Of `pid` and its descendants; zeros when it is gone, or where there is no `/proc`. */
-export function usageOfTree(pid: number): ProcessUsage {
-  const states = readStates()
+/** Looks at a few hundred other processes take longer than all else that a watch does: they are looked at so rarely. */
+const ALL_EVERY = 20
+
+/**
+ * Answers what `pid` and its descendants use; zeros when it is gone, or where there is no `/proc`. Each watch remembers
+ * which processes are none of them, for a process never becomes another's child but its reaper's.
+ */
+export function watchTree(pid: number): () => ProcessUsage {
+  let strangers: ReadonlySet<number> = new Set()
+  let looks = 0
+  return () => {
+    const known = looks++ % ALL_EVERY === 0 ? new Set<number>() : strangers
+    const ids = listIds()
+    const states = readStates(ids.filter((id) => !known.has(id)))
+    const tree = treeOf(pid, states)
+    strangers = new Set(ids.filter((id) => !tree.has(id)))
+    return sumOf([...tree.values()])
+  }
+}
+
+function treeOf(pid: number, states: ReadonlyMap<number, ProcessState>): Map<number, ProcessState> {
   const children = Map.groupBy(states.keys(), (id) => states.get(id)?.parent ?? 0)
-  let [residentPages, cpuTicks, processes] = [0, 0, 0]
+  const tree = new Map<number, ProcessState>()
   const queue = [pid]
   for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
     const state = states.get(id)
     if (state === undefined) continue
-    residentPages += state.residentPages
-    cpuTicks += state.cpuTicks
-    processes += state.threads
+    tree.set(id, state)
     queue.push(...(children.get(id) ?? []))
   }
+  return tree
+}
+
+function sumOf(states: readonly ProcessState[]): ProcessUsage {
+  const sum = (of: (state: ProcessState) => number): number =>
+    states.reduce((total, state) => total + of(state), 0)
   return {
-    residentBytes: residentPages * PAGE_BYTES,
-    cpuMs: (cpuTicks * 1000) / TICKS_PER_SECOND,
-    processes,
+    residentBytes: sum(({ residentPages }) => residentPages) * PAGE_BYTES,
+    cpuMs: (sum(({ cpuTicks }) => cpuTicks) * 1000) / TICKS_PER_SECOND,
+    processes: sum(({ threads }) => threads),
   }
 }
 
-function readStates(): Map<number, ProcessState> {
+function readStates(ids: readonly number[]): Map<number, ProcessState> {
   const states = new Map<number, ProcessState>()
-  for (const name of list()) {
-    const id = Number(name)
-    if (!Number.isInteger(id)) continue
+  for (const id of ids) {
     const state = readState(id)
     if (state !== null) states.set(id, state)
   }
   return states
 }
+
+const listIds = (): readonly number[] => list().map(Number).filter(Number.isInteger)
 
 function list(): readonly string[] {
   try {
