@@ -76,6 +76,22 @@ test('what an earlier job made costs nothing, and nothing is held for a job that
   assert.deepEqual(balance(floor), [4_000n, 0n])
 })
 
+test('a result that is looked at after it was paid is not paid again', async () => {
+  const floor = await TestFloor.open({ balance: 10_000n })
+  await floor.submit(planOf({ cap: 6_000n }))
+  const [first] = grantsIn(await floor.hello('a'))
+  await floor.finish('a', first?.fence ?? 0)
+  const place = { jobId: 'job_1', step: 0, task: 0, nowMs: floor.nowMs() }
+  assert.equal(await floor.command({ kind: 'judge', ...place, isGood: true, isChecked: true }), null)
+  assert.deepEqual(
+    [balance(floor), ours(floor)],
+    [
+      [4_000n, 5_000n],
+      [950n, 50n, 0n],
+    ],
+  )
+})
+
 test('what is rejected after it was paid comes back whole, and is held again', async () => {
   const floor = await TestFloor.open({ balance: 10_000n })
   await floor.submit(planOf({ cap: 6_000n }))
