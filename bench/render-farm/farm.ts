@@ -21,7 +21,9 @@ export interface Farm {
 }
 
 const START_MS_MAX = 90_000
-const POLL_MS = 250
+const POLL_MS = 1_000
+/** Where something is to be done at half. */
+const CLOSE_POLL_MS = 200
 const WORKERS = 2
 const RENDERS = ['--render-threads', '1']
 
@@ -102,7 +104,7 @@ export async function awaitEnd(
       assert(job.status === 'active', `the job is ${job.status}: ${JSON.stringify(job.pause)}`)
     }
     // Each look costs the network what it could do meanwhile.
-    await sleep(POLL_MS)
+    await sleep(onJob === undefined ? POLL_MS : CLOSE_POLL_MS)
   }
 }
 

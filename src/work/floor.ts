@@ -76,6 +76,11 @@ export class Floor {
     return this.#nodes.values()
   }
 
+  /** Nodes that knew what is from `sinceMs` may yet be on their way back, since the coordinator has only begun to lead. */
+  isFilling(sinceMs: TimestampMs, nowMs: TimestampMs): boolean {
+    return sinceMs < this.#openedAtMs && nowMs < this.#openedAtMs + this.#limits.graceMs
+  }
+
   seat(facts: NodeFacts, cached: ReadonlySet<string>, nowMs: TimestampMs): void {
     const { restsUntilMs = 0 } = this.#nodes.get(facts.nodeId) ?? {}
     const heard = { heardAtMs: nowMs, listedAtMs: 0, isCutOff: false, restsUntilMs }

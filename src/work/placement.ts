@@ -113,7 +113,7 @@ function fitOf(facts: FloorNode['facts'], { requirements }: Step): number {
 
 /**
  * Whether every node that could do the task failed it, failed too often or was condemned. With no such node at all it is
- * not: the task waits for one.
+ * not: the task waits for one. Nor is it while nodes come back to a coordinator that has just started.
  */
 export function isTriedEverywhere(
   { floor, limits }: { readonly floor: Floor; readonly limits: WorkLimits },
@@ -127,6 +127,7 @@ export function isTriedEverywhere(
   },
 ): boolean {
   const { job, task, lastNodeId, nowMs } = tried
+  if (floor.isFilling(job.submittedAtMs, nowMs)) return false
   const step = stepOf(job, tried.step)
   let isAny = false
   for (const node of floor.nodes()) {

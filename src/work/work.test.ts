@@ -89,6 +89,19 @@ test('after a restart an attempt that nobody mentions is lost after 30 s, and no
   assert.equal(farm.task(0).state, 'ready')
 })
 
+test('the first node back after a restart does not pause a job that it failed: others may be on their way', () => {
+  const farm = setup({ frames: 1 }, ['a', 'b'])
+  farm.pull('a')
+  farm.fail('a')
+  farm.pass(1_000, ['a', 'b'])
+  farm.restart()
+  farm.seat('a')
+  farm.pass(29_750, ['a'])
+  assert.equal(farm.job().pause, null)
+  farm.pass(250, ['a'])
+  assert.equal(farm.job().pause?.reason, 'no_node_left')
+})
+
 test('after a restart a node that mentions its attempt keeps it', () => {
   const farm = setup({ frames: 1 })
   farm.pull('a')
