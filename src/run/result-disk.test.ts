@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -71,6 +72,13 @@ test('a disk that refuses is a problem that names the file', async () => {
   await assert.rejects(resultDisk.writeNew(path('file/below'), Buffer.from('x')), refused)
   await assert.rejects(resultDisk.append(path('file/below'), 'x'), refused)
   assert.deepEqual(readdirSync(path('.')), ['file'])
+})
+
+test('where the system makes no folder that is said, and not tried for ever', {
+  skip: existsSync('/proc/self') ? false : 'there is no /proc on this machine',
+}, async () => {
+  const none = '/proc/no-such-folder/frame.png'
+  await assert.rejects(resultDisk.writeNew(none, Buffer.from('x')), { code: 'disk_failed' })
 })
 
 function setup() {

@@ -7,7 +7,6 @@ import {
   copyFile,
   link,
   lstat,
-  mkdir,
   mkdtemp,
   readFile,
   rename,
@@ -18,6 +17,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import type { ResultDisk } from '#cli/jobs/job-tools.ts'
 import { asDiskProblem } from '#host/node/disk-problem.ts'
+import { makeFolder } from '#host/node/durable-file.ts'
 import { nodeTaskFiles } from '#host/node/node-task-files.ts'
 
 export const resultDisk: ResultDisk = {
@@ -50,7 +50,7 @@ export const resultDisk: ResultDisk = {
     (await nodeTaskFiles.filesBelow(folder, max))?.filter((path) => !/(^|\/)\./.test(path)) ?? null,
   writeNew: (path, bytes) =>
     asDiskProblem(path, async () => {
-      await mkdir(dirname(path), { recursive: true })
+      makeFolder(dirname(path))
       // Whole or not at all: a disk that fills up leaves no half of a picture under its name.
       const part = `${path}.${randomBytes(6).toString('hex')}.part`
       try {
@@ -62,14 +62,14 @@ export const resultDisk: ResultDisk = {
     }),
   give: (from, to) =>
     asDiskProblem(to, async () => {
-      await mkdir(dirname(to), { recursive: true })
+      makeFolder(dirname(to))
       // Parts are for this user alone; results are like any file that a program of this user makes.
       await chmod(from, 0o666 & ~process.umask())
       return giveName(from, to)
     }),
   append: (path, line) =>
     asDiskProblem(path, async () => {
-      await mkdir(dirname(path), { recursive: true })
+      makeFolder(dirname(path))
       await appendFile(path, `${line}\n`)
     }),
   remove: (path) => asDiskProblem(path, () => rm(path, { recursive: true, force: true })),

@@ -104,7 +104,7 @@ async function goodCalls(network: Network, tenant: Tenant): Promise<GoodCall[]> 
 /** A name for each id of the tenant, as long as the id: a call keeps its length when they are filled in. */
 function placeholders(tenant: Tenant): Record<string, string> {
   const { organisationId, memberId, serviceAccountId, projectId, keyId, nodeId, payoutId } = tenant
-  const { fileId, batchId } = tenant
+  const { fileId, batchId, quoteId, jobId, sha256 } = tenant
   const ids = {
     organisationId,
     memberId,
@@ -115,6 +115,9 @@ function placeholders(tenant: Tenant): Record<string, string> {
     payoutId,
     fileId,
     batchId,
+    quoteId,
+    jobId,
+    sha256,
   }
   return Object.fromEntries(Object.entries(ids).map(([name, id]) => [name.padEnd(id.length - 2, '-'), id]))
 }

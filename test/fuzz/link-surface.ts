@@ -6,6 +6,7 @@ import type { KeyPair } from '#host/host.ts'
 import { nodeCrypto } from '#host/node/node-crypto.ts'
 import type { Random } from '#kernel/random.ts'
 import { helloText } from '#protocol/agent-link.ts'
+import { PROTOCOL_WITH_TASKS } from '#protocol/agent-version.ts'
 import { decodeFrames, encodeJsonFrame, FrameType } from '#protocol/frame.ts'
 import { mutateBytes, mutateJson, pick, randomBytes } from './mutate.ts'
 import { complain, type Surface, type Verdict } from './surface.ts'
@@ -51,7 +52,7 @@ export function linkSurface(port: number, nodes: readonly OwnNode[]): Surface {
 
 /** What agents said when they were recorded. */
 function recordedMessages(): Buffer[] {
-  return [1, 2].flatMap((version) => {
+  return [1, 2, 4].flatMap((version) => {
     const path = join(import.meta.dirname, `../golden/agent-protocol/version-${version}.json`)
     const { connections } = JSON.parse(readFileSync(path, 'utf8')) as {
       connections: { from: string; hex: string }[][]
@@ -236,6 +237,6 @@ function hello({ nodeId, keys, session }: OwnNode & { session: number }, challen
   }
   const text = new TextEncoder().encode(helloText({ nonce, gatewayId, nodeId, session }))
   const signature = Buffer.from(nodeCrypto.sign(keys.privateKeyHex, text)).toString('hex')
-  const said = { protocol: 1, nodeId, session, signature, agentVersion: 'fuzz' }
+  const said = { protocol: PROTOCOL_WITH_TASKS, nodeId, session, signature, agentVersion: 'fuzz' }
   return Buffer.from(encodeJsonFrame(FrameType.hello, 0, said))
 }

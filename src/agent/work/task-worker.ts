@@ -54,6 +54,8 @@ export class TaskWorker {
   #say: ((say: WorkSay) => void) | null = null
   #tick: Timer | null = null
   #beatAtMs = 0
+  /** What it last said that it would take. */
+  #roomTold = 0
   #cachedTold = ''
   #running: TaskAttempt | null = null
   #isLeaving = false
@@ -180,7 +182,13 @@ export class TaskWorker {
   #beat(): void {
     this.#beatAtMs = this.#parts.clock.elapsedMs()
     const held = [...this.#attempts.values()].map(({ grant, fraction }) => ({ fence: grant.fence, fraction }))
-    this.#say?.({ kind: 'beat', held, room: this.#room() })
+    this.#roomTold = this.#room()
+    this.#say?.({ kind: 'beat', held, room: this.#roomTold })
+  }
+
+  /** Said at once where it has none any more, or has some again: until then it is given what it cannot take, or nothing. */
+  #tellRoom(): void {
+    if ((this.#room() === 0) !== (this.#roomTold === 0)) this.#beat()
   }
 
   #room(): number {
@@ -304,6 +312,8 @@ export class TaskWorker {
   async #send(attempt: TaskAttempt): Promise<void> {
     const { outputs, clock } = this.#parts
     attempt.stage = 'sending'
+    // By the next beat it would be given more than it has hands for.
+    if (this.#room() === 0) this.#tellRoom()
     try {
       const made = { folder: attempt.folder ?? '', files: attempt.outputs }
       const watch = this.#watch(attempt, 0)

@@ -1,22 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import {
-  copyFile,
-  type FileHandle,
-  link,
-  lstat,
-  mkdir,
-  open,
-  readdir,
-  rename,
-  rm,
-  utimes,
-} from 'node:fs/promises'
+import { copyFile, type FileHandle, link, lstat, open, readdir, rename, rm, utimes } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { FileAccess, FileFacts, PartFile } from '#host/file-access.ts'
 import { Problem } from '#protocol/problem.ts'
 import { asDiskProblem, toDiskProblem } from './disk-problem.ts'
-import { syncFolderAsync } from './durable-file.ts'
+import { makeFolder, syncFolderAsync } from './durable-file.ts'
 
 /** `FileAccess` on this machine's disk; files for a while are in `temporaryFolder`. */
 export function createNodeFileAccess(temporaryFolder: string): FileAccess {
@@ -35,7 +24,7 @@ export function createNodeFileAccess(temporaryFolder: string): FileAccess {
     },
     openPart: (path) =>
       asDiskProblem(path, async () => {
-        await mkdir(dirname(path), { recursive: true })
+        makeFolder(dirname(path))
         // Never through a link: whoever may write in the folder could lead it elsewhere.
         const file = await open(
           path,
@@ -46,20 +35,20 @@ export function createNodeFileAccess(temporaryFolder: string): FileAccess {
       }),
     rename: (from, to) =>
       asDiskProblem(to, async () => {
-        await mkdir(dirname(to), { recursive: true })
+        makeFolder(dirname(to))
         await rename(from, to)
         await syncFolderAsync(dirname(to))
       }),
     link: (from, to) =>
       asDiskProblem(to, async () => {
-        await mkdir(dirname(to), { recursive: true })
+        makeFolder(dirname(to))
         await rm(to, { force: true })
         await link(from, to).catch(() => copyFile(from, to, constants.COPYFILE_EXCL))
       }),
     remove: (path) => asDiskProblem(path, () => rm(path, { recursive: true, force: true })),
     list: (folder) =>
       asDiskProblem(folder, async () => {
-        await mkdir(folder, { recursive: true })
+        makeFolder(folder)
         const found = await Promise.all((await readdir(folder)).map((name) => factsOf(join(folder, name))))
         return found.filter((facts) => facts !== null)
       }),
@@ -67,7 +56,7 @@ export function createNodeFileAccess(temporaryFolder: string): FileAccess {
     touch: (path, atMs) => asDiskProblem(path, () => utimes(path, atMs / 1_000, atMs / 1_000)),
     temporary: () =>
       asDiskProblem(temporaryFolder, async () => {
-        await mkdir(temporaryFolder, { recursive: true })
+        makeFolder(temporaryFolder)
         const path = join(temporaryFolder, `shoal-${randomBytes(12).toString('hex')}.tmp`)
         return new TemporaryFile(path, await open(path, 'wx+', 0o600), 0)
       }),
