@@ -16,6 +16,7 @@ import { evolveWork } from '#work/evolve-work.ts'
 import { emptyWork, type Work } from '#work/work.ts'
 import type { CoordinatorEvent, UsageEvent } from './coordinator-events.ts'
 import { checkHeldPay } from './work/check-held-pay.ts'
+import { evolveKeySpend } from './work/job-spend.ts'
 import { checkJobsPaid, evolveJobsPaid, type JobsPaid } from './work/jobs-paid.ts'
 
 /** Everything that is alive in a cell. Written by `evolve` alone. */
@@ -50,6 +51,7 @@ export function evolve(state: CoordinatorState, event: CoordinatorEvent): void {
     case 'ledger':
       evolveLedger(state.ledger, event as Parameters<typeof evolveLedger>[1])
       evolveJobsPaid(state.jobsPaid, event)
+      evolveKeySpend(state, event)
       break
     case 'fleet':
       evolveFleet(state.fleet, event as Parameters<typeof evolveFleet>[1])

@@ -1,9 +1,11 @@
+import type { NanoUsd } from '#kernel/money.ts'
 import { isOpen } from '#organisations/organisations.ts'
 import type { FollowedKey, FollowedNode, FollowReply } from '#protocol/cell.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { CoordinatorEvent } from './coordinator-events.ts'
 import type { CoordinatorState } from './coordinator-state.ts'
 import { followedModels, wantedModels } from './model-orders.ts'
+import { keyTouched, promisedByBudget } from './work/job-spend.ts'
 
 export interface Feed {
   /** Sequence of the newest change that readers should fetch. */
@@ -41,7 +43,7 @@ export function createFeed(coordinator: Coordinator, apiUrl?: string): Feed {
         changedKeys.delete(forgotten)
       }
     }
-    const keyId = changedKey(event)
+    const keyId = changedKey(state, event)
     if (keyId) {
       changedKeys.delete(keyId)
       changedKeys.set(keyId, sequence)
@@ -58,13 +60,16 @@ export function createFeed(coordinator: Coordinator, apiUrl?: string): Feed {
       const hasNews = version < newest
       const nodeIds = isComplete ? state.fleet.nodes.keys() : hasNews ? after(changedNodes, version) : []
       const keyIds = isComplete ? state.organisations.keys.keys() : hasNews ? after(changedKeys, version) : []
+      let sums: Map<string, NanoUsd> | undefined
+      const promised = (budgetId: string): NanoUsd | undefined =>
+        (sums ??= promisedByBudget(state)).get(budgetId)
       return {
         epoch: coordinator.journal.epoch,
         version: coordinator.sequence(),
         nowMs: coordinator.nowMs(),
         isComplete,
         nodes: [...nodeIds].flatMap((id) => followedNode(state, id)),
-        keys: [...keyIds].flatMap((id) => followedKey(state, id)),
+        keys: [...keyIds].flatMap((id) => followedKey(state, id, promised)),
         ...((isComplete || version < catalogued) && { models: followedModels(state.models) }),
         ...(apiUrl === undefined ? {} : { apiUrl }),
         ...(isComplete && keySecretCheck !== null && { keySecretCheck }),
@@ -100,7 +105,7 @@ const changesCatalogue = ({ type }: CoordinatorEvent): boolean =>
   type === 'model.added' || type === 'model.changed' || type === 'model.removed'
 
 /** The key whose followed fields `event` changes. */
-function changedKey(event: CoordinatorEvent): string | null {
+function changedKey(state: CoordinatorState, event: CoordinatorEvent): string | null {
   switch (event.type) {
     case 'organisation.key_created':
     case 'organisation.key_revoked':
@@ -112,7 +117,8 @@ function changedKey(event: CoordinatorEvent): string | null {
       // What one gateway let through counts at the others, too.
       return event.record.budgetId === undefined ? null : event.record.keyId
     default:
-      return null
+      // So does what its jobs cost, and may yet.
+      return keyTouched(state, event) ?? null
   }
 }
 
@@ -126,11 +132,18 @@ function followedNode(state: CoordinatorState, id: string): FollowedNode[] {
   return [{ ...told, ...(capability?.hosting && { wanted: wantedModels(state.models, id) }) }]
 }
 
-function followedKey(state: CoordinatorState, id: string): FollowedKey[] {
+function followedKey(
+  state: CoordinatorState,
+  id: string,
+  promisedOf: (budgetId: string) => NanoUsd | undefined,
+): FollowedKey[] {
   const key = state.organisations.keys.get(id)
   if (!key) return []
   const { organisationId, hash, scopes, expiresAtMs, limits, budgetId } = key
   const use = state.organisations.use.get(budgetId)
+  const { spendPerDay, spendPerMonth } = limits
+  const isSpendLimited = spendPerDay !== undefined || spendPerMonth !== undefined
+  const promised = isSpendLimited ? promisedOf(budgetId) : undefined
   return [
     {
       id,
@@ -139,7 +152,11 @@ function followedKey(state: CoordinatorState, id: string): FollowedKey[] {
       scopes: [...scopes],
       isRevoked: !isOpen(key),
       ...(expiresAtMs !== null && { expiresAtMs }),
-      ...(Object.keys(limits).length > 0 && { limits, budgetId, ...(use && { use }) }),
+      ...(Object.keys(limits).length > 0 && {
+        ...{ limits, budgetId },
+        ...(use && { use }),
+        ...(promised !== undefined && { promised }),
+      }),
     },
   ]
 }

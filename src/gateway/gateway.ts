@@ -151,6 +151,7 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
   const follower = startFollower({ bus, clock, log, directory, gatewayId, news }, (reply) => {
     if ((reply.keySecretCheck ?? secretCheck) !== secretCheck) return onFatal(otherSecret())
     budgets.tell(reply.keys.flatMap(({ budgetId, use }) => (budgetId && use ? [{ budgetId, ...use }] : [])))
+    for (const { budgetId, promised = 0n } of reply.keys) if (budgetId) budgets.promise(budgetId, promised)
     budgets.followed(reply.gateways ?? 1)
     for (const run of readyListeners.splice(0)) run()
     if (reply.wantsPresence) nodes.reportAll()

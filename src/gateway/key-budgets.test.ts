@@ -77,6 +77,18 @@ test('money is set aside for the node that a request is given, and again for the
   assert.equal(second.reserve(1_000n), null, 'the refused one has nothing set aside any more')
 })
 
+test('what jobs may yet cost is set aside of the limits of money, until they are over', () => {
+  const { take, budgets } = setup({ spendPerDay: 100n, spendPerMonth: 200n })
+  budgets.tell([use({ spend: 10n, monthSpend: 10n })])
+  budgets.promise('k', 60n)
+  assert.equal(take(1).reserve(31n)?.code, 'spend_limited')
+  assert.equal(take(1).reserve(30n), null)
+  budgets.promise('k', 90n)
+  assert.equal(take(1)?.reserve(1n)?.code, 'spend_limited')
+  budgets.promise('k', 0n)
+  assert.equal(take(1).reserve(60n), null)
+})
+
 test('the tighter of day and month decides, and says when it is over', () => {
   const { take, budgets } = setup({ spendPerDay: 1_000n, spendPerMonth: 1_500n })
   budgets.tell([use({ spend: 600n, monthSpend: 1_400n })])

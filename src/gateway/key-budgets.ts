@@ -4,7 +4,8 @@
  * its requests under way may come to. So a limit is never exceeded by one gateway, also when it starts anew.
  *
  * Of several gateways each allows its equal share of what is left. The share is of what the ledger told last: others'
- * requests that it does not know of yet may take a key over a limit by as much as they cost.
+ * requests that it does not know of yet may take a key over a limit by as much as they cost. What jobs of the key may yet
+ * cost is set aside; money that comes back from jobs counts again from the next window on, for the ledger's word only grows here.
  */
 import type { Clock } from '#host/host.ts'
 import { BoundedQueue } from '#kernel/bounded-queue.ts'
@@ -49,6 +50,8 @@ export interface KeyBudgets {
   headers(key: LimitedKey): Record<string, string>
   /** The ledger's own count; one that is older than what is known changes nothing. */
   tell(uses: readonly BudgetUse[]): void
+  /** What jobs of the budget may yet cost: requests leave so much of its limits of money. */
+  promise(budgetId: string, amount: NanoUsd): void
   /** A reply of the feed came: what was settled before it was asked for is in what it told. */
   followed(gateways: number): void
   /** A reading waits for the ledger. */
@@ -64,6 +67,8 @@ interface Amounts {
 }
 interface Budget {
   told: KeyUse | undefined
+  /** Set aside for jobs. */
+  promised: NanoUsd
   /** Metered here, and not in what the ledger told. */
   readonly pending: Amounts
   /** The most that requests under way may come to. */
@@ -76,6 +81,7 @@ interface Budget {
 
 const emptyBudget = (): Budget => ({
   told: undefined,
+  promised: 0n,
   pending: { tokens: 0, requests: 0, spend: 0n },
   reserved: { tokens: 0, requests: 0, spend: 0n },
   times: null,
@@ -142,11 +148,12 @@ export function createKeyBudgets(clock: Pick<Clock, 'elapsedMs'>, cellNowMs: () 
   const shareOf = (limit: number): number => Math.max(1, Math.floor(limit / gateways))
 
   function moneyLeft({ limits, budgetId }: LimitedKey): { left: NanoUsd; window: 'day' | 'month' } | null {
-    const { told, pending, reserved } = budgetOf(budgetId)
+    const { told, promised, pending, reserved } = budgetOf(budgetId)
     const { spend, monthSpend } = useAt(told, cellNowMs())
     const own = pending.spend + reserved.spend
-    const day = limits.spendPerDay === undefined ? null : leftOf(limits.spendPerDay, spend, own)
-    const month = limits.spendPerMonth === undefined ? null : leftOf(limits.spendPerMonth, monthSpend, own)
+    const day = limits.spendPerDay === undefined ? null : leftOf(limits.spendPerDay, spend + promised, own)
+    const month =
+      limits.spendPerMonth === undefined ? null : leftOf(limits.spendPerMonth, monthSpend + promised, own)
     if (month !== null && (day === null || month < day)) return { left: month, window: 'month' }
     return day === null ? null : { left: day, window: 'day' }
   }
@@ -235,6 +242,10 @@ export function createKeyBudgets(clock: Pick<Clock, 'elapsedMs'>, cellNowMs: () 
       ...tokenHeaders(key.limits, tokensLeft(key), untilTomorrow()),
     }),
     tell,
+    promise(budgetId, amount) {
+      // A budget of which nothing was ever used or promised need not be remembered.
+      if (amount > 0n || budgets.has(budgetId)) budgetOf(budgetId).promised = amount
+    },
     followed(count) {
       gateways = Math.max(1, count)
       replies++

@@ -51,7 +51,7 @@ test('a grant brings what lets its node at the files, for as long as the attempt
 })
 
 test('a node may have what its live attempts take, and nothing else', async () => {
-  const { pipe, node, tell } = setup()
+  const { pipe, node, other, tell } = setup()
   pipe.hear(node, bytesOf(beat()))
   await tell(grant)
   const allowed = (wish: Partial<NodeWish>): boolean => pipe.mayNode({ ...ask, ...wish })
@@ -61,6 +61,7 @@ test('a node may have what its live attempts take, and nothing else', async () =
   assert.equal(allowed({ root: { kind: 'tree', sha256: FILE } }), false)
   assert.equal(allowed({ root: { kind: 'object', sha256: TREE } }), false)
   assert.equal(allowed({ organisationId: 'other' }), false)
+  pipe.hear(other, bytesOf(beat()))
   assert.equal(allowed({ nodeId: 'node_2' }), false)
   assert.equal(allowed({ fence: 8 }), false)
   assert.equal(allowed({ fence: undefined }), false)
@@ -86,7 +87,7 @@ for (const [how, end] of [
 
 test('a gateway that started anew goes by what the node mentions and the token says', async () => {
   const { pipe, node, tell } = setup()
-  assert.equal(pipe.mayNode(ask), false)
+  assert.throws(() => pipe.mayNode(ask), isUnavailable, 'a transfer that is back before its connection waits')
   pipe.hear(node, bytesOf(beat(7)))
   assert.equal(pipe.mayNode(ask), true)
   assert.equal(pipe.mayNode({ ...ask, root: { kind: 'tree', sha256: TREE } }), true)
@@ -107,6 +108,8 @@ test('a lost connection keeps an attempt for a while, and one that stays away lo
   await run(60_000)
   assert.equal(pipe.mayNode(ask), true)
   await run(60_000)
+  assert.throws(() => pipe.mayNode(ask), isUnavailable)
+  pipe.hear(node, bytesOf(beat()))
   assert.equal(pipe.mayNode(ask), false)
 })
 
@@ -186,6 +189,8 @@ const grant: WorkOrder & { kind: 'grant' } = {
   files: [{ path: 'a.png', bytes: 1, sha256: FILE }],
 }
 const ask: NodeWish = { nodeId: 'node_1', organisationId: 'org', root: null, fence: 7 }
+
+const isUnavailable = (error: unknown): boolean => error instanceof Problem && error.code === 'unavailable'
 
 const bytesOf = (say: WorkSay): Uint8Array => new TextEncoder().encode(JSON.stringify(WorkSay.encode(say)))
 const sign = (text: string): string => Buffer.from(nodeCrypto.hmacSha256('secret', text)).toString('hex')

@@ -38,7 +38,10 @@ export interface WorkPipe {
   hear(node: PipeNode, payload: Uint8Array): void
   /** The connection is gone. What its node has, it has for a while yet: results may be on their way. */
   lost(node: PipeNode): void
-  /** Whether the node has a live attempt that needs this. */
+  /**
+   * Whether the node has a live attempt that needs this. Throws `unavailable` while nobody can say: the node was here before
+   * this gateway started, and has not said yet what it has.
+   */
   mayNode(wish: NodeWish): boolean
   close(): void
 }
@@ -60,8 +63,8 @@ interface NodeEntry {
   /** `null` while it is not connected here. */
   node: PipeNode | null
   readonly live: Map<number, LiveAttempt>
-  /** What it had by its last beat. */
-  mentioned: ReadonlySet<number>
+  /** What it had by its last beat; `null` before the first. */
+  mentioned: ReadonlySet<number> | null
   /** Fences that ended, the oldest first. */
   readonly over: Set<number>
   /** What it may yet say at once. */
@@ -106,7 +109,7 @@ export function createWorkPipe(
   function entryOf(nodeId: string): NodeEntry {
     const known = entries.get(nodeId)
     if (known) return known
-    const made = { node: null, live: new Map(), mentioned: new Set<number>(), over: new Set<number>() }
+    const made = { node: null, live: new Map(), mentioned: null, over: new Set<number>() }
     const entry: NodeEntry = { ...made, budget: BUDGET_MAX, budgetAtMs: clock.elapsedMs() }
     entries.set(nodeId, entry)
     return entry
@@ -183,10 +186,17 @@ export function createWorkPipe(
     },
     mayNode({ nodeId, organisationId, root, fence }) {
       const entry = entries.get(nodeId)
-      if (!entry || fence === undefined) return false
+      if (fence === undefined) return false
+      // A transfer may be back before its node's connection is: it is no reason to throw a result away.
+      if (!entry || (entry.mentioned === null && !entry.live.has(fence) && !entry.over.has(fence)))
+        throw new Problem(
+          'unavailable',
+          'This node has not said yet which tasks it has. Try again in a moment.',
+        )
       const attempt = entry.live.get(fence)
       // Known by its token alone: the trees in it are signed, other files are not.
-      if (!attempt) return root?.kind !== 'object' && entry.mentioned.has(fence) && !entry.over.has(fence)
+      if (!attempt)
+        return root?.kind !== 'object' && entry.mentioned?.has(fence) === true && !entry.over.has(fence)
       if (attempt.organisationId !== organisationId) return false
       if (root === null) return true
       return root.kind === 'tree' ? root.sha256 === attempt.inputRoot : attempt.files.has(root.sha256)

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { DAY_MS } from '#kernel/time.ts'
 import type { KeyLimits } from '#protocol/key-limits.ts'
 import { ALERT_SHARES, type BudgetReached } from './budget-alerts.ts'
+import { countSpend } from './count-spend.ts'
 import { decideOrganisations, type OrganisationCommand } from './decide-organisations.ts'
 import { countUse, evolveOrganisations } from './evolve-organisations.ts'
 import { dayOf, monthOf, useAt } from './key-use.ts'
@@ -80,6 +81,18 @@ test('a rotation is no second budget: what the old key was told of is told', () 
   assert.deepEqual(told(), ['day 50: 60/100'])
   spend(10n, 'key')
   assert.deepEqual(told(), ['day 80: 80/100'])
+})
+
+test('money that comes back arms what is no longer reached, and never makes a use of less than nothing', () => {
+  const { spend, back, told, state } = setup({ spendPerDay: 100n, spendPerMonth: 400n })
+  spend(85n)
+  assert.deepEqual(told(), ['day 50: 85/100', 'day 80: 85/100'])
+  back(20n)
+  spend(20n)
+  assert.deepEqual(told(), ['day 80: 85/100'])
+  back(1_000n)
+  assert.deepEqual([state.use.get('key')?.spend, state.use.get('key')?.monthSpend], [0n, 0n])
+  assert.equal(state.use.get('key')?.requests, 2)
 })
 
 test('what was told is forgotten with the last key of its budget', () => {
@@ -179,6 +192,10 @@ function setup(limits: KeyLimits) {
     spend(cost: bigint, keyId = 'key') {
       countUse(state, { keyId, tokens: 1, cost, atMs: now })
       apply({ kind: 'reach_budget', keyId, added: cost, nowMs: now })
+    },
+    back(amount: bigint, keyId = 'key') {
+      countSpend(state, { keyId, amount: -amount, atMs: now })
+      checkOrganisations(state)
     },
     limit(next: KeyLimits, keyId = 'key') {
       apply({ kind: 'limit_key', ...org, keyId, limits: next, nowMs: now })

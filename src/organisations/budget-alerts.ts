@@ -81,6 +81,22 @@ export function noteReached({ told }: Organisations, event: BudgetReached): void
   })
 }
 
+/** What was told, but for shares that `use` does not reach any more since money came back: they are told again. */
+export function withoutUnreached(told: BudgetTold, use: KeyUse): BudgetTold {
+  const reached = (window: BudgetTold['day'], index: number, spent: NanoUsd): BudgetTold['day'] =>
+    window?.index !== index
+      ? window
+      : {
+          index,
+          limits: new Map([...window.limits].filter(([share, limit]) => isReached(spent, limit, share))),
+        }
+  return {
+    ...told,
+    day: reached(told.day, use.day, use.spend),
+    month: reached(told.month, use.month, use.monthSpend),
+  }
+}
+
 /** True when nothing was told in the window that runs that what was spent does not bear out. */
 export function isBorneOut({ day, month }: BudgetTold, use: KeyUse): boolean {
   const holds = (window: BudgetTold['day'], index: number, spent: NanoUsd): boolean =>

@@ -69,6 +69,8 @@ export const FollowedKey = z.object({
   /** Under which name its use is counted, and what was; absent for a key without limits on its use. */
   budgetId: z.string().optional(),
   use: KeyUse.optional(),
+  /** What its jobs may yet cost, of its limits of money. Absent: nothing. */
+  promised: NanoUsd.optional(),
 })
 export type FollowedKey = z.output<typeof FollowedKey>
 export const FollowReply = z.object({

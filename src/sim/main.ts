@@ -11,7 +11,7 @@ const usage = `Usage: npm run sim -- [--seeds N] [--from S] [--twice] [--nodes N
        npm run sim -- --money [--seeds N] [--from S] [--verbose]
 
   --farm        render farms: the job engine among nodes that crash, freeze, straggle and lie
-  --money       farms with the whole coordinator and its ledger: what liars end with, and honest nodes beside them
+  --money       the whole network with its ledger: agents, gateways and coordinator that break, what liars end with, and honest nodes
   --seeds N     how many seeds to run (500)
   --from S      the first of them (1)
   --twice       runs each seed twice and compares the digests

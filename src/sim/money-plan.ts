@@ -20,6 +20,18 @@ export interface MoneyNodePlan {
   readonly isLazyAuditor: boolean
 }
 
+/**
+ * Something that happens to a pair of nodes alike, so that they stay comparable, or to a gateway. `kill`: of agents, at once; `cut`:
+ * their connections stand still, and break where that lasts; `park`: their owners want the machines.
+ */
+export interface MoneyFault {
+  readonly kind: 'kill' | 'freeze' | 'cut' | 'park' | 'kill_gateway'
+  readonly atMs: number
+  readonly lastsMs: number
+  /** Of a pair, or of a gateway. */
+  readonly index: number
+}
+
 export interface MoneyPlan {
   readonly seed: number
   readonly nodes: readonly MoneyNodePlan[]
@@ -27,11 +39,22 @@ export interface MoneyPlan {
   /** The operator has an agent of its own that audits. */
   readonly hasReference: boolean
   readonly lossPer10k: number
+  readonly duplicatePer10k: number
+  readonly delayMsMax: number
+  readonly faults: readonly MoneyFault[]
   /** When the coordinator dies. */
   readonly killsAtMs: readonly number[]
 }
 
 const FRAMES_MIN = 60
+/** Pairs share a gateway. */
+export const GATEWAYS = 2
+const FAULTS_MAX = 14
+const FAULTS_UNTIL_MS = 150_000
+/** Some are longer than a lease; nobody is away for so long that the network takes it for gone for good. */
+const longestMs: Record<MoneyFault['kind'], number> = {
+  ...{ kill: 10_000, freeze: 20_000, cut: 22_000, park: 20_000, kill_gateway: 5_000 },
+}
 
 export function planMoney(seed: number): MoneyPlan {
   const random = createRandom(seed ^ 0x6d_0e_11)
@@ -47,6 +70,9 @@ export function planMoney(seed: number): MoneyPlan {
     })),
     hasReference: random.chance(1, 2),
     lossPer10k: random.chance(1, 2) ? 0 : random.int(200),
+    duplicatePer10k: random.chance(1, 2) ? 0 : random.int(200),
+    delayMsMax: 5 + random.int(80),
+    faults: Array.from({ length: random.int(FAULTS_MAX) }, () => faultOf(random)),
     killsAtMs: Array.from({ length: random.int(3) }, () => 10_000 + random.int(150_000)),
   }
 }
@@ -65,6 +91,17 @@ function pairOf(manner: Exclude<MoneyManner, 'honest'>, random: Random): MoneyNo
     isLazyAuditor: random.chance(1, 3),
   }
   return [twin, liar]
+}
+
+function faultOf(random: Random): MoneyFault {
+  const kinds = Object.keys(longestMs) as MoneyFault['kind'][]
+  const kind = kinds[random.int(kinds.length)] ?? 'kill'
+  return {
+    kind,
+    atMs: 5_000 + random.int(FAULTS_UNTIL_MS),
+    lastsMs: 200 + random.int(longestMs[kind]),
+    index: random.int(kind === 'kill_gateway' ? GATEWAYS : 4),
+  }
 }
 
 const honest = (nodeId: string, speed: number): MoneyNodePlan => ({

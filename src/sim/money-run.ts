@@ -1,6 +1,7 @@
 /**
- * A farm in which money counts: the real coordinator with its desk, its inspection and its ledger, and simulated nodes of which
- * some lie. In the end all books are sound, each task was paid once, and no liar has more than the honest node beside it.
+ * A farm in which money counts: the real coordinator with its desk, its inspection and its ledger, real gateways, and real agents
+ * with the real loop of tasks, whose engines are simulated and lie here and there. Processes die, freeze and are cut off. In the
+ * end all books are sound, each task was paid once, and no liar has more than the honest node beside it.
  */
 import { type CoordinatorService, openCoordinatorService } from '#coordinator/coordinator-service.ts'
 import { checkState } from '#coordinator/coordinator-state.ts'
@@ -16,21 +17,21 @@ import { MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
 import { providerAccount } from '#ledger/ledger.ts'
 import { subjects } from '#protocol/cell.ts'
 import type { Problem } from '#protocol/problem.ts'
-import { jsonWriter } from '#protocol/wire-form.ts'
 import { CheckOutputs, CompareCrops } from '#protocol/work-check.ts'
-import { WorkNews, WorkOrders, workOrdersTo } from '#protocol/work-link.ts'
 import { isOver, taskOf } from '#work/work.ts'
 import type { JobPlan } from '#work/work-events.ts'
-import { FALSE, MoneyNode } from './money-node.ts'
-import { type MoneyManner, type MoneyPlan, planMoney } from './money-plan.ts'
+import { scheduleFaults } from './money-faults.ts'
+import { MoneyGateway } from './money-gateway.ts'
+import { FALSE } from './money-manner.ts'
+import { MoneyNode } from './money-node.ts'
+import { GATEWAYS, type MoneyManner, type MoneyPlan, planMoney } from './money-plan.ts'
+import { MoneyRules } from './money-rules.ts'
 import { createTestWorld, foundCell, PAYER, type TestMachine, type TestWorld } from './test-world.ts'
 
-const GATEWAY = 'g'
 const REFERENCE = 'reference'
 const LIMIT_MS = 40 * MINUTE_MS
 /** After the last job: audits that are open come to their end. */
 const SETTLE_MS = 2 * MINUTE_MS
-const writeNews = jsonWriter(WorkNews)
 
 export interface MoneyOutcome {
   readonly seed: number
@@ -48,6 +49,11 @@ export interface MoneyOutcome {
   readonly honestBlamed: number
   readonly audits: number
   readonly kills: number
+  /** Results of nodes that had been away between their grant and their delivery. */
+  readonly deliveredLate: number
+  /** By agents that were killed: what they ran, and what they had made and not sent. */
+  readonly runningLost: number
+  readonly madeLost: number
 }
 
 /** Rejects when something does not hold that must. */
@@ -59,13 +65,18 @@ export async function runMoney(seed: number): Promise<MoneyOutcome> {
 class MoneyFarm {
   readonly #plan: MoneyPlan
   readonly #world: TestWorld
-  readonly #gateway: TestMachine
+  /** Where files lie, and whoever looks at them. */
+  readonly #checks: TestMachine
+  readonly #vault = new Set<string>()
+  readonly #gateways: readonly MoneyGateway[]
+  readonly #rules: MoneyRules
+  /** Jobs whose customers were told that they are taken. */
+  readonly #accepted = new Set<string>()
   readonly #nodes = new Map<string, MoneyNode>()
   /** Payments less refunds, by task. */
   readonly #paid = new Map<string, number>()
   #machine: TestMachine
   #service: CoordinatorService | null = null
-  #incarnation = 0
   #audits = 0
   #kills = 0
 
@@ -73,53 +84,53 @@ class MoneyFarm {
     this.#plan = plan
     this.#world = createTestWorld(plan.seed)
     this.#machine = this.#world.machine('coordinator')
-    this.#gateway = this.#world.machine(GATEWAY)
-    const random = createRandom(plan.seed ^ 0x77)
-    const reference = {
-      ...plan.nodes[0],
-      nodeId: REFERENCE,
-      manner: 'honest',
-      onlyAudits: true,
-      speed: 1,
-    } as const
-    const all = [...plan.nodes, ...(plan.hasReference ? [reference] : [])]
-    for (const one of all) {
-      const node = new MoneyNode({
-        plan: { ...plan.nodes[0], ...one } as MoneyPlan['nodes'][number],
-        scheduler: this.#world.scheduler,
-        random: forkRandom(random),
-        say: (say) =>
-          this.#bus.publish(
-            subjects.work,
-            writeNews({ gatewayId: GATEWAY, said: [{ nodeId: one.nodeId, say }] }),
-          ),
-        durationMs: ({ params, jobId }) => {
-          const { frameMs = 1_000 } = plan.jobs[Number(jobId.slice(4))] ?? {}
-          return params['do'] === 'crops' ? 50 : frameMs
-        },
-      })
-      this.#nodes.set(one.nodeId, node)
+    this.#checks = this.#world.machine('checks')
+    const vault = this.#vault
+    const onFatal = (problem: Error): never => {
+      throw problem
+    }
+    this.#gateways = Array.from(
+      { length: GATEWAYS },
+      (_, index) => new MoneyGateway(this.#world, { gatewayId: `g${index}`, vault, onFatal }),
+    )
+    this.#addNodes()
+    this.#rules = new MoneyRules(this.#nodes, plan.lossPer10k > 0)
+  }
+
+  #addNodes(): void {
+    const { nodes, seed, hasReference } = this.#plan
+    const random = createRandom(seed ^ 0x77)
+    const [first] = nodes
+    assert(first, 'there are nodes')
+    const reference = { ...first, nodeId: REFERENCE, manner: 'honest', onlyAudits: true, speed: 1 } as const
+    for (const [index, plan] of [...nodes, ...(hasReference ? [reference] : [])].entries()) {
+      const gateway = this.#gateways[(index >> 1) % GATEWAYS]
+      assert(gateway, 'there are gateways')
+      this.#nodes.set(
+        plan.nodeId,
+        new MoneyNode({ world: this.#world, plan, random: forkRandom(random), gateway }),
+      )
     }
   }
 
-  get #bus() {
-    return this.#gateway.host.bus
-  }
-
   async run(): Promise<MoneyOutcome> {
-    const { plan } = { plan: this.#plan }
+    const plan = this.#plan
     const world = this.#world
     this.#service = await this.#open()
-    this.#serveGateway()
+    this.#serveChecks()
     this.#service.coordinator.execute((turn) => this.#found(turn))
+    for (const gateway of this.#gateways) gateway.start()
     await world.run(100)
     for (const node of this.#nodes.values()) node.start()
-    world.faults.lossPer10k = plan.lossPer10k
+    const { lossPer10k, duplicatePer10k, delayMsMax } = plan
+    Object.assign(world.faults, { lossPer10k, duplicatePer10k, delayMsMax })
+    this.#scheduleFaults()
     for (const [index, { atMs }] of plan.jobs.entries())
       world.scheduler.after(atMs, () => this.#submit(index))
     const kills = [...plan.killsAtMs].toSorted((a, b) => a - b)
     for (let waitedMs = 0; waitedMs < LIMIT_MS && !this.#isOver(); waitedMs += SECOND_MS) {
       await world.run(SECOND_MS)
+      this.#rules.look(this.#state, world.scheduler.nowMs())
       const [next = Number.POSITIVE_INFINITY] = kills
       if (next > waitedMs) continue
       kills.shift()
@@ -128,7 +139,18 @@ class MoneyFarm {
     assert(this.#isOver(), `all jobs come to their end: ${this.#say()}`)
     world.faults.lossPer10k = 0
     await world.run(SETTLE_MS)
+    this.#rules.end()
     return this.#outcome()
+  }
+
+  #scheduleFaults(): void {
+    const { nodes, faults } = this.#plan
+    const pairs = nodes.flatMap(({ nodeId, twinId }) => (twinId === null ? [] : [[nodeId, twinId]]))
+    const groups = [...pairs, ['judge']].map((ids) => ids.flatMap((id) => this.#nodes.get(id) ?? []))
+    const onKill = (node: MoneyNode): void =>
+      this.#rules.killed(node, this.#service?.coordinator.state ?? null)
+    const { scheduler } = this.#world
+    scheduleFaults({ scheduler, groups, gateways: this.#gateways, onKill }, faults)
   }
 
   get #state() {
@@ -145,7 +167,10 @@ class MoneyFarm {
       inspect: (coordinator, desk) => createInspection({ ...host, coordinator, desk }),
     })
     const service = await this.#world.settle(opening)
+    const { scheduler } = this.#world
+    this.#rules.opened(scheduler.nowMs())
     service.coordinator.onEvent((event) => {
+      this.#rules.note(event, scheduler.nowMs())
       if (event.type === 'verify.audit_opened') this.#audits++
       if (event.type === 'ledger.captured') this.#note(event.transferId)
     })
@@ -164,22 +189,19 @@ class MoneyFarm {
   #found(turn: Turn): void {
     const { nowMs } = turn
     foundCell(turn, { balance: 100n * NANO_PER_USD })
-    for (const nodeId of this.#nodes.keys()) {
+    for (const [nodeId, { keys }] of this.#nodes) {
+      const publicKey = keys.publicKeyHex
       const organisationId = nodeId === REFERENCE ? openReference(turn, 'org_reference') : `org_${nodeId}`
       if (nodeId !== REFERENCE) openOrganisation(turn, { organisationId, name: nodeId })
       const tokenHash = `token of ${nodeId}`
       turn.fleet({ kind: 'issue_token', tokenHash, organisationId, expiresAtMs: nowMs + MINUTE_MS, nowMs })
-      enrolNode(turn, { nodeId, publicKey: `key ${nodeId}`, name: nodeId, tokenHash, askPerGpuHour: 0n })
+      enrolNode(turn, { nodeId, publicKey, name: nodeId, tokenHash, askPerGpuHour: 0n })
     }
   }
 
-  /** Carries what nodes are told, tells that they are here, and looks at their files. */
-  #serveGateway(): void {
-    const { bus } = this
-    this.#bus.subscribe(workOrdersTo(GATEWAY), (message) => {
-      for (const { nodeId, order } of WorkOrders.parse(JSON.parse(message)).orders)
-        this.#nodes.get(nodeId)?.receive(order)
-    })
+  /** Looks at nodes' files. */
+  #serveChecks(): void {
+    const { bus } = this.#checks.host
     bus.serve(subjects.checkOutputs, (message, reply) => {
       const { outputs } = CheckOutputs.parse(JSON.parse(message))
       const seen = { faults: [], doubts: [], fingerprint: outputs[0]?.sha256 ?? '', width: 64, height: 64 }
@@ -192,48 +214,18 @@ class MoneyFarm {
       const agrees = before ? before.rendered[0]?.sha256 === again : null
       reply(JSON.stringify({ verdict: isSame ? 'same' : 'different', detail: '', agrees }))
     })
-    this.#follow()
-  }
-
-  get bus() {
-    return this.#bus
-  }
-
-  /** As a gateway does: a sign of life, and all of its nodes to a coordinator that does not know of them. */
-  #follow(): void {
-    const message = JSON.stringify({ gatewayId: GATEWAY, epoch: 0, version: 0 })
-    this.#bus.request({ subject: subjects.follow, message, timeoutMs: SECOND_MS }, (problem, reply) => {
-      if (!problem && (JSON.parse(reply) as { wantsPresence: boolean }).wantsPresence) this.#present()
-    })
-    this.#world.scheduler.after(2 * SECOND_MS, () => this.#follow())
-  }
-
-  #present(): void {
-    this.#incarnation++
-    const report = {
-      gatewayId: GATEWAY,
-      incarnation: this.#incarnation,
-      sequence: 1,
-      isComplete: true,
-      nodes: [...this.#nodes.keys()].map((nodeId) => ({
-        ...{ nodeId, session: this.#incarnation, status: 'online', reason: null },
-      })),
-    }
-    this.#bus.request(
-      { subject: subjects.presence, message: JSON.stringify(report), timeoutMs: SECOND_MS },
-      () => undefined,
-    )
   }
 
   #submit(index: number): void {
     const { coordinator, desk } = this.#service ?? {}
     const jobId = `job_${index}`
     if (!coordinator || !desk || this.#state.work.jobs.has(jobId)) return
-    coordinator.execute((turn) => {
+    const submit = (turn: Turn): void => {
       const refusal = desk.carryOut(turn, { kind: 'submit', plan: this.#jobPlan(index), nowMs: turn.nowMs })
       assert(refusal === null, `${jobId} is taken, and not ${refusal}`)
       desk.serveWaiting(turn)
-    })
+    }
+    coordinator.execute(submit, () => this.#accepted.add(jobId))
     // Until it is durable, as a client does that was cut off.
     this.#world.scheduler.after(SECOND_MS, () => this.#submit(index))
   }
@@ -257,7 +249,7 @@ class MoneyFarm {
           requirements: { kind: 'blender', memoryMib: 100, vramMib: 0 },
           inputRoot: 'e'.repeat(64),
           inputBytes: 0,
-          settings: {},
+          settings: { frameMs },
           tasks: Array.from({ length: frames }, (_, at) => ({
             params: { do: 'frame', frame: at + 1 },
             referenceMs: frameMs,
@@ -270,6 +262,7 @@ class MoneyFarm {
 
   async #kill(): Promise<void> {
     this.#kills++
+    this.#service = null
     this.#machine.process.kill()
     this.#machine.disk.crash(this.#machine.process)
     // What was paid and not durable never happened.
@@ -277,6 +270,8 @@ class MoneyFarm {
     this.#machine = this.#world.machine('coordinator', this.#machine.disk)
     this.#paid.clear()
     this.#service = await this.#open()
+    for (const jobId of this.#accepted)
+      assert(this.#state.work.jobs.has(jobId), `${jobId} was accepted and is lost`)
     this.#recount()
     for (const index of this.#plan.jobs.keys()) {
       if (this.#plan.jobs[index] && this.#wasSubmitted(index)) this.#submit(index)
@@ -336,6 +331,9 @@ class MoneyFarm {
         return job ? taskOf(job, { step: 0, task }).result : null
       }),
     )
+    for (const result of results)
+      for (const { sha256 } of result?.outputs ?? [])
+        assert(this.#vault.has(sha256), `a result counts whose file never came: ${sha256}`)
     const honest = this.#plan.nodes.filter(({ manner }) => manner === 'honest')
     return {
       seed: this.#plan.seed,
@@ -345,6 +343,9 @@ class MoneyFarm {
       honestBlamed: honest.filter(({ nodeId }) => (state.verify.records.get(nodeId)?.failed ?? 0) > 0).length,
       audits: this.#audits,
       kills: this.#kills,
+      deliveredLate: this.#rules.deliveredLate,
+      runningLost: this.#rules.runningLost,
+      madeLost: this.#rules.madeLost,
     }
   }
 }

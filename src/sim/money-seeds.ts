@@ -11,6 +11,9 @@ export interface MoneySums {
   falseResults: number
   audits: number
   kills: number
+  deliveredLate: number
+  runningLost: number
+  madeLost: number
 }
 
 /** Too few to tell luck from a rule. */
@@ -29,7 +32,10 @@ export async function runMoneySeeds({
   readonly seeds: number
   onRun(run: MoneyOutcome): void
 }): Promise<MoneySums> {
-  const sums: MoneySums = { byManner: {}, tasks: 0, falseResults: 0, audits: 0, kills: 0 }
+  const sums: MoneySums = {
+    ...{ byManner: {}, tasks: 0, falseResults: 0, audits: 0, kills: 0 },
+    ...{ deliveredLate: 0, runningLost: 0, madeLost: 0 },
+  }
   for (let seed = from; seed < from + seeds; seed++) {
     const run = await outcomeOf(seed)
     onRun(run)
@@ -51,8 +57,13 @@ async function outcomeOf(seed: number): Promise<MoneyOutcome> {
   }
 }
 
+const counted = [
+  ...(['tasks', 'falseResults', 'audits', 'kills'] as const),
+  ...(['deliveredLate', 'runningLost', 'madeLost'] as const),
+]
+
 function add(sums: MoneySums, run: MoneyOutcome): void {
-  for (const name of ['tasks', 'falseResults', 'audits', 'kills'] as const) sums[name] += run[name]
+  for (const name of counted) sums[name] += run[name]
   for (const { manner, liar, twin, isFound } of run.pairs) {
     const sum = sums.byManner[manner] ?? { liars: 0n, twins: 0n, found: 0, of: 0, ahead: 0 }
     sums.byManner[manner] = sum

@@ -65,6 +65,8 @@ export const JobPlan = z.object({
   /** Which nodes may have it: their class at least. Any where it is not said. */
   minClass: NodeClass.optional(),
   tier: z.enum(['trusted', 'priority', 'economy']).optional(),
+  /** The API key that made it: what it costs counts for that key's limits. */
+  keyId: z.string().optional(),
   steps: z.array(PlannedStep).min(1),
 })
 export type JobPlan = z.output<typeof JobPlan>

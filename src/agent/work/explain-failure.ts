@@ -6,7 +6,13 @@ const MESSAGE_MAX = 1_000
 const TAIL_MAX = 4_000
 
 /** Nobody's fault, wherever it comes from: the same may succeed elsewhere, or here in a while. */
-const passing = new Set<ProblemCode>(['network_unreachable', 'network_timeout', 'bus_timeout', 'cancelled'])
+const passing = new Set<ProblemCode>([
+  'network_unreachable',
+  'network_timeout',
+  'bus_timeout',
+  'unavailable',
+  'cancelled',
+])
 
 /** An attempt that came to nothing, as it is told. What says whose fault it was is believed. */
 export function explainFailure(error: unknown): TaskFailure {

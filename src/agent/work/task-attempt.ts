@@ -54,6 +54,10 @@ export function wordOf({ grant, stage, outputs, wallMs, failure }: TaskAttempt):
 /** Whether it has not been begun. */
 export const isWaiting = ({ stage }: TaskAttempt): boolean => stage === 'fetching' || stage === 'ready'
 
+/** Whether it is made, and its result is not taken yet. */
+export const isOnItsWay = ({ stage }: TaskAttempt): boolean =>
+  stage === 'committing' || stage === 'sending' || stage === 'delivering'
+
 /** How long it will run yet, by what it told, else by its estimate. */
 export function remainingMs({ grant, fraction, startedAtMs }: TaskAttempt, nowMs: number): number {
   const elapsedMs = nowMs - startedAtMs

@@ -253,6 +253,27 @@ test('with its hands full of results it takes no more, and a seventeenth grant i
   assert.deepEqual([worker.count(), said.findLast((say) => say.kind === 'beat')?.room], [16, 0])
 })
 
+test('with its hands full it begins nothing either, until a result was taken', async () => {
+  const waiting: (() => void)[] = []
+  const { give, run, connect, answer, began } = setup({
+    send: () => new Promise((resolve) => void waiting.push(resolve)),
+    workMs: 1,
+  })
+  connect()
+  for (let fence = 1; fence <= 12; fence++) {
+    give(fence)
+    await run(5)
+    answer('commit', fence)
+  }
+  await run(1_100)
+  assert.equal(began.length, 8)
+  waiting[0]?.()
+  await run(5)
+  answer('deliver', 1)
+  await run(5)
+  assert.equal(began.length, 9)
+})
+
 interface Options {
   readonly work?: () => Promise<TaskOutput>
   readonly workMs?: number

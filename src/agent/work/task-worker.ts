@@ -21,7 +21,7 @@ import { explainFailure, givenBack } from './explain-failure.ts'
 import { FenceBook } from './fence-book.ts'
 import { persist } from './persist.ts'
 import { SessionShelf, type ShelfOptions } from './session-shelf.ts'
-import { isWaiting, newAttempt, remainingMs, type TaskAttempt, wordOf } from './task-attempt.ts'
+import { isOnItsWay, isWaiting, newAttempt, remainingMs, type TaskAttempt, wordOf } from './task-attempt.ts'
 import type { JobInputs, JobOutputs } from './work-ports.ts'
 
 export interface WorkerParts {
@@ -54,8 +54,6 @@ export class TaskWorker {
   #say: ((say: WorkSay) => void) | null = null
   #tick: Timer | null = null
   #beatAtMs = 0
-  /** What it last said that it would take. */
-  #roomTold = 0
   #cachedTold = ''
   #running: TaskAttempt | null = null
   #isLeaving = false
@@ -97,9 +95,11 @@ export class TaskWorker {
       case 'grant':
         return this.#take(order)
       case 'cancel':
-        return this.#end(order.fence)
+        this.#end(order.fence)
+        return this.#pump()
       case 'answer':
-        return this.#onAnswer(order)
+        this.#onAnswer(order)
+        return this.#pump()
     }
   }
 
@@ -182,20 +182,18 @@ export class TaskWorker {
   #beat(): void {
     this.#beatAtMs = this.#parts.clock.elapsedMs()
     const held = [...this.#attempts.values()].map(({ grant, fraction }) => ({ fence: grant.fence, fraction }))
-    this.#roomTold = this.#room()
-    this.#say?.({ kind: 'beat', held, room: this.#roomTold })
-  }
-
-  /** Said at once where it has none any more, or has some again: until then it is given what it cannot take, or nothing. */
-  #tellRoom(): void {
-    if ((this.#room() === 0) !== (this.#roomTold === 0)) this.#beat()
+    this.#say?.({ kind: 'beat', held, room: this.#room() })
   }
 
   #room(): number {
     if (this.#isLeaving || this.#pauses.size > 0) return 0
-    const open = [...this.#attempts.values()].filter(({ stage }) => stage !== 'failing')
-    const begun = open.filter((attempt) => isWaiting(attempt) || attempt.stage === 'running').length
-    return open.length - begun >= SENDING_MAX ? 0 : Math.max(0, ROOM - begun)
+    const all = [...this.#attempts.values()]
+    const begun = all.filter((attempt) => isWaiting(attempt) || attempt.stage === 'running').length
+    return this.#hasHandsFull() ? 0 : Math.max(0, ROOM - begun)
+  }
+
+  #hasHandsFull(): boolean {
+    return [...this.#attempts.values()].filter(isOnItsWay).length >= SENDING_MAX
   }
 
   #take(grant: TaskGrant): void {
@@ -232,9 +230,9 @@ export class TaskWorker {
     }
   }
 
-  /** Begins the next, if nothing runs. */
+  /** Begins the next, if nothing runs and what was made before gets away. */
   #pump(): void {
-    if (this.#running) return
+    if (this.#running || this.#hasHandsFull()) return
     for (const attempt of this.#attempts.values()) {
       // It is ready in a moment: what was given first runs first.
       if (attempt.stage === 'fetching' && attempt.inputs) return
@@ -312,8 +310,6 @@ export class TaskWorker {
   async #send(attempt: TaskAttempt): Promise<void> {
     const { outputs, clock } = this.#parts
     attempt.stage = 'sending'
-    // By the next beat it would be given more than it has hands for.
-    if (this.#room() === 0) this.#tellRoom()
     try {
       const made = { folder: attempt.folder ?? '', files: attempt.outputs }
       const watch = this.#watch(attempt, 0)
@@ -323,6 +319,7 @@ export class TaskWorker {
       this.#tell(attempt)
     } catch (error) {
       this.#fail(attempt, explainFailure(error))
+      this.#pump()
     }
   }
 

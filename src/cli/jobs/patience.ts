@@ -5,10 +5,12 @@ import type { Session } from '../session.ts'
 /** A network whose coordinator is replaced is back within seconds; one that is gone for this long is gone. */
 const TRIES = 60
 const UNREACHABLE: readonly string[] = ['network_unreachable', 'network_timeout']
+/** Somebody must free space or change rights first: who waits sees nothing, so it is said at once. */
+const DISK: readonly string[] = ['disk_full', 'disk_read_only', 'disk_failed']
 
 /** What `ask`, which is harmless to repeat, answers; a network that does not answer for a while is waited for. */
 export async function patiently<T>(
-  { context, signal }: Pick<Session, 'context' | 'signal'>,
+  { context, signal }: { readonly context: Pick<Session['context'], 'sleep'>; readonly signal: AbortSignal },
   ask: () => Promise<T>,
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
@@ -16,7 +18,10 @@ export async function patiently<T>(
       return await ask()
     } catch (error) {
       signal.throwIfAborted()
-      const mayPass = error instanceof Problem && (error.retriable || UNREACHABLE.includes(error.code))
+      const mayPass =
+        error instanceof Problem &&
+        !DISK.includes(error.code) &&
+        (error.retriable || UNREACHABLE.includes(error.code))
       if (!mayPass || attempt === TRIES) throw error
       await context.sleep(SECOND_MS, signal)
     }

@@ -14,6 +14,7 @@ import { whySentence } from '../work/why-sentence.ts'
 import type { DeskRefusal } from '../work/work-desk.ts'
 import { act } from './act.ts'
 import { maySee } from './handler-parts.ts'
+import { checkBudget, checkRaise } from './job-budget.ts'
 import { keptJob, listJobs, listTasks, readEither, readJob, whyKept } from './job-lists.ts'
 import { type JobHandlerParts, jobAround, jobParts, visibleJob, visiblePlace } from './job-parts.ts'
 import { jobProblem, rejectProblem } from './job-problem.ts'
@@ -102,7 +103,13 @@ function makeHandlers(parts: JobHandlerParts): Some<'createJob'> {
         const plan = quotes.plan({ caller, body, jobId, nowMs: turn.nowMs })
         Object.assign(doing, { organisationId: plan.organisationId, objectId: jobId })
         doing.details = { ...details, name: plan.name, cap: String(plan.cap ?? '') }
-        const refusal = desk.carryOut(turn, { kind: 'submit', plan, nowMs: turn.nowMs })
+        const { keyId } = caller
+        if (plan.cap !== null) checkBudget(turn, keyId, plan.cap)
+        const refusal = desk.carryOut(turn, {
+          kind: 'submit',
+          plan: { ...plan, keyId },
+          nowMs: turn.nowMs,
+        })
         if (refusal) throw problemOf(parts, refusal, { ...plan, status: undefined })
         desk.serveWaiting(turn)
         return show(parts, turn, jobId)
@@ -120,12 +127,14 @@ function changeHandlers(parts: JobHandlerParts): Some<Exclude<ActNames, 'createJ
   const change = (
     call: { caller: Caller; context: CallContext; jobId: string; details?: Record<string, string> },
     command: (at: { jobId: string; nowMs: TimestampMs }) => JobCommand,
+    check?: (turn: Turn, job: StoredJob) => void,
   ): Promise<Job> => {
     const { caller, jobId, details = {} } = call
     const acted = act(parts, call, { objectId: jobId, details }, (turn, doing) => {
       const job = visibleJob(parts, jobId, caller)
       doing.organisationId = job.organisationId
       const { desk } = jobParts(parts)
+      check?.(turn, job)
       const asked = command({ jobId, nowMs: turn.nowMs })
       const refusal = desk.carryOut(turn, asked)
       if (refusal) {
@@ -150,11 +159,11 @@ function changeHandlers(parts: JobHandlerParts): Some<Exclude<ActNames, 'createJ
         ...at,
       })),
     setJobCap: ({ params, body: { cap } }, caller, context) =>
-      change({ caller, context, ...params, details: { cap: String(cap) } }, (at) => ({
-        kind: 'set_cap',
-        cap,
-        ...at,
-      })),
+      change(
+        { caller, context, ...params, details: { cap: String(cap) } },
+        (at) => ({ kind: 'set_cap', cap, ...at }),
+        (turn, job) => checkRaise(turn, { job, cap, keyId: caller.keyId }),
+      ),
     setJobPriority: ({ params, body: { priority } }, caller, context) =>
       change({ caller, context, ...params, details: { priority: String(priority) } }, (at) => ({
         kind: 'set_priority',

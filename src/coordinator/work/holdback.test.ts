@@ -50,13 +50,17 @@ describe('pay of a task', () => {
   })
 
   test('of a node that lied is lost: to its customer for what nobody looked at, to the network for the rest', () => {
-    const { turn, earn, account, provider } = setup()
+    const { turn, earn, place, account, provider } = setup()
     earn(1, 10n)
     earn(2, 7n, true)
+    earn(3, 3n)
+    releasePay(turn, place(3), 'n')
     forfeitPay(turn, 'n')
-    assert.deepEqual(provider(), { available: 0n, held: 0n })
-    assert.equal(account(consumerAccount('payer')).available, 1_000n - 17n + 10n)
+    assert.deepEqual(provider(), { available: 3n, held: 0n })
+    assert.equal(account(consumerAccount('payer')).available, 1_000n - 20n + 10n)
     assert.equal(account(NETWORK_FEES).available, 7n)
+    // It has not earned it.
+    assert.equal(turn.state.ledger.earnings.get(providerAccount('maker'))?.earned, 3n)
     checkState(turn.state)
     forfeitPay(turn, 'n')
     assert.equal(account(NETWORK_FEES).available, 7n)

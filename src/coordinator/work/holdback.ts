@@ -12,6 +12,7 @@ import { type HeldPay, keyOf, type ResultPlace } from '#verify/verify.ts'
 import type { PayFreed } from '#verify/verify-events.ts'
 import type { Turn } from '../turn.ts'
 import { payHoldId } from './check-held-pay.ts'
+import { forfeitTransfer } from './task-transfer.ts'
 
 /** Carries a command of the decider out, as part of `turn`. */
 export function verifyIn(turn: Turn, command: VerifyCommand): VerifyRefusal | null {
@@ -76,14 +77,15 @@ export function freeExpired(turn: Turn): void {
 export function forfeitPay(turn: Turn, nodeId: string): void {
   for (const pay of [...(turn.state.verify.held.get(nodeId)?.values() ?? [])]) {
     free(turn, { nodeId, pay, why: 'forfeited' })
+    const creditor = pay.isChecked ? NETWORK_FEES : consumerAccount(pay.organisationId)
     const refusal = turn.ledger({
-      kind: 'transfer',
-      transferId: `forfeit:${keyOf(pay)}`,
-      debitAccountId: pay.accountId,
-      creditAccountId: pay.isChecked ? NETWORK_FEES : consumerAccount(pay.organisationId),
-      amount: pay.amount,
+      kind: 'capture',
+      transferId: forfeitTransfer(pay.jobId, pay, pay.fence),
+      accountId: pay.accountId,
+      holdId: '',
+      payouts: [{ accountId: creditor, amount: pay.amount }],
       memo: `pay that was held back of a node whose result was found false`,
-      createdAtMs: turn.nowMs,
+      isRefund: true,
       nowMs: turn.nowMs,
     })
     assert(refusal === null, `what was freed just now can be taken, and not ${refusal}`)

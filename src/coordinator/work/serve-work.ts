@@ -82,7 +82,6 @@ export function serveWork(parts: WorkServiceParts): WorkService {
     close() {
       isClosed = true
       inspection.close?.()
-      inspection.close?.()
       heard.close()
     },
   }

@@ -83,6 +83,13 @@ function capture(turn: Turn, { job, place, result, feeBps }: Paid): void {
     payouts,
     memo: taskMemo(job, place),
   })
+  if (isCustomers && job.keyId !== undefined)
+    turn.organisations({
+      kind: 'reach_budget',
+      keyId: job.keyId,
+      added: result.charge,
+      nowMs: turn.nowMs,
+    })
   if (!isCustomers || !job.isVerified) return
   const { fence, nodeId, isChecked } = result
   const held = { accountId: payeeOf(turn, result), organisationId, amount: result.charge - fee, isChecked }

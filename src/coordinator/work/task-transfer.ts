@@ -15,6 +15,9 @@ export const refundTransfer = (jobId: string, { step, task }: TaskPlace, fence: 
 export const feeRefundTransfer = (jobId: string, place: TaskPlace, fence: number): string =>
   `${refundTransfer(jobId, place, fence)}:fee`
 
+export const forfeitTransfer = (jobId: string, place: TaskPlace, fence: number): string =>
+  `forfeit:${jobId}:${place.step}:${place.task}:${fence}`
+
 const PAYMENT = /^(task|refund):([^:]+):\d+:\d+:\d+(:fee)?$/
 
 /** The job that a transfer pays for, or gives back; `null` for any other transfer. */
@@ -24,3 +27,8 @@ export function paymentOfJob(
   const [, kind, jobId] = PAYMENT.exec(transferId) ?? []
   return jobId === undefined ? null : { jobId, isRefund: kind === 'refund' }
 }
+
+const OF_JOB = /^(?:task|refund|forfeit):([^:]+):\d+:\d+:\d+(?::fee)?$/
+
+/** The job that money moved for, forfeits included; `null` for any other transfer. */
+export const jobOfTransfer = (transferId: string): string | null => OF_JOB.exec(transferId)?.[1] ?? null
