@@ -98,11 +98,8 @@ export function createKeyBudgets(clock: Pick<Clock, 'elapsedMs'>, cellNowMs: () 
   let replies = 0
 
   function budgetOf(budgetId: string): Budget {
-    let budget = budgets.get(budgetId)
-    if (!budget) {
-      budget = emptyBudget()
-      budgets.set(budgetId, budget)
-    }
+    const budget = budgets.get(budgetId) ?? emptyBudget()
+    budgets.set(budgetId, budget)
     return budget
   }
 
@@ -243,7 +240,6 @@ export function createKeyBudgets(clock: Pick<Clock, 'elapsedMs'>, cellNowMs: () 
     }),
     tell,
     promise(budgetId, amount) {
-      // A budget of which nothing was ever used or promised need not be remembered.
       if (amount > 0n || budgets.has(budgetId)) budgetOf(budgetId).promised = amount
     },
     followed(count) {

@@ -87,6 +87,28 @@ test('money: a request that may cost more than the day has left is refused at it
   assert.deepEqual(problems, ['spend_limited'])
 })
 
+test('money: what a job of the key may yet cost is left to it until it is over', async () => {
+  const { gateway, service, limit, ask, run, take } = await setup()
+  await limit({ spendPerDay: 1_000n })
+  assert.equal(ask(gateway, 150), 'admitted')
+  const jobId = 'job_1'
+  const requirements = { kind: 'blender', memoryMib: 0, vramMib: 0 }
+  const step = {
+    ...{ name: 's', digest: 'd', dependsOn: [], requirements, inputRoot: '', inputBytes: 0, settings: {} },
+    tasks: [{ params: {}, referenceMs: 1, referenceMsP90: 1 }],
+  }
+  const plan = {
+    ...{ jobId, organisationId: PAYER, name: 'j', priority: 50, cap: 1_000n, pricePerHour: 1n },
+    ...{ isIdempotent: true, isVerified: false, keyId: 'key', steps: [step] },
+  }
+  take((turn) => service.desk.carryOut(turn, { kind: 'submit', plan, nowMs: turn.nowMs }))
+  await run(1_500)
+  assert.equal(ask(gateway, 150), 'spend_limited')
+  take((turn) => service.desk.carryOut(turn, { kind: 'cancel', jobId, nowMs: turn.nowMs }))
+  await run(1_500)
+  assert.equal(ask(gateway, 150), 'admitted')
+})
+
 const fail = (problem: Problem): never => assert.fail(problem)
 
 const otherReading = (completionTokens: number) => ({

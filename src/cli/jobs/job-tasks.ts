@@ -113,11 +113,13 @@ function whyFields(
   _session: Session,
   { job, task, why }: { job: JobFacts; task: TaskFacts; why: TaskWhyFacts },
 ): [string, string][] {
-  const barred = Object.entries(why.barred).filter(([, count]) => count > 0)
+  // Who may have it matters to nobody once it is over.
+  const isOpen = ['blocked', 'ready', 'leased'].includes(why.state)
+  const barred = isOpen ? Object.entries(why.barred).filter(([, count]) => count > 0) : []
   return [
     [taskName(job, task), why.sentence],
     ['state', why.state],
-    ['nodes', `${why.open} may have it, ${why.busy} of them busy`],
+    ...(isOpen ? [['nodes', `${why.open} may have it, ${why.busy} of them busy`] as [string, string]] : []),
     ...(why.nodeIds.length === 0 ? [] : [['has it', why.nodeIds.join(', ')] as [string, string]]),
     ...(barred.length === 0
       ? []

@@ -1,4 +1,4 @@
-/** Which task is meant: `JOB/12` is the task of frame 12, `JOB/STEP/3` the third of a step, by its name or number. */
+/** Which task is meant: `JOB/12` is the task of frame 12, `JOB/STEP/3` the third of a step, by its name or number; `JOB/video` the first. */
 import { Problem } from '#protocol/problem.ts'
 import { eachTask, type JobClient, type JobFacts, type TaskFacts } from './job-client.ts'
 
@@ -18,7 +18,8 @@ export function readAddress(text: string): TaskAddress {
   if (first === undefined) return { jobId, frame: null, step: null, task: null }
   if (second === undefined) {
     if (isNumber(first)) return { jobId, frame: Number(first), step: null, task: null }
-    throw wrong(`'${first}' is no frame. ${FORM}`)
+    if (first !== '') return { jobId, frame: null, step: first, task: 0 }
+    throw wrong(`'${text}' names no task. ${FORM}`)
   }
   if (first !== '' && isNumber(second)) return { jobId, frame: null, step: first, task: Number(second) }
   throw wrong(`'${text}' names no task. ${FORM}`)

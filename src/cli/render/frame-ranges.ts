@@ -32,7 +32,7 @@ function parsePiece(piece: string, text: string): { first: number; last: number;
     throw wrong(
       `'${piece}' has no last frame. Write ${piece}${Math.max(1, Number.parseInt(piece, 10)) + 9}, say.`,
     )
-  const found = /^(-?\d{1,8})(?:-(-?\d{1,8})(?::(\d{1,8}))?)?$/.exec(piece)
+  const found = /^(-?\d{1,15})(?:-(-?\d{1,15})(?::(\d{1,15}))?)?$/.exec(piece)
   if (!found) throw wrong(`'${piece}' is no range of frames. ${EXAMPLE}`)
   const first = Number(found[1])
   const last = Number(found[2] ?? first)

@@ -7,7 +7,7 @@ import type { IdentifiedStep } from '#work/plan-job.ts'
 import type { QuoteNode } from '#work/quote-totals.ts'
 import { tierTerms } from '#work/tier.ts'
 import type { KeptQuote } from './kept-quote.ts'
-import { barReasons } from './why-sentence.ts'
+import { nodesBarred } from './why-sentence.ts'
 import type { WorkDesk } from './work-desk.ts'
 
 /** The weight that Render Network published for a GPU, by its name; `null` where it published none. */
@@ -55,8 +55,8 @@ export function whyNoNode(
       barOf(node, { job: jobOf(quote), step: needsOf(step), nowMs: around.nowMs, limits }) ?? 'silent'
     counts.set(bar, (counts.get(bar) ?? 0) + 1)
   }
-  const reasons = [...counts].map(([bar, count]) => `${count} ${barReasons[bar]}`)
-  const who = reasons.length > 0 ? `nodes ${reasons.join(', ')}` : 'no node of the network takes tasks'
+  const reasons = [...counts].map(([bar, count]) => nodesBarred(bar, count))
+  const who = reasons.length > 0 ? reasons.join(', ') : 'no node of the network takes tasks'
   return `No node would take step "${step.name}" (${step.kind}) now: ${who}.`
 }
 

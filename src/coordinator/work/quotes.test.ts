@@ -131,7 +131,7 @@ test('without a node that would take it, a quote waits and says why', async () =
   await quotes.floor.hello('a', { kinds: ['ffmpeg'] })
   const waiting = await quotes.read(asked.quoteId)
   assert.equal(waiting.status, 'measuring')
-  assert.match(waiting.reason ?? '', /1 without its engine/)
+  assert.match(waiting.reason ?? '', /1 node without its engine/)
   await quotes.work({ b: {} })
   assert.equal((await quotes.read(asked.quoteId)).status, 'ready')
 })

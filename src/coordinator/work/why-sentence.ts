@@ -5,21 +5,24 @@ import { type Job, stepOf, taskOf } from '#work/work.ts'
 import type { TaskPlace } from '#work/work-events.ts'
 import { nameTask } from './news-text.ts'
 
-/** Which nodes may not have a task, as people say it. */
-export const barReasons: Readonly<Record<keyof TaskWhy['barred'], string>> = {
-  drained: 'that are drained',
+const barReasons: Readonly<Record<keyof TaskWhy['barred'], string>> = {
+  drained: 'drained',
   kind_missing: 'without its engine',
   memory_short: 'with too little memory',
   vram_short: 'with too little GPU memory',
-  price_low: 'that ask for more than it pays',
+  price_low: 'asking for more than it pays',
   class_low: 'of a lower class than it asks for',
-  audits_only: 'that only check results',
+  audits_only: 'for checking results alone',
   same_owner: 'of an owner that may not have it',
-  failed_often: 'that failed the job too often',
-  condemned: 'whose results for the job were wrong',
-  failed_it: 'that failed this very task',
-  silent: 'that are silent',
+  failed_often: 'with too many failures of the job',
+  condemned: 'with wrong results for the job',
+  failed_it: 'with a failure of this very task',
+  silent: 'not heard of any more',
 }
+
+/** Nodes that may not have a task, as people say it: `2 nodes without its engine`. */
+export const nodesBarred = (bar: keyof TaskWhy['barred'], count: number): string =>
+  `${count} ${count === 1 ? 'node' : 'nodes'} ${barReasons[bar]}`
 
 export function whySentence(job: Job, place: TaskPlace, why: TaskWhy): string {
   const name = nameTask(job, place)
@@ -51,8 +54,8 @@ function whyNobody(job: Job, { job: ofJob, barred, open, busy }: TaskWhy): strin
   }
   const others = Object.entries(barred)
     .filter(([, count]) => (count ?? 0) > 0)
-    .map(([bar, count]) => `${count} ${barReasons[bar as keyof typeof barReasons]}`)
-  const rest = others.length === 0 ? '' : ` Not for it: nodes ${others.join(', ')}.`
+    .map(([bar, count]) => nodesBarred(bar as keyof typeof barReasons, count ?? 0))
+  const rest = others.length === 0 ? '' : ` Not for it: ${others.join(', ')}.`
   if (open > busy) return `${count(open - busy)} free for it: one has it in a moment.${rest}`
   if (open > 0) return `${count(open)} open to it and busy: it is begun when its turn comes.${rest}`
   if (others.length === 0) return 'No node of the network takes tasks now.'
