@@ -60,9 +60,11 @@ export function createFeed(coordinator: Coordinator, apiUrl?: string): Feed {
       const hasNews = version < newest
       const nodeIds = isComplete ? state.fleet.nodes.keys() : hasNews ? after(changedNodes, version) : []
       const keyIds = isComplete ? state.organisations.keys.keys() : hasNews ? after(changedKeys, version) : []
-      let sums: Map<string, NanoUsd> | undefined
-      const promised = (budgetId: string): NanoUsd | undefined =>
-        (sums ??= promisedByBudget(state)).get(budgetId)
+      let sums: Map<string, NanoUsd> | null = null
+      const promised = (budgetId: string): NanoUsd | undefined => {
+        sums ??= promisedByBudget(state)
+        return sums.get(budgetId)
+      }
       return {
         epoch: coordinator.journal.epoch,
         version: coordinator.sequence(),

@@ -1,7 +1,11 @@
 /** A node that takes tasks and does with each what the test says: over the wire, without an engine behind it. */
+import { createHash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { TaskFailure } from '#protocol/task-failure.ts'
 import { type TaskGrant, WORK_BEAT_MS } from '#protocol/work-link.ts'
+import { createBlobClient } from '#run/blob-client.ts'
 import { enrolHostile } from './hostile-agent.ts'
+import { until } from './process-group.ts'
 import type { Network } from './rig.ts'
 
 export interface WorkingNode {
@@ -20,12 +24,34 @@ export interface WorkingNode {
 export async function startWorkingNode(network: Network, name: string): Promise<WorkingNode> {
   const link = await enrolHostile(network, { id: name }, { protocol: 4 })
   const held = new Map<number, TaskGrant>()
-  const finish = (grant: TaskGrant): void => {
-    const { fence } = grant
+  const leaving = new AbortController()
+  async function send({ fence, token = '' }: TaskGrant): Promise<void> {
+    const text = `result ${fence}`
+    const sha256 = createHash('sha256').update(text).digest('hex')
+    link.say({
+      kind: 'commit',
+      fence,
+      outputs: [{ name: `${fence}.txt`, bytes: text.length, sha256 }],
+      wallMs: 100,
+    })
+    const { signal } = leaving
+    const blobs = createBlobClient({
+      ...{
+        fetch: (request: Request) => fetch(request),
+        baseUrl: network.ready.apiUrl,
+        token: () => token,
+        signal,
+      },
+      sleep: (ms) => sleep(ms, undefined, { signal }),
+    })
+    await until('its result to be taken in', () => blobs.sendText(text, { signal }).catch(() => null))
     held.delete(fence)
-    const outputs = [{ name: `${fence}.txt`, bytes: 10, sha256: fence.toString(16).padStart(64, '0') }]
-    link.say({ kind: 'commit', fence, outputs, wallMs: 100 })
     link.say({ kind: 'deliver', fence })
+  }
+  const finish = (grant: TaskGrant): void => {
+    send(grant).catch((error: unknown) => {
+      if (!leaving.signal.aborted) throw error
+    })
   }
   const node: WorkingNode = {
     nodeId: link.nodeId,
@@ -42,6 +68,7 @@ export async function startWorkingNode(network: Network, name: string): Promise<
     },
     close() {
       clearInterval(beating)
+      leaving.abort()
       link.close()
     },
   }
