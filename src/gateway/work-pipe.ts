@@ -89,7 +89,7 @@ const OVER_MAX = 1_000
 /** Copies of attempts that were granted and never came to an end that was heard of. */
 const LIVE_MAX = 4 * WORK_HELD_MAX
 /** A token ends some time after any attempt would; while it is good, `mayNode` is asked at each call. */
-const TOKEN_MS_MIN = HOUR_MS
+const TOKEN_MS_MIN = 1 * HOUR_MS
 const TOKEN_MS_MAX = 24 * HOUR_MS
 const TOKEN_TIMES = 20
 

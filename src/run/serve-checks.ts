@@ -29,7 +29,7 @@ export interface ServeChecksParts {
 }
 
 /** Of files that are read whole. A frame of 33 megapixels takes less in every format but uncompressed floats. */
-const FILE_BYTES_MAX = 512 * 2 ** 20
+const FILE_BYTES_MAX = 512 * 1024 * 1024
 const SECRET_BYTES = 32
 /** Files of an organisation may lie at another gateway: who has them answers first. */
 const MISSING_AFTER_MS = 1_500

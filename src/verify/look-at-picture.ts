@@ -11,7 +11,7 @@ import { chooseCrops } from './choose-crops.ts'
 import { compareCrops } from './compare-crops.ts'
 
 /** Of pictures that are looked at: 7,680 by 4,320 and a little. */
-export const PIXELS_LOOKED_AT_MAX = 2 ** 25
+export const PIXELS_LOOKED_AT_MAX = 33_554_432
 
 export interface PictureToLookAt {
   readonly bytes: Uint8Array

@@ -1,7 +1,7 @@
 /** Audits that are open: each asks for one opinion after the other, by a job of its own, until they come to a verdict. */
 
 import { formatId, ID_BYTES } from '#kernel/id.ts'
-import { MINUTE_MS } from '#kernel/time.ts'
+import { MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
 import { subjects } from '#protocol/cell.ts'
 import type { NodeClass } from '#protocol/node-class.ts'
 import { CompareCrops, CropsCompared, type RenderedAgain } from '#protocol/work-check.ts'
@@ -19,7 +19,7 @@ import { classOf, verifyIn } from './holdback.ts'
 import type { InspectionParts } from './inspection.ts'
 
 /** Without a node of another owner for so long, a result counts all the same. */
-const NOBODY_MS = MINUTE_MS
+const NOBODY_MS = 60 * SECOND_MS
 /** However much nodes of others have to do: an opinion takes no longer. */
 const OPINION_MS_MAX = 30 * MINUTE_MS
 

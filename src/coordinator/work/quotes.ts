@@ -46,7 +46,7 @@ export interface QuoteDeskParts {
   readonly renderScore?: RenderScore
 }
 
-const KEPT_MS = HOUR_MS
+const KEPT_MS = 1 * HOUR_MS
 /** Once a probe has begun, all of them together take no longer. */
 const MEASURING_MS_MAX = 15 * MINUTE_MS
 const SWEEP_MS = 10 * SECOND_MS
