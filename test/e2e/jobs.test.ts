@@ -75,19 +75,23 @@ test('a job that a task fails everywhere pauses with the end of its log, and goe
   await until('the job to end', async () => (await api.getJob({ params })).status === 'completed')
 })
 
-test('a network that is killed has its jobs afterwards, nodes keep what they have, and news go on', async () => {
+test('a network that is killed has its jobs afterwards, nodes keep what they have, and news go on', async (t) => {
   const folder = rig.path('killed')
   const first = await startTiny(rig, folder)
   // The node comes back to wherever this is by then.
   const live = { ...first }
   const worker = await startWorkingNode(live, 'worker-2')
+  t.after(() => worker.close())
   worker.work = () => undefined
   const jobId = await make({ parts: 3 }, first)
   const params = { jobId }
   await until('the node to have two', async () => worker.held.size === 2)
   const [begun] = worker.held.values()
   if (begun) worker.finish(begun)
-  await until('one to be done', async () => (await first.operator.getJob({ params })).steps[0]?.done === 1)
+  await until('one to be done, and the node to have two again', async () => {
+    const step = (await first.operator.getJob({ params })).steps[0]
+    return step?.done === 1 && step.running === 2
+  })
   const before = await newest(jobId, first)
   first.program.signal('SIGKILL')
   await first.program.end
@@ -105,7 +109,6 @@ test('a network that is killed has its jobs afterwards, nodes keep what they hav
   const { items } = await live.operator.followJob({ params, query: { after: before } })
   assert.equal(items.at(-1)?.kind, 'completed')
   assert.ok(items.every(({ sequence }) => sequence > before))
-  worker.close()
   live.program.signal('SIGTERM')
   await live.program.end
 })
