@@ -7,8 +7,9 @@ import { type ListenFlags, listenOf } from './listen-flags.ts'
 
 const authority = opensslMissing ? null : createTestAuthority()
 after(() => authority?.dispose())
-const now = Date.now()
-const of = (flags: Partial<ListenFlags>) => listenOf({ listen: '127.0.0.1', port: 7420, ...flags }, now)
+// Asked anew each time: a certificate is valid from the second on in which it was made.
+const of = (flags: Partial<ListenFlags>) =>
+  listenOf({ listen: '127.0.0.1', port: 7420, ...flags }, Date.now())
 
 test('without options it listens on this machine alone', () => {
   const { hostname, port, tls, proxies, publicUrl } = of({})
