@@ -1,7 +1,6 @@
 /** A gateway of a farm with money: the real one, on a machine that outlives its process, and the files that pass through it. */
 import { type BlobAccess, createBlobAccess } from '#gateway/blobs/blob-access.ts'
 import { type Gateway, openGateway } from '#gateway/gateway.ts'
-import type { Exchange } from '#host/host.ts'
 import { assert } from '#kernel/assert.ts'
 import { type BlobRouteName, blobRoutes } from '#protocol/blobs.ts'
 import { Problem } from '#protocol/problem.ts'
@@ -101,6 +100,6 @@ export class MoneyGateway {
   #callerOf(route: BlobRouteName, token: string) {
     if (!this.#access) throw new Problem('network_unreachable', 'The gateway does not answer.')
     const headers = { authorization: `Bearer ${token}` }
-    return this.#access.callerOf({ headers } as unknown as Exchange, blobRoutes[route])
+    return this.#access.callerOf({ headers, clientAddress: undefined }, blobRoutes[route])
   }
 }

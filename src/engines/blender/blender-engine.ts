@@ -10,6 +10,7 @@ import type { TaskFiles } from '#host/task-files.ts'
 import type { Inflate } from '#images/picture.ts'
 import { MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
 import { failureProblem } from '#protocol/task-failure.ts'
+import { readSettings } from '../step-settings.ts'
 import type { SessionInput, TaskEngine, TaskSession } from '../task-engine.ts'
 import { HEADER_BYTES, parseBlenderVersion, readBlendHeader, whyUnreadable } from './blend-header.ts'
 import { BlenderSettings } from './blender-messages.ts'
@@ -63,7 +64,7 @@ const scripts = fileURLToPath(new URL('./scripts', import.meta.url))
 export const createBlenderEngine = (options: BlenderOptions, ports: BlenderPorts): TaskEngine => ({
   kind: 'blender',
   async open(input: SessionInput): Promise<TaskSession> {
-    const settings = parseSettings(input)
+    const settings = readSettings(BlenderSettings, input)
     await checkFile(input.root, settings, { options, ports })
     const places = await makePlaces(input.root, { options, ports })
     const session = new BlenderSession(
@@ -92,14 +93,6 @@ export const createBlenderEngine = (options: BlenderOptions, ports: BlenderPorts
     }
   },
 })
-
-function parseSettings({ settings }: SessionInput): BlenderSettings {
-  const parsed = BlenderSettings.safeParse(settings)
-  if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
-  const message = `The step's ${issue?.path.join('.') || 'settings'}: ${issue?.message ?? 'cannot be read'}.`
-  throw failureProblem('task', 'invalid_request', message)
-}
 
 interface Surroundings {
   readonly options: BlenderOptions

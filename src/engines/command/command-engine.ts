@@ -8,6 +8,7 @@ import type { TaskFiles } from '#host/task-files.ts'
 import { HOUR_MS } from '#kernel/time.ts'
 import { failureProblem } from '#protocol/task-failure.ts'
 import { type BoxedEnd, runBoxed } from '../boxed-run.ts'
+import { readSettings } from '../step-settings.ts'
 import type { SessionInput, TaskEngine, TaskInput, TaskOutput, TaskSession } from '../task-engine.ts'
 import { CommandSettings } from './command-settings.ts'
 import { explainEnd } from './explain-end.ts'
@@ -42,15 +43,10 @@ const SCRATCH_BYTES = 256 * 2 ** 20
 export const createCommandEngine = (options: CommandOptions, ports: CommandPorts): TaskEngine => ({
   kind: 'command',
   async open({ root, settings }: SessionInput): Promise<TaskSession> {
-    const parsed = CommandSettings.safeParse(settings)
-    if (!parsed.success) {
-      const issue = parsed.error.issues[0]
-      const message = `The step's ${issue?.path.join('.') || 'settings'}: ${issue?.message ?? 'cannot be read'}.`
-      throw failureProblem('task', 'invalid_request', message)
-    }
+    const read = readSettings(CommandSettings, { settings })
     const name = Buffer.from(ports.secrets.randomBytes(8)).toString('hex')
     const folder = `${options.scratchFolder}/session-${name}`
-    const place: Place = { root, folder, settings: parsed.data, options, ports }
+    const place: Place = { root, folder, settings: read, options, ports }
     await ports.files.makeFolder(folder)
     return {
       run: (task, onProgress, signal) => runTask(place, { task, onProgress, signal }),

@@ -9,6 +9,7 @@ import { HOUR_MS } from '#kernel/time.ts'
 import type { Problem } from '#protocol/problem.ts'
 import { failureProblem } from '#protocol/task-failure.ts'
 import { type BoxedEnd, runBoxed } from '../boxed-run.ts'
+import { readSettings } from '../step-settings.ts'
 import type { SessionInput, TaskEngine, TaskInput, TaskOutput, TaskSession } from '../task-engine.ts'
 import { ffmpegCommand, listText } from './ffmpeg-command.ts'
 import { FfmpegSettings } from './ffmpeg-settings.ts'
@@ -42,7 +43,7 @@ const inBox = { frames: '/frames', out: '/out', list: '/list' } as const
 export const createFfmpegEngine = (options: FfmpegOptions, ports: FfmpegPorts): TaskEngine => ({
   kind: 'ffmpeg',
   async open(input: SessionInput): Promise<TaskSession> {
-    const settings = parseSettings(input)
+    const settings = readSettings(FfmpegSettings, input)
     const frames = await listFrames(input.root, settings, ports.files)
     const name = Buffer.from(ports.secrets.randomBytes(8)).toString('hex')
     const folder = `${options.scratchFolder}/session-${name}`
@@ -55,14 +56,6 @@ export const createFfmpegEngine = (options: FfmpegOptions, ports: FfmpegPorts): 
     }
   },
 })
-
-function parseSettings({ settings }: SessionInput): FfmpegSettings {
-  const parsed = FfmpegSettings.safeParse(settings)
-  if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
-  const message = `The step's ${issue?.path.join('.') || 'settings'}: ${issue?.message ?? 'cannot be read'}.`
-  throw failureProblem('task', 'invalid_request', message)
-}
 
 interface Place {
   readonly root: string

@@ -40,7 +40,7 @@ export interface BlobCaller extends Asking {
 
 export interface BlobAccess {
   /** Whose call it is; throws `invalid_api_key`, `scope_missing`, `forbidden_source`. */
-  callerOf(exchange: Exchange, route: BlobRoute): BlobCaller
+  callerOf(exchange: Pick<Exchange, 'headers' | 'clientAddress'>, route: BlobRoute): BlobCaller
   /** What a node sends in place of a key, for `expiresAtMs` at most and as long as `mayNode` agrees. */
   grant(grant: BlobGrant): string
 }
@@ -107,7 +107,7 @@ export function createBlobAccess(parts: BlobAccessParts): BlobAccess {
   }
 }
 
-function bearerOf({ headers }: Exchange): string | null {
+function bearerOf({ headers }: Pick<Exchange, 'headers'>): string | null {
   return /^bearer +([\x21-\x7e]{1,20000})$/i.exec(headers['authorization'] ?? '')?.[1] ?? null
 }
 
