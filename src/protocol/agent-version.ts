@@ -4,13 +4,14 @@
  * of an old one, takes a new version, and is used only where that was agreed on.
  *
  * 1: release 0.1.   2: the network proves its key.   3: the network says which models the node is to serve.   4: tasks.
+ * 5: proofs of hardware, receipts, health.
  */
 import { z } from 'zod'
 
 export const VersionRange = z.object({ min: z.int().positive(), max: z.int().positive() })
 export type VersionRange = z.output<typeof VersionRange>
 
-export const AGENT_PROTOCOL: VersionRange = { min: 1, max: 4 }
+export const AGENT_PROTOCOL: VersionRange = { min: 1, max: 5 }
 /** What a side speaks that says nothing about it. */
 export const AGENT_PROTOCOL_UNSAID: VersionRange = { min: 1, max: 1 }
 /** From here on `hello` asks for a proof of the network's key, and `admit` and `deny` carry it. */
@@ -19,6 +20,8 @@ export const PROTOCOL_WITH_PROOF = 2
 export const PROTOCOL_WITH_HOSTING = 3
 /** From here on either side may send `work`. */
 export const PROTOCOL_WITH_TASKS = 4
+/** From here on either side may send `prove` and `receipts`, and an agent `health`. */
+export const PROTOCOL_WITH_EVIDENCE = 5
 
 /** Null when there is none. */
 export function highestCommon(a: VersionRange, b: VersionRange): number | null {

@@ -35,6 +35,12 @@ export const FrameType = {
   hostedModels: 20,
   /** Of tasks, stream 0: from the agent a `WorkSay`, from the gateway a `WorkOrder`. Since version 4. */
   work: 21,
+  /** Proofs of hardware, stream 0, JSON, either way. Since version 5. */
+  prove: 22,
+  /** Signed heads of chains of receipts, stream 0, JSON, either way. Since version 5. */
+  receipts: 23,
+  /** From the agent, stream 0, JSON: how its devices are. Since version 5. */
+  health: 24,
 } as const
 export type FrameType = (typeof FrameType)[keyof typeof FrameType]
 

@@ -9,7 +9,7 @@ import type { Statement } from '#host/sql-store.ts'
 import { emptyLedger } from '#ledger/ledger.ts'
 import { type JobsTable, type JobTasksTable, jobsDdl } from './jobs-schema.ts'
 
-export const READ_MODEL_VERSION = 5
+export const READ_MODEL_VERSION = 6
 
 export interface ReadModelTables {
   position: PositionTable
