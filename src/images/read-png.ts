@@ -69,6 +69,7 @@ function unfilter(
     const start = row * (rowBytes + 1) + 1
     const filter = raw[start - 1] ?? 0
     const above = row === 0 ? -1 : start - rowBytes - 1
+    if (filter === 0) continue
     for (let at = 0; at < rowBytes; at += 1) {
       const left = at >= pixelBytes ? (raw[start + at - pixelBytes] ?? 0) : 0
       const up = above < 0 ? 0 : (raw[above + at] ?? 0)

@@ -132,6 +132,17 @@ export const blobRoutes = {
     example: {},
     reply: BlobCommitted,
   },
+  putBlob: {
+    method: 'POST',
+    path: '/api/blobs/objects/:sha256',
+    scope: 'developer',
+    takesGrant: true,
+    summary: 'Sends an object that fits in one pack, in one call: it is there, or nothing changed.',
+    description: 'A pack as in `sendPack`, whose chunks in their order are the object.',
+    params: BlobParams,
+    takesBytes: true,
+    reply: BlobCommitted,
+  },
   getBlob: {
     method: 'GET',
     path: '/api/blobs/objects/:sha256',

@@ -96,13 +96,19 @@ function lookAt({ values, channels }: Picture): { isBlack: boolean; hasOnlyNumbe
 
 /** Equal for pictures with equal pixels (to 8 bits), whatever stands beside them in the file. FNV-1a, twice, 64 bits. */
 export function fingerprintOf({ width, height, values }: Picture): string {
-  let [a, b] = [0x811c9dc5, 0x01000193]
-  const add = (number: number) => {
-    a = Math.imul(a ^ number, 0x01000193)
-    b = Math.imul(b ^ (number + 0x9e), 0x85ebca6b) ^ (b >>> 13)
+  const state = Int32Array.of(0x811c9dc5, 0x01000193)
+  mix(state, width)
+  mix(state, height)
+  for (let at = 0; at < values.length; at += 1) {
+    const value = values[at] ?? 0
+    mix(state, Number.isFinite(value) ? Math.round(Math.min(64, value) * 255) : -1)
   }
-  add(width)
-  add(height)
-  for (const value of values) add(Number.isFinite(value) ? Math.round(Math.min(64, value) * 255) : -1)
-  return [a, b].map((part) => (part >>> 0).toString(16).padStart(8, '0')).join('')
+  return [...state].map((part) => (part >>> 0).toString(16).padStart(8, '0')).join('')
+}
+
+/** The state is an array of integers, so that no step of the many makes an object. */
+function mix(state: Int32Array, number: number): void {
+  const b = state[1] ?? 0
+  state[0] = Math.imul((state[0] ?? 0) ^ number, 0x01000193)
+  state[1] = Math.imul(b ^ (number + 0x9e), 0x85ebca6b) ^ (b >>> 13)
 }

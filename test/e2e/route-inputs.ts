@@ -179,6 +179,7 @@ export const routeMakers: Readonly<Record<string, RouteMaker>> = {
   beginBlob: plain({ body: { sha256: 'a0'.repeat(32), chunks: '' } }),
   // Refused after it was let in: this is no pack.
   sendPack: plain({ body: {}, status: 400 }),
+  putBlob: plain({ params: { sha256: 'a0'.repeat(32) }, body: {}, status: 400 }),
   commitBlob: byPath('sha256', { body: {} }),
   getBlob: byPath('sha256'),
   listBlobChunks: byPath('sha256'),

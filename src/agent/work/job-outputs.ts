@@ -31,7 +31,8 @@ export async function openJobOutputs(parts: JobOutputsParts): Promise<JobOutputs
       const objects: SourceObject[] = []
       try {
         for (const file of outputs.files) objects.push(await scan(parts, { file, ...outputs }, watch))
-        await uploadObjects({ ...parts, wire: parts.wireFor(watch) }, objects, { signal: watch.signal })
+        const upload = { ...parts, wire: parts.wireFor(watch) }
+        await uploadObjects(upload, objects, { signal: watch.signal }, { isNew: true })
       } finally {
         for (const { reader } of objects) await reader.close()
       }

@@ -53,8 +53,8 @@ const READ_ENTRIES = 1_000
 const BATCH_CHARS = 2_000_000
 /** Decoding gives way to other work after this much payload: 2-3 ms. */
 const SLICE_CHARS = 200_000
-/** Between two batches that are not full: a busy journal is followed in 5 transactions a second, not in hundreds. */
-const PACE_MS = 200
+/** Between two batches that are not full: a busy journal is followed in one transaction a second, not in hundreds; who waits to read is not kept waiting. */
+const PACE_MS = 1_000
 const BACKOFF_MS_MIN = 100
 const BACKOFF_MS_MAX = 30_000
 

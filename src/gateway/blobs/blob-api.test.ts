@@ -210,6 +210,25 @@ test('garbage is refused in one sentence each, and keeps nothing', async (t) => 
   await assert.rejects(wire.commit('../../etc/passwd'), { code: 'not_found' })
 })
 
+test('an object that fits in one pack is sent in one call, and is there or nothing changed', async (t) => {
+  const { server, download, folder } = await setup(t)
+  const wire = server.wire()
+  const bytes = randomBytes(300_000)
+  const list = chunkListOf([{ hash: nodeCrypto.sha256(bytes), length: bytes.length }])
+  const sha256 = Buffer.from(nodeCrypto.sha256(bytes)).toString('hex')
+  const pack = await nodeCompression.zstd(writePack(list, [bytes]))
+  assert.equal(await wire.put(sha256, pack), true)
+  assert.equal(await wire.put(sha256, pack), true)
+  assert.deepEqual(await download(sha256), bytes)
+  const before = readdirSync(folder).length
+  await assert.rejects(wire.put('ab'.repeat(32), pack), { message: /another hash/ })
+  await assert.rejects(wire.put(sha256, await nodeCompression.zstd(new Uint8Array(2))), {
+    code: 'invalid_request',
+    message: /too short/,
+  })
+  assert.equal(readdirSync(folder).length, before)
+})
+
 test('the same file from two sides at once is one object', async (t) => {
   const { upload, server, download } = await setup(t)
   const bytes = randomBytes(6_000_000)

@@ -2,7 +2,7 @@
 import type { z } from 'zod'
 import { OBJECT_BYTES_MAX } from '#blobs/chunk-cutter.ts'
 import { ChunkList, readChunkList } from '#blobs/chunk-list.ts'
-import { PACK_BYTES_MAX } from '#blobs/pack.ts'
+import { PACK_BYTES_MAX, readPack } from '#blobs/pack.ts'
 import type { Root } from '#blobs/tree.ts'
 import type { Compression } from '#host/compression.ts'
 import type { Exchange } from '#host/host.ts'
@@ -13,6 +13,7 @@ import type { BlobVault, Missing } from './blob-vault.ts'
 import { neededObjects } from './collect-blobs.ts'
 import { readBytes } from './read-bytes.ts'
 import { rangeOf, sendObject } from './send-object.ts'
+import { badPack } from './vault-problems.ts'
 
 /** The handler has answered by itself. */
 export const ANSWERED = Symbol('answered')
@@ -70,26 +71,43 @@ const missingReply = ({ bits, count, bytes }: Missing): z.output<typeof BlobMiss
 })
 
 const sendPack: BytesHandler = {
-  async bytes(parts, { exchange, caller }) {
-    const { vault, receiving, compression } = parts
-    const { organisationId } = caller
-    // Before a byte of it is read.
-    await vault.checkRoom(organisationId, 0)
-    const release = reserve(receiving, organisationId)
-    try {
-      const sent = await readBytes(exchange, PACK_WIRE_BYTES_MAX)
-      const pack = await compression.unzstd(sent, PACK_BYTES_MAX)
-      const kept = await vault.addPack(caller, pack)
-      exchange.respond(
-        200,
-        { 'content-type': 'application/json', 'cache-control': 'no-store' },
-        JSON.stringify(kept),
-      )
-      return ANSWERED
-    } finally {
-      release()
-    }
-  },
+  bytes: (parts, call) => withPack(parts, call, (pack) => parts.vault.addPack(call.caller, pack)),
+}
+
+const putBlob: BytesHandler = {
+  bytes: (parts, call) =>
+    withPack(parts, call, async (bytes) => {
+      const { vault } = parts
+      const { caller, sha256 } = call
+      const pack = readPack(bytes)
+      if (typeof pack === 'string') throw badPack(pack)
+      await vault.begin(caller, sha256, pack.list)
+      await vault.addPack(caller, bytes)
+      return committedReply(await vault.commit(caller, sha256))
+    }),
+}
+
+/** Answers with what `take` makes of the pack that the call brings. */
+async function withPack(
+  { vault, receiving, compression }: BlobHandlerParts,
+  { exchange, caller: { organisationId } }: BlobCall,
+  take: (pack: Uint8Array) => Promise<unknown>,
+): Promise<typeof ANSWERED> {
+  // Before a byte of it is read.
+  await vault.checkRoom(organisationId, 0)
+  const release = reserve(receiving, organisationId)
+  try {
+    const sent = await readBytes(exchange, PACK_WIRE_BYTES_MAX)
+    const answer = await take(await compression.unzstd(sent, PACK_BYTES_MAX))
+    exchange.respond(
+      200,
+      { 'content-type': 'application/json', 'cache-control': 'no-store' },
+      JSON.stringify(answer),
+    )
+    return ANSWERED
+  } finally {
+    release()
+  }
 }
 
 function reserve(receiving: Map<string, number>, organisationId: string): () => void {
@@ -113,14 +131,13 @@ function reserve(receiving: Map<string, number>, organisationId: string): () => 
 }
 
 const commitBlob: JsonHandler = {
-  async json({ vault }, { caller, sha256 }): Promise<z.output<typeof BlobCommitted>> {
-    const missing = await vault.commit(caller, sha256)
-    return {
-      isKept: missing === null,
-      ...missingReply(missing ?? { bits: new Uint8Array(), count: 0, bytes: 0 }),
-    }
-  },
+  json: async ({ vault }, { caller, sha256 }) => committedReply(await vault.commit(caller, sha256)),
 }
+
+const committedReply = (missing: Missing | null): z.output<typeof BlobCommitted> => ({
+  isKept: missing === null,
+  ...missingReply(missing ?? { bits: new Uint8Array(), count: 0, bytes: 0 }),
+})
 
 const getBlob: BytesHandler = {
   async bytes({ vault }, { exchange, caller, sha256 }) {
@@ -170,6 +187,7 @@ export const blobHandlers: Readonly<Record<BlobRouteName, JsonHandler | BytesHan
   askBlobs: askBlobs as JsonHandler,
   beginBlob: beginBlob as JsonHandler,
   sendPack,
+  putBlob,
   commitBlob,
   getBlob,
   listBlobChunks,

@@ -36,6 +36,8 @@ export interface BlobWire {
   unknownOf(hashes: readonly string[]): Promise<Set<string>>
   begin(sha256: string, list: ChunkList): Promise<MissingChunks>
   sendPack(packed: Uint8Array): Promise<void>
+  /** Sends an object whose chunks are the pack's: all in one call. False where this network knows no such call. */
+  put(sha256: string, packed: Uint8Array): Promise<boolean>
   /** What is missing still, or `null` when the object is there. */
   commit(sha256: string): Promise<MissingChunks | null>
   chunksOf(sha256: string): Promise<ChunkList>
@@ -73,6 +75,11 @@ export function createBlobWire(parts: BlobWireParts): BlobWire {
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(body),
   })
+  const bytes = (body: Uint8Array): RequestInit => ({
+    method: 'POST',
+    headers: { 'content-type': 'application/octet-stream' },
+    body: body as Uint8Array<ArrayBuffer>,
+  })
   return {
     usage: () => ask(BlobUsage, ''),
     async unknownOf(hashes) {
@@ -92,8 +99,16 @@ export function createBlobWire(parts: BlobWireParts): BlobWire {
       return missingOf(await ask(BlobMissing, '/uploads', post({ sha256, chunks })))
     },
     async sendPack(packed) {
-      const headers = { 'content-type': 'application/octet-stream' }
-      await ask(PackKept, '/packs', { method: 'POST', headers, body: packed as Uint8Array<ArrayBuffer> })
+      await ask(PackKept, '/packs', bytes(packed))
+    },
+    async put(sha256, packed) {
+      try {
+        return (await ask(BlobCommitted, `/objects/${encodeURIComponent(sha256)}`, bytes(packed))).isKept
+      } catch (error) {
+        // A network of an earlier release.
+        if (error instanceof Problem && error.code === 'method_not_allowed') return false
+        throw error
+      }
     },
     async commit(sha256) {
       const reply = await ask(BlobCommitted, `/uploads/${encodeURIComponent(sha256)}/commit`, post({}))

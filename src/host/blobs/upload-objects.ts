@@ -32,6 +32,11 @@ export interface UploadProgress {
   readonly wireBytes: number
 }
 
+export interface UploadOptions {
+  /** They were made just now, so nobody has them: what fits in a message is sent without asking first. */
+  readonly isNew?: boolean
+}
+
 export interface UploadWatch {
   readonly signal: AbortSignal
   onProgress?(progress: UploadProgress): void
@@ -50,13 +55,16 @@ export async function uploadObjects(
   parts: UploadParts,
   objects: readonly SourceObject[],
   watch: UploadWatch,
+  { isNew = false }: UploadOptions = {},
 ): Promise<UploadProgress> {
   const distinct = [...new Map(objects.map((object) => [object.sha256, object])).values()]
   const progress = { totalBytes: 0, newBytes: 0, doneBytes: 0, wireBytes: 0 }
   for (const { list } of distinct) progress.totalBytes += list.bytes
   const tell = (): void => watch.onProgress?.({ ...progress })
-  const unknown = await parts.wire.unknownOf(distinct.map(({ sha256 }) => sha256))
-  let open = distinct.filter(({ sha256 }) => unknown.has(sha256))
+  const rest = isNew ? await putSmall(parts, distinct, watch.signal) : distinct
+  if (rest.length === 0) return progress
+  const unknown = await parts.wire.unknownOf(rest.map(({ sha256 }) => sha256))
+  let open = rest.filter(({ sha256 }) => unknown.has(sha256))
   for (let round = 1; open.length > 0; round++) {
     if (round > ROUNDS_MAX) throw vanishing(open[0]?.name ?? '')
     // All are announced before any is sent: no room is told while nothing was sent in vain.
@@ -76,6 +84,51 @@ export async function uploadObjects(
   }
   tell()
   return progress
+}
+
+/** Sends what fits in one message, one after the other; answers what is left to be sent. */
+async function putSmall(
+  parts: UploadParts,
+  objects: readonly SourceObject[],
+  signal: AbortSignal,
+): Promise<SourceObject[]> {
+  const left: SourceObject[] = []
+  for (const object of objects) {
+    signal.throwIfAborted()
+    const { sha256, list } = object
+    const isSmall = list.count > 0 && packBytes(list.count, list.bytes) <= PACK_BYTES_MAX
+    if (!isSmall || !(await parts.wire.put(sha256, await packed(parts, wholeOf(object))))) left.push(object)
+  }
+  return left
+}
+
+function wholeOf({ list, reader, name }: SourceObject): SentChunk[] {
+  const chunks: SentChunk[] = []
+  let offset = 0
+  for (let index = 0; index < list.count; index++) {
+    const length = list.lengthAt(index)
+    chunks.push({ list, index, reader, name, offset, length })
+    offset += length
+  }
+  return chunks
+}
+
+/** A pack of these chunks, read and compared with their hashes, compressed. */
+async function packed(
+  { crypto, compression }: Pick<UploadParts, 'crypto' | 'compression'>,
+  chunks: readonly SentChunk[],
+): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = []
+  for (const { reader, offset, length, list, index, name } of chunks) {
+    const piece = await reader.read(offset, length)
+    if (hexOf(crypto.sha256(piece)) !== hexOf(list.hashAt(index)))
+      throw new Problem('conflict', `${name} changed while it was uploaded. Upload it again.`)
+    pieces.push(piece)
+  }
+  const list = chunkListOf(
+    chunks.map((chunk) => ({ hash: chunk.list.hashAt(chunk.index), length: chunk.length })),
+  )
+  return compression.zstd(writePack(list, pieces))
 }
 
 /** False where something is missing still, or whoever keeps it has started anew and forgotten that it was begun. */
@@ -169,19 +222,9 @@ class PackSender {
   }
 
   async #send(chunks: readonly SentChunk[], dataBytes: number): Promise<void> {
-    const pieces: Uint8Array[] = []
-    for (const { reader, offset, length, list, index, name } of chunks) {
-      const piece = await reader.read(offset, length)
-      if (hexOf(this.#parts.crypto.sha256(piece)) !== hexOf(list.hashAt(index)))
-        throw new Problem('conflict', `${name} changed while it was uploaded. Upload it again.`)
-      pieces.push(piece)
-    }
-    const list = chunkListOf(
-      chunks.map((chunk) => ({ hash: chunk.list.hashAt(chunk.index), length: chunk.length })),
-    )
-    const packed = await this.#parts.compression.zstd(writePack(list, pieces))
-    await this.#parts.wire.sendPack(packed)
-    this.#onSent(dataBytes, packed.length)
+    const pack = await packed(this.#parts, chunks)
+    await this.#parts.wire.sendPack(pack)
+    this.#onSent(dataBytes, pack.length)
   }
 }
 

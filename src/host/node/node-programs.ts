@@ -12,6 +12,8 @@ import { type ProcessUsage, watchTree } from './process-usage.ts'
 
 const LINE_CHARS_MAX = 2 ** 24
 const LOOK_MS = 250
+/** Where groups keep the limits a look only tells how much was used at most. */
+const GROUPED_LOOK_MS = 2_000
 const NOTHING: ProcessUsage = { residentBytes: 0, cpuMs: 0, processes: 0 }
 
 /**
@@ -61,7 +63,7 @@ class NodeProgram implements RunningProgram {
       stream?.setEncoding('utf8')
       stream?.on('data', (text: string) => handlers.onOutput(text))
     }
-    this.#watch = setInterval(() => this.#look(), LOOK_MS)
+    this.#watch = setInterval(() => this.#look(), this.#areLimitsGrouped() ? GROUPED_LOOK_MS : LOOK_MS)
     this.#watch.unref()
     const end = (code: number | null, signal: string | null): void => {
       if (this.#isGone) return
@@ -100,6 +102,15 @@ class NodeProgram implements RunningProgram {
     } catch {
       // Gone in this moment.
     }
+  }
+
+  #areLimitsGrouped(): boolean {
+    const { memoryBytes, processes } = this.#command.limits
+    const grouped = this.#group?.limits ?? []
+    return (
+      (memoryBytes === null || grouped.includes('memory')) &&
+      (processes === null || grouped.includes('processes'))
+    )
   }
 
   /** For what no group limits: the sum over all processes, which limits on each of them do not bound. */
