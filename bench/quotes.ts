@@ -1,6 +1,7 @@
 /**
  * Quote against bill over twelve scenes that cost their time in different places: three frames of each are probed small and
- * quoted as the network does, then frames of it are rendered and billed by the engine of jobs itself, cap and rounding included.
+ * quoted as the network does, then frames of it are rendered and the time that they took is billed by the engine of jobs itself, cap and
+ * rounding included. (A job of a quote is charged what was quoted; what it would have been by the clock is what the quote is held against.)
  *
  *     node bench/quotes.ts [--json] [--frames 8] [--scene NAME] [--clock wall|cpu]
  *

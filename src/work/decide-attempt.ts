@@ -42,7 +42,8 @@ function decideCommit(
   // A node that commits what we think it had not begun began it.
   const elapsedMs = atMs - (startedAtMs ?? grantedAtMs) + TRAVEL_MS
   const referenceMs = Math.round(Math.max(0, Math.min(wallMs, elapsedMs)) * speed)
-  const charge = minimum(costOf(job, referenceMs), task.reserved)
+  const owedMs = task.isPriceFixed ? task.referenceMs : referenceMs
+  const charge = minimum(costOf(job, owedMs), task.reserved)
   const beaten = task.fences
     .filter((other) => other !== fence)
     .map((other): WorkEvent => ({ type: 'work.attempt_ended', fence: other, how: 'beaten', atMs }))

@@ -48,7 +48,7 @@ export function estimateStep(
     if (!place || !series) return unprobed(params)
     isMeasured = true
     const share = series.samplesMax > 0 ? place.share / series.samplesMax : place.share
-    return estimateTask(series.model, { at: place.at, share })
+    return { ...estimateTask(series.model, { at: place.at, share }), isPriceFixed: true }
   })
   if (!isMeasured) {
     const error = isSaid ? SAID_ERROR : UNPROBED_ERROR

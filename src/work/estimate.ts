@@ -161,6 +161,8 @@ export interface TaskEstimate {
   /** Whole milliseconds, at least 1. */
   readonly referenceMs: number
   readonly referenceMsP90: number
+  /** It follows from measurements, so its price is the quote's. */
+  readonly isPriceFixed?: boolean
 }
 
 /** What the task at `at` takes a node of speed 1 that is warm; `share` of what the model's own tasks compute. */

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { survival } from '#kernel/survival.ts'
 import { HOUR_MS } from '#kernel/time.ts'
 import { serveWaiting } from './desk.ts'
 import type { NodeFacts } from './floor.ts'
-import { survival } from './placement.ts'
 import { planOf, stepOf, TestFarm } from './test-farm.ts'
 import { whyTask } from './why.ts'
 

@@ -1,5 +1,6 @@
 /** Which node suits which work: who is barred and why, and of those who are not, who is best. */
 import { divideUp, type NanoUsd } from '#kernel/money.ts'
+import { survival } from '#kernel/survival.ts'
 import { HOUR_MS, type TimestampMs } from '#kernel/time.ts'
 import { isClassEnough } from '#protocol/node-class.ts'
 import type { Floor, FloorNode } from './floor.ts'
@@ -61,22 +62,16 @@ export const costOf = ({ pricePerHour }: Pick<Job, 'pricePerHour'>, referenceMs:
 
 /** The most that the task may cost. */
 export const costMaxOf = (job: Job, task: Task): NanoUsd =>
-  costOf(job, Math.ceil(task.referenceMsP90 * Math.min(CHARGE_PACE_MAX, Math.max(1, paceOf(job)))))
+  costOf(
+    job,
+    task.isPriceFixed
+      ? task.referenceMs
+      : Math.ceil(task.referenceMsP90 * Math.min(CHARGE_PACE_MAX, Math.max(1, paceOf(job)))),
+  )
 
 /** How long the task takes a node of this speed. */
 export const durationMs = (job: Job, task: Task, speed: number): number =>
   (task.referenceMs * paceOf(job)) / speed
-
-/**
- * The chance that a machine which is up for `upMs` stays for another `durationMs`, by how long community machines stay
- * (Weibull, shape 0.70, scale 97 h, fitted to published figures of Salad's fleet): many leave soon after they came.
- */
-export function survival(upMs: number, durationMs: number): number {
-  const hazard = (ms: number): number => (Math.max(0, ms) / (SCALE_HOURS * HOUR_MS)) ** SHAPE
-  return Math.exp(hazard(upMs) - hazard(upMs + durationMs))
-}
-const SHAPE = 0.7
-const SCALE_HOURS = 97
 
 /** The share of what a node was given that it brought to an end; a new one has the benefit of the doubt. */
 const reliability = ({ done, lost, failed }: NodeRecord): number => (done + 9) / (done + lost + failed + 10)

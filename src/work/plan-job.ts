@@ -78,8 +78,8 @@ function planStep(step: QuotedWork['steps'][number], steps: QuotedWork['steps'])
     dependsOn: step.dependsOn.map((name) => steps.findIndex((other) => other.name === name)),
     ...(step.takesResults && { takesResults: true }),
     tasks: step.tasks.map((params, at) => {
-      const { referenceMs = 1, referenceMsP90 = referenceMs } = step.estimates[at] ?? {}
-      return { params, referenceMs, referenceMsP90 }
+      const { referenceMs = 1, referenceMsP90 = referenceMs, isPriceFixed = false } = step.estimates[at] ?? {}
+      return { params, referenceMs, referenceMsP90, ...(isPriceFixed && { isPriceFixed }) }
     }),
   }
 }

@@ -10,6 +10,8 @@ export const PlannedTask = z.object({
   /** On a node of speed 1: as likely more as less, and more in one case of ten. */
   referenceMs: z.int().positive(),
   referenceMsP90: z.int().positive(),
+  /** It was measured for the quote: `referenceMs` is what it is charged for, however long its node takes. */
+  isPriceFixed: z.boolean().optional(),
 })
 export type PlannedTask = z.output<typeof PlannedTask>
 

@@ -206,6 +206,21 @@ test('what a node claims for its time is bounded by the clock and by what was se
   assert.equal(farm.job().spent, 1_300n)
 })
 
+test('what was measured for the quote costs what was quoted, however long its node takes', () => {
+  const quick = { params: { frame: 1 }, referenceMs: 1_000, referenceMsP90: 1_300, isPriceFixed: true }
+  for (const wallMs of [1, 60_000]) {
+    const farm = setup({ steps: [stepOf({ tasks: [quick] })] })
+    farm.pull('a')
+    farm.nowMs += 60_000
+    const [fence = 0] = farm.held('a')
+    const outputs = [{ name: 'x', bytes: 1, sha256: 'a'.repeat(64) }]
+    farm.say({ kind: 'commit', fence, nodeId: 'a', outputs, wallMs, nowMs: farm.nowMs })
+    assert.equal(farm.job().reserved, 1_000n)
+    farm.deliver('a', fence)
+    assert.equal(farm.job().spent, 1_000n)
+  }
+})
+
 test('what waits behind another’s work goes to a node that has nothing to do', () => {
   const farm = setup({ frames: 2 })
   assert.deepEqual(farm.pull('a'), [0, 1])
