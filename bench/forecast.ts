@@ -5,7 +5,7 @@
  * [--drift SHARE]`: --drift sets by what share demand grows in 30 days, instead of drawing it. Takes minutes a seed.
  */
 import { parseArgs } from 'node:util'
-import { fleetNames } from '#sim/fleet-profiles.ts'
+import { fleetNames } from '#economics/fleet/named-fleets.ts'
 import { monthPlan } from '#sim/fleet-run.ts'
 import { type ForecastOutcome, type ForecastRun, runForecast } from '#sim/forecast-run.ts'
 import { type ForecastScore, MEDIAN_MAX, scoreOf } from '#sim/forecast-score.ts'

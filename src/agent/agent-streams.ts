@@ -12,6 +12,7 @@ import {
   FrameType,
 } from '#protocol/frame.ts'
 import { Problem } from '#protocol/problem.ts'
+import type { StreamWatch } from './receipts/receipt-link.ts'
 
 /** The requests of one connection: each a stream between the gateway and the engine. */
 export interface AgentStreams {
@@ -35,7 +36,12 @@ interface OpenStream {
 const MESSAGE_LENGTH_MAX = 2_000
 const PARAM_LENGTH_MAX = 200
 
-export function createAgentStreams(engine: Engine, link: Link): AgentStreams {
+/** `watch` notes what is delivered, where that is signed for. */
+export function createAgentStreams(
+  engine: Engine,
+  link: Link,
+  watch: StreamWatch | null = null,
+): AgentStreams {
   const streams = new Map<number, OpenStream>()
   let idleListener: (() => void) | null = null
 
@@ -57,14 +63,22 @@ export function createAgentStreams(engine: Engine, link: Link): AgentStreams {
     end(stream)
   }
 
-  function start(stream: number, request: EngineRequest): void {
+  function start({ stream, payload }: Frame): void {
+    const wire = decodeJson(payload)
+    const request = EngineRequest.parse(wire)
+    const note = watch?.begin(stream, payload, wire)
     const open: OpenStream = { run: null, credit: STREAM_CREDIT_BYTES, isPaused: false }
     streams.set(stream, open)
     open.run = engine.start(request, {
       onStarted(promptTokens, cachedPromptTokens) {
+        if (note) note.promptTokens = promptTokens
         link.send(encodeJsonFrame(FrameType.started, stream, { promptTokens, cachedPromptTokens }))
       },
       onDelta(delta) {
+        if (note) {
+          note.text += delta.text
+          note.sentTokens += delta.tokenCount
+        }
         if (delta.detail) {
           const detail = encodeJsonFrame(FrameType.detail, stream, delta.detail)
           open.credit -= detail.length - FRAME_HEADER_BYTES
@@ -82,6 +96,10 @@ export function createAgentStreams(engine: Engine, link: Link): AgentStreams {
         link.send(encodeJsonFrame(FrameType.embedding, stream, { vectors: rows }))
       },
       onEnd(result) {
+        if (note) {
+          note.promptTokens = result.promptTokens
+          note.endTokens = result.completionTokens
+        }
         link.send(encodeJsonFrame(FrameType.end, stream, result))
         end(stream)
       },
@@ -94,8 +112,9 @@ export function createAgentStreams(engine: Engine, link: Link): AgentStreams {
       const open = streams.get(frame.stream)
       switch (frame.type) {
         case FrameType.request:
-          return start(frame.stream, EngineRequest.parse(decodeJson(frame.payload)))
+          return start(frame)
         case FrameType.cancel:
+          watch?.cut(frame.stream)
           open?.run?.cancel()
           return end(frame.stream)
         case FrameType.credit:

@@ -25,9 +25,15 @@ import type { Problem } from '#protocol/problem.ts'
 import { createAgentOffer, type OfferOptions } from './agent-offer.ts'
 import { type AgentStreams, createAgentStreams } from './agent-streams.ts'
 import { beginHandshake, type Handshake } from './handshake.ts'
+import { createProofLink } from './hardware/proof-link.ts'
+import type { ProofSolver } from './hardware/proof-solver.ts'
+import { createHealthLink } from './health/health-link.ts'
+import type { HealthWatch } from './health/health-watch.ts'
 import { createHostingLink } from './hosting/hosting-link.ts'
 import type { ModelHost } from './hosting/model-host.ts'
 import { type NetworkPin, NO_PIN } from './network-check.ts'
+import type { ReceiptBook } from './receipts/receipt-book.ts'
+import { createReceiptLink } from './receipts/receipt-link.ts'
 import type { PauseHow, TaskWorker } from './work/task-worker.ts'
 import { createWorkLink } from './work/work-link.ts'
 
@@ -43,8 +49,16 @@ export interface AgentOptions extends OfferOptions {
   readonly pin?: NetworkPin
   /** Serves what the network places on the node; without it the network places nothing. */
   readonly hosting?: ModelHost
+  /** Keeps what both sides signed; without it the node signs no receipts. */
+  readonly receipts?: ReceiptBook
   /** Works off tasks; without it the node takes none. */
   readonly worker?: TaskWorker
+  /** Proves what hardware this is; without it the node proves nothing. */
+  readonly prover?: ProofSolver
+  /** Knows how the machine's devices are; without it nothing is said of them. */
+  readonly health?: Pick<HealthWatch, 'faults' | 'onChange'>
+  /** The network finds the node slower with this model than it says. */
+  readonly onSlow?: (model: string) => void
   /** Versions of the agent protocol; this release's own unless told otherwise. */
   readonly versions?: VersionRange
   /** The network will not have this node, and trying again cannot help. */
@@ -59,6 +73,8 @@ export interface Agent {
   state(): AgentState
   /** Asks this much from now on, for work that comes from now on, and tells the network. */
   setAsk(askPerGpuHour: NanoUsd): void
+  /** Tells the network anew what it offers: its speeds changed. */
+  report(): void
   /**
    * Takes no new work until `unpark`, through any connection; what runs may end. `reason` is told to the network with the
    * node's other problems. The agent stays connected, and its state `serving`. A task that runs ends first, unless it is to
@@ -91,7 +107,13 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
   const { clock, log, network, random } = parts
   const { nodeId, keys, gatewayUrl, agentVersion, heartbeatMs = HEARTBEAT_MS } = options
   const { pin = NO_PIN, versions = AGENT_PROTOCOL, worker } = options
-  const [hosting, work] = [createHostingLink(options.hosting), createWorkLink(worker)]
+  const [hosting, work] = [
+    createHostingLink(options.hosting),
+    createWorkLink(worker, (fence, outputs) => receipts.made(fence, outputs)),
+  ]
+  const proofs = createProofLink(options.prover)
+  const receipts = createReceiptLink(parts, { nodeId, keys, book: options.receipts })
+  const health = createHealthLink(options.health, options.onSlow)
   const offer = createAgentOffer(engine, options)
   let state: AgentState = 'waiting'
   let link: Link | null = null
@@ -159,7 +181,7 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
         become('proving')
         return link?.send(encodeJsonFrame(FrameType.hello, 0, step.hello))
       case 'admitted':
-        return serve(step.protocol)
+        return serve(step)
       case 'denied':
         if (step.sessionMin === null) return
         session = Math.max(session, step.sessionMin - 1)
@@ -181,12 +203,16 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
     link?.close(1008, 'not the network of this node')
   }
 
-  function serve(protocol: number): void {
+  function serve({ protocol, networkKey }: { protocol: number; networkKey: string | null }): void {
     if (!link) return
     admission?.cancel()
     become('serving')
     hasServed = true
-    streams = work.open(hosting.open(createAgentStreams(engine, link), link, protocol), link, protocol)
+    const connection = { link, protocol, session, networkKey }
+    const requests = createAgentStreams(engine, link, receipts.watch(connection))
+    streams = work.open(hosting.open(requests, link, protocol), link, protocol)
+    streams = receipts.open(streams, connection)
+    streams = health.open(proofs.open(streams, link, protocol), link, protocol)
     // Before the offers, so that no request slips in between.
     if (offer.parkedReason !== null) link.send(encodeEmptyFrame(FrameType.drain, 0))
     report()
@@ -218,6 +244,9 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
 
   return {
     state: () => state,
+    report() {
+      if (state === 'serving') report()
+    },
     setAsk(ask) {
       if (offer.setAsk(ask) && state === 'serving') report()
     },

@@ -8,8 +8,8 @@ import { meetNetwork, type NetworkPin } from './network-check.ts'
 
 export type HandshakeStep =
   | { readonly kind: 'hello'; readonly hello: Hello }
-  /** `protocol`: the version that was agreed on. */
-  | { readonly kind: 'admitted'; readonly protocol: number }
+  /** `protocol`: the version that was agreed on; `networkKey`: what the network showed, null where it proved nothing. */
+  | { readonly kind: 'admitted'; readonly protocol: number; readonly networkKey: string | null }
   /** Another try may do better, with a session of at least `sessionMin`. */
   | { readonly kind: 'denied'; readonly sessionMin: number | null }
   /** `isLasting`: the network itself will not have this node. Otherwise this may not be the network. */
@@ -76,7 +76,8 @@ export function beginHandshake(
         case FrameType.admit: {
           const { proof } = Admit.parse(decodeJson(payload))
           const problem = meeting.check({ proof, verdict: 'admit', tlsKey })
-          return problem ? unfit(problem) : { kind: 'admitted', protocol: agreed }
+          if (problem) return unfit(problem)
+          return { kind: 'admitted', protocol: agreed, networkKey: proof?.publicKey ?? null }
         }
         case FrameType.deny: {
           const deny = Deny.parse(decodeJson(payload))

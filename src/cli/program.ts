@@ -25,6 +25,7 @@ import { readModelsCommand } from './read-models.ts'
 import { renderCommand } from './render/render.ts'
 import { roiCommand } from './roi.ts'
 import { serviceAccountsCommand } from './service-accounts.ts'
+import { simCommand } from './sim/sim.ts'
 import { statusCommand } from './status.ts'
 import { styleFor } from './style.ts'
 import { printable } from './table.ts'
@@ -67,6 +68,7 @@ export function createProgram(context: CliContext, extraCommands: readonly Comma
     projectsCommand(context),
     auditCommand(context),
     roiCommand(context),
+    simCommand(context),
     gpusCommand(context),
     doctorCommand(context),
     readModelsCommand(context),

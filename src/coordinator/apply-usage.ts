@@ -6,13 +6,25 @@ import { costOf, networkFee } from '#ledger/price.ts'
 import { useAt } from '#organisations/key-use.ts'
 import type { BudgetUse, UsageBatch } from '#protocol/cell.ts'
 import type { UsagePart, UsageRecord } from '#protocol/usage.ts'
+import { isBilled } from '#receipts/receipts.ts'
+import { type EarnedByAnswers, holdAnswerPay } from './answers/answer-pay.ts'
+import { isOperators } from './answers/operator.ts'
+import { countedFor } from './sla/own-nodes.ts'
+import { slaIn } from './sla/step-sla.ts'
 import type { Turn } from './turn.ts'
+
+export interface PayRules {
+  /** The network's part, in hundredths of a percent. */
+  readonly feeBps: number
+  /** Answers are looked at, and pay of them stands in for those that are not. */
+  readonly holdsPay?: boolean
+}
 
 /**
  * Bills a gateway's meter readings, each exactly once: records below the spool's next sequence were applied before,
  * a gap is not applied at all. Returns the next sequence that the ledger expects.
  */
-export function applyUsage(turn: Turn, batch: UsageBatch, { feeBps }: { feeBps: number }): number {
+export function applyUsage(turn: Turn, batch: UsageBatch, { feeBps, holdsPay = false }: PayRules): number {
   const next = turn.state.ledger.spools.get(batch.spoolId) ?? 1
   const fresh = batch.records.slice(Math.max(0, next - batch.firstSequence))
   if (batch.firstSequence > next || fresh.length === 0) return next
@@ -20,9 +32,15 @@ export function applyUsage(turn: Turn, batch: UsageBatch, { feeBps }: { feeBps: 
   const advance = { spoolId: batch.spoolId, firstSequence: next, count: fresh.length }
   const refusal = turn.ledger({ kind: 'advance_spool', ...advance })
   assert(refusal === null, `a batch that continues its spool is accepted, not ${refusal}`)
+  const earned = new Map<string, EarnedByAnswers>()
   for (const [index, record] of fresh.entries()) {
-    billRecord(turn, { record, spoolId: batch.spoolId, sequence: next + index, feeBps })
+    const { spoolId } = batch
+    const sequence = next + index
+    const { tally } = record
+    if (tally) slaIn(turn, { kind: 'tally', spoolId, sequence, tally, nowMs: turn.nowMs })
+    else billRecord(turn, { record: unbilled(turn, record), spoolId, sequence, feeBps, earned })
   }
+  if (holdsPay) for (const pay of earned.values()) holdAnswerPay(turn, pay)
   return next + fresh.length
 }
 
@@ -34,14 +52,29 @@ export function budgetUses({ state, nowMs }: Turn, { records }: UsageBatch): { u
   return { uses: [...budgetIds].map((budgetId) => ({ budgetId, ...useAt(use.get(budgetId), nowMs) })) }
 }
 
-interface Bill {
+/** Without what came in by its node's own copy before: that is billed. */
+function unbilled({ state }: Turn, record: UsageRecord): UsageRecord {
+  const isNew = ({ receipt }: UsagePart): boolean => !receipt || !isBilled(state.receipts, receipt)
+  const { parts, losers = [] } = record
+  if (parts.every(isNew) && losers.every(isNew)) return record
+  const { losers: _losers, ...rest } = record
+  const left = losers.filter(isNew)
+  return { ...rest, parts: parts.filter(isNew), ...(left.length > 0 && { losers: left }) }
+}
+
+export interface Bill {
   readonly record: UsageRecord
   readonly spoolId: string
   readonly sequence: number
   readonly feeBps: number
+  /** By node, of answers that others may look at: what this record brings is added. */
+  readonly earned: Map<string, EarnedByAnswers>
+  /** Of the capture; named for the request unless given. */
+  readonly captureId?: string
 }
 
-function billRecord(turn: Turn, { record, spoolId, sequence, feeBps }: Bill): void {
+export function billRecord(turn: Turn, bill: Bill): void {
+  const { record, spoolId, sequence, feeBps, earned, captureId = `usage:${record.requestId}` } = bill
   let cost = 0n
   let fee = 0n
   const payouts: Payout[] = []
@@ -51,7 +84,10 @@ function billRecord(turn: Turn, { record, spoolId, sequence, feeBps }: Bill): vo
     const partFee = networkFee(partCost, feeBps)
     cost += partCost
     fee += partFee
-    if (partCost > partFee) payouts.push({ accountId: payeeOf(turn, part), amount: partCost - partFee })
+    if (partCost <= partFee) continue
+    const pay = { accountId: payeeOf(turn, part), amount: partCost - partFee }
+    payouts.push(pay)
+    addEarned(turn, earned, { ...pay, nodeId: part.nodeId, organisationId: record.organisationId })
   }
   for (const { accountId, amount } of paidToLosers(turn, record, fee)) {
     fee -= amount
@@ -59,7 +95,7 @@ function billRecord(turn: Turn, { record, spoolId, sequence, feeBps }: Bill): vo
   }
   if (fee > 0n) payouts.push({ accountId: NETWORK_FEES, amount: fee })
 
-  const transferId = cost > 0n ? `usage:${record.requestId}` : null
+  const transferId = cost > 0n ? captureId : null
   if (transferId) {
     const refusal = turn.ledger({
       kind: 'capture',
@@ -77,7 +113,7 @@ function billRecord(turn: Turn, { record, spoolId, sequence, feeBps }: Bill): vo
     type: 'usage.recorded',
     spoolId,
     sequence,
-    record,
+    ...countedFor(turn.state, record, cost),
     cost,
     fee,
     transferId,
@@ -91,6 +127,21 @@ function billRecord(turn: Turn, { record, spoolId, sequence, feeBps }: Bill): vo
     nowMs: turn.nowMs,
   })
   assert(told === null, `what a key has reached is never refused, not with ${told}`)
+}
+
+/** Who uses his own node, and the operator, have nobody to be protected from. */
+function addEarned(
+  { state }: Turn,
+  earned: Map<string, EarnedByAnswers>,
+  pay: { nodeId: string; accountId: string; amount: NanoUsd; organisationId: string },
+): void {
+  const { nodeId, accountId, amount } = pay
+  const owner = state.fleet.nodes.get(nodeId)?.organisationId
+  if (owner === undefined || owner === pay.organisationId || isOperators(state, owner)) return
+  const known = earned.get(nodeId)
+  if (!known) return void earned.set(nodeId, { nodeId, accountId, answers: 1, amount })
+  known.answers++
+  known.amount += amount
 }
 
 /**

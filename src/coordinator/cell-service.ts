@@ -1,6 +1,7 @@
 /** The coordinator's side of the bus: parses what gateways say, takes the turn, answers once it is durable. */
 import type { z } from 'zod'
 import type { Bus, Clock, Log, Subscription } from '#host/host.ts'
+import { AnswerReport, AnswerReportReply } from '#protocol/answer-audit.ts'
 import {
   Follow,
   type FollowReply,
@@ -17,12 +18,15 @@ import {
   UsageBatch,
   UsageReply,
 } from '#protocol/cell.ts'
+import { HealthNews } from '#protocol/node-health.ts'
 import { jsonWriter } from '#protocol/wire-form.ts'
+import { hearAnswers } from './answers/hear-answers.ts'
 import { applyUsage, budgetUses } from './apply-usage.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { Feed } from './feed.ts'
 import type { Gateways } from './gateways.ts'
 import type { ModelFleet } from './model-fleet.ts'
+import type { ReputationDesk } from './reputation/reputation-desk.ts'
 import { renewSlices, returnSlices, SLICE_TTL_MS, takeSlice } from './take-slice.ts'
 import type { Turn } from './turn.ts'
 
@@ -34,12 +38,15 @@ export interface CellServiceParts {
   readonly gateways: Gateways
   readonly feed: Feed
   readonly models: ModelFleet
+  readonly reputation: Pick<ReputationDesk, 'hear'>
   readonly feeBps: number
+  /** Answers are looked at, and pay stands in for those that are not. */
+  readonly auditsAnswers: boolean
 }
 
 /** Serves the cell's gateways until `close`. Messages that do not parse are logged and left unanswered. */
 export function serveCell(parts: CellServiceParts): Subscription {
-  const { bus, clock, log, coordinator, gateways, feed, models, feeBps } = parts
+  const { bus, clock, log, coordinator, gateways, feed, models, feeBps, auditsAnswers } = parts
   const open: Subscription[] = []
 
   function serve<In, Out>(
@@ -87,9 +94,22 @@ export function serveCell(parts: CellServiceParts): Subscription {
     returned: returnSlices(turn, input),
   }))
   serve(subjects.usage, { input: UsageBatch, output: UsageReply }, (turn, input) => ({
-    nextSequence: applyUsage(turn, input, { feeBps }),
+    nextSequence: applyUsage(turn, input, { feeBps, holdsPay: auditsAnswers }),
     ...budgetUses(turn, input),
   }))
+  open.push(
+    bus.subscribe(subjects.health, (message) => {
+      const parsed = HealthNews.safeParse(parseJson(message))
+      if (!parsed.success) return log.error('bus.message_malformed', { subject: subjects.health })
+      coordinator.execute(
+        (turn) => {
+          for (const told of parsed.data.told) parts.reputation.hear(turn, told)
+        },
+        () => {},
+      )
+    }),
+  )
+  serve(subjects.answers, { input: AnswerReport, output: AnswerReportReply }, hearAnswers)
   open.push(
     bus.subscribe(subjects.report, (message) => {
       const parsed = ReportNode.safeParse(parseJson(message))

@@ -24,6 +24,7 @@ import { nodeHandlers } from './handlers/node-handlers.ts'
 import { organisationHandlers } from './handlers/organisation-handlers.ts'
 import { payoutHandlers } from './handlers/payout-handlers.ts'
 import { quoteHandlers } from './handlers/quote-handlers.ts'
+import { slaHandlers } from './handlers/sla-handlers.ts'
 
 export interface ControlApiOptions {
   /** Where the OpenAI-compatible API is, with its `/v1`. */
@@ -72,6 +73,7 @@ export function createControlApi(given: HandlerParts, options: ControlApiOptions
     ...modelHandlers(parts),
     ...quoteHandlers(parts),
     ...jobHandlers(parts),
+    ...slaHandlers(parts),
     ...economicsHandlers(options.economics),
   }
   return createControlServer(routes, handlers, {

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { AuditEvent } from '#audit/audit-events.ts'
 import { FleetEvent } from '#fleet/fleet-events.ts'
+import { ReputationEvent } from '#fleet/reputation/reputation-events.ts'
 import { LedgerEvent } from '#ledger/ledger-events.ts'
 import { ModelEvent } from '#models/model-events.ts'
 import { OrganisationEvent } from '#organisations/organisation-events.ts'
@@ -10,6 +11,9 @@ import { NanoUsd } from '#protocol/money.ts'
 import { Problem } from '#protocol/problem.ts'
 import { UsageRecord } from '#protocol/usage.ts'
 import { jsonWriter, wireFormsByKind } from '#protocol/wire-form.ts'
+import { SlaEvent } from '#sla/sla-events.ts'
+import { HardwareEvent } from '#verify/hardware/hardware-events.ts'
+import { ReceiptEvent } from '#receipts/receipt-events.ts'
 import { VerifyEvent } from '#verify/verify-events.ts'
 import { WorkEvent } from '#work/work-events.ts'
 import { upcastEvent, type WireEvent } from './upcast-event.ts'
@@ -28,17 +32,23 @@ export const UsageEvent = z.object({
   atMs: z.int().optional(),
   /** What it is counted for. Absent: the organisation's default project. */
   projectId: z.string().optional(),
+  /** Of the cost, what a broken promise gives back a part of. Absent: all of it. */
+  slaCharge: NanoUsd.optional(),
 })
 export type UsageEvent = z.output<typeof UsageEvent>
 
 export const CoordinatorEvent = z.discriminatedUnion('type', [
   LedgerEvent,
   FleetEvent,
+  ReputationEvent,
   OrganisationEvent,
   AuditEvent,
   ModelEvent,
   WorkEvent,
   VerifyEvent,
+  HardwareEvent,
+  SlaEvent,
+  ReceiptEvent,
   UsageEvent,
 ])
 export type CoordinatorEvent = z.output<typeof CoordinatorEvent>

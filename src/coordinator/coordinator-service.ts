@@ -4,7 +4,12 @@ import { serveCell } from './cell-service.ts'
 import { type Coordinator, type CoordinatorOptions, openCoordinator } from './coordinator.ts'
 import { createFeed } from './feed.ts'
 import { createGateways, forgetOld, keepHouse } from './gateways.ts'
+import { type ProofDeskOptions, serveProofs } from './hardware/proof-desk.ts'
 import { createModelFleet, type ModelFleet } from './model-fleet.ts'
+import { type ReceiptServiceOptions, serveReceipts } from './receipts/serve-receipts.ts'
+import { createReputationDesk } from './reputation/reputation-desk.ts'
+import { closeMonths } from './sla/close-month.ts'
+import { stepSla } from './sla/step-sla.ts'
 import { serveWork, type WorkServiceParts } from './work/serve-work.ts'
 import type { WorkDesk } from './work/work-desk.ts'
 
@@ -20,6 +25,12 @@ export interface CoordinatorServiceOptions extends CoordinatorOptions {
   readonly feeBps: number
   /** Where gateways in other processes find this coordinator's own API. */
   readonly apiUrl?: string
+  /** Answers of nodes are looked at by others, and pay stands in for those that are not; `false` unless given. */
+  readonly auditsAnswers?: boolean
+  /** Whether nodes prove their hardware before they get work, and how they are asked; as it was unless given. */
+  readonly nodeProofs?: ProofDeskOptions & { readonly isRequired: boolean }
+  /** By what receipts are known to be this network's; without it none are kept. */
+  readonly receipts?: ReceiptServiceOptions
   /** Who looks at results of jobs; nobody unless given. */
   readonly inspect?: WorkServiceParts['inspect']
 }
@@ -42,18 +53,41 @@ export async function openCoordinatorService(
 
 /** As `openCoordinatorService`, for a coordinator that leads already. */
 export function serveCoordinator(
-  { bus, clock, log }: Pick<Host, 'bus' | 'clock' | 'log'>,
+  host: Pick<Host, 'bus' | 'clock' | 'crypto' | 'log' | 'secrets'>,
   coordinator: Coordinator,
-  options: Pick<CoordinatorServiceOptions, 'feeBps' | 'apiUrl' | 'inspect'>,
+  options: Pick<CoordinatorServiceOptions, 'feeBps' | 'apiUrl' | 'inspect' | 'nodeProofs' | 'auditsAnswers' | 'receipts'>,
 ): CoordinatorService {
+  const { bus, clock, log } = host
   const startedMs = clock.elapsedMs()
   const gateways = createGateways(startedMs)
-  const feed = createFeed(coordinator, options.apiUrl)
+  const { feeBps, auditsAnswers = false } = options
+  const feed = createFeed(coordinator, options.apiUrl, { auditsAnswers })
   const models = createModelFleet(coordinator.state)
-  const { feeBps } = options
-  const service = serveCell({ bus, clock, log, coordinator, gateways, feed, models, feeBps })
+  const reputation = createReputationDesk(coordinator.state)
+  coordinator.onEvent(reputation.note)
+  const service = serveCell({
+    bus,
+    clock,
+    log,
+    coordinator,
+    gateways,
+    feed,
+    models,
+    reputation,
+    feeBps,
+    auditsAnswers,
+  })
   const { inspect } = options
   const work = serveWork({ bus, clock, log, coordinator, feeBps, ...(inspect && { inspect }) })
+  const receipts = options.receipts
+    ? serveReceipts({ ...host, coordinator, feeBps, ...options.receipts })
+    : null
+  const { nodeProofs } = options
+  const proofs = nodeProofs ? serveProofs({ ...host, coordinator, ...nodeProofs }) : null
+  if (nodeProofs) {
+    const { isRequired } = nodeProofs
+    coordinator.execute((turn) => turn.hardware({ kind: 'set_policy', isRequired, nowMs: turn.nowMs }))
+  }
   const announce = () =>
     bus.publish(subjects.changed, `${coordinator.sequence()} ${coordinator.journal.epoch}`)
   let announced = 0
@@ -72,8 +106,13 @@ export function serveCoordinator(
       (turn) => {
         gateways.giveUpSilent(turn, elapsedMs)
         models.step(turn)
+        proofs?.step(turn)
+        reputation.step(turn)
         keepHouse(turn, { mayExpireHolds: elapsedMs - startedMs >= HOLDS_SAFE_MS })
-        if (ticks++ % FORGET_EVERY_TICKS === 0) forgetOld(turn)
+        stepSla(turn)
+        if (ticks++ % FORGET_EVERY_TICKS !== 0) return
+        forgetOld(turn)
+        closeMonths(turn)
       },
       () => {},
     )
@@ -89,6 +128,8 @@ export function serveCoordinator(
     async close() {
       isClosed = true
       work.close()
+      receipts?.close()
+      proofs?.close()
       service.close()
       await coordinator.close()
     },

@@ -1,6 +1,8 @@
 import { type Audit, checkAudit, emptyAudit, evolveAudit } from '#audit/audit.ts'
 import { evolveFleet } from '#fleet/evolve-fleet.ts'
 import { checkFleet, emptyFleet, type Fleet } from '#fleet/fleet.ts'
+import { evolveReputation, observeFleet, observeUsage } from '#fleet/reputation/evolve-reputation.ts'
+import { checkReputation, emptyReputation, type Reputation } from '#fleet/reputation/reputation.ts'
 import { unreachable } from '#kernel/assert.ts'
 import { fromCanonical, toCanonical } from '#kernel/canonical.ts'
 import { evolveLedger } from '#ledger/evolve-ledger.ts'
@@ -9,12 +11,27 @@ import { evolveModels } from '#models/evolve-models.ts'
 import { checkModels, emptyModels, type Models } from '#models/models.ts'
 import { countUse, evolveOrganisations } from '#organisations/evolve-organisations.ts'
 import { checkOrganisations, emptyOrganisations, type Organisations } from '#organisations/organisations.ts'
+import type { ReceiptEvent } from '#receipts/receipt-events.ts'
+import {
+  checkReceipts,
+  emptyReceipts,
+  evolveReceipts,
+  evolveReceiptsOfUsage,
+  type Receipts,
+} from '#receipts/receipts.ts'
+import { countRecord } from '#sla/count-request.ts'
+import { closeRequest, evolveSla } from '#sla/evolve-sla.ts'
+import { checkSla, emptySla, type Sla } from '#sla/sla.ts'
 import { evolveVerify } from '#verify/evolve-verify.ts'
+import { evolveHardware } from '#verify/hardware/evolve-hardware.ts'
+import { checkHardware, emptyHardware, type Hardware } from '#verify/hardware/hardware.ts'
 import { checkVerify, emptyVerify, type Verify } from '#verify/verify.ts'
 import { checkWork } from '#work/check-work.ts'
 import { evolveWork } from '#work/evolve-work.ts'
 import { emptyWork, type Work } from '#work/work.ts'
+import { checkAnswerPay } from './answers/check-answer-pay.ts'
 import type { CoordinatorEvent, UsageEvent } from './coordinator-events.ts'
+import { evolveJobPromises } from './sla/job-promises.ts'
 import { checkHeldPay } from './work/check-held-pay.ts'
 import { evolveKeySpend } from './work/job-spend.ts'
 import { checkJobsPaid, evolveJobsPaid, type JobsPaid } from './work/jobs-paid.ts'
@@ -23,26 +40,46 @@ import { checkJobsPaid, evolveJobsPaid, type JobsPaid } from './work/jobs-paid.t
 export interface CoordinatorState {
   readonly ledger: Ledger
   readonly fleet: Fleet
+  readonly reputation: Reputation
   readonly organisations: Organisations
   readonly audit: Audit
   readonly models: Models
   readonly work: Work
   readonly verify: Verify
+  readonly hardware: Hardware
+  readonly sla: Sla
+  readonly receipts: Receipts
   readonly jobsPaid: JobsPaid
 }
 
 export const emptyState = (): CoordinatorState => ({
   ledger: emptyLedger(),
   fleet: emptyFleet(),
+  reputation: emptyReputation(),
   organisations: emptyOrganisations(),
   audit: emptyAudit(),
   models: emptyModels(),
   work: emptyWork(),
   verify: emptyVerify(),
+  hardware: emptyHardware(),
+  sla: emptySla(),
+  receipts: emptyReceipts(),
   jobsPaid: new Map(),
 })
 
-type Domain = 'ledger' | 'fleet' | 'organisation' | 'audit' | 'model' | 'work' | 'verify' | 'usage'
+type Domain =
+  | 'ledger'
+  | 'fleet'
+  | 'reputation'
+  | 'organisation'
+  | 'audit'
+  | 'model'
+  | 'work'
+  | 'verify'
+  | 'hardware'
+  | 'sla'
+  | 'receipts'
+  | 'usage'
 
 /** Applies one event to the domain that its type names. */
 export function evolve(state: CoordinatorState, event: CoordinatorEvent): void {
@@ -52,9 +89,14 @@ export function evolve(state: CoordinatorState, event: CoordinatorEvent): void {
       evolveLedger(state.ledger, event as Parameters<typeof evolveLedger>[1])
       evolveJobsPaid(state.jobsPaid, event)
       evolveKeySpend(state, event)
+      evolveJobPromises(state.sla, event)
       break
     case 'fleet':
       evolveFleet(state.fleet, event as Parameters<typeof evolveFleet>[1])
+      observeFleet(state.reputation, event as Parameters<typeof observeFleet>[1])
+      break
+    case 'reputation':
+      evolveReputation(state.reputation, event as Parameters<typeof evolveReputation>[1])
       break
     case 'organisation':
       evolveOrganisations(state.organisations, event as Parameters<typeof evolveOrganisations>[1])
@@ -68,9 +110,19 @@ export function evolve(state: CoordinatorState, event: CoordinatorEvent): void {
     case 'work':
       evolveWork(state.work, event as Parameters<typeof evolveWork>[1])
       evolveJobsPaid(state.jobsPaid, event)
+      evolveJobPromises(state.sla, event)
       break
     case 'verify':
       evolveVerify(state.verify, event as Parameters<typeof evolveVerify>[1])
+      break
+    case 'hardware':
+      evolveHardware(state.hardware, event as Parameters<typeof evolveHardware>[1])
+      break
+    case 'sla':
+      evolveSla(state.sla, event as Parameters<typeof evolveSla>[1])
+      break
+    case 'receipts':
+      evolveReceipts(state.receipts, event as ReceiptEvent)
       break
     case 'usage':
       evolveUsage(state, event as UsageEvent)
@@ -81,8 +133,15 @@ export function evolve(state: CoordinatorState, event: CoordinatorEvent): void {
 }
 
 /** A fact for the read models; what is alive is only how much of its key's limits is used. */
-function evolveUsage({ organisations }: CoordinatorState, { record, cost, atMs }: UsageEvent): void {
+function evolveUsage(
+  { organisations, receipts, reputation, sla }: CoordinatorState,
+  { record, cost, slaCharge, atMs }: UsageEvent,
+): void {
   if (atMs === undefined) return
+  observeUsage(reputation, record, atMs)
+  closeRequest(sla, record.requestId)
+  evolveReceiptsOfUsage(receipts, record, atMs)
+  countRecord(sla, { record, cost, charge: slaCharge, atMs })
   let tokens = 0
   for (const part of record.parts) tokens += part.promptTokens + part.completionTokens
   countUse(organisations, { keyId: record.keyId, tokens, cost, atMs })
@@ -92,12 +151,17 @@ function evolveUsage({ organisations }: CoordinatorState, { record, cost, atMs }
 export function checkState(state: CoordinatorState): void {
   checkLedger(state.ledger)
   checkFleet(state.fleet)
+  checkReputation(state.reputation)
   checkOrganisations(state.organisations)
   checkAudit(state.audit)
   checkModels(state.models)
   checkWork(state.work)
   checkVerify(state.verify)
+  checkHardware(state.hardware)
+  checkReceipts(state.receipts)
+  checkSla(state.sla)
   checkHeldPay(state)
+  checkAnswerPay(state)
   checkJobsPaid(state)
 }
 

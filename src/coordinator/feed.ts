@@ -1,10 +1,18 @@
+import type { Node } from '#fleet/fleet.ts'
 import type { NanoUsd } from '#kernel/money.ts'
+import type { TimestampMs } from '#kernel/time.ts'
 import { isOpen } from '#organisations/organisations.ts'
 import type { FollowedKey, FollowedNode, FollowReply } from '#protocol/cell.ts'
+import { answerRateBps } from '#verify/answer-rules.ts'
+import { answerRecordOf } from '#verify/answers.ts'
+import { isOperators } from './answers/operator.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { CoordinatorEvent } from './coordinator-events.ts'
 import type { CoordinatorState } from './coordinator-state.ts'
 import { followedModels, wantedModels } from './model-orders.ts'
+import { barOf, barTouched } from './node-bars.ts'
+import { followedStanding, restanding } from './reputation/followed-standing.ts'
+import { classOfKey } from './sla/class-of-key.ts'
 import { keyTouched, promisedByBudget } from './work/job-spend.ts'
 
 export interface Feed {
@@ -15,7 +23,11 @@ export interface Feed {
 }
 
 /** What gateways copy: each node and key with the journal sequence of its last change; and where the coordinator's API is. */
-export function createFeed(coordinator: Coordinator, apiUrl?: string): Feed {
+export function createFeed(
+  coordinator: Coordinator,
+  apiUrl?: string,
+  { auditsAnswers }: { auditsAnswers: boolean } = { auditsAnswers: false },
+): Feed {
   const { state } = coordinator
   const changedNodes = new Map<string, number>()
   const changedKeys = new Map<string, number>()
@@ -26,11 +38,21 @@ export function createFeed(coordinator: Coordinator, apiUrl?: string): Feed {
   let untold = 0
 
   coordinator.onEvent((event, sequence) => {
-    const nodeId = changedNode(event)
+    const barred = barTouched(event)
+    if (barred === 'all') {
+      untold = sequence
+      newest = sequence
+    }
+    const nodeId = changedNode(event) ?? (barred === 'all' ? null : barred)
     // Re-inserted, so that the newest changes stand last, as they are told.
     if (nodeId) {
       changedNodes.delete(nodeId)
       changedNodes.set(nodeId, sequence)
+      newest = sequence
+    }
+    for (const id of restanding(state, event)) {
+      changedNodes.delete(id)
+      changedNodes.set(id, sequence)
       newest = sequence
     }
     if (changesCatalogue(event)) {
@@ -42,6 +64,11 @@ export function createFeed(coordinator: Coordinator, apiUrl?: string): Feed {
         untold = Math.max(untold, changedKeys.get(forgotten) ?? 0)
         changedKeys.delete(forgotten)
       }
+    }
+    // Keys of an organisation have its class: all of them are told anew.
+    if (event.type === 'sla.class_set') {
+      untold = sequence
+      newest = sequence
     }
     const keyId = changedKey(state, event)
     if (keyId) {
@@ -70,7 +97,9 @@ export function createFeed(coordinator: Coordinator, apiUrl?: string): Feed {
         version: coordinator.sequence(),
         nowMs: coordinator.nowMs(),
         isComplete,
-        nodes: [...nodeIds].flatMap((id) => followedNode(state, id)),
+        nodes: [...nodeIds].flatMap((id) =>
+          followedNode(state, id, { nowMs: coordinator.nowMs(), auditsAnswers }),
+        ),
         keys: [...keyIds].flatMap((id) => followedKey(state, id, promised)),
         ...((isComplete || version < catalogued) && { models: followedModels(state.models) }),
         ...(apiUrl === undefined ? {} : { apiUrl }),
@@ -98,6 +127,9 @@ function changedNode(event: CoordinatorEvent): string | null {
     case 'model.placed':
     case 'model.evicted':
       return event.nodeId
+    case 'verify.answer_checked':
+    case 'verify.answer_faulted':
+      return event.rateBps === undefined ? null : event.nodeId
     default:
       return null
   }
@@ -124,14 +156,38 @@ function changedKey(state: CoordinatorState, event: CoordinatorEvent): string | 
   }
 }
 
-function followedNode(state: CoordinatorState, id: string): FollowedNode[] {
+function followedNode(
+  state: CoordinatorState,
+  id: string,
+  { nowMs, auditsAnswers }: { nowMs: TimestampMs; auditsAnswers: boolean },
+): FollowedNode[] {
   const node = state.fleet.nodes.get(id)
   if (!node) return []
   const { organisationId, publicKey, session, isDrained, bannedReason, capability, nodeClass } = node
   const models = capability?.models.map((model) => model.id) ?? []
   const isBanned = bannedReason !== null
   const told = { id, organisationId, publicKey, session, isDrained, isBanned, models, nodeClass }
-  return [{ ...told, ...(capability?.hosting && { wanted: wantedModels(state.models, id) }) }]
+  const barred = barOf(state, id, nowMs)
+  const standing = followedStanding(state, id, nowMs)
+  const audited = auditsAnswers ? auditFacts(state, node) : {}
+  return [
+    {
+      ...told,
+      ...audited,
+      ...standing,
+      ...(barred && { barred }),
+      ...(capability?.hosting && { wanted: wantedModels(state.models, id) }),
+    },
+  ]
+}
+
+/** How often its answers are looked at; nobody audits the operator, whose word needs no other. */
+function auditFacts(
+  state: CoordinatorState,
+  { id, organisationId, nodeClass }: Node,
+): Pick<FollowedNode, 'auditBps' | 'isReference'> {
+  if (isOperators(state, organisationId)) return { isReference: true }
+  return { auditBps: answerRateBps(answerRecordOf(state.verify.answers, id), nodeClass) }
 }
 
 function followedKey(
@@ -143,6 +199,7 @@ function followedKey(
   if (!key) return []
   const { organisationId, hash, scopes, expiresAtMs, limits, budgetId } = key
   const use = state.organisations.use.get(budgetId)
+  const slaClass = classOfKey(state, key)
   const { spendPerDay, spendPerMonth } = limits
   const isSpendLimited = spendPerDay !== undefined || spendPerMonth !== undefined
   const promised = isSpendLimited ? promisedOf(budgetId) : undefined
@@ -154,6 +211,7 @@ function followedKey(
       scopes: [...scopes],
       isRevoked: !isOpen(key),
       ...(expiresAtMs !== null && { expiresAtMs }),
+      ...(slaClass !== 'none' && { slaClass }),
       ...(Object.keys(limits).length > 0 && {
         ...{ limits, budgetId },
         ...(use && { use }),

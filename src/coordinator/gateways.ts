@@ -1,7 +1,10 @@
 import type { TimestampMs } from '#kernel/time.ts'
 import { HOLD_EXPIRY_GRACE_MS } from '#ledger/ledger.ts'
 import { type ApiKey, isOpen } from '#organisations/organisations.ts'
+import { decideForgetChains } from '#receipts/receipts.ts'
 import type { PresenceReply, PresenceReport } from '#protocol/cell.ts'
+import { freeExpiredAnswers } from './answers/answer-pay.ts'
+import { endSuspensions } from './answers/judge-node.ts'
 import type { Turn } from './turn.ts'
 import { keepJobHolds } from './work/task-pay.ts'
 
@@ -165,9 +168,12 @@ export function keepHouse(turn: Turn, { mayExpireHolds }: { mayExpireHolds: bool
 
 /** Ends the memory of old transfers, payouts and keys. It walks all of them, so it is no work for every second. */
 export function forgetOld(turn: Turn): void {
+  freeExpiredAnswers(turn)
+  endSuspensions(turn)
   turn.ledger({ kind: 'forget_transfers', nowMs: turn.nowMs })
   turn.ledger({ kind: 'forget_payouts', nowMs: turn.nowMs })
   turn.organisations({ kind: 'forget_keys', nowMs: turn.nowMs })
+  turn.record(decideForgetChains(turn.state.receipts, turn.nowMs))
 }
 
 /** A key opens nothing from its expiry on; this only notes it, so that it can be forgotten where keys are looked up. */

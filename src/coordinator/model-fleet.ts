@@ -21,6 +21,7 @@ import type { ColdModel, HostedModel } from '#protocol/model-catalogue.ts'
 import type { CoordinatorState } from './coordinator-state.ts'
 import { createGatewayNews } from './gateway-news.ts'
 import { priceBoundOf } from './model-orders.ts'
+import { barOf } from './node-bars.ts'
 import { shortageText } from './shortage-text.ts'
 import type { Turn } from './turn.ts'
 
@@ -69,7 +70,7 @@ export function createModelFleet(state: CoordinatorState): ModelFleet {
 
   function viewOf(node: Node, nowMs: TimestampMs): NodeView {
     const { id: nodeId, organisationId: ownerId, nodeClass, capability } = node
-    const isAvailable = isAvailableNow(node)
+    const isAvailable = isAvailableNow(node) && barOf(state, nodeId, nowMs) === null
     const seen = availability.get(nodeId)
     const sinceMs = seen?.isAvailable === isAvailable ? seen.sinceMs : nowMs
     if (seen?.isAvailable !== isAvailable) availability.set(nodeId, { isAvailable, sinceMs })

@@ -1,11 +1,22 @@
 import { type AuditCommand, decideAudit } from '#audit/audit.ts'
 import { decideFleet, type FleetCommand, type FleetRefusal } from '#fleet/decide-fleet.ts'
+import {
+  decideReputation,
+  type ReputationCommand,
+  type ReputationRefusal,
+} from '#fleet/reputation/decide-reputation.ts'
 import type { TimestampMs } from '#kernel/time.ts'
 import { decideLedger, type LedgerCommand } from '#ledger/decide-ledger.ts'
 import type { LedgerRefusal } from '#ledger/ledger-refusal.ts'
 import { decideModels, type ModelCommand, type ModelRefusal } from '#models/decide-models.ts'
 import { decideOrganisations, type OrganisationCommand } from '#organisations/decide-organisations.ts'
 import type { OrganisationRefusal } from '#organisations/organisation-refusal.ts'
+import {
+  decideHardware,
+  type HardwareCommand,
+  type HardwareRefusal,
+} from '#verify/hardware/decide-hardware.ts'
+import { decideSigned, type ReceiptRefusal } from '#receipts/receipts.ts'
 import type { CoordinatorEvent, UsageEvent } from './coordinator-events.ts'
 import { type CoordinatorState, evolve } from './coordinator-state.ts'
 
@@ -21,8 +32,12 @@ export interface Turn {
   hasChanged(): boolean
   ledger(command: LedgerCommand): LedgerRefusal | null
   fleet(command: FleetCommand): FleetRefusal | null
+  reputation(command: ReputationCommand): ReputationRefusal | null
   organisations(command: OrganisationCommand): OrganisationRefusal | null
   models(command: ModelCommand): ModelRefusal | null
+  hardware(command: HardwareCommand): HardwareRefusal | null
+  /** Notes what both sides signed. */
+  signReceipts(signed: Parameters<typeof decideSigned>[1]): ReceiptRefusal | null
   /** Adds a line to an organisation's audit log. */
   audit(command: AuditCommand): void
   recordUsage(event: UsageEvent): void
@@ -54,9 +69,12 @@ export function startTurn(
     hasChanged: () => events.length > 0,
     ledger: (command) => accept<LedgerRefusal>(decideLedger(state.ledger, command)),
     fleet: (command) => accept<FleetRefusal>(decideFleet(state.fleet, command)),
+    reputation: (command) => accept<ReputationRefusal>(decideReputation(state.reputation, command)),
     organisations: (command) =>
       accept<OrganisationRefusal>(decideOrganisations(state.organisations, command)),
     models: (command) => accept<ModelRefusal>(decideModels(state.models, command)),
+    hardware: (command) => accept<HardwareRefusal>(decideHardware(state.hardware, command)),
+    signReceipts: (signed) => accept<ReceiptRefusal>(decideSigned(state.receipts, signed)),
     audit: (command) => void accept(decideAudit(state.audit, command)),
     recordUsage: apply,
     record(added) {

@@ -10,11 +10,12 @@ import type { EngineRequest } from '#protocol/engine-request.ts'
 import type { DataPayload } from '#protocol/frame.ts'
 import type { UsagePart } from '#protocol/usage.ts'
 import type { Offer } from './node-connection.ts'
+import type { MeteredPart } from './receipts/node-chain.ts'
 
 export class AnswerSoFar {
   readonly #tokenIds: number[] = []
   /** Of nodes that failed after they had delivered something. */
-  readonly #left: UsagePart[] = []
+  readonly #left: MeteredPart[] = []
   #areIdsKnown = true
   #fingerprint: string | null = null
   #canResume = false
@@ -51,14 +52,15 @@ export class AnswerSoFar {
   }
 
   /** The node failed, and keeps what it delivered. */
-  leave(
-    nodeId: string,
-    completionTokens: number,
-    { promptPerMillion, completionPerMillion }: TokenPrice,
-  ): void {
+  leave(part: MeteredPart): void {
+    const { nodeId, completionTokens, promptPerMillion, completionPerMillion, evidence, pace } = part
     if (completionTokens === 0) return
     this.#tokensLeft += completionTokens
-    this.#left.push({ nodeId, promptTokens: 0, completionTokens, promptPerMillion, completionPerMillion })
+    this.#left.push({
+      ...{ nodeId, promptTokens: 0, completionTokens, promptPerMillion, completionPerMillion },
+      ...(evidence && { evidence }),
+      ...(pace !== undefined && { pace }),
+    })
   }
 
   /** What the next node is asked for: all of it, or the rest. */

@@ -1,10 +1,12 @@
 /** One node's try at a request: its stream, what it counted so far, and what is told of it to routing. */
+import { costOf } from '#ledger/price.ts'
 import type { StreamEnd } from '#protocol/agent-link.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
 import type { DataPayload } from '#protocol/frame.ts'
 import { Problem } from '#protocol/problem.ts'
-import type { UsagePart } from '#protocol/usage.ts'
+import type { AttemptAudit } from './audits/audited-answer.ts'
 import type { NodeConnection, NodeStream, Offer } from './node-connection.ts'
+import type { MeteredPart, PartEvidence, StreamEvidence } from './receipts/node-chain.ts'
 import { AnswerBounds } from './recount/answer-bounds.ts'
 import type { KeptAnswer } from './recount/kept-answer.ts'
 import type { Placement, PlacementEnd, Verdict } from './routing/placement.ts'
@@ -20,6 +22,8 @@ export interface Place {
 /** Whose try it is. After `onEnd` or `onProblem` nothing more comes of it. */
 export interface AttemptOwner {
   elapsedMs(): number
+  /** The caller held it up: how fast it came says nothing. */
+  wasPaused(): boolean
   onStarted(attempt: Attempt): void
   onData(attempt: Attempt, data: DataPayload): void
   onEmbedding(vectors: readonly (readonly number[])[]): void
@@ -28,6 +32,7 @@ export interface AttemptOwner {
   onVerdict(attempt: Attempt, verdict: NonNullable<Verdict>): void
 }
 
+const PACE_MAX = 50_000
 /** Text bytes taken from the agent before they are credited again. */
 const CREDIT_STEP_BYTES = 16 * 1024
 
@@ -47,8 +52,20 @@ export class Attempt {
   readonly #promptTokensMax: number
   readonly #bounds: AnswerBounds
   readonly #kept: KeptAnswer | null
+  #audit: AttemptAudit | null
+  #finishReason: StreamEnd['finishReason'] | null = null
+  readonly #openedMs: number
+  #firstTokenMs: number | null = null
+  #lastTokenMs: number | null = null
   #counted: number | null = null
+  /** How it ended for the node; `null` while it has not. */
+  ending: PlacementEnd | null = null
+  /** Its tokens by the node's own benchmark, in thousandths, as of when it ended. */
+  #pace: number | null = null
   #stream: NodeStream | null
+  readonly #evidence: StreamEvidence | null
+  /** What its node delivered, where that is signed for. */
+  #text = ''
   #uncredited = 0
   #hasStarted = false
 
@@ -60,6 +77,7 @@ export class Attempt {
       promptTokensMax: number
       isHedge: boolean
       kept: KeptAnswer | null
+      audit: AttemptAudit | null
     },
   ) {
     this.node = node
@@ -69,6 +87,8 @@ export class Attempt {
     this.#promptTokensMax = asked.promptTokensMax
     this.#bounds = new AnswerBounds(asked.request)
     this.#kept = asked.kept
+    this.#audit = asked.audit
+    this.#openedMs = owner.elapsedMs()
     this.placement = begin()
     this.#stream = node.open(asked.request, {
       onStarted: (promptTokens, cachedPromptTokens) => {
@@ -98,6 +118,7 @@ export class Attempt {
         owner.onProblem(this, problem, isNodeFault)
       },
     })
+    this.#evidence = this.#stream?.evidence ?? null
   }
 
   #onData(data: DataPayload): void {
@@ -109,13 +130,17 @@ export class Attempt {
     if (!placement.hasBegun) this.#judge(placement.begin(this.#owner.elapsedMs()))
     placement.progress(data.tokenCount)
     this.#kept?.add(data)
-    this.#owner.onData(this, data)
+    if (this.#evidence) this.#text += data.text
+    this.#audit?.add(data)
+    if (this.#audit) this.#noteTime()
+    this.#owner.onData(this, this.#audit?.hidesLogprobs ? withoutLogprobs(data) : data)
   }
 
   /** No honest node sends that: it is left, and another one asked. */
   #refuse(strange: string): void {
     this.stop('failed')
-    this.#owner.onProblem(this, new Problem('node_failed', `The node sent ${strange}.`), true)
+    const details = { how: 'wrong' }
+    this.#owner.onProblem(this, new Problem('node_failed', `The node sent ${strange}.`, { details }), true)
   }
 
   /** What of its tokens is paid: no more than its text can have. */
@@ -129,7 +154,8 @@ export class Attempt {
   }
 
   /** The gateway's own count is the meter: a node that claims otherwise is paid the smaller of the two. */
-  takeEnd({ promptTokens, completionTokens, cachedPromptTokens }: StreamEnd): void {
+  takeEnd({ promptTokens, completionTokens, cachedPromptTokens, finishReason }: StreamEnd): void {
+    this.#finishReason = finishReason
     this.completionTokens = Math.min(this.completionTokens, completionTokens)
     this.#takePrompt(promptTokens, cachedPromptTokens)
   }
@@ -141,12 +167,22 @@ export class Attempt {
       : Math.min(this.#cachedPromptTokens, this.promptTokens)
   }
 
+  /** What a receipt for it would tell; absent where its node signs none. */
+  get evidence(): PartEvidence | undefined {
+    return this.#evidence ? { of: this.#evidence, text: this.#text } : undefined
+  }
+
   /** What it is owed. */
-  get part(): UsagePart {
+  get part(): MeteredPart {
     const { promptPerMillion, completionPerMillion, cachedPerMillion } = this.offer.price
     const { promptTokens, payableTokens: completionTokens, cachedPromptTokens } = this
     const { nodeId } = this.node
-    const part = { nodeId, promptTokens, completionTokens, promptPerMillion, completionPerMillion }
+    const [pace, evidence] = [this.#pace, this.evidence]
+    const part = {
+      ...(evidence && { evidence }),
+      ...{ nodeId, promptTokens, completionTokens, promptPerMillion, completionPerMillion },
+      ...(pace !== null && { pace: Math.min(PACE_MAX, Math.max(1, Math.round(1_000 * pace))) }),
+    }
     if (!cachedPromptTokens) return part
     return { ...part, cachedPromptTokens, ...(cachedPerMillion !== undefined && { cachedPerMillion }) }
   }
@@ -170,7 +206,7 @@ export class Attempt {
   }
 
   /** Stops the node, if it still works on it. `how`: what that says of the node. */
-  stop(how: 'failed' | 'left'): void {
+  stop(how: 'failed' | 'left' | 'slow'): void {
     this.#stream?.cancel()
     this.#stream = null
     this.#close(how)
@@ -183,12 +219,35 @@ export class Attempt {
   }
 
   #close(how: PlacementEnd): void {
-    this.#judge(this.placement.end(how, this.completionTokens, this.#owner.elapsedMs()))
+    this.#audit?.over(this.#facts, costOf(this.part, this.part))
+    this.#audit = null
+    this.ending ??= how
+    const nowMs = this.#owner.elapsedMs()
+    const isPaced = !this.#owner.wasPaused()
+    if (isPaced) this.#pace = this.placement.pace(this.completionTokens, nowMs)
+    this.#judge(this.placement.end(how, this.completionTokens, nowMs, isPaced))
+  }
+
+  #noteTime(): void {
+    this.#lastTokenMs = this.#owner.elapsedMs() - this.#openedMs
+    this.#firstTokenMs ??= this.#lastTokenMs
+  }
+
+  /** What is seen of it, where answers of the node are looked at. */
+  get #facts() {
+    const { promptTokens, completionTokens } = this
+    const times = { firstTokenMs: this.#firstTokenMs, lastTokenMs: this.#lastTokenMs }
+    return { finishReason: this.#finishReason, promptTokens, completionTokens, ...times }
   }
 
   #judge(verdict: Verdict): void {
     if (verdict) this.#owner.onVerdict(this, verdict)
   }
+}
+
+/** Log probabilities that nobody but the network asked for. */
+function withoutLogprobs({ detail, detailBytes: _bytes, ...data }: DataPayload): DataPayload {
+  return detail?.toolCalls ? { ...data, detail: { toolCalls: detail.toolCalls } } : data
 }
 
 /** Something that a caller would see, or that counts. */

@@ -65,7 +65,7 @@ test('a node whose link breaks, and one that falls silent, are left alike', asyn
 })
 
 test('a slow stream is not taken for a silent one', async () => {
-  const { call, first, second, run } = await begun()
+  const { call, first, second, run } = await begun({ first: snail })
   for (let delta = 0; delta < 40; delta++) {
     first.delta(1, '.')
     // Its pace is known after a while: then it may pause for eight times as long.
@@ -73,6 +73,35 @@ test('a slow stream is not taken for a silent one', async () => {
   }
   assert.equal(call.heard.length, 41)
   assert.equal(second.requests().length, 0)
+})
+
+test('a stream far below what its node says of itself goes on elsewhere, and the node is put out and named', async () => {
+  const { call, first, second, run, outcomes } = await begun()
+  for (let delta = 0; delta < 3; delta++) {
+    first.delta(1, '.')
+    await run(1_000)
+  }
+  assert.equal(second.requests().length, 0, 'a short while says little')
+  for (let delta = 0; delta < 3 && second.requests().length === 0; delta++) {
+    first.delta(1, '.')
+    await run(1_000)
+  }
+  assert.equal(second.requests().length, 1)
+  second.delta(1, 'lo', 3)
+  second.end(1, { promptTokens: 20, completionTokens: 3 })
+  await run(100)
+  assert.equal(call.heard.at(-1), 'finish stop')
+  assert.deepEqual(outcomes[0]?.failed, [{ nodeId: 'a', how: 'slow' }])
+  assert.ok((outcomes[0]?.parts[0]?.pace ?? 1_000) < 50)
+})
+
+test('a slow stream stays where it is while nobody else could go on with it', async () => {
+  const { call, first, run } = await begun({ others: [] })
+  for (let delta = 0; delta < 10; delta++) {
+    first.delta(1, '.')
+    await run(1_000)
+  }
+  assert.equal(call.heard.length, 11)
 })
 
 test('other weights, and nodes that cannot resume, never go on with it: it is refused after a while', async () => {
@@ -219,14 +248,24 @@ const { started } = FrameType
 const COST_MAX = 100n * PROMPT + 50n * COMPLETION
 /** Half as fast at the same ask: its tokens cost twice as much. */
 const dearer = { ...model, decodeTokensPerSecond: 50 }
+/** It says itself how slow it is. */
+const snail = { ...model, decodeTokensPerSecond: 1, decodeTokensPerSecondSingle: 0.5 }
 /** The most that it can cost when it goes on there after two tokens. */
 const DEARER_COST_MAX = 2n * COMPLETION + 100n * PROMPT + 48n * 2n * COMPLETION
 
 /** A request whose first node is `first`: it was alone when the request came. */
-async function begun({ others = [model], balance }: { others?: readonly object[]; balance?: NanoUsd } = {}) {
+async function begun({
+  first: part = model,
+  others = [model],
+  balance,
+}: {
+  first?: object
+  others?: readonly object[]
+  balance?: NanoUsd
+} = {}) {
   const ids = ['a', 'b', 'c']
   const network = await createTestNetwork({ nodes: ids, ...(balance === undefined ? {} : { balance }) })
-  const first = await network.connect('a', [model])
+  const first = await network.connect('a', [part])
   const call = network.ask()
   await network.run(100)
   const rest: ScriptedAgent[] = []

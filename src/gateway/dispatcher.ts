@@ -14,6 +14,7 @@ import type { NodeLinks } from './node-links.ts'
 import type { Room } from './peers.ts'
 import { excludes, type NodeFacts } from './preferences.ts'
 import { RequestRun } from './request-run.ts'
+import { carefulSteps, isPromised } from './routing/careful.ts'
 import { type Chosen, chooseSeat, type SeatAsk } from './routing/choose-seat.ts'
 import type { ModelSeats } from './routing/model-seats.ts'
 import { Placement } from './routing/placement.ts'
@@ -31,7 +32,7 @@ export interface DispatcherParts {
   readonly nodes: NodeLinks
   readonly directory: Directory
   readonly telemetry: GatewayTelemetry
-  readonly money: Pick<RunHost, 'reserve' | 'settle' | 'meter' | 'keepAnswer'>
+  readonly money: Pick<RunHost, 'reserve' | 'settle' | 'meter' | 'keepAnswer' | 'prepare'>
 }
 
 export interface Dispatcher {
@@ -107,8 +108,13 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
   }
 
   /** Nodes of last resort are left out. */
-  const chooseOwn = (run: RequestRun, table: Table, isAlso: (seat: LiveSeat) => boolean): Place | null =>
-    choose(run, table, (seat) => !seat.node.isBackstop && isAlso(seat))
+  function chooseOwn(run: RequestRun, table: Table, isAlso: (seat: LiveSeat) => boolean): Place | null {
+    for (const isFit of carefulSteps(run.request.slaClass, run.before, directory.cellNowMs())) {
+      const place = choose(run, table, (seat) => !seat.node.isBackstop && isFit(seat.facts) && isAlso(seat))
+      if (place) return place
+    }
+    return null
+  }
 
   function choose(run: RequestRun, table: Table, isAlso: (seat: LiveSeat) => boolean): Place | null {
     const ask = askOf(run, isAlso)
@@ -130,7 +136,7 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
   const runHost: RunHost = {
     ...money,
     telemetry,
-    nowMs: () => clock.nowMs(),
+    nowMs: directory.cellNowMs,
     elapsedMs: () => clock.elapsedMs(),
     onAsked: (run) => hedger.asked(run),
     onHeard: (run) => hedger.heard(run),
@@ -217,14 +223,21 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
 function* enrolled(nodes: NodeLinks, directory: Directory): Iterable<NodeConnection> {
   for (const node of nodes.all()) {
     const known = directory.node(node.nodeId)
-    if (known && !known.isDrained && !known.isBanned) yield node
+    if (!node.isSick && known && !known.isDrained && !known.isBanned && !known.barred) yield node
   }
 }
 
-function factsOf({ nodeId, region, keepsNoPrompts }: NodeConnection, directory: Directory): NodeFacts {
+function factsOf(node: NodeConnection, directory: Directory): NodeFacts {
+  const { nodeId, region, keepsNoPrompts, agentVersion } = node
   const known = directory.node(nodeId)
-  const { nodeClass = 'community', organisationId = '' } = known ?? {}
-  return { nodeId, organisationId, nodeClass, region, keepsNoPrompts }
+  const { nodeClass = 'community', organisationId = '', standing, upSinceMs, isHalted, network } = known ?? {}
+  return {
+    ...{ nodeId, organisationId, nodeClass, region, keepsNoPrompts, agentVersion },
+    ...(standing !== undefined && { standing }),
+    ...(upSinceMs !== undefined && { upSinceMs }),
+    ...(isHalted !== undefined && { isHalted }),
+    ...(network !== undefined && { network }),
+  }
 }
 
 function askOf(run: RequestRun, isAlso: (seat: LiveSeat) => boolean): SeatAsk<NodeConnection> {
@@ -235,7 +248,7 @@ function askOf(run: RequestRun, isAlso: (seat: LiveSeat) => boolean): SeatAsk<No
     prompt: needs.prompt,
     promptTokens: needs.prompt.tokensTotal || needs.promptTokens,
     completionTokens: needs.completionTokens,
-    mayTry: !run.isContinuing,
+    mayTry: !run.isContinuing && !isPromised(request.slaClass),
     sort: preferences?.sort ?? null,
     accepts(seat) {
       const offer = offerFor(run, seat)

@@ -12,6 +12,7 @@ const parameters: Readonly<Record<EngineFeature, string>> = {
   json_schema: 'response_format',
   tools: 'tools',
   tool_choice: 'tool_choice',
+  score: 'score',
 }
 
 /** Why none of `offers` can serve `request`: at once, for a wait would not help. `null` when one can, or none is here. */

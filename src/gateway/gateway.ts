@@ -8,23 +8,30 @@ import type { FollowedKey } from '#protocol/cell.ts'
 import { featuresNeeded } from '#protocol/engine-features.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { Scope } from '#protocol/scope.ts'
+import type { SlaClass } from '#protocol/sla.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
 import { QUEUE_WAIT_MS } from './admission.ts'
+import { openAudits } from './audits/open-audits.ts'
 import { createDirectory, type Directory } from './directory.ts'
 import { createDispatcher, type Dispatcher } from './dispatcher.ts'
 import { featureMissing } from './engine-fit.ts'
 import { startFollower } from './follower.ts'
+import { createProofRelay } from './hardware/proof-relay.ts'
+import { createHealthRelay, measuringAgain } from './health-relay.ts'
 import { createHostingDesk } from './hosting-desk.ts'
 import { createKeyBudgets, type LimitedKey } from './key-budgets.ts'
 import { type LiveModel, liveModels } from './live-models.ts'
 import type { NetworkIdentity } from './network-prover.ts'
+import type { Offer } from './node-connection.ts'
 import { createNodeLinks, type NodeLinks } from './node-links.ts'
 import type { Room } from './peers.ts'
 import { noMatch } from './preferences.ts'
+import { createReceiptDesk } from './receipts/receipt-desk.ts'
 import { createRecounter, type ModelCounter } from './recount/recounter.ts'
 import type { RequestRun } from './request-run.ts'
 import type { RunHost } from './run-host.ts'
 import type { RunRequest, RunSink } from './run-request.ts'
+import { createSlaDesk } from './sla-desk.ts'
 import { createSlices } from './slices.ts'
 import { type GatewayTelemetry, noTelemetry } from './telemetry.ts'
 import { openUsageSpool, type UsageSpool } from './usage-spool.ts'
@@ -55,6 +62,8 @@ export interface Caller {
   readonly scopes: readonly Scope[]
   /** Absent for a key without limits. */
   readonly limited?: LimitedKey
+  /** What it is promised; absent: nothing. */
+  readonly slaClass?: SlaClass
 }
 
 export interface Gateway {
@@ -67,6 +76,8 @@ export interface Gateway {
   authenticate(apiKey: string | null): Caller | Problem
   /** Takes the request in, or says why not. From here on it ends in exactly one outcome. */
   admit(request: RunRequest, sink: RunSink, caller?: Caller): RequestRun | Problem
+  /** The reader of this request was too slow once. */
+  heldUp(requestId: string): void
   /** Who holds the key with this id, as `authenticate`; `null` when it is good for nothing any more. */
   callerOf(keyId: string): Caller | null
   /** How many requests of batches may be given to nodes now; none while anybody else waits for a node. */
@@ -103,12 +114,25 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     onSettled: budgets.settled,
   })
   const slices = createSlices(host, { gatewayId, acknowledgedSequence: () => spool.acknowledged() })
-  const telemetry = options.telemetry ?? noTelemetry
+  const sla = createSlaDesk(clock, {
+    gatewayId,
+    run: `${journal.id}:${journal.epoch}`,
+    cellNowMs: directory.cellNowMs,
+    append: (record) => isClosed || spool.append(record, () => undefined),
+  })
+  const telemetry = sla.listening(options.telemetry ?? noTelemetry)
   const readyListeners: (() => void)[] = []
   let isClosed = false
 
   const hosting = createHostingDesk(clock, directory)
-  const work = options.takesTasks === true ? createWorkPipe(host, { gatewayId, keySecret }) : null
+  const receipts = createReceiptDesk(
+    { bus, clock, crypto, log, secrets, directory },
+    { gatewayId, keySecret, network: options.network ?? null },
+  )
+  const work =
+    options.takesTasks === true ? createWorkPipe(host, { gatewayId, keySecret, onMade: receipts.made }) : null
+  const proofs = createProofRelay(host, { gatewayId })
+  const health = createHealthRelay({ bus, clock, directory }, () => nodes.recheck())
   const nodes = createNodeLinks(
     { bus, clock, crypto, log, secrets, directory },
     {
@@ -117,15 +141,20 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
       ...(options.heartbeatMs === undefined ? {} : { heartbeatMs: options.heartbeatMs }),
       ...(options.network === undefined ? {} : { network: options.network }),
       hosting,
+      receipts,
       ...(work && { work }),
+      proofs,
+      health,
       onAvailable: () => dispatcher.pump(),
       onUnknownNode: () => follower.poke(),
     },
   )
   const { reserve, settle } = slices
-  const meter: RunHost['meter'] = (record, done, kept) => {
+  const meter: RunHost['meter'] = (measured, done, kept) => {
+    const record = receipts.stamp(sla.complete(measured))
     const metered = (sequence: number): void => {
       done(sequence)
+      receipts.durable(record)
       options.onOutcome?.(record)
       telemetry.onOutcome(record)
     }
@@ -136,14 +165,19 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     log,
     counters: options.counters ?? new Map(),
     serving: (model) => dispatcher.tableOf(model)?.seats.length ?? 0,
+    onOverclaim: (nodeId, of) => audits.overclaimed(nodeId, of),
   })
+  const audits = openAudits(host, { gatewayId, directory, nodes })
   const dispatcher: Dispatcher = createDispatcher({
     clock,
     random,
     nodes,
     directory,
-    telemetry,
-    money: { reserve, settle, meter, keepAnswer: recounter.keep },
+    telemetry: measuringAgain(telemetry, health, nodes),
+    money: {
+      ...{ reserve, settle, meter, keepAnswer: recounter.keep },
+      prepare: (request, place, of) => audits.prepare(request, place, of),
+    },
   })
   const { tableOf } = dispatcher
   const news = () => hosting.news(nodes.all(), [...dispatcher.runs()].map(demandOf))
@@ -174,13 +208,16 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     batchRoom: dispatcher.batchRoom,
     kept: spool,
     limitHeaders: ({ limited }) => (limited ? budgets.headers(limited) : {}),
-    admit(request, sink, caller) {
+    heldUp: sla.heldUp,
+    admit(asked, sink, caller) {
+      const request = caller?.slaClass ? { ...asked, slaClass: caller.slaClass } : asked
       const refusal = refuse(request.engine.model) ?? unfit(request)
       if (refusal) return refused(request, refusal)
       const limited = caller?.limited
       const tokensMax = request.promptTokensMax + request.completionTokensMax
       const budget = limited ? budgets.admit(limited, tokensMax) : null
       if (budget instanceof Problem) return refused(request, budget)
+      sla.begins(request, isFree(tableOf(request.engine.model)?.seats ?? []))
       const admitted = dispatcher.admit({ ...request, ...(budget && { budget }) }, sink)
       if (!(admitted instanceof Problem)) return admitted
       budget?.release()
@@ -202,14 +239,22 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
       dispatcher.close()
       follower.close()
       slices.close()
+      sla.close()
       nodes.close()
       work?.close()
+      proofs.close()
+      health.close()
       recounter.close()
+      receipts.close()
+      audits.close()
       await spool.close()
     },
   }
 
-  function refused({ requestId, organisationId, engine: { model } }: RunRequest, problem: Problem): Problem {
+  function refused(request: RunRequest, problem: Problem): Problem {
+    const { requestId, organisationId, engine } = request
+    const { model } = engine
+    sla.refused(request, problem.code)
     telemetry.onRefused({ requestId, model, organisationId, code: problem.code })
     return problem
   }
@@ -251,6 +296,10 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
   }
 }
 
+const isFree = (seats: readonly { offer: Offer }[]): boolean =>
+  seats.length > 0 &&
+  seats.every(({ offer: { price } }) => price.promptPerMillion === 0n && price.completionPerMillion === 0n)
+
 const demandOf = ({ request, state }: RequestRun) => ({
   model: request.engine.model,
   isWaiting: state === 'waiting' || state === 'reserving',
@@ -283,8 +332,14 @@ function authenticate(parts: {
 }
 
 function callerWith(key: FollowedKey): Caller {
-  const { id: keyId, organisationId, scopes, limits, budgetId = keyId } = key
-  return { keyId, organisationId, scopes, ...(limits && { limited: { budgetId, limits } }) }
+  const { id: keyId, organisationId, scopes, limits, budgetId = keyId, slaClass } = key
+  return {
+    keyId,
+    organisationId,
+    scopes,
+    ...(limits && { limited: { budgetId, limits } }),
+    ...(slaClass && { slaClass }),
+  }
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')

@@ -25,6 +25,7 @@ import { type HostedModel, HostedModels } from '#protocol/model-catalogue.ts'
 import type { Region } from '#protocol/node-class.ts'
 import { Problem, type ProblemCode, problemKinds } from '#protocol/problem.ts'
 import { batchOffers } from './batches/batch-offers.ts'
+import type { StreamEvidence } from './receipts/node-chain.ts'
 
 /** What a node's stream tells. After `onEnd` or `onProblem` nothing more comes. */
 export interface StreamSink {
@@ -38,6 +39,8 @@ export interface StreamSink {
 export interface NodeStream {
   cancel(): void
   credit(bytes: number): void
+  /** What its node will sign for it; absent where it signs nothing. */
+  readonly evidence?: StreamEvidence
 }
 
 /** A model on this node, ready to be chosen. */
@@ -63,6 +66,10 @@ export interface NodeConnection {
   keepsNoPrompts: boolean
   /** It gets only what no other node can take. */
   isBackstop: boolean
+  /** Of its program, as it says. */
+  agentVersion: string
+  /** It says that something is wrong with its devices. */
+  isSick: boolean
   /** As the agent measured it when it joined; 0 when it did not. */
   roundTripMs: number
   /** What it said last of models that the network placed on it. */
@@ -84,6 +91,12 @@ export interface NodeConnection {
   lost(reason: string): void
 }
 
+/** A request as it is sent, and what its node will sign for it. */
+export interface SentRequest {
+  readonly message: Uint8Array
+  readonly evidence: StreamEvidence | null
+}
+
 export interface NodeConnectionParts {
   readonly clock: Clock
   readonly log: Log
@@ -97,6 +110,14 @@ export interface NodeConnectionParts {
   readonly onReport: (report: NodeReport) => void
   /** What it says of its tasks, unchecked: throws what a malformed frame is answered with. Not heard unless given. */
   readonly onWork?: (payload: Uint8Array) => void
+  /** What it says of its hardware, as `onWork`. */
+  readonly onProve?: (payload: Uint8Array) => void
+  /** What it says of its devices, as `onWork`. */
+  readonly onHealth?: (payload: Uint8Array) => void
+  /** What it says of its receipts, unchecked, as `onWork`. */
+  readonly onReceipts?: (payload: Uint8Array) => void
+  /** Of a stream that is about to be opened: what its node will sign for it. */
+  readonly evidence?: (stream: number, request: EngineRequest) => SentRequest
   /** A slot or a model came free, or the node takes work again. */
   readonly onAvailable: () => void
   /** It sent what is no frame: whoever knows this connection forgets it, then closes it. */
@@ -133,7 +154,7 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
     isClosed = true
     const open = [...streams.values()]
     streams.clear()
-    for (const sink of open) sink.onProblem(new Problem('node_failed', `The node left: ${reason}.`), true)
+    for (const sink of open) sink.onProblem(hasLeft(reason), true)
   }
 
   function onFrame(frame: Frame): void {
@@ -154,6 +175,12 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
         return parts.onAvailable()
       case FrameType.work:
         return parts.onWork?.(frame.payload)
+      case FrameType.receipts:
+        return parts.onReceipts?.(frame.payload)
+      case FrameType.prove:
+        return parts.onProve?.(frame.payload)
+      case FrameType.health:
+        return parts.onHealth?.(frame.payload)
       case FrameType.started: {
         const { promptTokens, cachedPromptTokens } = Started.parse(decodeJson(frame.payload))
         return streams.get(frame.stream)?.onStarted(promptTokens, cachedPromptTokens)
@@ -187,10 +214,7 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
         return parts.onAvailable()
       }
       default:
-        throw new Problem(
-          'invalid_request',
-          `An agent sent a frame of type ${frame.type}, which agents do not send.`,
-        )
+        throw notOfAgents(frame.type)
     }
   }
 
@@ -214,6 +238,7 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
     connection.region = capability.region ?? null
     connection.keepsNoPrompts = capability.keepsNoPrompts === true
     connection.isBackstop = capability.backstop !== undefined
+    connection.agentVersion = capability.agentVersion
     connection.roundTripMs = capability.network?.roundTripMs ?? 0
     reported = report
     setOffers(offersIn(report), report)
@@ -234,6 +259,8 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
     region: null,
     keepsNoPrompts: false,
     isBackstop: false,
+    agentVersion: '',
+    isSick: false,
     roundTripMs: 0,
     protocol: parts.protocol ?? 1,
     hosted: [],
@@ -254,8 +281,10 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
       assert(!isClosed, 'a closed connection is no candidate')
       const stream = streamNext++
       streams.set(stream, sink)
-      link.send(encodeJsonFrame(FrameType.request, stream, request))
+      const sent = parts.evidence?.(stream, request)
+      link.send(sent?.message ?? encodeJsonFrame(FrameType.request, stream, request))
       return {
+        ...(sent?.evidence && { evidence: sent.evidence }),
         cancel() {
           if (streams.delete(stream) && !isClosed) link.send(encodeEmptyFrame(FrameType.cancel, stream))
         },
@@ -291,6 +320,12 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
   }
   return connection
 }
+
+const notOfAgents = (type: number): Problem =>
+  new Problem('invalid_request', `An agent sent a frame of type ${type}, which agents do not send.`)
+
+const hasLeft = (reason: string): Problem =>
+  new Problem('node_failed', `The node left: ${reason}.`, { details: { how: 'lost' } })
 
 const areSame = (a: ReadonlyMap<string, Offer>, b: ReadonlyMap<string, Offer>): boolean =>
   a.size === b.size &&

@@ -12,13 +12,18 @@ import {
 } from '#protocol/agent-link.ts'
 import type { VersionRange } from '#protocol/agent-version.ts'
 import { type NodePresence, ReportNode, subjects } from '#protocol/cell.ts'
+import type { EngineRequest } from '#protocol/engine-request.ts'
 import { decodeFrames, decodeJson, encodeJsonFrame, FrameType } from '#protocol/frame.ts'
 import { jsonWriter } from '#protocol/wire-form.ts'
 import type { Directory } from './directory.ts'
+import type { ProofRelay } from './hardware/proof-relay.ts'
+import type { HealthRelay } from './health-relay.ts'
 import type { HostingDesk } from './hosting-desk.ts'
 import { createNetworkProver, type NetworkIdentity } from './network-prover.ts'
 import { createNodeConnection, type NodeConnection } from './node-connection.ts'
 import { createPresenceReporter } from './presence-reporter.ts'
+import type { ReceiptDesk } from './receipts/receipt-desk.ts'
+import { sendRequest } from './receipts/send-request.ts'
 import { type HelloJudge, refuseHello } from './refuse-hello.ts'
 import type { WorkPipe } from './work-pipe.ts'
 
@@ -53,6 +58,12 @@ export interface NodeLinksOptions {
   readonly hosting?: HostingDesk
   /** Takes what nodes say of tasks; without it nobody hears them. */
   readonly work?: WorkPipe
+  /** Takes what nodes say of their devices; without it nobody hears them. */
+  readonly health?: HealthRelay
+  /** Takes what nodes say of their hardware; without it nobody hears them. */
+  readonly proofs?: ProofRelay
+  /** Has nodes sign what they delivered; without it there are no receipts. */
+  readonly receipts?: ReceiptDesk
   /** Some node may take work that it could not before. */
   readonly onAvailable: () => void
   /** An agent named a node that the directory does not know yet. */
@@ -69,7 +80,7 @@ type Parts = { bus: Bus; clock: Clock; crypto: Crypto; log: Log; secrets: Secret
 
 export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLinks {
   const { bus, clock, crypto, log, secrets, directory } = parts
-  const { gatewayId, heartbeatMs = HEARTBEAT_MS } = options
+  const { gatewayId, heartbeatMs = HEARTBEAT_MS, receipts } = options
   const prover = createNetworkProver(parts, options.network ?? null, options.versions)
   const connections = new Map<string, NodeConnection>()
   const judge: HelloJudge = {
@@ -98,6 +109,9 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
     if (connections.get(connection.nodeId) !== connection) return
     connections.delete(connection.nodeId)
     options.work?.lost(connection)
+    options.receipts?.lost(connection)
+    options.proofs?.lost(connection)
+    options.health?.lost(connection)
     version++
     const { nodeId, session } = connection
     log.info('node.gone', { nodeId, session, reason })
@@ -143,6 +157,13 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
       onReport: (report) => forward(nodeId, report),
       onAvailable: options.onAvailable,
       onWork: (payload) => options.work?.hear(connection, payload),
+      ...(receipts && {
+        onReceipts: (payload: Uint8Array) => receipts.hear(connection, payload),
+        evidence: (stream: number, request: EngineRequest) =>
+          sendRequest(receipts, connection, { stream, request }),
+      }),
+      onProve: (payload) => options.proofs?.hear(connection, payload),
+      onHealth: (payload) => options.health?.hear(connection, payload),
       onMalformed: () => drop(connection, 'malformed frame', 1002),
     })
     connections.set(nodeId, connection)
@@ -216,9 +237,9 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
     all: () => connections.values(),
     *ready() {
       for (const connection of connections.values()) {
-        if (connection.status !== 'online' || connection.isDraining) continue
+        if (connection.status !== 'online' || connection.isDraining || connection.isSick) continue
         const node = directory.node(connection.nodeId)
-        if (node && !node.isDrained && !node.isBanned) yield connection
+        if (node && !node.isDrained && !node.isBanned && !node.barred) yield connection
       }
     },
     count() {
@@ -226,7 +247,10 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
       for (const connection of connections.values()) if (connection.status === 'suspect') suspect++
       return { online: connections.size - suspect, suspect }
     },
-    reportAll: () => reporter.tellAll([...connections.values()].map(presenceOf)),
+    reportAll() {
+      reporter.tellAll([...connections.values()].map(presenceOf))
+      options.proofs?.tellAll()
+    },
     recheck() {
       for (const connection of connections.values()) {
         const node = directory.node(connection.nodeId)

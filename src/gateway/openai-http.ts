@@ -128,7 +128,12 @@ function begin(parts: OpenAiHttpParts, call: Call, asked: Asked): void {
   const runs: RequestRun[] = []
   const headers = () => ({ ...gateway.limitHeaders(caller), ...timing(), ...effortHeaders(runs) })
   const reader = new SlowReader({
-    pause: () => runs.forEach((run) => void run.pause()),
+    pause() {
+      for (const run of runs) {
+        run.pause()
+        gateway.heldUp(run.request.requestId)
+      }
+    },
     resume: () => runs.forEach((run) => void run.resume()),
   })
   const { brake } = reader

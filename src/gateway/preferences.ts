@@ -18,6 +18,15 @@ export interface NodeFacts {
   readonly region: Region | null
   /** Its engine is known to keep nothing of what it is asked. */
   readonly keepsNoPrompts: boolean
+  /** How well it works, from 0 to 1; absent: nothing is known. */
+  readonly standing?: number
+  /** By cell time; absent: not known. */
+  readonly upSinceMs?: number
+  /** Its version of the agent fails elsewhere. */
+  readonly isHalted?: boolean
+  readonly agentVersion?: string
+  /** From where it joined, as `203.0.113.0/24`; absent where that is not known. */
+  readonly network?: string
 }
 
 export type Condition = 'class' | 'regions' | 'only' | 'ignore' | 'data_collection' | 'max_price'

@@ -11,7 +11,6 @@
  * for what was delivered. A request that fails costs its caller nothing.
  */
 import { assert } from '#kernel/assert.ts'
-import type { NanoUsd } from '#kernel/money.ts'
 import type { TimestampMs } from '#kernel/time.ts'
 import { costOf } from '#ledger/price.ts'
 import type { StreamEnd } from '#protocol/agent-link.ts'
@@ -21,11 +20,13 @@ import type { RequestOutcome, UsagePart } from '#protocol/usage.ts'
 import { AnswerSoFar } from './answer-so-far.ts'
 import { Attempt, type AttemptOwner, type Place } from './attempt.ts'
 import type { Offer } from './node-connection.ts'
+import type { NodeFacts } from './preferences.ts'
 import { QueuedRun } from './queued-run.ts'
 import type { RunHost } from './run-host.ts'
 import { RunMoney } from './run-money.ts'
 import { recordOf } from './run-record.ts'
-import type { RunRequest, RunResult, RunSink } from './run-request.ts'
+import type { RunRequest, RunSink } from './run-request.ts'
+import { type Known, type ResultOf, resultOfRun } from './run-result.ts'
 import { RunTelling } from './run-telling.ts'
 import { RunTries } from './run-tries.ts'
 import { StreamPace } from './stream-pace.ts'
@@ -103,6 +104,15 @@ export class RequestRun extends QueuedRun {
     return this.#tries.current?.node.nodeId ?? null
   }
 
+  get attempt(): Attempt | null {
+    return this.#tries.current
+  }
+
+  /** The nodes that work on it, or failed it. */
+  get before(): readonly NodeFacts[] {
+    return this.#tries.facts
+  }
+
   /** Whether a second node could still race the first. */
   get mayRace(): boolean {
     const isFresh = !this.hasFirstToken && !this.isContinuing && !this.#tries.isRace
@@ -160,13 +170,15 @@ export class RequestRun extends QueuedRun {
 
   #open(place: Place, isHedge: boolean): Attempt {
     const { engine, promptTokensMax } = this.request
-    const request = this.#telling.traced(this.#answer.rest(engine), place.node, isHedge)
+    const traced = this.#telling.traced(this.#answer.rest(engine), place.node, isHedge)
+    const prepared = this.#host.prepare(traced, place, this.request)
     const kept = this.#host.keepAnswer(engine, place.node.nodeId)
-    return new Attempt(this.#owner, place, { request, promptTokensMax, isHedge, kept })
+    return new Attempt(this.#owner, place, { ...prepared, promptTokensMax, isHedge, kept })
   }
 
   readonly #owner: AttemptOwner = {
     elapsedMs: () => this.#host.elapsedMs(),
+    wasPaused: () => this.pace.wasPaused,
     onStarted: () => this.pace.move(this.#host.elapsedMs()),
     onData: (attempt, data) => this.#onData(attempt, data),
     onEmbedding: (vectors) => this.#sink.onEmbedding(vectors),
@@ -187,7 +199,7 @@ export class RequestRun extends QueuedRun {
     }
     const tokens = attempt.completionTokens + data.tokenCount
     if (tokens + this.#answer.tokensBefore > this.request.completionTokensMax) {
-      return this.#abandon(new Problem('node_failed', 'The node sent more tokens than it was asked for.'))
+      return this.abandon(new Problem('node_failed', 'The node sent more tokens than it was asked for.'))
     }
     attempt.completionTokens = tokens
     this.#attempts = 1
@@ -208,7 +220,7 @@ export class RequestRun extends QueuedRun {
 
   /** The reader is slow: the engine gets no more credit until `resume`. */
   pause(): void {
-    if (!this.#isPaused) this.pace.move(this.#host.elapsedMs())
+    if (!this.#isPaused) this.pace.pause(this.#host.elapsedMs())
     this.#isPaused = true
   }
 
@@ -233,17 +245,7 @@ export class RequestRun extends QueuedRun {
     attempt.takeEnd(end)
     attempt.complete()
     attempt.placement.answered(this.needs.prompt, this.request.engine.kind)
-    const resultOf: ResultOf = (cost, nodeId, totalMs) => ({
-      nodeId,
-      finishReason: end.finishReason,
-      promptTokens: attempt.promptTokens,
-      cachedPromptTokens: attempt.cachedPromptTokens,
-      completionTokens: this.#answer.tokensBefore + attempt.payableTokens,
-      continuations: this.#answer.continuations,
-      cost,
-      firstTokenMs: this.#firstTokenMs,
-      totalMs,
-    })
+    const resultOf = resultOfRun(attempt, end, this.#answer, this.#firstTokenMs)
     this.#settle('completed', (...known) => this.#sink.onFinish(resultOf(...known)), resultOf)
   }
 
@@ -251,6 +253,7 @@ export class RequestRun extends QueuedRun {
     if (!isNodeFault) return this.fail(problem)
     const { offer, completionTokens, promptTokens } = attempt
     this.failedOffers.add(offer)
+    this.#tries.blame(attempt, problem)
     if (this.#tries.isRace) return this.#goOnAlone(attempt)
     if (!this.#mayGoOn()) {
       return this.fail(
@@ -263,7 +266,7 @@ export class RequestRun extends QueuedRun {
       return this.#onEnd(attempt, { finishReason: 'length', promptTokens, completionTokens })
     }
     this.#telling.failover(attempt, problem, this.hasFirstToken)
-    this.#answer.leave(attempt.node.nodeId, attempt.payableTokens, offer.price)
+    this.#answer.leave(attempt.part)
     this.#promptTokens = promptTokens
     this.#tries.current = null
     this.#state = 'waiting'
@@ -295,17 +298,11 @@ export class RequestRun extends QueuedRun {
   }
 
   /** Gives up on the node, because of what it did or did not do. */
-  #abandon(problem: Problem): void {
+  abandon(problem: Problem, how: 'failed' | 'slow' = 'failed'): void {
     const attempt = this.#tries.current
-    assert(attempt, 'there is a node to give up on')
-    attempt.stop('failed')
+    if (this.#state !== 'running' || !attempt) return
+    attempt.stop(how)
     this.#onNodeProblem(attempt, problem, true)
-  }
-
-  /** The engine has not moved for too long. */
-  stall(silenceMs: number): void {
-    if (this.#state !== 'running') return
-    this.#abandon(new Problem('node_timeout', `The node sent nothing for ${Math.round(silenceMs / 1000)} s.`))
   }
 
   /** The caller left. What was delivered is billed; the engine stops at once. */
@@ -348,6 +345,7 @@ export class RequestRun extends QueuedRun {
       outcome,
       parts,
       losers: this.#tries.losersOf(parts),
+      failed: this.#tries.failures,
       startedAtMs: this.#startedAtMs,
       firstTokenMs: this.#firstTokenMs,
       totalMs,
@@ -392,7 +390,3 @@ export class RequestRun extends QueuedRun {
     return (this.#tries.current?.promptTokens ?? 0) + this.delivered
   }
 }
-
-/** Known when a request is over. */
-type Known = [cost: NanoUsd, nodeId: string, totalMs: number]
-type ResultOf = (...known: Known) => RunResult

@@ -1,9 +1,12 @@
 import type { TimestampMs } from '#kernel/time.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
 import type { RequestOutcome, UsageRecord } from '#protocol/usage.ts'
+import type { Place } from './attempt.ts'
+import type { PreparedAnswer } from './audits/answer-auditor.ts'
 import type { KeptAnswer } from './recount/kept-answer.ts'
 import type { RequestRun } from './request-run.ts'
 import type { MoneyHost } from './run-money.ts'
+import type { RunRequest } from './run-request.ts'
 import type { GatewayTelemetry } from './telemetry.ts'
 
 /** What a run needs of its gateway. */
@@ -12,6 +15,8 @@ export interface RunHost extends MoneyHost {
   nowMs(): TimestampMs
   /** Where an answer is kept that is to be counted anew at its end. */
   keepAnswer(request: EngineRequest, nodeId: string): KeptAnswer | null
+  /** How `place` is to be asked, and what of its answer is looked at. */
+  prepare(request: EngineRequest, place: Place, of: RunRequest): PreparedAnswer
   elapsedMs(): number
   meter(record: UsageRecord, done: (sequence: number) => void, kept?: string): void
   /** A node was asked. */

@@ -1,4 +1,4 @@
-import type { UsagePart, UsageRecord } from '#protocol/usage.ts'
+import type { NodeFailure, UsagePart, UsageRecord } from '#protocol/usage.ts'
 import type { RunRequest } from './run-request.ts'
 
 /** The meter reading of a request that is over. */
@@ -6,6 +6,7 @@ export const recordOf = (
   { requestId, organisationId, keyId, engine, budget }: RunRequest,
   told: Pick<UsageRecord, 'holdId' | 'outcome' | 'parts' | 'startedAtMs' | 'firstTokenMs' | 'totalMs'> & {
     losers: UsagePart[]
+    failed: readonly NodeFailure[]
   },
 ): UsageRecord => ({
   requestId,
@@ -18,6 +19,7 @@ export const recordOf = (
   outcome: told.outcome,
   parts: told.parts,
   ...(told.losers.length > 0 && { losers: told.losers }),
+  ...(told.failed.length > 0 && { failed: [...told.failed] }),
   startedAtMs: told.startedAtMs,
   firstTokenMs: told.firstTokenMs === null ? null : Math.round(told.firstTokenMs),
   totalMs: Math.round(told.totalMs),

@@ -3,6 +3,7 @@ import type { NanoUsd } from '#kernel/money.ts'
 import type { DeltaDetail } from '#protocol/delta-detail.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
 import type { Problem } from '#protocol/problem.ts'
+import type { SlaClass } from '#protocol/sla.ts'
 import type { RequestBudget } from './key-budgets.ts'
 import type { Preferences } from './preferences.ts'
 import type { RequestPriority } from './telemetry.ts'
@@ -51,6 +52,10 @@ export interface RunRequest {
   readonly batch?: { keep(result: RunResult): string }
   /** Which nodes will do, and what comes first; absent where the caller leaves it to us. */
   readonly preferences?: Preferences
+  /** The network's own, to look at the answer. */
+  readonly isCanary?: boolean
   /** What it goes before while nodes are busy; `default` unless given. */
   readonly priority?: RequestPriority
+  /** What its caller is promised; nothing unless given. */
+  readonly slaClass?: SlaClass
 }

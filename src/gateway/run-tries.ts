@@ -1,6 +1,8 @@
 import { assert } from '#kernel/assert.ts'
-import type { UsagePart } from '#protocol/usage.ts'
+import type { Problem } from '#protocol/problem.ts'
+import type { NodeFailure, UsagePart } from '#protocol/usage.ts'
 import type { Attempt } from './attempt.ts'
+import type { NodeFacts } from './preferences.ts'
 
 /** The node that works on a request, or did last, and until one of both delivers the second one that races it. */
 export class RunTries {
@@ -8,6 +10,15 @@ export class RunTries {
   /** Stopped for no fault of theirs, as another delivered first or nobody wanted either any more. */
   readonly #losers: Attempt[] = []
   #rival: Attempt | null = null
+  /** Nodes that failed it. */
+  readonly failures: NodeFailure[] = []
+  readonly #blamed: NodeFacts[] = []
+
+  /** Of the nodes that work on it or failed it. */
+  get facts(): readonly NodeFacts[] {
+    const { current } = this
+    return current ? [...this.#blamed, current.placement.seat.facts] : this.#blamed
+  }
 
   get rival(): Attempt | null {
     return this.#rival
@@ -36,6 +47,15 @@ export class RunTries {
     this.current = other
     this.#rival = null
     return other
+  }
+
+  /** `attempt` has failed through a fault of its node. One that is merely full has not. */
+  blame({ node: { nodeId }, placement, ending }: Attempt, { code, details: { how } }: Problem): void {
+    if (ending === 'full') return
+    this.#blamed.push(placement.seat.facts)
+    if (ending === 'slow') this.failures.push({ nodeId, how: 'slow' })
+    else if (how === 'lost' || how === 'wrong') this.failures.push({ nodeId, how })
+    else this.failures.push({ nodeId, how: code === 'node_timeout' ? 'stalled' : 'failed' })
   }
 
   /** Nobody wants more of either. */

@@ -1,5 +1,6 @@
 /** Watches all requests of a gateway for those that wait too long, and for nodes and callers that fell silent. */
 import type { Clock } from '#host/host.ts'
+import { Problem } from '#protocol/problem.ts'
 import type { NodeConnection } from './node-connection.ts'
 import type { NodeLinks } from './node-links.ts'
 import type { RequestRun } from './request-run.ts'
@@ -13,7 +14,7 @@ export const FIRST_TOKEN_WAIT_MS = 60_000
 export const STALL_MS = 20_000
 /** With another node at hand: so many times what nearly all first tokens take, and no less than this. */
 const FIRST_TOKEN_TIMES = 5
-const FIRST_TOKEN_WAIT_MS_MIN = 3_000
+const FIRST_TOKEN_WAIT_MS_MIN = 2_000
 /** A caller that reads nothing for this long loses its answer: it must not hold a slot for ever. */
 export const SLOW_READER_MS = 60_000
 const SWEEP_MS = 250
@@ -48,8 +49,8 @@ export function startRunWatch(
         if (run.isPaused) {
           if (silenceMs > SLOW_READER_MS) run.cutReader()
         } else if (silenceMs > run.pace.stallMs() && silenceMs > silenceMsMax(run)) {
-          run.stall(silenceMs)
-        }
+          run.abandon(stalled(silenceMs))
+        } else if (isCrawling(run, nowMs) && canMove(run)) run.abandon(crawling(), 'slow')
         return
       default:
         return
@@ -69,14 +70,18 @@ export function startRunWatch(
     const table = tableOf(run.model)
     const p95 = run.failedOffers.size === 0 ? (table?.times.p95(run.needs.promptTokens) ?? null) : null
     if (!run.pace.hasData && p95 === null) return FIRST_TOKEN_WAIT_MS
-    const canMove = table?.seats.some((seat) => {
-      const offer = offerFor(run, seat)
-      return seat.isHere && seat.node.nodeId !== run.nodeId && offer !== undefined && run.accepts(offer)
-    })
-    if (run.pace.hasData) return canMove ? Math.min(run.pace.stallMs(), STALL_MS) : STALL_MS
-    if (!canMove || p95 === null) return FIRST_TOKEN_WAIT_MS
+    if (run.pace.hasData) return canMove(run) ? Math.min(stallMs(run), STALL_MS) : STALL_MS
+    if (p95 === null || !canMove(run)) return FIRST_TOKEN_WAIT_MS
     return Math.min(FIRST_TOKEN_WAIT_MS, Math.max(FIRST_TOKEN_WAIT_MS_MIN, FIRST_TOKEN_TIMES * p95))
   }
+
+  /** Another node is here that could go on with it. */
+  const canMove = (run: RequestRun): boolean =>
+    tableOf(run.model)?.seats.some((seat) => {
+      const offer = offerFor(run, seat)
+      const isOther = seat.isHere && seat.health.isIn && seat.node.nodeId !== run.nodeId
+      return isOther && offer !== undefined && run.accepts(offer)
+    }) === true
 
   function sweep(): void {
     if (isClosed) return
@@ -92,3 +97,17 @@ export function startRunWatch(
     },
   }
 }
+
+/** A node that has other prompts to read meanwhile may take that much longer. */
+const stallMs = ({ pace, attempt }: RequestRun): number =>
+  pace.stallMs() + (attempt?.placement.seat.machine.prefillMs ?? 0)
+
+const isCrawling = ({ attempt, pace }: RequestRun, nowMs: number): boolean =>
+  attempt !== null &&
+  pace.hasData &&
+  !pace.wasPaused &&
+  attempt.placement.isCrawling(attempt.completionTokens, nowMs)
+
+const stalled = (silenceMs: number): Problem =>
+  new Problem('node_timeout', `The node sent nothing for ${Math.round(silenceMs / 1000)} s.`)
+const crawling = (): Problem => new Problem('node_timeout', 'The node was far slower than it says of itself.')

@@ -1,7 +1,7 @@
 /** When a stream last moved, and how fast it usually does: what silence is too long for it. */
 
 /** Silence that is never too long, and how many of its usual pauses are. */
-const STALL_MS_MIN = 2_000
+const STALL_MS_MIN = 1_500
 const STALL_PACES = 8
 /** How much the newest pause counts in the usual one. */
 const WEIGHT = 0.1
@@ -10,6 +10,7 @@ export class StreamPace {
   #movedMs: number
   #pauseMs = 0
   #hasData = false
+  #wasPaused = false
 
   constructor(nowMs: number) {
     this.#movedMs = nowMs
@@ -20,6 +21,16 @@ export class StreamPace {
     return this.#movedMs
   }
 
+  /** The reader is slow, and the engine with it: from here on the pace says nothing about the node. */
+  pause(nowMs: number): void {
+    this.#wasPaused = true
+    this.#movedMs = nowMs
+  }
+
+  get wasPaused(): boolean {
+    return this.#wasPaused
+  }
+
   /** The node that it is on has delivered something. */
   get hasData(): boolean {
     return this.#hasData
@@ -28,6 +39,7 @@ export class StreamPace {
   /** It is on another node from now on. */
   begin(nowMs: number): void {
     this.#hasData = false
+    this.#wasPaused = false
     this.#movedMs = nowMs
   }
 

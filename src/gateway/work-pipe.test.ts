@@ -205,6 +205,7 @@ function setup() {
   const told: WorkOrder[] = []
   const node: PipeNode = {
     nodeId: 'node_1',
+    session: 1,
     protocol: 4,
     send(message) {
       const [frame] = decodeFrames(message)

@@ -21,14 +21,10 @@ import { jsonWriter } from '#protocol/wire-form.ts'
 import type { TaskGrant } from '#protocol/work-link.ts'
 import { WORK_HELD_MAX, WorkNews, WorkOrder, WorkOrders, WorkSay, workOrdersTo } from '#protocol/work-link.ts'
 import type { NodeWish } from './blobs/blob-access.ts'
+import type { MadeResult, ReceiptNode } from './receipts/receipt-desk.ts'
 
 /** What the pipe needs of a connection. */
-export interface PipeNode {
-  readonly nodeId: string
-  /** Of the agent protocol, as agreed on. */
-  readonly protocol: number
-  send(message: Uint8Array): void
-}
+export type PipeNode = ReceiptNode
 
 export interface WorkPipe {
   /**
@@ -54,9 +50,14 @@ export interface WorkPipeParts {
 }
 
 interface LiveAttempt {
+  readonly jobId: string
+  readonly step: number
+  readonly task: number
   readonly organisationId: string
   readonly inputRoot: string | null
   readonly files: ReadonlySet<string>
+  /** What its node says to have made. */
+  made?: Pick<MadeResult, 'outputs' | 'wallMs'>
 }
 
 interface NodeEntry {
@@ -99,8 +100,14 @@ const encoder = new TextEncoder()
 
 export function createWorkPipe(
   { bus, clock, crypto, log }: WorkPipeParts,
-  { gatewayId, keySecret }: { readonly gatewayId: string; readonly keySecret: string },
+  options: {
+    readonly gatewayId: string
+    readonly keySecret: string
+    /** A result was delivered, and taken. */
+    readonly onMade?: (node: PipeNode, result: MadeResult) => void
+  },
 ): WorkPipe {
+  const { gatewayId, keySecret } = options
   const entries = new Map<string, NodeEntry>()
   const sign = (text: string): string => Buffer.from(crypto.hmacSha256(keySecret, text)).toString('hex')
   const batch = createBatch(clock, (said) => bus.publish(subjects.work, writeNews({ gatewayId, said })))
@@ -136,8 +143,16 @@ export function createWorkPipe(
         'body_too_large',
         `A node is told ${payload.length} bytes at once: its task takes too many files.`,
       )
+    if (told.kind === 'answer' && told.to === 'deliver' && told.refusal === null) tellMade(entry, told.fence)
     note(entry, told)
     entry.node.send(encodeFrame(FrameType.work, 0, payload))
+  }
+
+  function tellMade({ node, live }: NodeEntry, fence: number): void {
+    const attempt = live.get(fence)
+    if (!node || !attempt?.made) return
+    const { jobId, step, task, made } = attempt
+    options.onMade?.(node, { jobId, step, task, fence, ...made })
   }
 
   function tokenFor(nodeId: string, { organisationId, inputRoot, fence, estimateMs }: TaskGrant): string {
@@ -173,6 +188,8 @@ export function createWorkPipe(
       spend(entry, payload.length)
       const say = WorkSay.parse(decodeJson(payload))
       entry.node = node
+      const live = say.kind === 'commit' ? entry.live.get(say.fence) : undefined
+      if (live && say.kind === 'commit') live.made = { outputs: say.outputs, wallMs: say.wallMs }
       if (say.kind === 'beat') entry.mentioned = new Set(say.held.map(({ fence }) => fence))
       batch.add({ nodeId: node.nodeId, say }, payload.length)
     },
@@ -214,9 +231,9 @@ export function createWorkPipe(
 function note(entry: NodeEntry, told: WorkOrder): void {
   if (told.kind === 'grant') {
     if (entry.over.has(told.fence)) return
-    const { organisationId, inputRoot } = told
+    const { jobId, step, task, organisationId, inputRoot } = told
     const files = new Set(told.files.map(({ sha256 }) => sha256))
-    entry.live.set(told.fence, { organisationId, inputRoot, files })
+    entry.live.set(told.fence, { jobId, step, task, organisationId, inputRoot, files })
     dropOldest(entry.live, LIVE_MAX)
   }
   const isEnd =

@@ -3,6 +3,7 @@ import type { NanoUsd } from '#kernel/money.ts'
 import type { TimestampMs } from '#kernel/time.ts'
 import type { KeyLimits } from '#protocol/key-limits.ts'
 import type { Scope } from '#protocol/scope.ts'
+import type { SlaClass } from '#protocol/sla.ts'
 import { decideReached } from './budget-alerts.ts'
 import { keepsOwner, mayGrant } from './grants.ts'
 import type { KeyHolder, OrganisationEvent } from './organisation-events.ts'
@@ -32,6 +33,7 @@ export type KeyCommand =
       holder?: KeyHolder
       expiresAtMs?: TimestampMs
       limits?: KeyLimits
+      slaClass?: SlaClass
       nowMs: TimestampMs
     })
   | (Acting & { kind: 'revoke_key'; keyId: string; organisationId: string; nowMs: TimestampMs })
@@ -122,6 +124,7 @@ function decideForget({ keys }: Organisations, nowMs: TimestampMs): Organisation
 
 function decideCreate(state: Organisations, command: KeyCommand & { kind: 'create_key' }): Decision {
   const { keyId, organisationId, name, hash, hint, scopes, holder, expiresAtMs, limits, nowMs } = command
+  const { slaClass } = command
   const projectId = command.projectId ?? defaultProject(organisationId)
   const project = state.projects.get(projectId)
   if (project?.organisationId !== organisationId) return 'project_unknown'
@@ -152,6 +155,7 @@ function decideCreate(state: Organisations, command: KeyCommand & { kind: 'creat
       ...(holder && { holder }),
       ...(expiresAtMs !== undefined && { expiresAtMs }),
       ...(limits && Object.keys(limits).length > 0 && { limits }),
+      ...(slaClass && { slaClass }),
     },
   ]
 }
@@ -182,7 +186,7 @@ function decideRotate(
   if (!mayGrant(state, command, key.scopes)) return 'scope_escalation'
   const isHandedOn = expiresAtMs === undefined && isStandingOwner(key)
   if (!isHandedOn && !keepsOwner(state, key.organisationId, new Set([key.id]))) return 'last_owner'
-  const { id: keyId, organisationId, name, projectId, holder, limits, scopes } = key
+  const { id: keyId, organisationId, name, projectId, holder, limits, slaClass, scopes } = key
   const endsAtMs = Math.min(nowMs + overlapMs, key.expiresAtMs ?? Number.POSITIVE_INFINITY)
   const events: OrganisationEvent[] = [
     {
@@ -198,6 +202,7 @@ function decideRotate(
       ...(holder && { holder }),
       ...(expiresAtMs !== undefined && { expiresAtMs }),
       ...(Object.keys(limits).length > 0 && { limits }),
+      ...(slaClass !== null && { slaClass }),
       rotatedFromKeyId: keyId,
     },
     { type: 'organisation.key_rotated', keyId, newKeyId, endsAtMs, atMs: nowMs },

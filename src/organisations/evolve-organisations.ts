@@ -174,6 +174,7 @@ function addKey(state: Organisations, event: OrganisationEvent & { type: 'organi
     hint,
     scopes,
     limits: event.limits ?? {},
+    slaClass: event.slaClass ?? null,
     budgetId: predecessor?.budgetId ?? id,
     rotatedFromKeyId: rotatedFromKeyId ?? null,
     rotatedToKeyId: null,

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { KeyLimits } from '#protocol/key-limits.ts'
 import { NanoUsd } from '#protocol/money.ts'
 import { Scope } from '#protocol/scope.ts'
+import { SlaClass } from '#protocol/sla.ts'
 
 /** Who holds a key: a person, or a program of the organisation. */
 export const KeyHolder = z.object({ kind: z.enum(['member', 'service_account']), id: z.string() })
@@ -27,6 +28,8 @@ export const OrganisationEvent = z.discriminatedUnion('type', [
     atMs: z.int(),
     /** Absent: the organisation's default project. */
     projectId: z.string().optional(),
+    /** Absent: that of its organisation. */
+    slaClass: SlaClass.optional(),
     /** Absent: the organisation itself holds it. */
     holder: KeyHolder.optional(),
     /** Absent: never. */

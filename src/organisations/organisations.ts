@@ -14,6 +14,7 @@ import { DAY_MS, type TimestampMs } from '#kernel/time.ts'
 import type { KeyAlert } from '#protocol/budget-alert.ts'
 import type { KeyLimits, KeyUse } from '#protocol/key-limits.ts'
 import type { Scope } from '#protocol/scope.ts'
+import type { SlaClass } from '#protocol/sla.ts'
 import { isBorneOut } from './budget-alerts.ts'
 import type { KeyHolder } from './organisation-events.ts'
 
@@ -85,6 +86,8 @@ export interface ApiKey {
   readonly hint: string
   readonly scopes: readonly Scope[]
   limits: KeyLimits
+  /** Of what its organisation is promised, at most this; `null`: all of it. */
+  readonly slaClass: SlaClass | null
   /** What its use is counted under: its own id, or that of the first key of its line of rotations. */
   readonly budgetId: string
   readonly rotatedFromKeyId: string | null

@@ -4,6 +4,7 @@ import { Id, Name, TimestampMs } from './field.ts'
 import { KeyLimits, KeyUse, WantedKeyLimits } from './key-limits.ts'
 import { pageOf } from './page.ts'
 import { Scope } from './scope.ts'
+import { SlaClass } from './sla.ts'
 
 const members = {
   keyId: Id,
@@ -15,6 +16,9 @@ const members = {
   hint: z.string().describe('The key’s first characters, so that its owner recognises it.'),
   scopes: z.array(Scope),
   limits: KeyLimits,
+  slaClass: SlaClass.optional().describe(
+    'Of what its organisation is promised, at most this; absent: all of it.',
+  ),
   state: z.enum(['live', 'expired', 'revoked']),
   rotatedFromKeyId: Id.nullable().describe('The key that it takes the place of, and shares its limits with.'),
   rotatedToKeyId: Id.nullable().describe('The key that takes its place.'),
@@ -57,6 +61,9 @@ export const CreateApiKey = z
       .describe('The person or program that holds it: the key’s scopes are among theirs.'),
     expiresInMs: LifeMs.optional().describe('It does not end by itself unless given.'),
     limits: WantedKeyLimits.optional(),
+    slaClass: SlaClass.optional().describe(
+      'What its requests are promised, at most what the organisation is; all of that unless given.',
+    ),
   })
   .meta({ id: 'CreateApiKey' })
 export type CreateApiKey = z.output<typeof CreateApiKey>

@@ -78,7 +78,7 @@ export const ModelCapability = z
       .max(COUNT_MAX)
       .optional()
       .describe(
-        'What its engine can do beyond plain text: `tools`, `tool_choice`, `json_object`, `json_schema`, `logprobs`, `logit_bias`.',
+        'What its engine can do beyond plain text: `tools`, `tool_choice`, `json_object`, `json_schema`, `logprobs`, `logit_bias`, `score`.',
       ),
   })
   .meta({ id: 'ModelCapability' })

@@ -6,6 +6,7 @@ import { ColdModel, FollowedModel, HostedModel, ModelDemand, WantedModel } from 
 import { NanoUsd } from './money.ts'
 import { NodeClass } from './node-class.ts'
 import { Scope } from './scope.ts'
+import { SlaClass } from './sla.ts'
 import { UsageRecord } from './usage.ts'
 
 /** Bus subjects. */
@@ -18,8 +19,14 @@ export const subjects = {
   renewSlices: 'coordinator.renew_slices',
   returnSlices: 'coordinator.return_slices',
   usage: 'coordinator.usage',
+  /** What came of looking at answers: `AnswerReport`. */
+  answers: 'coordinator.answers',
   /** What nodes say of their tasks: `WorkNews`. What they are told comes by `workOrdersTo` their gateway. */
   work: 'coordinator.work',
+  /** What nodes say of their devices: `HealthNews`. */
+  health: 'coordinator.health',
+  /** What nodes signed, and what they bring in that may have been lost: `ReceiptNews`. */
+  receipts: 'coordinator.receipts',
   /** Whoever keeps the files of jobs looks at results: `CheckOutputs` and `CompareCrops`. */
   checkOutputs: 'blobs.check_outputs',
   compareCrops: 'blobs.compare_crops',
@@ -41,6 +48,13 @@ export const Follow = z.object({
   hosted: z.array(z.object({ nodeId: z.string(), models: z.array(HostedModel) })).optional(),
 })
 export type Follow = z.output<typeof Follow>
+/** What keeps a node from work, and why, for its owner. It stays connected. */
+export const Bar = z.object({
+  code: z.enum(['unproven', 'quarantined', 'sick', 'suspended']),
+  message: z.string(),
+})
+export type Bar = z.output<typeof Bar>
+
 export const FollowedNode = z.object({
   id: z.string(),
   organisationId: z.string(),
@@ -52,6 +66,22 @@ export const FollowedNode = z.object({
   models: z.array(z.string()),
   /** Absent from coordinators of the first release: community. */
   nodeClass: NodeClass.optional(),
+  /** It gets no work; absent while it may work. */
+  barred: Bar.optional(),
+  /** The chance that one of its answers is looked at, in hundredths of a percent. Absent: none is. */
+  auditBps: z.int().min(0).max(10_000).optional(),
+  /** The operator's own: what it says of others' answers needs no second opinion. */
+  isReference: z.boolean().optional(),
+  /** How well it works, of late, from 0 to 1, with the benefit of the doubt; absent: as a new one. */
+  standing: z.number().min(0).max(1).optional(),
+  /** What it surely does of what it is given, from 0 to 1; absent: as a new one. */
+  successLcb: z.number().min(0).max(1).optional(),
+  /** Since when it is up, through connections that broke for a moment; absent while it is not. */
+  upSinceMs: z.int().optional(),
+  /** From where it joined, as `203.0.113.0/24`; absent where that is not known. */
+  network: z.string().optional(),
+  /** Its version of the agent fails elsewhere: it gets no work with a promise. */
+  isHalted: z.boolean().optional(),
   /** What it is to serve by the network's choice; absent where nothing was ever placed on it. */
   wanted: z.array(WantedModel).optional(),
 })
@@ -71,6 +101,8 @@ export const FollowedKey = z.object({
   use: KeyUse.optional(),
   /** What its jobs may yet cost, of its limits of money. Absent: nothing. */
   promised: NanoUsd.optional(),
+  /** What its requests are promised. Absent: nothing. */
+  slaClass: SlaClass.optional(),
 })
 export type FollowedKey = z.output<typeof FollowedKey>
 export const FollowReply = z.object({

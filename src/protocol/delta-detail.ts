@@ -26,8 +26,19 @@ export const ToolCallDelta = z.object({
 })
 export type ToolCallDelta = z.output<typeof ToolCallDelta>
 
+/**
+ * How likely an engine finds the next tokens of an answer that it was given, in order. Only where that was asked for.
+ * `tails`: the chance that the request's own sampling draws a token no likelier than this one, from 0 to 1.
+ */
+export const TokenScores = z.object({
+  logprobs: z.array(z.number()).max(4_096),
+  tails: z.array(z.number().min(0).max(1)).max(4_096),
+})
+export type TokenScores = z.output<typeof TokenScores>
+
 export const DeltaDetail = z.object({
   logprobs: z.array(TokenLogprob).optional(),
   toolCalls: z.array(ToolCallDelta).optional(),
+  scores: TokenScores.optional(),
 })
 export type DeltaDetail = z.output<typeof DeltaDetail>

@@ -11,9 +11,10 @@ export type EngineFeature =
   | 'json_schema'
   | 'tools'
   | 'tool_choice'
+  | 'score'
 
-/** All of them, for engines that can. */
-export const allFeatures = [
+/** What callers may ask for. */
+export const callerFeatures = [
   'logit_bias',
   'logprobs',
   'json_object',
@@ -22,16 +23,20 @@ export const allFeatures = [
   'tool_choice',
 ] as const satisfies readonly EngineFeature[]
 
+/** All of them, for engines that can. */
+export const allFeatures: readonly EngineFeature[] = [...callerFeatures, 'score']
+
 /** What an engine must be able to do for `request`; mostly nothing. */
 export function featuresNeeded(request: EngineRequest): readonly EngineFeature[] {
   if (request.kind === 'embedding') return none
-  const { sampling, topLogprobs } = request
+  const { sampling, topLogprobs, scored } = request
   const isPlainChat =
     request.kind === 'completion' || (!request.format && !request.tools && !hasToolTurns(request.messages))
-  if (isPlainChat && !sampling.logitBias && topLogprobs === undefined) return none
+  if (isPlainChat && !sampling.logitBias && topLogprobs === undefined && !scored) return none
   const needed = new Set<EngineFeature>()
   if (sampling.logitBias) needed.add('logit_bias')
   if (topLogprobs !== undefined) needed.add('logprobs')
+  if (scored) needed.add('score')
   if (request.kind === 'completion') return [...needed]
   const { format, tools, messages } = request
   if (format) needed.add(format.type)

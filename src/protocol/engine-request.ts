@@ -22,6 +22,19 @@ const resumedIds = z.array(z.int().nonnegative()).optional()
 /** With each token its log probability, and those of this many likeliest ones. Needs the feature `logprobs`. */
 const topLogprobs = z.int().min(0).max(20).optional()
 
+/**
+ * Nothing is generated: the engine says how likely it finds these tokens as the answer, each behind those before it, and after
+ * them the end where `hasEnd`. The ids, or where nobody knows them the text. Needs the feature `score`; what it says comes as
+ * `scores` of details. `maxTokens` is as the answer had it.
+ */
+const scored = z
+  .object({
+    tokenIds: z.array(z.int().nonnegative()).max(262_144).optional(),
+    text: z.string().optional(),
+    hasEnd: z.boolean(),
+  })
+  .optional()
+
 /** Of the trace that the request belongs to, as W3C has it. Whoever works on the request puts its own span in its place. */
 const traceparent = z.string().max(128).optional()
 
@@ -81,6 +94,7 @@ export const EngineRequest = z.discriminatedUnion('kind', [
     tools: EngineTools.optional(),
     topLogprobs,
     resumedIds,
+    scored,
     traceparent,
   }),
   z.object({
@@ -92,6 +106,7 @@ export const EngineRequest = z.discriminatedUnion('kind', [
     sampling: Sampling,
     topLogprobs,
     resumedIds,
+    scored,
     traceparent,
   }),
   z.object({

@@ -10,8 +10,12 @@ import { hexOf } from './field.ts'
 export const fingerprintOf = (
   { sha256 }: { sha256(data: Uint8Array): Uint8Array },
   publicKeyHex: string,
-): string =>
-  base32(sha256(Uint8Array.from(publicKeyHex.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16))))
+): string => {
+  const bytes = new Uint8Array(publicKeyHex.length / 2)
+  for (let index = 0; index < bytes.length; index++)
+    bytes[index] = Number.parseInt(publicKeyHex.slice(2 * index, 2 * index + 2), 16)
+  return base32(sha256(bytes))
+}
 
 export const NetworkProof = z
   .object({

@@ -14,6 +14,7 @@ import { organisationRoutes } from './organisation-routes.ts'
 import { pageQuery } from './page.ts'
 import type { Routes } from './route.ts'
 import { organisationQuery, projectQuery } from './route-queries.ts'
+import { slaRoutes } from './sla-routes.ts'
 import { UsagePage, UsageSummary } from './usage-page.ts'
 
 const NodeParams = z.strictObject({ nodeId: Id })
@@ -196,6 +197,7 @@ export const routes = {
   ...fleet,
   ...modelRoutes,
   ...jobRoutes,
+  ...slaRoutes,
   ...usage,
   ...economicsRoutes,
 }

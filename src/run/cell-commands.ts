@@ -65,13 +65,15 @@ export const coordinatorCommand = (context: CliContext): Command =>
   ).action((_options: unknown, self: Command) => {
     const options = self.optsWithGlobals<CoordinatorOptions>()
     const { database: databaseUrl, name: networkName, feeBps, testBalance, payoutMin, alertWebhook } = options
-    const { renderPrice } = options
+    const { renderPrice, nodeProofs, answerAudits } = options
     const network = {
       networkName,
       feeBps,
       testBalance,
       payoutMin,
       renderPrice,
+      nodeProofs,
+      answerAudits,
       ...(alertWebhook !== undefined && { alertWebhook }),
     }
     return runPart(context, options, { role: 'coordinator', databaseUrl, ...network })
@@ -117,6 +119,8 @@ type PartConfig = Pick<
   | 'testBalance'
   | 'payoutMin'
   | 'renderPrice'
+  | 'nodeProofs'
+  | 'answerAudits'
   | 'alertWebhook'
 >
 

@@ -28,6 +28,10 @@ export const CellConfig = z.object({
   renderPrice: NanoUsd.optional(),
   /** The least that is paid out at once. */
   payoutMin: NanoUsd.optional(),
+  /** Whether nodes prove their hardware before they get work; `required` unless given. */
+  nodeProofs: z.enum(['required', 'off']).optional(),
+  /** Whether nodes look at answers of others, and pay stands in for those that nobody looked at; `on` unless given. */
+  answerAudits: z.enum(['on', 'off']).optional(),
   /** The operator's own server that is told of alerts. */
   alertWebhook: z.string().min(1).optional(),
   logLevel: z.enum(['info', 'warn', 'error']),

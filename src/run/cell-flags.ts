@@ -12,8 +12,14 @@ export interface NetworkFlags extends AlertFlags {
   readonly testBalance: NanoUsd
   readonly payoutMin: NanoUsd
   readonly renderPrice: NanoUsd
+  readonly nodeProofs: NodeProofs
+  readonly answerAudits: AnswerAudits
 }
 
+/** Whether nodes prove their hardware before they get work. */
+export type NodeProofs = 'required' | 'off'
+/** Whether nodes look at answers of others. */
+export type AnswerAudits = 'on' | 'off'
 export type LogLevel = 'info' | 'warn' | 'error'
 
 const NAME_LENGTH_MAX = 100
@@ -53,6 +59,16 @@ export const withNetworkFlags = (command: Command): Command =>
       new Option('--render-price <usd>', 'what an hour of a node of speed 1 costs those who render')
         .argParser(parseRenderPrice)
         .default(RENDER_PRICE_DEFAULT, '0.30'),
+    )
+    .addOption(
+      new Option('--node-proofs <when>', 'whether nodes prove their hardware before they get work')
+        .choices(['required', 'off'])
+        .default('required'),
+    )
+    .addOption(
+      new Option('--answer-audits <when>', 'whether nodes look at answers of others, while pay is held back')
+        .choices(['on', 'off'])
+        .default('on'),
     )
     .addOption(alertWebhookOption())
 

@@ -134,7 +134,13 @@ async function openWhole(parts: CellParts, config: CellConfig, opened: Opened): 
   const reach = createReach(host, config.listen, parts.telemetry)
   opened.alerts = openAlerts(host, coordinator, config)
   const { inspect, inspection } = openInspection(host)
-  opened.service = serveCoordinator(host, coordinator, { ...config, inspect })
+  opened.service = serveCoordinator(host, coordinator, {
+    ...config,
+    nodeProofs: proofsOf(config),
+    auditsAnswers: auditsAnswers(config),
+    receipts: { networkKey: networkKeys.publicKeyHex, keySecret },
+    inspect,
+  })
   const gateway = await openGatewayOn(parts, config, spool, {
     keySecret,
     network: reach.identity(networkKeys),
@@ -201,7 +207,14 @@ async function openCoordinatorAlone(
   await noteKeySecret(coordinator, host, secret)
   opened.alerts = openAlerts(host, coordinator, config)
   const { inspect, inspection } = openInspection(host)
-  opened.service = serveCoordinator(host, coordinator, { feeBps: config.feeBps, apiUrl: ownUrl, inspect })
+  opened.service = serveCoordinator(host, coordinator, {
+    feeBps: config.feeBps,
+    apiUrl: ownUrl,
+    nodeProofs: proofsOf(config),
+    auditsAnswers: auditsAnswers(config),
+    receipts: { networkKey: networkKeys.publicKeyHex, keySecret },
+    inspect,
+  })
   const { models, desk } = opened.service
   const known = {
     coordinator,
@@ -243,6 +256,9 @@ async function openGatewayAlone(parts: CellParts, config: CellConfig, opened: Op
   front.serveApi(leaderProxy({ clock: host.clock, network: host.network, leaderUrl, guard: reach.names() }))
   return readyAt(front, null)
 }
+
+const auditsAnswers = ({ answerAudits }: CellConfig): boolean => answerAudits !== 'off'
+const proofsOf = ({ nodeProofs = 'required' }: CellConfig) => ({ isRequired: nodeProofs === 'required' })
 
 const readyAt = ({ url, publicUrl, port, localPort }: Front, keys: KeptKeys | null): CellReady => ({
   apiUrl: url,

@@ -2,6 +2,8 @@
 import { join } from 'node:path'
 import { type Agent, startAgent } from '#agent/agent.ts'
 import { enrol, type Identity } from '#agent/enrol.ts'
+import type { ProofSolver } from '#agent/hardware/proof-solver.ts'
+import { type HealthWatch, startHealthWatch } from '#agent/health/health-watch.ts'
 import { bothEngines } from '#agent/hosting/both-engines.ts'
 import type { ModelHost } from '#agent/hosting/model-host.ts'
 import { measureMachine } from '#agent/measure-machine.ts'
@@ -9,6 +11,7 @@ import { measureRoundTrip } from '#agent/measure-round-trip.ts'
 import type { OwnerRules } from '#agent/owner/owner-rules.ts'
 import { createParking } from '#agent/owner/parking.ts'
 import type { ParkVerdict } from '#agent/park.ts'
+import { openReceiptBook, type ReceiptBook } from '#agent/receipts/receipt-book.ts'
 import type { TaskWorker } from '#agent/work/task-worker.ts'
 import type { Engine, SupervisedEngine } from '#engines/engine.ts'
 import { idleEngine } from '#engines/idle-engine.ts'
@@ -29,6 +32,8 @@ import { VERSION } from '#protocol/version.ts'
 import type { AgentConfig } from './agent-config.ts'
 import { type AgentEnergy, openAgentEnergy } from './agent-energy.ts'
 import { type AgentTelemetry, openAgentTelemetry } from './agent-telemetry.ts'
+import { createCpuProver } from './cpu-prover.ts'
+import { createMeasureAgain } from './measure-again.ts'
 import { openHosting } from './open-hosting.ts'
 import { type OpenedTasks, openTasks } from './open-tasks.ts'
 import { checkOwnerRules, watchOwner } from './owner-watch.ts'
@@ -162,8 +167,15 @@ async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartPart
     ? await openTasks(config.tasks, { host, machine: computer, gpus, folder, apiUrl, onNote })
     : null
   opened.tasks = tasks
+  const receipts = openReceiptBook(host)
+  const prover = createCpuProver(machine.cpu.model)
+  const health = startHealthWatch({ clock, log, machine: computer }, gpus)
+  const measureAgain = createMeasureAgain({ engine, clock, log, speeds }, () => agent.report())
+  const isResale = config.engine.kind === 'openai' && config.engine.backstop !== null
   const agent = connect({
     config,
+    health,
+    onSlow: isResale ? null : measureAgain,
     host,
     engine: metered,
     hosting,
@@ -172,6 +184,8 @@ async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartPart
     capability,
     speedOf,
     verdict,
+    prover,
+    receipts,
     hooks,
   })
   const parking = createParking(agent)
@@ -190,7 +204,10 @@ async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartPart
     async drain(graceMs) {
       await new Promise<void>((resolve) => agent.drain(graceMs, resolve))
       owner.close()
+      health.close()
       energy.close()
+      await receipts.close()
+      await prover.close()
       await tasks?.close()
       await served.close()
       await telemetry.close()
@@ -239,9 +256,14 @@ function connect(parts: {
   capability: Capability
   speedOf: (modelId: string) => ModelSpeed
   verdict: () => ParkVerdict
+  prover: ProofSolver
+  receipts: ReceiptBook
+  health: HealthWatch
+  onSlow: ((model: string) => void) | null
   hooks: RunAgentHooks
 }): Agent {
-  const { config, host, engine, hosting, worker, identity, capability, speedOf, verdict, hooks } = parts
+  const { config, host, engine, hosting, worker, identity, capability, speedOf, verdict, prover, hooks } =
+    parts
   const { nodeId, keys, fingerprint } = identity
   return startAgent(host, engine, {
     nodeId,
@@ -254,6 +276,10 @@ function connect(parts: {
     speedOf,
     ...(hosting && { hosting }),
     ...(worker && { worker }),
+    receipts: parts.receipts,
+    prover,
+    health: parts.health,
+    ...(parts.onSlow && { onSlow: parts.onSlow }),
     onRefused: hooks.onFailed,
     onAway: (message) => hooks.onStep({ kind: 'away', message }),
     onState(state) {

@@ -107,6 +107,7 @@ async function runUp(
   if (warning !== null) screen.note(warning)
   const agentFolder = join(dataFolder, 'agent')
   const { name, feeBps, testBalance, payoutMin, renderPrice, alertWebhook, logLevel } = options
+  const { nodeProofs, answerAudits } = options
 
   const outcome = Promise.withResolvers<void>()
   let ready: Ready | null = null
@@ -134,6 +135,8 @@ async function runUp(
         testBalance,
         payoutMin,
         renderPrice,
+        nodeProofs,
+        answerAudits,
         ...(alertWebhook !== undefined && { alertWebhook }),
         logLevel,
         telemetry,

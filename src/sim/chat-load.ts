@@ -2,9 +2,10 @@
  * A load of chats with many turns, the same for the same seed: who writes what, and how long after the last answer. A few
  * beginnings are shared by many chats, as instructions are; a turn's prompt is all that was said before and a message more.
  */
+
+import { exponential, logNormal } from '#economics/draws.ts'
 import { createRandom, type Random } from '#kernel/random.ts'
 import type { EngineMessage } from '#protocol/engine-request.ts'
-import { exponential, logNormal } from './draws.ts'
 
 export interface ChatTurn {
   /** Before the caller writes it: since the chat began, or since the last answer. */

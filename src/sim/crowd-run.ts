@@ -3,12 +3,13 @@
  * first token, or how soon it is refused. For what one account that sends too much does to the others, and what too much
  * from all does to the time after it.
  */
+
+import { exponential } from '#economics/draws.ts'
 import type { Exchange } from '#host/host.ts'
 import { assert } from '#kernel/assert.ts'
 import { createRandom, forkRandom } from '#kernel/random.ts'
 import { MINUTE_MS } from '#kernel/time.ts'
 import type { Problem } from '#protocol/problem.ts'
-import { exponential } from './draws.ts'
 import { apiKeyOf, foundNetwork } from './sim-load.ts'
 import { faultKinds, type SimPlan } from './sim-plan.ts'
 import { MODELS, SimWorld } from './sim-world.ts'

@@ -3,6 +3,8 @@
  * crash, freeze, straggle, fail and lie behind a line that loses, doubles and delays what they say. The coordinator is
  * killed and replays. In the end all is well again, and every job has to come to its end.
  */
+
+import { exponential } from '#economics/draws.ts'
 import { assert } from '#kernel/assert.ts'
 import { createRandom, forkRandom, type Random } from '#kernel/random.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
@@ -10,7 +12,6 @@ import { checkWork } from '#work/check-work.ts'
 import type { Job } from '#work/work.ts'
 import type { WorkEvent } from '#work/work-events.ts'
 import { workLimits } from '#work/work-limits.ts'
-import { exponential } from './draws.ts'
 import { FarmCoordinator } from './farm-coordinator.ts'
 import { FarmNode, type Grant, type NodeParts } from './farm-node.ts'
 import { FarmOracle, type FarmTally } from './farm-oracle.ts'

@@ -12,6 +12,7 @@ import { MINUTE_MS } from '#kernel/time.ts'
 import type { Capability } from '#protocol/capability.ts'
 import { createFleetEngine, type FleetEngine, prefillTokensPerSecond } from './fleet-engine.ts'
 import { type FleetNode, tariffText } from './fleet-profiles.ts'
+import { createSimProver } from './sim-prover.ts'
 import type { AgentSlot } from './sim-world.ts'
 
 export interface FleetAgentParts {
@@ -61,6 +62,7 @@ export async function startFleetAgent(host: Host, parts: FleetAgentParts): Promi
     askPerGpuHour: keeper.verdict().ask,
     capability,
     speedOf,
+    prover: createSimProver(host.clock),
     onRefused: onFailure,
   })
   const { setAsk, park, unpark } = agent

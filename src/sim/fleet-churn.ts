@@ -1,9 +1,9 @@
 /** Machines that come and go, each as those of its fleet do. */
 
+import { logNormal } from '#economics/draws.ts'
 import { uniform } from '#economics/normal.ts'
 import type { Random } from '#kernel/random.ts'
 import { HOUR_MS } from '#kernel/time.ts'
-import { logNormal } from './draws.ts'
 import type { FleetAgent } from './fleet-agent.ts'
 import { awayMs, type FleetNode, stayMs } from './fleet-profiles.ts'
 import { EPOCH_MS } from './sim-process.ts'

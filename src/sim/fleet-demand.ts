@@ -1,8 +1,9 @@
 /** What callers want over days and weeks: a day's wave, a quieter weekend, better and worse days, and a drift. */
+
+import { logNormal, poisson } from '#economics/draws.ts'
 import { createNormals, uniform } from '#economics/normal.ts'
 import { forkRandom, type Random } from '#kernel/random.ts'
 import { DAY_MS, HOUR_MS } from '#kernel/time.ts'
-import { logNormal, poisson } from './draws.ts'
 import { callFleet } from './fleet-caller.ts'
 import { apiKeyOf } from './sim-load.ts'
 import { EPOCH_MS } from './sim-process.ts'

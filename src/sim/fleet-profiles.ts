@@ -1,16 +1,20 @@
 /**
  * The kinds of machine that a network is made of: what they are, when they are there, what they ask and what their
- * electricity costs. How long machines stay and stay away follows published traces: datacentre hosts as reported for
- * large training runs, dedicated community hosts as on Salad, volunteers' as at RakeSearch, spot capacity as in
- * SkyPilot's traces.
+ * electricity costs.
  */
+
+import {
+  awayMs as awayOf,
+  type Churn,
+  type FleetName,
+  fleetNames,
+  namedFleets,
+  stayMs as stayOf,
+  TIME_ZONES,
+} from '#economics/fleet/named-fleets.ts'
 import { uniform } from '#economics/normal.ts'
 import type { Random } from '#kernel/random.ts'
-import { HOUR_MS, MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
-import { type Draw, exponential, gammaBelowOne, hyperExponential, logNormal, weibull } from './draws.ts'
-
-export const fleetNames = ['datacentre', 'dedicated', 'gaming', 'spot'] as const
-export type FleetName = (typeof fleetNames)[number]
+import { MINUTE_MS } from '#kernel/time.ts'
 
 export interface Hardware {
   readonly gpu: string
@@ -25,17 +29,9 @@ export interface Hardware {
   readonly askUsd: number
 }
 
-export interface FleetProfile {
+export interface FleetProfile extends Churn {
   /** Of all nodes. */
   readonly share: number
-  /** Hours that a machine stays, and stays away. */
-  readonly up: Draw
-  readonly down: Draw
-  /** While its owner plays, a machine leaves so many times as soon. */
-  readonly eveningHazard: number
-  /** How long before it leaves a machine knows, and in how many cases of a hundred. */
-  readonly noticeMs: number
-  readonly noticePercent: number
   readonly hardware: readonly Hardware[]
   readonly tariffs: readonly TariffName[]
 }
@@ -72,55 +68,19 @@ const A100 = { ...card('NVIDIA A100-SXM4-80GB', 80, [650, 220], [66, 38], 1.1), 
 const H100 = { ...card('NVIDIA H100 80GB HBM3', 80, [950, 260], [95, 60], 2.1), slots: 8 }
 
 export const fleetProfiles: Readonly<Record<FleetName, FleetProfile>> = {
-  datacentre: {
-    share: 0.1,
-    up: exponential(2_000),
-    down: logNormal({ median: 0.5, sigma: 1 }),
-    eveningHazard: 1,
-    noticeMs: 120 * SECOND_MS,
-    noticePercent: 90,
-    hardware: [L40S, A100, H100],
-    tariffs: ['flat'],
-  },
+  datacentre: { ...namedFleets.datacentre, hardware: [L40S, A100, H100], tariffs: ['flat'] },
   dedicated: {
-    share: 0.5,
-    up: weibull({ shape: 0.7, scale: 97.3 }),
-    down: logNormal({ median: 1 / 6, sigma: 1.08 }),
-    eveningHazard: 1,
-    noticeMs: 0,
-    noticePercent: 0,
+    ...namedFleets.dedicated,
     hardware: [RTX_3060, RTX_3090, RTX_4080, RTX_4090, RTX_5090],
     tariffs: ['flat', 'flat', 'day_and_night', 'dear_evenings'],
   },
   gaming: {
-    share: 0.3,
-    up: gammaBelowOne({ shape: 0.357, scale: 43.65 }),
-    down: hyperExponential([
-      { weight: 0.338, mean: 1 / 0.029 },
-      { weight: 0.39, mean: 1 / 30.1 },
-      { weight: 0.272, mean: 1 / 1.069 },
-    ]),
-    eveningHazard: 3,
-    noticeMs: 0,
-    noticePercent: 0,
+    ...namedFleets.gaming,
     hardware: [RTX_3060, RTX_4070, RTX_4080, RTX_4090],
     tariffs: ['flat', 'day_and_night'],
   },
-  spot: {
-    share: 0.1,
-    up: weibull({ shape: 0.6, scale: 2.5 }),
-    down: logNormal({ median: 0.5, sigma: 1.3 }),
-    eveningHazard: 1,
-    noticeMs: 30 * SECOND_MS,
-    noticePercent: 100,
-    hardware: [L40S, A100],
-    tariffs: ['flat'],
-  },
+  spot: { ...namedFleets.spot, hardware: [L40S, A100], tariffs: ['flat'] },
 }
-
-/** Nobody is away for longer: the tails of the traces end there too. */
-const DOWN_HOURS_MAX = 7 * 24
-const TIME_ZONES = [-8, -5, 0, 1, 8, 9]
 
 /** One machine of a fleet, with its owner's mind. */
 export interface FleetNode {
@@ -145,7 +105,8 @@ export function drawFleet(count: number, random: Random): FleetNode[] {
   return shuffled.toSorted((a, b) => a.rank - b.rank).map(({ fleet }) => drawNode(fleet, random))
 }
 
-function drawNode(fleet: FleetName, random: Random): FleetNode {
+/** A machine of `fleet`, with an owner. */
+export function drawNode(fleet: FleetName, random: Random): FleetNode {
   const profile = fleetProfiles[fleet]
   const pick = <T>(items: readonly T[]): T => items[random.int(items.length)] as T
   const hardware = pick(profile.hardware)
@@ -161,31 +122,11 @@ function drawNode(fleet: FleetName, random: Random): FleetNode {
   }
 }
 
-/** How long a machine that comes at `atMs` stays: its owner's evenings and weekends wear it down sooner. */
-export function stayMs({ profile, utcOffsetHours }: FleetNode, atMs: number, random: Random): number {
-  let left = profile.up(random) * HOUR_MS
-  if (profile.eveningHazard === 1) return Math.max(MINUTE_MS, left)
-  let nowMs = atMs
-  while (left > 0) {
-    const stepMs = HOUR_MS - (nowMs % HOUR_MS)
-    const hazard = isPlayTime(nowMs + utcOffsetHours * HOUR_MS) ? profile.eveningHazard : 1
-    const lastedMs = Math.min(stepMs, left / hazard)
-    left -= lastedMs * hazard
-    nowMs += lastedMs
-  }
-  return Math.max(MINUTE_MS, nowMs - atMs)
-}
-
-/** From five to eleven in the evening, on weekends from noon. */
-function isPlayTime(localMs: number): boolean {
-  const local = new Date(localMs)
-  const isWeekend = local.getUTCDay() % 6 === 0
-  const hour = local.getUTCHours()
-  return hour >= (isWeekend ? 12 : 17) && hour < 23
-}
+export const stayMs = ({ profile, utcOffsetHours }: FleetNode, atMs: number, random: Random): number =>
+  stayOf(profile, { atMs, utcOffsetHours }, random)
 
 export const awayMs = ({ profile }: FleetNode, random: Random): number =>
-  Math.max(MINUTE_MS, Math.min(profile.down(random), DOWN_HOURS_MAX) * HOUR_MS)
+  Math.max(MINUTE_MS, awayOf(profile, random))
 
 /** The file in which the owner wrote the tariff down. */
 export function tariffText({ tariff, usdPerKwh, utcOffsetHours }: FleetNode): string {

@@ -73,6 +73,8 @@ export async function openFleetWorld(seed: number, fleetPlan: FleetPlan): Promis
   const world: SimWorld = new SimWorld(simPlanOf(fleetPlan), forkRandom(random), {
     snapshotEvery: SNAPSHOT_EVERY,
     heartbeatMs: fleetPlan.heartbeatMs,
+    // Its engines tell no tokens that could be looked at.
+    auditsAnswers: false,
     runAgent: (host, slot, parts) => runMember(host, fleet[slot.index], { ...parts, world, fleetPlan }),
   })
   for (const [index, node] of nodes.entries()) {

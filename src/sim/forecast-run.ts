@@ -3,11 +3,11 @@
  * forecasts, by the product's own function and from its own record of the days before; at the end its account tells.
  */
 import { incomeHistory } from '#agent/energy/income-history.ts'
+import type { FleetName } from '#economics/fleet/named-fleets.ts'
 import { forecastIncome, type IncomeForecast, naiveIncome } from '#economics/income-forecast.ts'
 import { NANO_PER_USD } from '#kernel/money.ts'
 import { DAY_MS } from '#kernel/time.ts'
 import { auditFleet } from './fleet-audit.ts'
-import type { FleetName } from './fleet-profiles.ts'
 import { type FleetPlan, openFleetWorld } from './fleet-run.ts'
 import { EPOCH_MS } from './sim-process.ts'
 

@@ -23,8 +23,8 @@ export const emptyCounts = (): GatewayCounts => ({
   readmitted: 0,
 })
 
-/** `counts` is added to; the checks are of this one gateway. */
-export function tallyGateway(counts: GatewayCounts): GatewayTelemetry {
+/** `counts` is added to; the checks are of this one gateway. `watch` hears of tries and failures, too. */
+export function tallyGateway(counts: GatewayCounts, watch: Partial<GatewayTelemetry> = {}): GatewayTelemetry {
   const open = new Map<string, { hasBegun: boolean; races: number }>()
   let admitted = 0
   let hedged = 0
@@ -33,7 +33,7 @@ export function tallyGateway(counts: GatewayCounts): GatewayTelemetry {
     assert(run, `${requestId} is told of while it is open`)
     return run
   }
-  return {
+  const tally: GatewayTelemetry = {
     ...noTelemetry,
     onAdmitted({ requestId }) {
       assert(!open.has(requestId), `${requestId} is admitted once`)
@@ -72,5 +72,19 @@ export function tallyGateway(counts: GatewayCounts): GatewayTelemetry {
       runOf(requestId)
       open.delete(requestId)
     },
+  }
+  return {
+    ...tally,
+    onAttempt: (event) => watch.onAttempt?.(event),
+    onFailover(event) {
+      tally.onFailover(event)
+      watch.onFailover?.(event)
+    },
+    onEjected(event) {
+      tally.onEjected(event)
+      watch.onEjected?.(event)
+    },
+    onFailed: (event) => watch.onFailed?.(event),
+    onToken: (...event) => watch.onToken?.(...event),
   }
 }

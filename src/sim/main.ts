@@ -3,15 +3,19 @@ import { parseArgs } from 'node:util'
 import { HOUR_MS, MINUTE_MS } from '#kernel/time.ts'
 import { runFarmSeeds } from './farm-seeds.ts'
 import { runMoneySeeds } from './money-seeds.ts'
+import { runScenario } from './reliability/scenarios.ts'
 import { administersIn, isMoodyIn, type SimPlan } from './sim-plan.ts'
 import { simulate } from './simulate.ts'
 
 const usage = `Usage: npm run sim -- [--seeds N] [--from S] [--twice] [--nodes N] [--minutes M] [--verbose]
        npm run sim -- --farm [--seeds N] [--from S] [--twice] [--verbose]
        npm run sim -- --money [--seeds N] [--from S] [--verbose]
+       npm run sim -- --reliability NAME [--seed S] [--quick] [--share P] [--json]
 
   --farm        render farms: the job engine among nodes that crash, freeze, straggle and lie
   --money       the whole network with its ledger: agents, gateways and coordinator that break, what liars end with, and honest nodes
+  --reliability NAME  one reliability scenario, its figures, and whether they are what is promised; --quick: a shorter one
+  --share P     of malicious: so many percent of the nodes cheat (10, and then 30)
   --seeds N     how many seeds to run (500)
   --from S      the first of them (1)
   --twice       runs each seed twice and compares the digests
@@ -29,6 +33,11 @@ const { values } = parseArgs({
     verbose: { type: 'boolean', default: false },
     farm: { type: 'boolean', default: false },
     money: { type: 'boolean', default: false },
+    reliability: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    share: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 })
@@ -36,6 +45,12 @@ const [seeds, from] = [Number(values.seeds), Number(values.from)]
 if (values.help || !(seeds > 0) || !Number.isSafeInteger(from)) {
   console.log(usage)
   process.exit(values.help ? 0 : 2)
+}
+if (values.reliability !== undefined) {
+  const { reliability: name, quick: isQuick, json: isJson } = values
+  const share = values.share === undefined ? {} : { sharePercent: Number(values.share) }
+  await runScenario(name, { seed: Number(values.seed), isQuick, isJson, ...share })
+  process.exit()
 }
 if (values.farm) {
   const sums = await runFarmSeeds({

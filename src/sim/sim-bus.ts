@@ -12,6 +12,10 @@ export interface BusFaults {
   delayMsMax: number
   /** Processes that hear and reach nobody. */
   readonly cutOff: Set<string>
+  /** Processes that hear, and reach nobody. */
+  readonly muted?: Set<string>
+  /** Every message comes a second time, this much later at least and up to twice as late. */
+  replayAfterMs?: number
 }
 
 /** Some second copies are later than any first one: newer messages have overtaken them. */
@@ -89,6 +93,9 @@ export class SimBus {
   #carry(from: SimProcess, to: SimProcess, deliver: () => void): void {
     const { faults } = this
     if (faults.cutOff.has(from.name) || faults.cutOff.has(to.name)) return
+    if (faults.muted?.has(from.name)) return
+    if (faults.replayAfterMs !== undefined)
+      this.#scheduler.after(faults.replayAfterMs + this.#random.int(faults.replayAfterMs), deliver, to)
     if (this.#random.chance(faults.lossPer10k, 10_000)) return
     const copies = this.#random.chance(faults.duplicatePer10k, 10_000) ? 2 : 1
     for (let copy = 0; copy < copies; copy++) {

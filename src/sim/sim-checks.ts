@@ -5,13 +5,17 @@ import { type CoordinatorEvent, JournalRecord } from '#coordinator/coordinator-e
 import { checkState, emptyState, evolve, formatState } from '#coordinator/coordinator-state.ts'
 import { assert } from '#kernel/assert.ts'
 import { toCanonical } from '#kernel/canonical.ts'
+import { isHoldback } from '#ledger/payouts.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
+import { AnswerRules } from './answer-rules.ts'
 import { checkAuditLog, checkKeyLimits } from './audit-check.ts'
 import { checkBills } from './bill-check.ts'
 import { JournalRules } from './journal-rules.ts'
+import { ProofRules } from './proof-rules.ts'
+import { ReceiptCheck, type ReceiptFigures } from './receipt-check.ts'
 import type { ClientResult } from './sim-client.ts'
 import type { SimLoad } from './sim-load.ts'
-import { FEE_BPS, type SimWorld } from './sim-world.ts'
+import { FEE_BPS, NETWORK_KEYS, type SimWorld } from './sim-world.ts'
 
 export interface SimSummary {
   readonly entries: number
@@ -20,6 +24,7 @@ export interface SimSummary {
   /** Nodes that were paid for a prompt whose answer another gave, and tokens that cost less for being known. */
   readonly losersPaid: number
   readonly cachedTokens: number
+  readonly receipts: ReceiptFigures
 }
 
 /** The checks at the end, when everything is healed and quiet. */
@@ -47,6 +52,10 @@ export async function checkEnd(
   const transfers = new Set<string>()
   const oracle = new Map<string, bigint>()
   const rules = new JournalRules()
+  const answers = new AnswerRules()
+  const proofs = new ProofRules()
+  const receipts = new ReceiptCheck(NETWORK_KEYS.publicKeyHex)
+  const claimed = new Set<string>()
   let losses = 0n
   const post = (accountId: string, amount: bigint): void => {
     oracle.set(accountId, (oracle.get(accountId) ?? 0n) + amount)
@@ -61,15 +70,23 @@ export async function checkEnd(
     // By the schema: a replay trusts the journal, and reads it at the quick.
     const { atMs, events } = JournalRecord.parse(JSON.parse(entry.payload))
     rules.read(atMs, events)
+    answers.read(atMs, events)
+    proofs.read(events)
     checkBills(events, BigInt(FEE_BPS))
     acts.push(...events.filter(({ type }) => type === 'audit.recorded'))
     for (const event of events) {
       evolve(parsed, event)
+      receipts.read(event)
       if (event.type === 'usage.recorded') {
         const reading = `${event.spoolId}/${event.sequence}`
         assert(!readings.has(reading), `reading ${reading} is in the ledger twice`)
-        assert(!billed.has(event.record.requestId), `request ${event.record.requestId} is billed twice`)
         readings.add(reading)
+        // By its node's own copy: the reading, should it come yet, then has no part of it.
+        if (event.spoolId.startsWith('receipts:')) {
+          claimed.add(event.record.requestId)
+          continue
+        }
+        assert(!billed.has(event.record.requestId), `request ${event.record.requestId} is billed twice`)
         billed.set(event.record.requestId, event.record)
       } else if (event.type === 'ledger.transferred') {
         assert(!transfers.has(event.transferId), `transfer ${event.transferId} happened twice`)
@@ -97,6 +114,7 @@ export async function checkEnd(
   for (const [requestId, record] of outcomes) {
     const inLedger = billed.get(requestId)
     assert(inLedger, `the outcome of ${requestId} never reached the ledger`)
+    if (claimed.has(requestId)) continue
     assert(toCanonical(inLedger) === toCanonical(record), `${requestId} is in the ledger as it was metered`)
   }
   const records = [...billed.values()]
@@ -104,6 +122,7 @@ export async function checkEnd(
   return {
     entries: entries.length,
     usageRecords: billed.size,
+    receipts: receipts.end(coordinator.state, { allSign: true }),
     losses,
     losersPaid: records.reduce((sum, { losers = [] }) => sum + losers.length, 0),
     cachedTokens: parts.reduce(
@@ -148,12 +167,15 @@ export function unrest(world: SimWorld, load: SimLoad): string | null {
       return `${slot.name} has ${slot.gateway.requestsOpen()} open requests`
     if (slot.disk.durable('spool').length > 0) return `${slot.name} has readings that are not in the ledger`
   }
+  const unsigned = ReceiptCheck.unsigned(coordinator.state)
+  if (unsigned !== null) return unsigned
   for (const slot of world.agents) {
     if (slot.agent?.state() !== 'serving') return `${slot.nodeId} is ${slot.agent?.state() ?? 'down'}`
     const node = coordinator.state.fleet.nodes.get(slot.nodeId)
     if (node?.presence !== 'online') return `the coordinator sees ${slot.nodeId} as ${node?.presence}`
   }
-  const { holds } = coordinator.state.ledger
-  if (holds.size > 0) return `${holds.size} holds are open`
+  // What stands in for answers is held for a day.
+  const holds = [...coordinator.state.ledger.holds.values()].filter((hold) => !isHoldback(hold))
+  if (holds.length > 0) return `${holds.length} holds are open`
   return null
 }

@@ -13,6 +13,12 @@ export interface ClientResult {
   readonly status: number
   readonly completionTokens: number
   readonly promptTokens: number
+  /** Until the first text of a streamed answer came; null when none did. */
+  readonly firstTokenMs: number | null
+  /** The longest wait for more text, once it had begun. */
+  readonly pauseMsMax: number
+  /** Until it was over. */
+  readonly totalMs: number
 }
 
 export interface ClientCall {
@@ -25,6 +31,8 @@ export interface ClientCall {
   readonly leaveAfterMs: number | null
   /** Reads slowly: every write fills the buffer, which drains this much later. */
   readonly drainMs: number | null
+  /** Nodes may lie: runs, once, when the answer is not the right one. Without it that is a bug. */
+  readonly onFalse?: () => void
 }
 
 /** One request and all that came of it. `done` runs exactly once. */
@@ -48,7 +56,7 @@ export function sendCall(
       ...(call.isStream ? { stream_options: { include_usage: true } } : {}),
     }),
   )
-  const reader = new AnswerReader(call)
+  const reader = new AnswerReader(call, () => scheduler.nowMs())
   let isOver = false
   let forgetServer = (): void => {}
   let closeListener: ((finished: boolean) => void) | null = null
@@ -130,10 +138,18 @@ class AnswerReader {
   #text = ''
   #promptTokens = 0
   #completionTokens = 0
+  readonly #nowMs: () => number
+  readonly #sentMs: number
+  #firstMs: number | null = null
+  #movedMs = 0
+  #pauseMsMax = 0
+  #isFalse = false
   isDone = false
 
-  constructor(call: ClientCall) {
+  constructor(call: ClientCall, nowMs: () => number) {
     this.#call = call
+    this.#nowMs = nowMs
+    this.#sentMs = nowMs()
     this.#answer = expectedAnswer(call.prompt, call.maxTokens)
     this.#expected = this.#answer.texts.join('')
   }
@@ -172,9 +188,17 @@ class AnswerReader {
       const text = chunk.choices?.[0]?.delta?.content ?? ''
       const isNext = this.#expected.startsWith(text, this.#text.length)
       this.#text += text
-      assert(isNext, `no token is lost, repeated or foreign: "${this.#text}"`)
+      if (text !== '') this.#move()
+      this.#hold(isNext, `no token is lost, repeated or foreign: "${this.#text}"`)
       if (chunk.usage) this.#readUsage(chunk.usage)
     }
+  }
+
+  #move(): void {
+    const nowMs = this.#nowMs()
+    if (this.#firstMs === null) this.#firstMs = nowMs
+    else this.#pauseMsMax = Math.max(this.#pauseMsMax, nowMs - this.#movedMs)
+    this.#movedMs = nowMs
   }
 
   #readUsage(usage: { prompt_tokens: number; completion_tokens: number } | undefined): void {
@@ -183,15 +207,25 @@ class AnswerReader {
   }
 
   #checkWhole(): void {
-    assert(
+    this.#hold(
       this.#text === this.#expected,
       `a finished answer is whole: "${this.#text}" of "${this.#expected}"`,
     )
-    assert(this.#completionTokens === this.#answer.tokenIds.length, 'usage counts every token of the answer')
-    assert(
+    this.#hold(
+      this.#completionTokens === this.#answer.tokenIds.length,
+      'usage counts every token of the answer',
+    )
+    this.#hold(
       this.#promptTokens === promptTokensOf(this.#call.prompt),
       'usage counts the prompt as the engine did',
     )
+  }
+
+  #hold(isRight: boolean, message: string): void {
+    if (isRight || this.#isFalse) return
+    assert(this.#call.onFalse, message)
+    this.#isFalse = true
+    this.#call.onFalse()
   }
 
   result(kind: ClientResult['kind']): ClientResult {
@@ -201,6 +235,9 @@ class AnswerReader {
       status: this.#status,
       promptTokens: this.#promptTokens,
       completionTokens: this.#completionTokens,
+      firstTokenMs: this.#firstMs === null ? null : this.#firstMs - this.#sentMs,
+      pauseMsMax: this.#pauseMsMax,
+      totalMs: this.#nowMs() - this.#sentMs,
     }
   }
 }

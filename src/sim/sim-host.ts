@@ -1,4 +1,4 @@
-import { createHash, createHmac } from 'node:crypto'
+import { createHmac, hash } from 'node:crypto'
 import type { Crypto, Host, Log } from '#host/host.ts'
 import { forkRandom, type Random } from '#kernel/random.ts'
 import type { SimBus } from './sim-bus.ts'
@@ -6,8 +6,7 @@ import type { SimDisk } from './sim-disk.ts'
 import type { SimNetwork } from './sim-network.ts'
 import type { SimProcess } from './sim-process.ts'
 
-export const sha256Hex = (data: Uint8Array | string): string =>
-  createHash('sha256').update(data).digest('hex')
+export const sha256Hex = (data: Uint8Array | string): string => hash('sha256', data, 'hex')
 
 const privateKeys = new Map<string, string>()
 
@@ -16,8 +15,8 @@ const privateKeys = new Map<string, string>()
  * the time that ed25519 takes, which the tests of the real `Crypto` cover.
  */
 export const simCrypto: Crypto = {
-  sha256: (data) => createHash('sha256').update(data).digest(),
-  hmacSha256: (key, data) => createHmac('sha256', key).update(data).digest(),
+  sha256: (data) => Buffer.from(hash('sha256', data, 'hex'), 'hex'),
+  hmacSha256: hmac,
   keyPair(seed) {
     const privateKeyHex = Buffer.from(seed).toString('hex')
     const publicKeyHex = sha256Hex(privateKeyHex)
@@ -34,7 +33,28 @@ export const simCrypto: Crypto = {
 
 /** The hash of key and message: nobody in here extends messages. */
 function sign(privateKeyHex: string, message: Uint8Array): Buffer {
-  return createHash('sha256').update(privateKeyHex).update(message).digest()
+  const text =
+    privateKeyHex + Buffer.from(message.buffer, message.byteOffset, message.length).toString('latin1')
+  return Buffer.from(hash('sha256', text, 'hex'), 'hex')
+}
+
+/** Callers show the same few keys again and again. */
+const hmacs = new Map<string, Buffer>()
+const HMACS_KEPT = 10_000
+
+function hmac(key: string, data: string): Buffer {
+  const known = hmacs.get(`${key} ${data}`)
+  if (known) return known
+  if (hmacs.size >= HMACS_KEPT) hmacs.clear()
+  const made = createHmac('sha256', key).update(data).digest()
+  hmacs.set(`${key} ${data}`, made)
+  return made
+}
+
+/** Four bytes a draw: networks that lose gateways make many nonces. */
+function bytesFrom(random: Random, length: number): Uint8Array {
+  const words = Uint32Array.from({ length: Math.ceil(length / 4) }, () => random.int(0x1_0000_0000))
+  return new Uint8Array(words.buffer, 0, length)
 }
 
 const silent: Log = { info() {}, warn() {}, error() {} }
@@ -54,7 +74,7 @@ export function createSimHost(parts: {
   return {
     clock: process.clock(),
     random,
-    secrets: disk.secrets((length) => Uint8Array.from({ length }, () => secretRandom.int(256))),
+    secrets: disk.secrets((length) => bytesFrom(secretRandom, length)),
     crypto: simCrypto,
     network: network.port(process),
     journals: disk.journals(process),

@@ -13,6 +13,12 @@ interface Server {
 /** A cut connection is noticed by both sides only after this long without a sign of life. */
 const DEAD_AFTER_MS = 15_000
 
+/** Who connects through a cut asks again after these times since the first, as TCP does. */
+const ASK_AGAIN_MS = [1_000, 3_000, 7_000, 15_000] as const
+
+/** Which of a process's messages a cut holds back: all, those that it sends, or those that are sent to it. */
+export type CutWay = 'both' | 'out' | 'in'
+
 /** Keeps messages in order: events at the same instant run in an order of the seed's choice. */
 const BEHIND_MS = 0.001
 
@@ -31,7 +37,11 @@ export class SimNetwork {
   readonly #random: Random
   readonly #servers = new Map<string, Server>()
   readonly #wires = new Set<Wire>()
+  /** Until when processes are cut off, by name: those that start meanwhile are, too. */
+  readonly #cutOff = new Map<string, number>()
   latencyMsMax = 20
+  /** Hears all that whoever connected says: what somebody on the line could write down. */
+  onSaid: ((process: SimProcess, message: Uint8Array) => void) | null = null
 
   constructor(scheduler: Scheduler, random: Random) {
     this.#scheduler = scheduler
@@ -68,8 +78,19 @@ export class SimNetwork {
   }
 
   /** Cuts all of a process's connections without a word, for `durationMs`: short cuts delay, long ones break. */
-  cut(process: SimProcess, durationMs: number): void {
-    for (const wire of this.#wires) if (wire.touches(process)) wire.cut(durationMs)
+  cut(process: SimProcess, durationMs: number, way: CutWay = 'both'): void {
+    for (const wire of this.#wires) if (wire.touches(process)) wire.cut(durationMs, process, way)
+  }
+
+  /** As `cut`, and no new connection of it comes about meanwhile. */
+  partition(process: SimProcess, durationMs: number, way: CutWay = 'both'): void {
+    const untilMs = this.#scheduler.nowMs() + durationMs
+    this.#cutOff.set(process.name, Math.max(untilMs, this.#cutOff.get(process.name) ?? 0))
+    this.cut(process, durationMs, way)
+  }
+
+  #isCutOff({ name }: SimProcess): boolean {
+    return (this.#cutOff.get(name) ?? 0) > this.#scheduler.nowMs()
   }
 
   #connect(process: SimProcess, url: URL, handlers: LinkHandlers): Link {
@@ -83,18 +104,32 @@ export class SimNetwork {
       },
     )
     this.#wires.add(wire)
-    const link = wire.attach(near)
+    const attached = wire.attach(near)
+    const link: Link = {
+      ...attached,
+      send: (message) => {
+        this.onSaid?.(process, message)
+        attached.send(message)
+      },
+    }
     near.forget = process.onDeath(() => wire.died(near))
-    this.#scheduler.after(1 + this.#random.int(this.latencyMsMax), () => {
+    const ask = (count: number): void => {
       const server = this.#servers.get(address)
-      if (!server?.process.isAlive || near.isClosed) return wire.refuse(near)
+      if (near.isClosed) return wire.refuse(near)
+      if (this.#isCutOff(process) || (server && this.#isCutOff(server.process))) {
+        const [before = 0, again] = [ASK_AGAIN_MS[count - 1], ASK_AGAIN_MS[count]]
+        if (again === undefined) return wire.refuse(near)
+        return void this.#scheduler.after(again - before, () => ask(count + 1))
+      }
+      if (!server?.process.isAlive) return wire.refuse(near)
       server.process.enter(() => {
         const { process } = server
         const far: End = { process, handlers: null, isClosed: false, forget: () => {}, arrivesAtMs: 0 }
         far.forget = process.onDeath(() => wire.died(far))
         wire.open(near, far, server.handlers, url.pathname)
       })
-    })
+    }
+    this.#scheduler.after(1 + this.#random.int(this.latencyMsMax), () => ask(0))
     return link
   }
 }
@@ -105,7 +140,9 @@ class Wire {
   readonly #onGone: (wire: Wire) => void
   #near: End | null = null
   #far: End | null = null
-  #cutUntilMs = 0
+  /** Until when what each end sends is held back. */
+  #nearCutUntilMs = 0
+  #farCutUntilMs = 0
 
   constructor(scheduler: Scheduler, latencyMs: () => number, onGone: (wire: Wire) => void) {
     this.#scheduler = scheduler
@@ -141,8 +178,12 @@ class Wire {
   }
 
   /** Messages wait out a short cut; one that lasts breaks the connection on both sides. */
-  cut(durationMs: number): void {
-    this.#cutUntilMs = Math.max(this.#cutUntilMs, this.#scheduler.nowMs() + durationMs)
+  cut(durationMs: number, process: SimProcess, way: CutWay): void {
+    const untilMs = this.#scheduler.nowMs() + durationMs
+    const isNear = this.#near?.process === process
+    const [holdsNear, holdsFar] = [way !== (isNear ? 'in' : 'out'), way !== (isNear ? 'out' : 'in')]
+    if (holdsNear) this.#nearCutUntilMs = Math.max(this.#nearCutUntilMs, untilMs)
+    if (holdsFar) this.#farCutUntilMs = Math.max(this.#farCutUntilMs, untilMs)
     if (durationMs < DEAD_AFTER_MS) return
     this.#scheduler.after(DEAD_AFTER_MS, () => {
       for (const end of [this.#near, this.#far]) if (end) this.#tell(end, 1006, 'no sign of life')
@@ -154,7 +195,7 @@ class Wire {
     if (end.isClosed) return
     this.#end(end)
     const other = this.#otherOf(end)
-    if (other) this.#scheduler.after(this.#delayMs(), () => this.#tell(other, 1006, 'connection reset'))
+    if (other) this.#scheduler.after(this.#delayMs(end), () => this.#tell(other, 1006, 'connection reset'))
     this.#onGone(this)
   }
 
@@ -167,8 +208,9 @@ class Wire {
     return end === this.#near ? this.#far : this.#near
   }
 
-  #delayMs(): number {
-    const cutMs = Math.max(0, this.#cutUntilMs - this.#scheduler.nowMs())
+  #delayMs(from: End): number {
+    const untilMs = from === this.#near ? this.#nearCutUntilMs : this.#farCutUntilMs
+    const cutMs = Math.max(0, untilMs - this.#scheduler.nowMs())
     return cutMs + this.#latencyMs()
   }
 
@@ -176,7 +218,7 @@ class Wire {
     const to = this.#otherOf(from)
     if (from.isClosed || !to) return
     const nowMs = this.#scheduler.nowMs()
-    to.arrivesAtMs = Math.max(to.arrivesAtMs + BEHIND_MS, nowMs + this.#delayMs())
+    to.arrivesAtMs = Math.max(to.arrivesAtMs + BEHIND_MS, nowMs + this.#delayMs(from))
     const deliver = (): void => {
       if (!to.isClosed) to.handlers?.onMessage(message)
     }
@@ -190,7 +232,7 @@ class Wire {
     const nowMs = this.#scheduler.nowMs()
     if (to) {
       // What was sent before the close arrives before it.
-      const arrivesAtMs = Math.max(to.arrivesAtMs + BEHIND_MS, nowMs + this.#delayMs())
+      const arrivesAtMs = Math.max(to.arrivesAtMs + BEHIND_MS, nowMs + this.#delayMs(from))
       this.#scheduler.after(arrivesAtMs - nowMs, () => this.#tell(to, code, reason))
     }
     this.#scheduler.after(0, () => from.handlers?.onClose(code, reason), from.process)

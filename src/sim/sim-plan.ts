@@ -16,6 +16,8 @@ export interface SimPlan {
   readonly administers?: boolean
   /** Nodes are late with some first tokens, and some fail most of what they get. */
   readonly isMoody?: boolean
+  /** Some nodes do not have the hardware that they say they have. */
+  readonly hasForgers?: boolean
   readonly loadMs: number
   readonly latencyMsMax: number
   readonly busDelayMsMax: number

@@ -1,27 +1,29 @@
 /** A whole network in one thread: the real coordinator, gateways and agents on simulated machines. */
-import { type Agent, startAgent } from '#agent/agent.ts'
+import type { Agent } from '#agent/agent.ts'
 import type { Coordinator } from '#coordinator/coordinator.ts'
 import { type CoordinatorService, openCoordinatorService } from '#coordinator/coordinator-service.ts'
 import { type Gateway, openGateway } from '#gateway/gateway.ts'
 import { serveOpenAi } from '#gateway/openai-http.ts'
+import type { GatewayTelemetry } from '#gateway/telemetry.ts'
 import type { Host } from '#host/host.ts'
 import { assert } from '#kernel/assert.ts'
 import { forkRandom, type Random } from '#kernel/random.ts'
-import { fingerprintOf } from '#protocol/network-key.ts'
 import { Problem, type ProblemCode } from '#protocol/problem.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
 import { emptyCounts, tallyGateway } from './gateway-tally.ts'
 import { Scheduler } from './scheduler.ts'
+import { type SimAgentOptions, startSimAgent } from './sim-agent.ts'
 import { SimBus } from './sim-bus.ts'
 import { SimDisk } from './sim-disk.ts'
-import { createSimEngine } from './sim-engine.ts'
+import type { createSimEngine } from './sim-engine.ts'
 import { createSimHost, sha256Hex, simCrypto } from './sim-host.ts'
 import { SimNetwork } from './sim-network.ts'
 import type { SimPlan } from './sim-plan.ts'
 import { SimProcess } from './sim-process.ts'
+import { simNodeProofs } from './sim-prover.ts'
 
 /** By which its agents know the network. */
-const NETWORK_KEYS = simCrypto.keyPair(new Uint8Array(32).fill(250))
+export const NETWORK_KEYS = simCrypto.keyPair(new Uint8Array(32).fill(250))
 export const KEY_SECRET = 'simulated-network'
 export const MODELS = ['guide-small', 'guide-large'] as const
 export const FEE_BPS = 500
@@ -66,6 +68,7 @@ export interface AgentSlot {
   gateway: GatewaySlot
   readonly keys: { publicKeyHex: string; privateKeyHex: string }
   readonly msPerToken: number
+  readonly disk: SimDisk
   process: SimProcess
   agent: Agent | null
   engine: ReturnType<typeof createSimEngine> | null
@@ -76,6 +79,16 @@ export interface SimWorldOptions {
   readonly snapshotEvery?: number
   /** Of agents, and what gateways expect of them. */
   readonly heartbeatMs?: number
+  /** Whether nodes have to prove their hardware before they get work; they have unless told otherwise. */
+  readonly nodeProofs?: boolean
+  /** Hears what gateways tell. */
+  readonly watch?: Partial<GatewayTelemetry>
+  /** Whether answers are looked at; they are unless it says otherwise. */
+  readonly auditsAnswers?: boolean
+  /** What a node's agent and engine do otherwise than drawn. */
+  readonly agentOf?: (slot: AgentSlot) => SimAgentOptions
+  /** A node is refused for good; nobody is, unless told otherwise. */
+  readonly onRefused?: (slot: AgentSlot, problem: Problem) => void
   /** What runs on a provider's machine. */
   readonly runAgent?: (host: Host, slot: AgentSlot, parts: AgentParts) => void
 }
@@ -119,6 +132,7 @@ export class SimWorld {
       duplicatePer10k: plan.busDuplicatePer10k,
       delayMsMax: plan.busDelayMsMax,
       cutOff: new Set(),
+      muted: new Set(),
     })
     this.coordinatorDisk = this.#newDisk('coordinator')
     this.coordinatorProcess = this.#newProcess('coordinator')
@@ -162,6 +176,9 @@ export class SimWorld {
       const service = await openCoordinatorService(host, {
         feeBps: FEE_BPS,
         snapshotEvery: this.#options.snapshotEvery ?? SNAPSHOT_EVERY,
+        auditsAnswers: this.#options.auditsAnswers ?? true,
+        receipts: { networkKey: NETWORK_KEYS.publicKeyHex, keySecret: KEY_SECRET },
+        ...(this.#options.nodeProofs !== false && { nodeProofs: simNodeProofs }),
         onFatal: end,
       })
       if (this.coordinatorProcess !== process) return
@@ -195,7 +212,7 @@ export class SimWorld {
         ...(this.#options.heartbeatMs ? { heartbeatMs: this.#options.heartbeatMs } : {}),
         onFatal: end,
         onOutcome: (record) => this.onOutcome(record),
-        telemetry: tallyGateway(this.counts),
+        telemetry: tallyGateway(this.counts, this.#options.watch),
       })
       slot.gateway = gateway
       const { clock, log, secrets } = host
@@ -258,49 +275,22 @@ export class SimWorld {
   startAgent(slot: AgentSlot): void {
     const process = this.#newProcess(`agent-${slot.index}`)
     slot.process = process
-    const host = this.#host(process, this.#newDisk('agent'))
+    const host = this.#host(process, slot.disk)
     const { runAgent } = this.#options
     if (runAgent) return runAgent(host, slot, { process, onFailure: (error) => this.#fail(error, process) })
-    // By another measure than its gateway: every gateway has nodes of every model.
-    const kind = Math.floor(slot.index / this.gateways.length) % 3
-    const models = MODELS.filter((_, index) => kind !== index).map((id) => ({
-      id,
-      tasks: ['chat', 'completion'] as const,
-      contextTokens: 4_096,
-      slots: 4,
-      fingerprint: id,
-      resumes: true,
-    }))
-    const { msPerToken } = slot
-    const engine = createSimEngine(process.clock(), {
-      models,
-      msPerToken,
-      prefillMs: 20 + 10 * msPerToken,
-      hasCache: true,
-      moods: moodsOf(this.plan, slot),
-    })
-    const decode = 1_000 / msPerToken
-    slot.engine = engine
-    slot.agent = startAgent(host, engine, {
-      nodeId: slot.nodeId,
-      keys: slot.keys,
-      gatewayUrl: `ws://${slot.gateway.address}/agent`,
-      agentVersion: 'sim',
-      pin: { fingerprint: fingerprintOf(simCrypto, NETWORK_KEYS.publicKeyHex), allowsUnproven: false },
-      askPerGpuHour: BigInt((50_000_000 + slot.index * 1_000_000) * (this.plan.askFactor ?? 1)),
-      // Some owners ask less for what their engines have read before.
-      capability: { ...machine, cachedDiscountBps: (slot.index % 3) * 2_500 },
-      speedOf: () => ({
-        prefillTokensPerSecond: decode * 10,
-        decodeTokensPerSecond: decode * 4,
-        decodeTokensPerSecondSingle: decode,
-      }),
-      onRefused: (problem) => this.#fail(problem, process),
+    startSimAgent(host, slot, {
+      plan: this.plan,
+      catalogue: MODELS,
+      networkKey: NETWORK_KEYS.publicKeyHex,
+      ...this.#options.agentOf?.(slot),
+      onRefused: (problem) =>
+        this.#options.onRefused ? this.#options.onRefused(slot, problem) : this.#fail(problem, process),
     })
   }
 
   killAgent(slot: AgentSlot): void {
     slot.process.kill()
+    slot.disk.crash(slot.process)
     slot.agent = null
     slot.engine = null
   }
@@ -314,6 +304,7 @@ export class SimWorld {
       gateway,
       keys: simCrypto.keyPair(seed),
       msPerToken: 10 + this.random.int(60),
+      disk: this.#newDisk(`agent-${index}`),
       process: this.#newProcess(`agent-${index}`),
       agent: null,
       engine: null,
@@ -364,27 +355,4 @@ export class SimWorld {
   #fail(error: unknown, process: SimProcess): void {
     this.#failure ??= new Error(`${process.name} failed`, { cause: error })
   }
-}
-
-/** Of a sick node, which fails most of what it gets. */
-const SICK_PERCENT = 70
-const SICK_EVERY = 9
-
-const moodsOf = ({ isMoody = false }: SimPlan, { index, nodeId }: AgentSlot) => ({
-  latePercent: isMoody ? 3 : 0,
-  sickPercent: isMoody && index % SICK_EVERY === 4 ? SICK_PERCENT : 0,
-  name: nodeId,
-})
-
-const machine = {
-  agentVersion: 'sim',
-  osName: 'simulated',
-  cpu: { model: 'simulated', cores: 8 },
-  memoryMib: 16_384,
-  diskFreeMib: 100_000,
-  gpus: [],
-  powerWatts: null,
-  engines: ['simulated'],
-  models: [],
-  problems: [],
 }

@@ -10,6 +10,7 @@ import {
   auditByOf,
   isIrreproducible,
   keyOf,
+  openAuditsOf,
   type ResultPlace,
   recordOf,
   type Verify,
@@ -135,7 +136,9 @@ const isHeld = ({ held }: Verify, nodeId: string, place: ResultPlace): boolean =
 /** A doubt is as good as having been drawn. */
 function decideLook(verify: Verify, command: LookCommand): VerifyEvent[] {
   const { place, nodeId, nodeClass, faults, doubts, fingerprint, drawBps, canAudit, nowMs: atMs } = command
-  const rateBps = auditRateBps(recordOf(verify, nodeId), nodeClass)
+  // Those that are under way count as passed: should one fail, what was passed over meanwhile is made again.
+  const passes = recordOf(verify, nodeId).passes + openAuditsOf(verify, nodeId)
+  const rateBps = auditRateBps({ passes }, nodeClass)
   const isDue = doubts.length > 0 || drawBps < rateBps
   const cannot = !canAudit || isIrreproducible(verify.jobs.get(place.jobId)?.steps.get(place.step))
   const outcome = faults.length > 0 ? 'bad' : !isDue ? 'passed_over' : cannot ? 'unseen' : 'audited'

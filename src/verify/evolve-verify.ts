@@ -1,5 +1,7 @@
 import { unreachable } from '#kernel/assert.ts'
 import type { TimestampMs } from '#kernel/time.ts'
+import { isAnswerEvent } from './answer-events.ts'
+import { evolveAnswers } from './evolve-answers.ts'
 import {
   type Audit,
   auditOf,
@@ -13,6 +15,7 @@ import type { Verdict, VerifyEvent } from './verify-events.ts'
 
 /** Applies an event that `decideVerify` returned for this same state. The only writer of what is verified. */
 export function evolveVerify(verify: Verify, event: VerifyEvent): void {
+  if (isAnswerEvent(event)) return evolveAnswers(verify, event)
   switch (event.type) {
     case 'verify.reference_named':
       verify.referenceId = event.organisationId

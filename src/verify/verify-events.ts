@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { NanoUsd } from '#protocol/money.ts'
 import { OutputFile } from '#protocol/task.ts'
+import { AnswerEvent } from './answer-events.ts'
 
 const ofResult = {
   jobId: z.string(),
@@ -114,5 +115,6 @@ export const VerifyEvent = z.discriminatedUnion('type', [
     atMs: z.int(),
   }),
   z.object({ type: z.literal('verify.job_forgotten'), jobId: z.string() }),
+  AnswerEvent,
 ])
 export type VerifyEvent = z.output<typeof VerifyEvent>

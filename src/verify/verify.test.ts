@@ -21,6 +21,17 @@ describe('a node’s record', () => {
     assert.equal(look(14, { drawBps: 9_999 }), 'audited')
   })
 
+  test('audits that are under way count as passed, until one ends otherwise', () => {
+    const { look, take } = setup()
+    for (let fence = 1; fence <= 10; fence++) {
+      assert.equal(look(fence, { drawBps: 9_999, nodeId: suspect.nodeId }), 'audited')
+      take({ kind: 'open_audit', place: placeOf(fence), ...suspect, nowMs: 1 })
+    }
+    assert.equal(look(11, { drawBps: 9_999, nodeId: suspect.nodeId }), 'passed_over')
+    take({ kind: 'close', auditId: keyOf(placeOf(1)), verdict: 'nobody', nowMs: 1 })
+    assert.equal(look(12, { drawBps: 9_999, nodeId: suspect.nodeId }), 'audited')
+  })
+
   test('a doubt is as good as having been drawn, and what nobody can audit is counted as unseen', () => {
     const { verify, honest, look } = setup()
     for (let fence = 1; fence <= 10; fence++) {

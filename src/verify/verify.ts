@@ -14,6 +14,7 @@ import { assert } from '#kernel/assert.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import type { TimestampMs } from '#kernel/time.ts'
 import type { OutputFile } from '#protocol/task.ts'
+import { type AnswerChecks, checkAnswers, emptyAnswers } from './answers.ts'
 import type { AuditBy, OpinionSays } from './verify-events.ts'
 
 export interface Verify {
@@ -24,6 +25,7 @@ export interface Verify {
   readonly jobs: Map<string, CheckedJob>
   /** By node, then by `keyOf` the result, oldest first. */
   readonly held: Map<string, Map<string, HeldPay>>
+  readonly answers: AnswerChecks
 }
 
 /** What is known of a node's honesty. */
@@ -116,6 +118,7 @@ export const emptyVerify = (): Verify => ({
   audits: new Map(),
   jobs: new Map(),
   held: new Map(),
+  answers: emptyAnswers(),
 })
 
 export const keyOf = ({ jobId, step, task, fence }: ResultPlace): string =>
@@ -142,6 +145,13 @@ export function auditOf({ audits }: Pick<Verify, 'audits'>, auditId: string): Au
   return audit
 }
 
+/** How many of the node's results are being audited. */
+export function openAuditsOf({ audits }: Pick<Verify, 'audits'>, nodeId: string): number {
+  let count = 0
+  for (const audit of audits.values()) if (audit.nodeId === nodeId) count++
+  return count
+}
+
 /** The open audit that this job renders an opinion for. */
 export function auditAskedBy({ audits }: Pick<Verify, 'audits'>, auditJobId: string): Audit | undefined {
   for (const audit of audits.values()) if (audit.asked?.auditJobId === auditJobId) return audit
@@ -156,6 +166,7 @@ export const auditByOf = (
 
 /** Throws unless the state makes sense. */
 export function checkVerify(verify: Verify): void {
+  checkAnswers(verify.answers)
   for (const [nodeId, record] of verify.records) {
     const { passes, passed } = record
     assert(

@@ -12,6 +12,7 @@ import { DAY_MS, MINUTE_MS } from '#kernel/time.ts'
 import { consumerAccount, EXTERNAL_DEPOSITS, NETWORK_FEES, providerAccount } from '#ledger/ledger.ts'
 import { check, forgetChecks } from './golden-checks.ts'
 import { forgetJobs, meddle, render } from './golden-jobs.ts'
+import { fallSick, getWell } from './golden-reputation.ts'
 
 const FOUNDED_AT_MS = Date.UTC(2026, 10, 22, 12)
 const [buyer, seller] = ['org_buyer', 'org_seller']
@@ -325,6 +326,8 @@ const steps: readonly (readonly [waitMs: number, step: Step])[] = [
   [1_000, render],
   [1_000, meddle],
   [1_000, check],
+  [1_000, fallSick],
+  [MINUTE_MS, getWell],
   [MINUTE_MS, lose],
   [2 * DAY_MS, expire],
   [1_000, forgetJobs],

@@ -4,6 +4,7 @@ import { decodeJson, encodeFrame, FrameType } from '#protocol/frame.ts'
 import { jsonWriter } from '#protocol/wire-form.ts'
 import { WorkOrder, WorkSay } from '#protocol/work-link.ts'
 import type { AgentStreams } from '../agent-streams.ts'
+import type { Delivered } from '../receipts/delivered.ts'
 import type { TaskWorker } from './task-worker.ts'
 
 /** What one connection after the other says of the node's tasks. */
@@ -15,9 +16,10 @@ export interface WorkLink {
 const encoder = new TextEncoder()
 const writeSay = jsonWriter(WorkSay)
 
-/** Without a worker, and at a gateway of before, the node hears nothing of tasks and says nothing. */
+/** `onMade` hears what the node says to have made. Without a worker, and at a gateway of before, the node hears nothing of tasks and says nothing. */
 export function createWorkLink(
   worker: Pick<TaskWorker, 'connected' | 'disconnected' | 'receive' | 'onIdle'> | undefined,
+  onMade: Delivered['made'] = () => undefined,
 ): WorkLink {
   let link: Link | null = null
   return {
@@ -25,6 +27,7 @@ export function createWorkLink(
       if (!worker || protocol < PROTOCOL_WITH_TASKS) return streams
       link = opened
       worker.connected((say) => {
+        if (say.kind === 'commit') onMade(say.fence, say.outputs)
         if (link === opened) opened.send(encodeFrame(FrameType.work, 0, encoder.encode(writeSay(say))))
       })
       return {

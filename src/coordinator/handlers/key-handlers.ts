@@ -21,6 +21,7 @@ import {
 } from './handler-parts.ts'
 import { ownerOf } from './organisation-handlers.ts'
 import { organisationProblem } from './organisation-problem.ts'
+import { checkKeyClass } from './sla-handlers.ts'
 
 type Names = 'createKey' | 'getOwnKey' | 'listKeys' | 'getKey' | 'rotateKey' | 'changeKeyLimits' | 'revokeKey'
 
@@ -37,18 +38,20 @@ export function keyHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>, 
 
   return {
     createKey: ({ body }, caller, context) => {
-      const { name, scopes, holder, limits = {}, expiresInMs, projectId } = body
+      const { name, scopes, holder, limits = {}, expiresInMs, projectId, slaClass } = body
       const details = {
         name,
         scopes: scopes.join(' '),
         ...(holder && { holder: holder.id }),
         ...(projectId !== undefined && { projectId }),
         ...(expiresInMs !== undefined && { expiresInMs: String(expiresInMs) }),
+        ...(slaClass && { slaClass }),
         ...limitDetails(limits),
       }
       return act(parts, { caller, context }, { details }, (turn, doing) => {
         const organisationId = organisationFor(parts, caller, body.organisationId)
         doing.organisationId = organisationId
+        checkKeyClass(turn, organisationId, slaClass)
         const { key, keyId, refusal } = mintKey(turn, parts, {
           organisationId,
           name,
@@ -58,6 +61,7 @@ export function keyHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>, 
           ...(projectId !== undefined && { projectId }),
           ...(holder && { holder }),
           ...(expiresInMs !== undefined && { expiresAtMs: turn.nowMs + expiresInMs }),
+          ...(slaClass && { slaClass }),
         })
         const ids = { organisation: organisationId, project: projectId, [holder?.kind ?? '']: holder?.id }
         if (refusal) throw organisationProblem(refusal, ids)
@@ -144,7 +148,7 @@ function limitDetails(limits: KeyLimits): Record<string, string> {
 
 export function toApiKey(key: StoredKey | undefined, nowMs: TimestampMs): ApiKey {
   assert(key, 'the key is there')
-  const { id: keyId, organisationId, projectId, holder, name, hint, scopes, limits } = key
+  const { id: keyId, organisationId, projectId, holder, name, hint, scopes, limits, slaClass } = key
   const { rotatedFromKeyId, rotatedToKeyId, createdAtMs, expiresAtMs, revokedAtMs } = key
   return {
     keyId,
@@ -156,6 +160,7 @@ export function toApiKey(key: StoredKey | undefined, nowMs: TimestampMs): ApiKey
     hint,
     scopes: [...scopes],
     limits,
+    ...(slaClass !== null && { slaClass }),
     state: revokedAtMs !== null ? 'revoked' : isLive(key, nowMs) ? 'live' : 'expired',
     rotatedFromKeyId,
     rotatedToKeyId,

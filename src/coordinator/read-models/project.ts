@@ -24,6 +24,7 @@ import {
   INSERT_USAGE,
   UPSERT_PAYOUTS,
 } from './project-sql.ts'
+import { collectFacts, insertFacts, type SlaFactRow } from './sla-rows.ts'
 import { storable, storableOrNull } from './storable.ts'
 
 export interface DecodedEntry {
@@ -119,6 +120,7 @@ interface Rows {
   /** By id, as the newest event tells it; in the order in which they were asked for. */
   readonly payouts: Map<string, PayoutRow>
   readonly jobs: JobRows
+  readonly facts: SlaFactRow[]
 }
 
 /**
@@ -127,7 +129,16 @@ interface Rows {
  */
 export function projectEntries(entries: readonly DecodedEntry[]): Statement[] {
   const jobs = { jobs: new Map(), tasks: new Map() }
-  const rows: Rows = { accounts: [], lines: [], usage: [], audit: [], alerts: [], payouts: new Map(), jobs }
+  const rows: Rows = {
+    accounts: [],
+    lines: [],
+    usage: [],
+    audit: [],
+    alerts: [],
+    payouts: new Map(),
+    jobs,
+    facts: [],
+  }
   for (const entry of entries) collect(rows, entry)
   return [
     ...insertOf(INSERT_ACCOUNTS, rows.accounts),
@@ -137,6 +148,7 @@ export function projectEntries(entries: readonly DecodedEntry[]): Statement[] {
     ...insertOf(INSERT_ALERTS, rows.alerts),
     ...insertOf(UPSERT_PAYOUTS, [...rows.payouts.values()]),
     ...insertJobs(rows.jobs),
+    ...insertFacts(rows.facts),
   ]
 }
 
@@ -173,6 +185,11 @@ function collect(rows: Rows, { sequence, record }: DecodedEntry): void {
         break
       case 'usage.recorded':
         rows.usage.push(usageRow(event, { sequence, line: usageLine++, atMs: record.atMs }))
+        collectFacts(rows.facts, event, sequence)
+        break
+      case 'sla.tallied':
+      case 'sla.requests_lost':
+        collectFacts(rows.facts, event, sequence)
         break
       case 'audit.recorded':
         rows.audit.push(auditRow(event.entry, { sequence, line: index }))

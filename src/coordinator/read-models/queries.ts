@@ -13,6 +13,7 @@ import type { BudgetAlert } from '#protocol/budget-alert.ts'
 import type { Job, JobTask } from '#protocol/job.ts'
 import type { Payout } from '#protocol/payout.ts'
 import { Problem } from '#protocol/problem.ts'
+import type { SlaFact } from '#protocol/sla-evidence.ts'
 import type { UsageDay, UsageLine, UsageTotals } from '#protocol/usage-page.ts'
 import { formatChainCursor, formatDayCursor, formatLineCursor } from './cursor.ts'
 import {
@@ -48,6 +49,7 @@ import {
   toUsageLine,
   usageQuery,
 } from './query-sql.ts'
+import { type FactFilter, factsQuery, toFact } from './sla-rows.ts'
 
 export interface ReadModelQueries {
   /** Postings that changed what the account has, newest first. Empty for an account that is not known. */
@@ -74,6 +76,8 @@ export interface ReadModelQueries {
   jobTasks(jobId: string, filter: JobTaskFilter, page: PageRequest): Promise<Page<JobTask>>
   /** Hashes of all that was made for jobs of the organisation that left the memory and ended at `sinceMs` or later. */
   keptOutputs(organisationId: string, sinceMs: number): Promise<{ hashes: string[]; asOfSequence: number }>
+  /** What a month's credit is computed from, oldest first. */
+  slaFacts(filter: FactFilter, page: PageRequest): Promise<Page<SlaFact>>
   /** Every account with the sum of its statement lines, by id. Reads every line: for audits. */
   accountTotals(): Promise<{ accounts: AccountTotal[]; asOfSequence: number }>
 }
@@ -187,6 +191,10 @@ export function createQueries(store: SqlStore): ReadModelQueries {
       const { results, asOfSequence } = await read(store, [keptTasksQuery(organisationId, sinceMs)])
       const hashes = results[0].flatMap((row) => row.hashes.split(' '))
       return { hashes, asOfSequence }
+    },
+    async slaFacts(filter, page) {
+      const { results, asOfSequence } = await read(store, [factsQuery(filter, page)])
+      return pageOf(results[0], { page, asOfSequence, toItem: toFact, toCursor: formatLineCursor })
     },
     async accountTotals() {
       const { results, asOfSequence } = await read(store, [accountTotalsQuery])

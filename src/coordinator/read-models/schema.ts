@@ -8,6 +8,7 @@ import type { Generated } from 'kysely'
 import type { Statement } from '#host/sql-store.ts'
 import { emptyLedger } from '#ledger/ledger.ts'
 import { type JobsTable, type JobTasksTable, jobsDdl } from './jobs-schema.ts'
+import { type SlaFactsTable, slaDdl } from './sla-rows.ts'
 
 export const READ_MODEL_VERSION = 6
 
@@ -22,6 +23,7 @@ export interface ReadModelTables {
   alerts: AlertsTable
   jobs: JobsTable
   job_tasks: JobTasksTable
+  sla_facts: SlaFactsTable
 }
 
 /** One row: how far the tables follow which journal. Written in the transaction that writes the rows. */
@@ -251,6 +253,7 @@ const ddl = [
   )`,
   'create index on read_models.alerts (organisation_id, sequence, line)',
   ...jobsDdl,
+  ...slaDdl,
 ]
 
 /** Drops whatever is there and makes the tables as they stand before the first entry of the journal. */

@@ -3,8 +3,8 @@ import { divideUp, type NanoUsd } from '#kernel/money.ts'
 import type { WorkerFacts } from '#protocol/work-link.ts'
 import type { NodeFacts } from '#work/floor.ts'
 
-/** What the node says of its machine, with what the fleet knows of the node: of that nothing is taken from itself. */
-export function nodeFactsOf(node: Node, told: WorkerFacts): NodeFacts {
+/** What the node says of its machine, with what the fleet knows of the node: of that nothing is taken from itself. One that is barred is as if drained. */
+export function nodeFactsOf(node: Node, told: WorkerFacts, isBarred = false): NodeFacts {
   const { kinds, speed, memoryMib, vramMib, bytesPerSecond, askPerHour, onlyAudits } = told
   return {
     nodeId: node.id,
@@ -17,7 +17,7 @@ export function nodeFactsOf(node: Node, told: WorkerFacts): NodeFacts {
     upSinceMs: node.presenceSinceMs,
     organisationId: node.organisationId,
     nodeClass: node.nodeClass,
-    isDrained: node.isDrained,
+    isDrained: node.isDrained || isBarred,
     ...(onlyAudits && { onlyAudits }),
   }
 }

@@ -3,12 +3,14 @@
  * enters the turn. Whatever comes twice changes nothing the second time.
  */
 import { wrongPath } from '#blobs/tree.ts'
-import type { Fleet, Node } from '#fleet/fleet.ts'
-import { MINUTE_MS } from '#kernel/time.ts'
+import type { Node } from '#fleet/fleet.ts'
+import { MINUTE_MS, type TimestampMs } from '#kernel/time.ts'
 import type { TaskFailure } from '#protocol/task-failure.ts'
 import type { WorkerFacts, WorkNews, WorkSay } from '#protocol/work-link.ts'
 import type { TaskPlace } from '#work/work-events.ts'
 import type { CoordinatorEvent } from '../coordinator-events.ts'
+import type { CoordinatorState } from '../coordinator-state.ts'
+import { barOf, barTouched } from '../node-bars.ts'
 import type { Turn } from '../turn.ts'
 import { nodeFactsOf } from './node-facts.ts'
 import { nameTaken, outputsMaxOf } from './plan-refusal.ts'
@@ -26,8 +28,10 @@ type Say<Kind extends WorkSay['kind']> = Extract<WorkSay, { kind: Kind }>
 const REST_MS_MIN = 250
 const REST_MS_MAX = MINUTE_MS
 
-export function createNodeSays(desk: WorkDesk, fleet: Fleet): NodeSays {
+export function createNodeSays(desk: WorkDesk, state: CoordinatorState, nowMs: () => TimestampMs): NodeSays {
   const { floor, limits } = desk
+  const { fleet } = state
+  const isBarred = (nodeId: string): boolean => barOf(state, nodeId, nowMs()) !== null
   /** Said before the fleet knew that the node is here. */
   const early = new Map<string, { readonly facts: WorkerFacts; readonly cached: readonly string[] }>()
   /** Nodes that want nothing now, though they have room. */
@@ -42,10 +46,17 @@ export function createNodeSays(desk: WorkDesk, fleet: Fleet): NodeSays {
     luckless.delete(nodeId)
   }
 
+  function amendBarred(touched: string): void {
+    for (const nodeId of touched === 'all' ? fleet.nodes.keys() : [touched]) {
+      const isDrained = fleet.nodes.get(nodeId)?.isDrained === true
+      floor.amend(nodeId, { isDrained: isDrained || isBarred(nodeId) })
+    }
+  }
+
   function hello(turn: Turn, node: Node, { facts, cached }: Say<'hello'>): void {
     unwilling.delete(node.id)
     if (node.presence !== 'online') return void early.set(node.id, { facts, cached })
-    floor.seat(nodeFactsOf(node, facts), new Set(cached), turn.nowMs)
+    floor.seat(nodeFactsOf(node, facts, isBarred(node.id)), new Set(cached), turn.nowMs)
     desk.serve(turn, node.id)
   }
 
@@ -124,6 +135,8 @@ export function createNodeSays(desk: WorkDesk, fleet: Fleet): NodeSays {
     },
 
     note(event) {
+      const touched = barTouched(event)
+      if (touched !== null) amendBarred(touched)
       switch (event.type) {
         case 'fleet.node_online': {
           const { nodeId, atMs } = event
@@ -131,7 +144,7 @@ export function createNodeSays(desk: WorkDesk, fleet: Fleet): NodeSays {
           const node = fleet.nodes.get(nodeId)
           if (!told || !node) return
           early.delete(nodeId)
-          floor.seat(nodeFactsOf(node, told.facts), new Set(told.cached), atMs)
+          floor.seat(nodeFactsOf(node, told.facts, isBarred(nodeId)), new Set(told.cached), atMs)
           // The next review has something for it.
           return floor.wait(nodeId)
         }
@@ -143,7 +156,7 @@ export function createNodeSays(desk: WorkDesk, fleet: Fleet): NodeSays {
         case 'fleet.node_drained':
           return floor.amend(event.nodeId, { isDrained: true })
         case 'fleet.node_undrained':
-          return floor.amend(event.nodeId, { isDrained: false })
+          return floor.amend(event.nodeId, { isDrained: isBarred(event.nodeId) })
         case 'fleet.node_classed':
           return floor.amend(event.nodeId, { nodeClass: event.nodeClass })
       }

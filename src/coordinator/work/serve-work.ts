@@ -54,7 +54,7 @@ export function serveWork(parts: WorkServiceParts): WorkService {
     return sorted
   }
 
-  const says = createNodeSays(desk, state.fleet)
+  const says = createNodeSays(desk, state, coordinator.nowMs)
   const inspection = inspect(coordinator, desk)
   desk.onEvent((turn, event, attempt) => {
     if (event.type !== 'work.delivered' || !attempt) return

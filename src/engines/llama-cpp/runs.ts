@@ -4,6 +4,7 @@
  */
 import type { Token } from 'node-llama-cpp'
 import { BoundedQueue } from '#kernel/bounded-queue.ts'
+import type { TokenScores } from '#protocol/delta-detail.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
 import { Problem } from '#protocol/problem.ts'
 import { type AnswerParts, answerParts } from './answer-parts.ts'
@@ -13,6 +14,7 @@ import { generate } from './generate.ts'
 import { type LoadedModel, messageOf } from './llama-model.ts'
 import type { RunEvent } from './messages.ts'
 import { clipToContext, paramOf, tokenizePrompt } from './prompt.ts'
+import { scoreAnswer, scoringOf } from './score.ts'
 import { commonTokens, type Slot, Slots } from './slots.ts'
 
 export interface RunsPorts {
@@ -130,6 +132,7 @@ export class Runs {
       // The last token is evaluated in any case: the answer begins from its result.
       const cachedPromptTokens = Math.min(commonTokens(slot.sequence, prompt), promptTokens - 1)
       this.#ports.emit({ kind: 'started', run: run.id, promptTokens, cachedPromptTokens })
+      if (request.scored) return await this.#score(slot, run, { request, prompt: [...prompt, ...resumed] })
       const end = await this.#generateOn(slot, run, { request, prompt, resumed, tokensMax, parts })
       if (end === null) return
       this.#finish(run, { kind: 'end', run: run.id, ...end, promptTokens, cachedPromptTokens })
@@ -216,6 +219,28 @@ export class Runs {
         },
       },
     )
+  }
+
+  async #score(
+    { sequence }: Slot,
+    run: Run,
+    { request, prompt }: { request: GenerationRequest; prompt: readonly Token[] },
+  ): Promise<void> {
+    const control = {
+      rounds: this.#rounds,
+      mayGoOn: () => this.#mayGoOn(run),
+      onProgress: () => {
+        this.progress++
+      },
+      onScores: (scores: TokenScores) => {
+        if (!run.isCancelled)
+          this.#ports.emit({ kind: 'delta', run: run.id, text: '', tokenIds: [], detail: { scores } })
+      },
+    }
+    const job = scoringOf(request, { loaded: this.#loaded, prompt, sequence })
+    if (!(await scoreAnswer(job, control))) return
+    const read = { promptTokens: prompt.length, completionTokens: 0 }
+    this.#finish(run, { kind: 'end', run: run.id, finishReason: 'stop', ...read })
   }
 
   #mayGoOn(run: Run): boolean | Promise<boolean> {

@@ -1,4 +1,4 @@
-import { allFeatures, type EngineFeature } from '#protocol/engine-features.ts'
+import { callerFeatures, type EngineFeature } from '#protocol/engine-features.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { EngineModel } from '../engine.ts'
 import type { UpstreamAddress } from './openai-run.ts'
@@ -89,4 +89,4 @@ function toEngineModel(listed: ListedModel, { slots, contextTokens }: LookupOpti
  * names itself `library` in its list.
  */
 const featuresOf = (owner: string): readonly EngineFeature[] =>
-  owner === 'library' ? ['tools', 'json_object', 'json_schema'] : allFeatures
+  owner === 'library' ? ['tools', 'json_object', 'json_schema'] : callerFeatures

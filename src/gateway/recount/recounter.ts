@@ -8,6 +8,7 @@ import type { Log } from '#host/host.ts'
 import type { TokenCounter } from '#host/token-counter.ts'
 import type { Random } from '#kernel/random.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
+import type { Overclaim } from '../audits/open-audits.ts'
 import { type Claim, KeptAnswer } from './kept-answer.ts'
 
 export interface Recounter {
@@ -27,6 +28,8 @@ export interface RecounterParts {
   readonly random: Random
   readonly log: Log
   readonly counters: ReadonlyMap<string, ModelCounter>
+  /** A node claimed too much. */
+  readonly onOverclaim?: (nodeId: string, of: Overclaim) => void
   /** Nodes that serve it now. */
   readonly serving: (model: string) => number
 }
@@ -48,7 +51,7 @@ interface NodeRecord {
   strikes: number
 }
 
-export function createRecounter({ random, log, counters, serving }: RecounterParts): Recounter {
+export function createRecounter({ random, log, counters, serving, onOverclaim }: RecounterParts): Recounter {
   const records = new Map<string, NodeRecord>()
 
   function recordOf(nodeId: string): NodeRecord {
@@ -61,7 +64,7 @@ export function createRecounter({ random, log, counters, serving }: RecounterPar
     return record
   }
 
-  function judge(nodeId: string, model: string, claim: Claim, counted: Claim): void {
+  function judge(nodeId: string, { requestId, model }: EngineRequest, claim: Claim, counted: Claim): void {
     const excess = Math.max(
       excessOf(claim.completionTokens, counted.completionTokens),
       excessOf(claim.promptTokens, counted.promptTokens),
@@ -70,6 +73,8 @@ export function createRecounter({ random, log, counters, serving }: RecounterPar
     if (excess <= 0) record.strikes = Math.max(0, record.strikes - 1)
     else {
       record.strikes++
+      const [claimed, found] = [claim, counted].map((one) => one.promptTokens + one.completionTokens)
+      onOverclaim?.(nodeId, { requestId, model, claimed: claimed ?? 0, counted: found ?? 0 })
       log.warn('node.overclaimed', {
         nodeId,
         model,
@@ -94,7 +99,7 @@ export function createRecounter({ random, log, counters, serving }: RecounterPar
       return new KeptAnswer(request, {
         counter,
         isSuspect: () => record.strikes >= STRIKES_MAX,
-        judge: (claim, counted) => judge(nodeId, request.model, claim, counted),
+        judge: (claim, counted) => judge(nodeId, request, claim, counted),
       })
     },
     close() {

@@ -56,6 +56,22 @@ test('an organisation that calls all its requests interactive starves nobody', (
   assert.ok(turns.filter((name) => name.startsWith('b')).length >= 95, `${turns}`)
 })
 
+test('one that came back and has to yield lets the others go first, and waits', () => {
+  const { queue, push, items, take } = setup()
+  const back = push('greedy')
+  take(1)
+  queue.putBack(back)
+  push('greedy')
+  push('b')
+  const served: string[] = []
+  queue.serve({
+    choose: ({ organisationId }) => (organisationId === 'greedy' ? 'yield' : {}),
+    assign: ({ organisationId }) => served.push(organisationId),
+  })
+  assert.deepEqual(served, ['b'])
+  assert.equal(queue.length, items.length - 1)
+})
+
 test('what comes back goes before all, in its old order', () => {
   const { queue, push, take, items } = setup()
   for (let count = 0; count < 4; count++) push('a')

@@ -131,7 +131,9 @@ export class FairQueue<T extends Waiting> {
       const choice = server.choose(item)
       if (choice === 'stop') return
       if (choice === 'unfit' || choice === 'yield') {
-        unfit.add(choice === 'unfit' ? item : item.organisationId)
+        // One that came back stands before its organisation's turn: it is passed over by itself, too.
+        unfit.add(item)
+        if (choice === 'yield') unfit.add(item.organisationId)
         continue
       }
       this.#take(item)

@@ -72,6 +72,12 @@ export class ModelSeats<N extends SeatNode = SeatNode> {
     this.holdMs = this.holdMs === null ? heldMs : this.holdMs + WEIGHT * (heldMs - this.holdMs)
   }
 
+  /** How fast answers of nodes but this one come, by their own benchmarks: the middle one; 1 where nothing is known. */
+  paceOfOthers(seat: Seat<N>): number {
+    const paces = this.seats.flatMap((other) => (other === seat ? [] : (other.speed.pace ?? [])))
+    return medianOf(paces) ?? 1
+  }
+
   /** Of all nodes, the middle one: what is ordinary here. */
   medians(nowMs: number): { slowness: number; firstTokenMs: number; known: number } {
     if (nowMs - this.#medianAtMs > MEDIAN_STALE_MS) {
@@ -85,4 +91,6 @@ export class ModelSeats<N extends SeatNode = SeatNode> {
   }
 }
 
-const medianOf = (values: number[]): number | undefined => values.sort((a, b) => a - b)[values.length >> 1]
+/** Of two in the middle the lesser: of two nodes one may be slow. */
+const medianOf = (values: number[]): number | undefined =>
+  values.sort((a, b) => a - b)[(values.length - 1) >> 1]

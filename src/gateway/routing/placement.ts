@@ -7,8 +7,8 @@ import type { ModelSeats } from './model-seats.ts'
 import { answerMark, type PrefixCuts } from './prefix-cuts.ts'
 import type { Seat, SeatNode } from './seat.ts'
 
-/** How it ended for the node. `left`: the caller went away, was wrong, or another node was quicker. */
-export type PlacementEnd = 'completed' | 'failed' | 'full' | 'left'
+/** How it ended for the node. `slow`: it was given up for its pace. `left`: the caller went away, was wrong, or another node was quicker. */
+export type PlacementEnd = 'completed' | 'failed' | 'slow' | 'full' | 'left'
 
 /** What the end of a request meant for the node. */
 export type Verdict = { kind: 'out'; reason: 'failures' | 'slow'; forMs: number } | { kind: 'in' } | null
@@ -16,8 +16,18 @@ export type Verdict = { kind: 'out'; reason: 'failures' | 'slow'; forMs: number 
 /** A node is slow when its first tokens take so many times longer than is ordinary, by its own promise and by time. */
 const SLOW_FACTOR = 4
 const SLOW_FIRST_TOKEN_FACTOR = 3
-const SLOW_SAMPLES_MIN = 8
-const PEERS_MIN = 3
+const SLOW_SAMPLES_MIN = 4
+const PEERS_MIN = 2
+/** A first token that did not come says something from so many times as long as was foreseen. */
+const LATE_FACTOR = 2
+/** An answer tells its node's pace once so many tokens were due, and so long after its first. */
+const PACE_TOKENS_MIN = 16
+const PACE_MS_MIN = 500
+/** A node at less than this share of its own benchmark, and of what is ordinary here, is slow. */
+const SLOW_PACE = 0.2
+const SLOW_PACE_OF_PEERS = 0.4
+const SLOW_PACE_MS_MIN = 4_000
+const SLOW_TOKENS_DUE_MIN = 32
 
 export class Placement<N extends SeatNode = SeatNode> {
   readonly seat: Seat<N>
@@ -92,6 +102,29 @@ export class Placement<N extends SeatNode = SeatNode> {
     return this.#putOut('slow', nowMs)
   }
 
+  /**
+   * How fast its answer came, of `tokens` so far, by the node's own benchmark and what it has to do besides: 1 as
+   * promised; `null` while too little came to tell.
+   */
+  pace(tokens: number, nowMs: number): number | null {
+    if (this.#firstMs === null) return null
+    const tookMs = nowMs - this.#firstMs
+    if (tookMs < PACE_MS_MIN || this.#tokensDue(tookMs) < PACE_TOKENS_MIN) return null
+    return Math.max(0, tokens - 1) / this.#tokensDue(tookMs)
+  }
+
+  /** Far slower than the node says of itself, while others are not: another should go on. */
+  isCrawling(tokens: number, nowMs: number): boolean {
+    if (this.#firstMs === null) return false
+    const tookMs = nowMs - this.#firstMs
+    if (tookMs < SLOW_PACE_MS_MIN || this.#tokensDue(tookMs) < SLOW_TOKENS_DUE_MIN) return false
+    const pace = Math.max(0, tokens - 1) / this.#tokensDue(tookMs)
+    return pace < SLOW_PACE && pace < SLOW_PACE_OF_PEERS * this.#table.paceOfOthers(this.seat)
+  }
+
+  #tokensDue = (tookMs: number): number =>
+    tookMs * this.seat.speed.promisedPerMs(Math.max(1, this.seat.node.outstanding()))
+
   /** So many tokens less are still to come. */
   progress(tokens: number): void {
     const doneMs = Math.min(this.#decodeMs, this.seat.speed.decodeMs(tokens))
@@ -99,8 +132,8 @@ export class Placement<N extends SeatNode = SeatNode> {
     this.seat.machine.decodeMs -= doneMs
   }
 
-  /** The node is through with it, having generated `tokens`. What follows of it for the node. */
-  end(how: PlacementEnd, tokens: number, nowMs: number): Verdict {
+  /** The node is through with it, having generated `tokens`. What follows of it for the node. `isPaced`: nobody held it up. */
+  end(how: PlacementEnd, tokens: number, nowMs: number, isPaced = true): Verdict {
     if (this.#isOver) return null
     this.#isOver = true
     const { seat } = this
@@ -111,9 +144,9 @@ export class Placement<N extends SeatNode = SeatNode> {
     seat.busy--
     if (seat.isListed) this.#table.busy--
     this.#table.shares.changed(this.#organisationId, -1, nowMs)
-    if (how === 'completed') {
-      if (this.#firstMs !== null) speed.decoded(tokens - 1, nowMs - this.#firstMs, busy)
-      this.#table.ended(tokens, nowMs - this.startedMs)
+    if (how === 'completed' || how === 'slow') {
+      if (this.#firstMs !== null && isPaced) speed.decoded(tokens - 1, nowMs - this.#firstMs, busy)
+      if (how === 'completed') this.#table.ended(tokens, nowMs - this.startedMs)
     }
     const spentMs = serviceMs(seat, {
       coldTokens: how === 'full' ? 0 : this.#coldTokens,
@@ -121,6 +154,11 @@ export class Placement<N extends SeatNode = SeatNode> {
     })
     this.#addLoad(spentMs - this.#serviceMs, nowMs)
     if (how === 'full') seat.saidFull(nowMs)
+    if (how === 'slow') {
+      if (!health.isIn || this.#table.mayPutOut()) return this.#putOut('slow', nowMs)
+      health.untried()
+      return null
+    }
     if (how === 'failed' && health.failed(nowMs) && (!health.isIn || this.#table.mayPutOut())) {
       return this.#putOut('failures', nowMs)
     }
@@ -128,7 +166,18 @@ export class Placement<N extends SeatNode = SeatNode> {
       return health.succeeded(nowMs) ? this.#comeIn() : null
     }
     if (how !== 'failed') health.untried()
-    return null
+    return how === 'left' ? this.#late(nowMs) : null
+  }
+
+  /** Somebody else was asked, or left, and nothing had come for far longer than was foreseen. */
+  #late(nowMs: number): Verdict {
+    const tookMs = nowMs - this.startedMs
+    const foreseen = { expectedMs: this.#expectedMs, promisedMs: this.#promisedMs }
+    if (tookMs < LATE_FACTOR * Math.max(this.#expectedMs, this.#promisedMs)) return null
+    const { speed, health } = this.seat
+    speed.firstToken({ tookMs, ...foreseen, tokens: this.#coldTokens, isAlone: false }, nowMs)
+    if (!health.isIn || !this.#isSlow(nowMs) || !this.#table.mayPutOut()) return null
+    return this.#putOut('slow', nowMs)
   }
 
   /** The node has this answer in its cache, too: the next turn of the conversation begins with it. */
@@ -153,7 +202,7 @@ export class Placement<N extends SeatNode = SeatNode> {
     if (speed.samples < SLOW_SAMPLES_MIN) return false
     const { slowness, firstTokenMs, known } = this.#table.medians(nowMs)
     return (
-      known > PEERS_MIN &&
+      known >= PEERS_MIN &&
       speed.slowness > SLOW_FACTOR * Math.max(1, slowness) &&
       speed.firstTokenMs > SLOW_FIRST_TOKEN_FACTOR * firstTokenMs
     )

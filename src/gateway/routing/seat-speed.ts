@@ -34,6 +34,7 @@ export class SeatSpeed {
   #decodeRatio = 1
   #peak = 1
   #peakAtMs = 0
+  #hasDecoded = false
 
   /** Takes over what the node measured. */
   promise(model: ModelCapability, roundTripMs: number): void {
@@ -57,6 +58,16 @@ export class SeatSpeed {
   /** By the node's own benchmark, whatever was measured since. */
   promisedMs(tokens: number): number {
     return this.roundTripMs + tokens / this.#prefillPerMs
+  }
+
+  /** Tokens of one answer while the node works on `busy` at once, by its own benchmark. */
+  promisedPerMs(busy: number): number {
+    return Math.min(this.#decodeSinglePerMs, this.#decodePerMs / busy)
+  }
+
+  /** How fast its answers came of late, by its own benchmark; `null` until one was measured. */
+  get pace(): number | null {
+    return this.#hasDecoded ? this.#decodeRatio : null
   }
 
   /** By how much first tokens come later than foreseen, of late. At least what was measured, forgotten towards 1. */
@@ -85,8 +96,9 @@ export class SeatSpeed {
   /** One answer of `tokens` took `tookMs` behind its first, while the node worked on `busy` at once. */
   decoded(tokens: number, tookMs: number, busy: number): void {
     if (tokens < DECODE_TOKENS_MIN || tookMs <= 0) return
-    const promised = Math.min(this.#decodeSinglePerMs, this.#decodePerMs / Math.max(1, busy))
-    this.#decodeRatio = bounded(mix(this.#decodeRatio, bounded(tokens / tookMs / promised)))
+    const ratio = bounded(tokens / tookMs / this.promisedPerMs(Math.max(1, busy)))
+    this.#decodeRatio = this.#hasDecoded ? bounded(mix(this.#decodeRatio, ratio)) : ratio
+    this.#hasDecoded = true
   }
 
   /** What was measured no longer holds, as after a long absence. */
@@ -95,6 +107,7 @@ export class SeatSpeed {
     this.slowness = 1
     this.#prefillRatio = 1
     this.#decodeRatio = 1
+    this.#hasDecoded = false
     this.#peak = 1
   }
 }

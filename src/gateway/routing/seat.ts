@@ -30,6 +30,9 @@ export const LOAD_WINDOW_MS = 30_000
 /** A node that came in gets more and more of the work until it is treated like the others. */
 const SLOW_START_MS = 20_000
 const SHARE_AT_START = 0.1
+/** From this standing on all are alike: a new one has it. Below, what is expected of a node weighs the more. */
+const STANDING_FULL = 0.9
+const STANDING_MIN = 0.1
 /** A node that said it is full is believed for a while. */
 const CAP_STEP_MS = 5_000
 const CONTEXT_TOKENS_MAX = 4_000_000
@@ -103,10 +106,11 @@ export class Seat<N extends SeatNode = SeatNode> {
   /** One more each few seconds, until it says so again. */
   #capNow = (nowMs: number): number => this.#cap + Math.floor((nowMs - this.#capAtMs) / CAP_STEP_MS)
 
-  /** 1 for a node that has been in for a while, less for one that came lately. */
+  /** 1 for a node that has been in for a while and works well, less for one that came lately or fails now and then. */
   share(nowMs: number): number {
+    const standing = Math.min(1, Math.max(STANDING_MIN, (this.facts.standing ?? 1) / STANDING_FULL))
     const age = (nowMs - this.health.inSinceMs) / SLOW_START_MS
-    return age >= 1 ? 1 : Math.max(SHARE_AT_START, age)
+    return age >= 1 ? standing : standing * Math.max(SHARE_AT_START, age)
   }
 
   /** How much of its time was given away lately. */

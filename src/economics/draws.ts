@@ -1,7 +1,8 @@
 /** Numbers by the distributions that studies of real fleets and loads fit. Each call draws anew from `random`. */
-import { createNormals, uniform } from '#economics/normal.ts'
+
 import { assert } from '#kernel/assert.ts'
 import type { Random } from '#kernel/random.ts'
+import { createNormals, uniform } from './normal.ts'
 
 export type Draw = (random: Random) => number
 

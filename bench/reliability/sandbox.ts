@@ -1,0 +1,138 @@
+/**
+ * Sixty ways out of the sandbox, tried from within: whether each is contained, and whether the machine is afterwards what it was.
+ * The box is the one that tasks run in, started by the code that starts them.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { hostname, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type BoxedEnd, runBoxed } from '#engines/boxed-run.ts'
+import type { Sandbox } from '#engines/sandbox.ts'
+import { nodeClock } from '#host/node/node-clock.ts'
+import { createNodePrograms } from '#host/node/node-programs.ts'
+import { nodeTaskFiles } from '#host/node/node-task-files.ts'
+import { bombs, type Probe, probes } from './probes.ts'
+import { type Check, none, type ScenarioResult, tell } from './scenario.ts'
+
+const MIB = 2 ** 20
+const [MEMORY_BYTES, OUT_BYTES, PROCESSES] = [256 * MIB, 64 * MIB, 64]
+const [PROBE_MS_MAX, BOMB_MS_MAX] = [10_000, 15_000]
+
+export async function sandbox(): Promise<ScenarioResult> {
+  if (spawnSync('bwrap', ['--version']).status !== 0) throw new Error('bubblewrap (bwrap) is not installed')
+  const folder = mkdtempSync(join(tmpdir(), 'shoal-probes-'))
+  const secret = join(folder, 'secret')
+  writeFileSync(secret, 'a secret of this machine')
+  const server = createServer((socket) => socket.end()).listen(0, '127.0.0.1')
+  const bystander = spawn('sleep', ['600'], { stdio: 'ignore' })
+  try {
+    await new Promise((resolve) => server.once('listening', resolve))
+    const address = server.address()
+    const port = typeof address === 'object' && address ? address.port : 0
+    const env = { SECRET: secret, PORT: String(port), HOST_PID: String(bystander.pid) }
+    const run = async (one: Probe, timeMsMax: number): Promise<BoxedEnd> => {
+      const out = join(folder, 'out')
+      rmSync(out, { recursive: true, force: true })
+      mkdirSync(out)
+      return await runBoxed(runOf(one, { out, env, timeMsMax }), ports)
+    }
+    const escaped: string[] = []
+    for (const one of probes) {
+      const { code, cause } = await run(one, PROBE_MS_MAX)
+      if (code === 0 && cause === null) escaped.push(one.name)
+    }
+    tell(`${probes.length - escaped.length} of ${probes.length} probes contained ${escaped.join('; ')}`)
+    const unbound: string[] = []
+    for (const bomb of bombs) {
+      const { cause, code } = await run(bomb, bomb.cause === 'time' ? 3_000 : BOMB_MS_MAX)
+      if (cause !== bomb.cause) unbound.push(`${bomb.name}: ended by ${cause ?? `itself with ${code}`}`)
+    }
+    tell(
+      `${bombs.length - unbound.length} of ${bombs.length} bombs ended by what they passed ${unbound.join('; ')}`,
+    )
+    return { ...judge({ escaped, unbound, harm: harmDone(bystander.pid ?? 0) }), notRun: absent() }
+  } finally {
+    bystander.kill('SIGKILL')
+    server.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+const ports = { programs: createNodePrograms(), files: nodeTaskFiles, clock: nodeClock }
+
+function runOf(
+  { script }: Probe,
+  { out, env, timeMsMax }: { out: string; env: Readonly<Record<string, string>>; timeMsMax: number },
+) {
+  const box: Sandbox = {
+    readOnly: [],
+    writable: { from: out, to: '/work' },
+    usesGpu: false,
+    scratchBytes: 512 * MIB,
+    processesMax: PROCESSES,
+    env,
+  }
+  return {
+    box,
+    command: ['/bin/sh', '-c', script],
+    limits: { memoryBytes: MEMORY_BYTES, processes: PROCESSES, fileBytes: null },
+    timeMsMax,
+    outBytesMax: OUT_BYTES,
+    keepsLinePipe: false,
+    signal: new AbortController().signal,
+  }
+}
+
+/** What of the machine is not what it was. */
+function harmDone(bystander: number): string[] {
+  const left = [
+    '/usr/bin/shoal-escaped',
+    '/etc/shoal-escaped',
+    '/shoal-escaped',
+    '/dev/shoal-escaped',
+    '/usr/bin/shoal-tar',
+  ]
+  const harm = left.filter((path) => existsSync(path))
+  if (hostname() === 'taken') harm.push('the name of the machine')
+  if (Date.now() < 1_000_000_000_000) harm.push('the clock')
+  if (!existsSync(`/proc/${bystander}`)) harm.push('a process of the machine')
+  const survivors = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && isLeft(pid))
+  return [...harm, ...survivors.map((pid) => `process ${pid} of a probe lives`)]
+}
+
+/** The bombs name their children so that nothing else is meant. */
+function isLeft(pid: string): boolean {
+  const { stdout } = spawnSync('cat', [`/proc/${pid}/cmdline`], { encoding: 'utf8' })
+  return stdout === 'sleep\0' + '1000\0'
+}
+
+function judge({
+  escaped,
+  unbound,
+  harm,
+}: {
+  escaped: readonly string[]
+  unbound: readonly string[]
+  harm: readonly string[]
+}) {
+  const all = probes.length + bombs.length
+  const checks: Check[] = [
+    {
+      what: 'probes contained',
+      found: `${all - escaped.length - unbound.length} of ${all}`,
+      pass: `${all} of ${all}`,
+      isPassed: escaped.length + unbound.length === 0,
+    },
+    none('things of the machine that were harmed or left behind', harm.length),
+  ]
+  return { figures: { probes: probes.length, bombs: bombs.length, escaped, unbound, harm }, checks }
+}
+
+/** Other boxes of the fault matrix. */
+const absent = (): string[] =>
+  ['runc', 'podman'].map((name) =>
+    spawnSync(name, ['--version']).status === 0
+      ? `${name}: installed, but nothing of Shoal runs in it yet (containers wait for leases)`
+      : `${name}: not installed, and nothing of Shoal runs in it yet (containers wait for leases)`,
+  )

@@ -1,0 +1,148 @@
+/** Receipts at the coordinator: keeps what both sides signed, bills what only a node's copy brings, and has the rest signed. */
+import type { Bus, Clock, Crypto, Log } from '#host/host.ts'
+import { subjects } from '#protocol/cell.ts'
+import {
+  ReceiptLeftovers,
+  ReceiptNews,
+  ReceiptNewsReply,
+  type ReceiptsClaim,
+  receiptLeftoversTo,
+} from '#protocol/receipts.ts'
+import { jsonWriter } from '#protocol/wire-form.ts'
+import type { Mac } from '#receipts/receipt-secrets.ts'
+import { type Digest, linksOf, networkHeadText, nodeHeadText, receiptText } from '#receipts/receipt-text.ts'
+import { ReceiptBody } from '#protocol/receipts.ts'
+import { settledOf } from '#receipts/receipts.ts'
+import type { Coordinator } from '../coordinator.ts'
+import type { Turn } from '../turn.ts'
+import { billClaim } from './bill-claim.ts'
+
+export interface ReceiptServiceOptions {
+  /** The network's public key, in hex. */
+  readonly networkKey: string
+  /** The network's own secret. */
+  readonly keySecret: string
+}
+
+interface ReceiptServiceParts extends ReceiptServiceOptions {
+  readonly bus: Bus
+  readonly clock: Clock
+  readonly crypto: Crypto
+  readonly log: Log
+  readonly coordinator: Coordinator
+  readonly feeBps: number
+}
+
+const OFFER_EVERY_MS = 5_000
+/** What a node does not answer it is shown again after this. */
+const OFFER_AGAIN_MS = 20_000
+const OFFERS_PER_GATEWAY = 16
+const RECEIPTS_PER_OFFER = 64
+
+const encoder = new TextEncoder()
+const writeReply = jsonWriter(ReceiptNewsReply)
+const writeLeftovers = jsonWriter(ReceiptLeftovers)
+
+export function serveReceipts(parts: ReceiptServiceParts): { close(): void } {
+  const { bus, clock, crypto, log, coordinator, feeBps, networkKey, keySecret } = parts
+  const { state } = coordinator
+  const digest: Digest = (data) => Buffer.from(crypto.sha256(data)).toString('base64url')
+  const mac: Mac = (data) => Buffer.from(crypto.hmacSha256(keySecret, data)).toString('base64url')
+  const offeredAtMs = new Map<string, number>()
+  let isClosed = false
+
+  /** What is wrong with a copy that a node brings: it is hostile input until both signatures hold. */
+  function faultOf(nodeId: string, { chain, from, before, receipts: texts, head }: ReceiptsClaim): string | null {
+    const nodeKey = state.fleet.nodes.get(nodeId)?.publicKey ?? ''
+    if (head.chain !== chain || head.number !== from + texts.length - 1) return 'its numbers do not fit'
+    const links = linksOf(digest, { chain, from, before, texts })
+    if (links.at(-1) !== head.hash || (from === 1 && before !== chain)) return 'its links do not fit'
+    const holds = (key: string, text: string, signature: string): boolean =>
+      crypto.verify(key, encoder.encode(text), Buffer.from(signature, 'hex'))
+    if (!holds(networkKey, networkHeadText(head), head.networkSignature)) return 'the network did not sign it'
+    if (!holds(nodeKey, nodeHeadText(head, head.disputes), head.nodeSignature)) return 'its node did not sign it'
+    return texts.every((text) => isReceiptOf(text, nodeId)) ? null : 'a receipt is not as receipts are written'
+  }
+
+  function hear(turn: Turn, news: ReceiptNews): ReceiptNewsReply {
+    const asked = new Set(news.asked)
+    for (const { nodeId, facts, head, extra } of news.signed) {
+      const refusal = turn.signReceipts({
+        ...{ nodeId, head, atMs: turn.nowMs },
+        ...(facts && { facts }),
+        ...(extra.length > 0 && { extra }),
+      })
+      if (refusal === 'head_conflicts' || refusal === 'node_other')
+        log.error('receipts.conflict', { nodeId, chain: head.chain, number: head.number, refusal })
+      asked.add(head.chain)
+    }
+    const over: ReceiptNewsReply['settled'] = []
+    for (const { nodeId, claim } of news.claims) {
+      const { chain, head } = claim
+      const fault = faultOf(nodeId, claim)
+      const outcome = fault === null ? billClaim(turn, { nodeId, claim }, { digest, mac, feeBps }) : 'wrong'
+      if (outcome === 'early') continue
+      if (outcome === 'settled') asked.add(chain)
+      // Nothing can come of it any more: the node need not bring it again.
+      else over.push({ chain, number: head.number })
+      log.info('receipts.claimed', { nodeId, chain, number: head.number, outcome, ...(fault !== null && { fault }) })
+    }
+    const settled = [...asked].map((chain) => ({ chain, number: settledOf(state.receipts, chain) }))
+    return { settled: [...settled, ...over] }
+  }
+
+  const served = bus.serve(subjects.receipts, (message, reply) => {
+    const parsed = ReceiptNews.safeParse(parseJson(message))
+    if (!parsed.success)
+      return log.error('bus.message_malformed', { subject: subjects.receipts, message: parsed.error.message })
+    coordinator.execute(
+      (turn) => hear(turn, parsed.data),
+      (result) => reply(writeReply(result)),
+    )
+  })
+
+  /** Shows nodes what they have not signed of connections before, at the gateway where they are. */
+  function offerLeftovers(): void {
+    if (isClosed) return
+    clock.after(OFFER_EVERY_MS, offerLeftovers)
+    const nowMs = clock.elapsedMs()
+    const byGateway = new Map<string, ReceiptLeftovers['offers']>()
+    for (const [chain, { nodeId, session, signed, signedHash, open }] of state.receipts.chains) {
+      const node = state.fleet.nodes.get(nodeId)
+      const isHere = node?.presence === 'online' && node.gatewayId !== null && node.session !== session
+      if (!isHere || open[0]?.number !== signed + 1) continue
+      if (nowMs - (offeredAtMs.get(chain) ?? Number.NEGATIVE_INFINITY) < OFFER_AGAIN_MS) continue
+      const offers = byGateway.get(node.gatewayId ?? '') ?? []
+      if (offers.length >= OFFERS_PER_GATEWAY) continue
+      offeredAtMs.set(chain, nowMs)
+      const receipts = open.slice(0, RECEIPTS_PER_OFFER).map(({ text }) => text)
+      const run = { chain, from: signed + 1, before: signedHash, receipts }
+      offers.push({ nodeId, ...(session !== null && { session }), ...run })
+      byGateway.set(node.gatewayId ?? '', offers)
+    }
+    for (const chain of offeredAtMs.keys()) if (!state.receipts.chains.has(chain)) offeredAtMs.delete(chain)
+    for (const [gatewayId, offers] of byGateway)
+      bus.publish(receiptLeftoversTo(gatewayId), writeLeftovers({ offers }))
+  }
+  clock.after(OFFER_EVERY_MS, offerLeftovers)
+
+  return {
+    close() {
+      isClosed = true
+      served.close()
+    },
+  }
+}
+
+function isReceiptOf(text: string, nodeId: string): boolean {
+  const parsed = ReceiptBody.safeParse(parseJson(text))
+  return parsed.success && parsed.data.node === nodeId && receiptText(parsed.data) === text
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined // The schema refuses it, with a message that says what was expected.
+  }
+}

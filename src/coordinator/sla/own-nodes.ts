@@ -1,0 +1,29 @@
+/** Who answers his own requests could fail them to be paid for it. */
+import type { NanoUsd } from '#kernel/money.ts'
+import { costOf } from '#ledger/price.ts'
+import type { UsageRecord } from '#protocol/usage.ts'
+import { isOperators } from '../answers/operator.ts'
+import type { CoordinatorState } from '../coordinator-state.ts'
+
+type State = Pick<CoordinatorState, 'fleet' | 'organisations' | 'verify'>
+
+/**
+ * The reading as it counts for what its caller is promised: one that its own node failed does not, and what its own nodes
+ * were paid is no charge that a credit is a part of. The operator owes credits to nobody but itself, and is not looked at.
+ */
+export function countedFor(
+  state: State,
+  record: UsageRecord,
+  cost: NanoUsd,
+): { record: UsageRecord; slaCharge?: NanoUsd } {
+  const { organisationId, slaClass, outcome, failed, parts } = record
+  if (slaClass === undefined || isOperators(state, organisationId)) return { record }
+  const isOwn = (nodeId: string | undefined): boolean =>
+    nodeId !== undefined && state.fleet.nodes.get(nodeId)?.organisationId === organisationId
+  const isOwnFault = outcome === 'failed' && isOwn(failed?.at(-1)?.nodeId)
+  const own = parts.reduce((sum, part) => (isOwn(part.nodeId) ? sum + costOf(part, part) : sum), 0n)
+  return {
+    record: isOwnFault && !record.exempt ? { ...record, exempt: 'own_node' } : record,
+    ...(own > 0n && { slaCharge: cost - own }),
+  }
+}

@@ -1,0 +1,249 @@
+/**
+ * Looks at answers of nodes. Which ones, is drawn in secret before the node is asked, and nothing of the request tells: log
+ * probabilities are asked of a share of all requests, looked at or not, and callers ask for them, too. Once an answer
+ * was delivered, a node of another owner says how likely it finds it; where that does not fit, a further owner's is asked. What
+ * came of it goes to the coordinator, which alone draws conclusions.
+ */
+import type { Clock, Crypto, Secrets } from '#host/host.ts'
+import type { NanoUsd } from '#kernel/money.ts'
+import type { Random } from '#kernel/random.ts'
+import type { AnswerNews, AnswerOpinion, AnswerTest } from '#protocol/answer-audit.ts'
+import type { EngineRequest } from '#protocol/engine-request.ts'
+import { compareClaims, countSurprises, evidenceMilli } from '#verify/answer-evidence.ts'
+import { OPINIONS_MAX, type WeighedOpinion, weighOpinions } from '#verify/answer-rules.ts'
+import type { Directory } from '../directory.ts'
+import type { NodeConnection, Offer } from '../node-connection.ts'
+import type { Preferences } from '../preferences.ts'
+import { type Answered, type AttemptAudit, AuditedAnswer } from './audited-answer.ts'
+import { chooseAuditor } from './choose-auditor.ts'
+import { type Scores, scoreAnswer } from './score-answer.ts'
+import { testOf } from './audit-test.ts'
+import { type AnswerFacts, seenFaults } from './seen-faults.ts'
+
+export interface AnswerAuditor {
+  /** How the node is to be asked: what is to be sent, and where its answer is kept if it is to be looked at. */
+  prepare: PrepareAnswer
+  /** Answers that are being looked at, or wait for it. */
+  open(): number
+  close(): void
+}
+
+export type PrepareAnswer = (request: EngineRequest, of: AnswerOf) => PreparedAnswer
+
+export interface AnswerOf {
+  readonly nodeId: string
+  readonly offer: Offer
+  readonly organisationId: string
+  readonly preferences: Preferences | undefined
+  /** To the network, as the node measured it. */
+  readonly roundTripMs: number
+  /** The network's own request, which is looked at in any case. */
+  readonly isCanary: boolean
+}
+
+export interface PreparedAnswer {
+  readonly request: EngineRequest
+  readonly audit: AttemptAudit | null
+}
+
+interface FinishedAnswer extends AnswerOf {
+  readonly kept: AuditedAnswer
+  /** `null` where its node did not come to an end. */
+  readonly finishReason: 'stop' | 'length' | null
+  readonly cost: NanoUsd
+}
+
+export interface AnswerAuditorParts {
+  readonly clock: Clock
+  readonly crypto: Crypto
+  readonly random: Random
+  readonly secrets: Secrets
+  readonly directory: Directory
+  readonly nodes: () => Iterable<NodeConnection>
+  readonly tell: (news: AnswerNews) => void
+}
+
+/** One request in so many asks for log probabilities that are for nobody but us. */
+const CLAIMS_ONE_IN = 8
+/** Answers that wait for an auditor, or are with one: further ones count as if nobody had been there. */
+const OPEN_MAX = 256
+/** At once, so that audits never take the nodes from callers. */
+const RUNNING_MAX = 16
+/** Without an independent node for so long, an answer is not looked at. */
+const NOBODY_MS = 60_000
+const RETRY_MS = 5_000
+const TOKENS_SPARE = 64
+
+interface Case {
+  readonly audit: FinishedAnswer
+  readonly test: AnswerTest
+  readonly sinceMs: number
+  readonly opinions: (AnswerOpinion & WeighedOpinion)[]
+  readonly said: Scores[]
+  /** Organisations that were asked. */
+  readonly asked: Set<string>
+}
+
+export function createAnswerAuditor(parts: AnswerAuditorParts): AnswerAuditor {
+  const { clock, crypto, random, secrets, directory } = parts
+  const waiting: Case[] = []
+  const running = new Map<Case, { cancel(): void }>()
+  let isRetrying = false
+  let isClosed = false
+
+  /** Below `bound`, unforeseeable. */
+  const draw = (bound: number): number => {
+    const [a = 0, b = 0, c = 0, d = 0] = secrets.randomBytes(4)
+    return (((a << 24) | (b << 16) | (c << 8) | d) >>> 0) % bound
+  }
+
+  function prepare(request: EngineRequest, of: AnswerOf): PreparedAnswer {
+    const plain = { request, audit: null }
+    const known = directory.node(of.nodeId)
+    const rateBps = of.isCanary ? 10_000 : (known?.auditBps ?? 0)
+    if (request.kind === 'embedding' || rateBps === 0 || !known || known.organisationId === of.organisationId)
+      return plain
+    const canClaim = request.topLogprobs === undefined && of.offer.model.features?.includes('logprobs') === true
+    const isAskedSecretly = draw(CLAIMS_ONE_IN) === 0 && canClaim
+    const asked: Answered = isAskedSecretly ? { ...request, topLogprobs: 0 } : request
+    const isDue = draw(10_000) < rateBps
+    const kept = isDue ? new AuditedAnswer(asked) : null
+    return {
+      request: asked,
+      audit: {
+        hidesLogprobs: isAskedSecretly,
+        add: (data) => kept?.add(data),
+        over(facts, cost) {
+          seen(asked, facts, of)
+          if (kept) look({ ...of, kept, finishReason: facts.finishReason, cost })
+        },
+      },
+    }
+  }
+
+  function seen(request: Answered, facts: Omit<AnswerFacts, 'request'>, { nodeId, offer, roundTripMs }: AnswerOf): void {
+    const { decodeTokensPerSecondSingle: tokensPerSecond, contextTokens } = offer.model
+    for (const fault of seenFaults({ ...facts, request }, { tokensPerSecond, contextTokens, roundTripMs })) {
+      const { requestId, model } = request
+      parts.tell({ kind: 'finding', auditId: `${requestId}:${nodeId}`, nodeId, model, ...fault })
+    }
+  }
+
+  function look(audit: FinishedAnswer): void {
+    if (isClosed || audit.kept.isEmpty) return
+    const test = testOf(audit.kept)
+    if (!test) return
+    const opened: Case = { audit, test, sinceMs: clock.elapsedMs(), opinions: [], said: [], asked: new Set() }
+    if (waiting.length + running.size >= OPEN_MAX) return tell(opened)
+    waiting.push(opened)
+    pump()
+  }
+
+  function pump(): void {
+    for (let left = waiting.length; left > 0 && running.size < RUNNING_MAX && !isClosed; left--) {
+      const next = waiting.shift()
+      if (next) ask(next)
+    }
+    if (waiting.length > 0 && !isRetrying) {
+      isRetrying = true
+      clock.after(RETRY_MS, () => {
+        isRetrying = false
+        pump()
+      })
+    }
+  }
+
+  function ask(open: Case): void {
+    const { audit } = open
+    const owner = directory.node(audit.nodeId)?.organisationId
+    const { kept, offer, preferences } = audit
+    const notOf = new Set([...open.asked, ...(owner === undefined ? [] : [owner])])
+    const tokensMax = (kept.areIdsKnown ? kept.tokenIds.length : kept.text.length) + 2
+    const auditor = chooseAuditor(
+      {
+        model: kept.request.model,
+        fingerprint: offer.model.fingerprint,
+        preferences,
+        notOf,
+        contextTokens: Math.min(offer.model.contextTokens, tokensMax + TOKENS_SPARE),
+      },
+      { nodes: parts.nodes(), directory, random },
+    )
+    if (!auditor) {
+      if (clock.elapsedMs() - open.sinceMs >= NOBODY_MS) tell(open)
+      else waiting.push(open)
+      return
+    }
+    open.asked.add(auditor.organisationId)
+    const request = scoringRequest(audit, `req_${hex(secrets.randomBytes(12))}`)
+    const work = scoreAnswer(clock, { node: auditor.node, request, tokensMax }, (scores) => {
+      running.delete(open)
+      if (scores) {
+        const { organisationId, isReference } = auditor
+        const { nodeId } = auditor.node
+        const { price } = auditor.offer
+        const counts =
+          open.test === 'claimed' ? compareClaims(kept.claimed, claimable(scores, kept)) : countSurprises(scores.tails)
+        const pay = (price.promptPerMillion * BigInt(scores.readTokens)) / 1_000_000n
+        const found = { nodeId, ...counts, evidenceMilli: evidenceMilli(open.test, counts) }
+        open.opinions.push({ ...found, readTokens: scores.readTokens, pay, organisationId, isReference })
+        open.said.push(scores)
+      }
+      settle(open)
+      pump()
+    })
+    running.set(open, work)
+  }
+
+  /** Either the opinions settle it, or one more owner is asked. */
+  function settle(open: Case): void {
+    const { isOpen } = weighOpinions(open.opinions)
+    if (isOpen && open.asked.size < OPINIONS_MAX) waiting.push(open)
+    else tell(open)
+  }
+
+  function tell({ audit, test, opinions, said }: Case): void {
+    const { kept, nodeId, organisationId, cost, isCanary } = audit
+    const { requestId, model } = kept.request
+    const seen = JSON.stringify([requestId, kept.tokenIds, kept.claimed, said])
+    parts.tell({
+      kind: 'check',
+      // A node may go on with what it began itself, after its engine came back.
+      auditId: `${requestId}:${nodeId}:${kept.request.resumedIds?.length ?? 0}`,
+      nodeId,
+      model,
+      test,
+      organisationId,
+      cost,
+      isCanary,
+      opinions: opinions.map(({ organisationId: _owner, isReference: _is, ...opinion }) => opinion),
+      evidenceHash: hex(crypto.sha256(seen)),
+    })
+  }
+
+  return {
+    prepare,
+    open: () => waiting.length + running.size,
+    close() {
+      isClosed = true
+      for (const { cancel } of running.values()) cancel()
+      running.clear()
+      waiting.length = 0
+    },
+  }
+}
+
+/** The end of an answer is looked at, but nobody claims anything of it. */
+const claimable = ({ logprobs }: Scores, { tokenIds }: AuditedAnswer): readonly number[] =>
+  logprobs.slice(0, tokenIds.length)
+
+function scoringRequest({ kept, finishReason }: FinishedAnswer, requestId: string): EngineRequest {
+  const { traceparent: _trace, topLogprobs: _claims, ...request } = kept.request
+  const hasEnd = finishReason === 'stop' && kept.isWhole && request.sampling.stop.length === 0
+  const scored = kept.areIdsKnown
+    ? { tokenIds: kept.tokenIds, hasEnd }
+    : { text: kept.text, hasEnd }
+  return { ...request, requestId, scored }
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')

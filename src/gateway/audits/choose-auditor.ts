@@ -1,0 +1,54 @@
+/** Who says whether an answer fits: a node of another owner that the caller itself would have allowed to read it. */
+import type { Random } from '#kernel/random.ts'
+import { PROTOCOL_WITH_EVIDENCE } from '#protocol/agent-version.ts'
+import type { Directory } from '../directory.ts'
+import type { NodeConnection, Offer } from '../node-connection.ts'
+import { excludes, type NodeFacts, type Preferences } from '../preferences.ts'
+
+export interface AuditorAsk {
+  readonly model: string
+  /** Of the weights that the node says it has. */
+  readonly fingerprint: string
+  readonly preferences: Preferences | undefined
+  /** Whoever made the answer, and has spoken already. */
+  readonly notOf: ReadonlySet<string>
+  readonly contextTokens: number
+}
+
+export interface Auditor {
+  readonly node: NodeConnection
+  readonly offer: Offer
+  readonly organisationId: string
+  readonly isReference: boolean
+}
+
+/** One of them by chance, of those with nothing to do rather than others; `null` where nobody is there. */
+export function chooseAuditor(
+  ask: AuditorAsk,
+  { nodes, directory, random }: { nodes: Iterable<NodeConnection>; directory: Directory; random: Random },
+): Auditor | null {
+  const found = [...nodes].flatMap((node) => auditorAt(node, ask, directory))
+  const idle = found.filter(({ node }) => node.outstanding() === 0)
+  const free = found.filter(({ node, offer }) => node.outstanding() < offer.model.slots)
+  const among = idle.length > 0 ? idle : free.length > 0 ? free : found
+  return among.length === 0 ? null : (among[random.int(among.length)] ?? null)
+}
+
+function auditorAt(node: NodeConnection, ask: AuditorAsk, directory: Directory): Auditor[] {
+  const known = directory.node(node.nodeId)
+  const offer = node.offers.get(ask.model)
+  if (!known || !offer || node.isBackstop || node.protocol < PROTOCOL_WITH_EVIDENCE) return []
+  const { organisationId, nodeClass = 'community', isReference = false } = known
+  const { model } = offer
+  const canScore = model.features?.includes('score') && model.fingerprint === ask.fingerprint
+  if (ask.notOf.has(organisationId) || !canScore || model.contextTokens < ask.contextTokens) return []
+  const facts: NodeFacts = { ...node, organisationId, nodeClass }
+  // What the network pays for it is no matter of the caller's.
+  const wish = ask.preferences && {
+    ...ask.preferences,
+    promptPerMillionMax: null,
+    completionPerMillionMax: null,
+  }
+  if (wish && excludes(wish, facts, offer) !== null) return []
+  return [{ node, offer, organisationId, isReference }]
+}

@@ -1,0 +1,56 @@
+import type { Host } from '#host/host.ts'
+import type { EngineRequest } from '#protocol/engine-request.ts'
+import type { Place } from '../attempt.ts'
+import type { Directory } from '../directory.ts'
+import type { NodeLinks } from '../node-links.ts'
+import type { RunRequest } from '../run-request.ts'
+import { createAnswerAuditor, type PreparedAnswer } from './answer-auditor.ts'
+import { createAuditReporter } from './audit-reporter.ts'
+
+/** All that a gateway does to look at answers. */
+export interface Audits {
+  /** How `place` is to be asked, and what of its answer is looked at. */
+  prepare(request: EngineRequest, place: Place, of: RunRequest): PreparedAnswer
+  /** Its claim was cut: the network counted fewer. */
+  overclaimed(nodeId: string, of: Overclaim): void
+  close(): void
+}
+
+export interface Overclaim {
+  readonly requestId: string
+  readonly model: string
+  readonly claimed: number
+  readonly counted: number
+}
+
+const START_BYTES = 9
+
+export function openAudits(
+  { bus, clock, crypto, log, random, secrets }: Host,
+  of: { gatewayId: string; directory: Directory; nodes: NodeLinks },
+): Audits {
+  const { gatewayId, directory, nodes } = of
+  const start = Buffer.from(secrets.randomBytes(START_BYTES)).toString('base64url')
+  const reporter = createAuditReporter({ bus, clock, log }, { gatewayId, start })
+  const auditor = createAnswerAuditor({
+    ...{ clock, crypto, random, secrets, directory },
+    nodes: () => nodes.ready(),
+    tell: reporter.tell,
+  })
+  return {
+    prepare: (request, { node, offer }, { organisationId, preferences, isCanary = false }) =>
+      auditor.prepare(request, {
+        ...{ nodeId: node.nodeId, roundTripMs: node.roundTripMs, offer },
+        ...{ organisationId, preferences, isCanary },
+      }),
+    overclaimed(nodeId, { requestId, model, claimed, counted }) {
+      const [found, expected] = [`${claimed} tokens claimed`, `${counted} tokens counted`]
+      const fault = { fault: 'tokens_overclaimed', found, expected } as const
+      reporter.tell({ kind: 'finding', auditId: `${requestId}:${nodeId}`, nodeId, model, ...fault })
+    },
+    close() {
+      auditor.close()
+      reporter.close()
+    },
+  }
+}

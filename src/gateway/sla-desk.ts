@@ -1,0 +1,181 @@
+/**
+ * What a gateway counts for the promises: adds to each meter reading what class it was under and why it failed, and keeps
+ * count of what was refused and of what is under way. Both go through the spool, so they are applied once and in order.
+ */
+import type { Clock } from '#host/host.ts'
+import type { TimestampMs } from '#kernel/time.ts'
+import type { ProblemCode } from '#protocol/problem.ts'
+import type { OpenRequest, RefusedCount, SlaClass, SlaExemption } from '#protocol/sla.ts'
+import type { UsageRecord } from '#protocol/usage.ts'
+import { binStartOf } from '#sla/bins.ts'
+import { firstTokenDueMs } from '#sla/count.ts'
+import type { Preferences } from './preferences.ts'
+import type { RunRequest } from './run-request.ts'
+import type { GatewayTelemetry } from './telemetry.ts'
+
+/** How often it is told what is under way: of a gateway that is lost, that much is not counted. */
+export const TALLY_EVERY_MS = 5_000
+/** So that the other side knows that it is there, while the same requests are open. */
+const TOLD_AGAIN_MS = 5 * 60_000
+/** Told at most; of more the oldest. */
+const OPEN_MAX = 256
+
+interface Begun {
+  readonly slaClass: SlaClass
+  readonly exempt: SlaExemption | null
+  readonly promptTokensMax: number
+  readonly organisationId: string
+  readonly startedAtMs: TimestampMs
+  problem: ProblemCode | null
+  isHeldUp: boolean
+}
+
+export interface SlaDesk {
+  /** A request is let in. `isFree`: no node asks anything for its model. */
+  begins(request: RunRequest, isFree: boolean): void
+  /** It was not, or is not after all. */
+  refused(request: RunRequest, code: ProblemCode): void
+  /** Its reader was too slow once: how fast its node was can't be told. */
+  heldUp(requestId: string): void
+  /** The reading as it goes into the spool. */
+  complete(record: UsageRecord): UsageRecord
+  /** `telemetry`, which this one listens to for why requests fail. */
+  listening(telemetry: GatewayTelemetry): GatewayTelemetry
+  close(): void
+}
+
+export function createSlaDesk(
+  clock: Clock,
+  options: {
+    readonly gatewayId: string
+    /** Another one for each start of the gateway. */
+    readonly run: string
+    cellNowMs(): TimestampMs
+    append(record: UsageRecord): void
+  },
+): SlaDesk {
+  const { gatewayId, run, cellNowMs } = options
+  const begun = new Map<string, Begun>()
+  const refusals = new Map<string, { -readonly [Key in keyof RefusedCount]: RefusedCount[Key] }>()
+  let told = ''
+  let toldAtMs = 0
+  let isClosed = false
+
+  function tell(): void {
+    if (isClosed) return
+    clock.after(TALLY_EVERY_MS, tell)
+    const open = openRequests(begun)
+    const ids = open.map(({ requestId }) => requestId).join()
+    const isDue = ids !== told && (ids !== '' || told !== '')
+    const isAgain = ids !== '' && clock.elapsedMs() - toldAtMs >= TOLD_AGAIN_MS
+    if (!isDue && !isAgain && refusals.size === 0) return
+    const refused = [...refusals.values()]
+    refusals.clear()
+    told = ids
+    toldAtMs = clock.elapsedMs()
+    options.append(tallyRecord({ gatewayId, run, refused, open }, cellNowMs()))
+  }
+  clock.after(TALLY_EVERY_MS, tell)
+
+  return {
+    begins(request, isFree) {
+      const { requestId, organisationId, slaClass = 'none', promptTokensMax } = request
+      begun.set(requestId, {
+        slaClass,
+        exempt: exemptionOf(request) ?? (isFree ? 'free' : null),
+        promptTokensMax,
+        organisationId,
+        startedAtMs: cellNowMs(),
+        problem: null,
+        isHeldUp: false,
+      })
+    },
+    refused(request, problem) {
+      begun.delete(request.requestId)
+      const { organisationId, slaClass = 'none' } = request
+      if (exemptionOf(request)) return
+      const binStartMs = binStartOf(cellNowMs())
+      const key = `${organisationId} ${slaClass} ${binStartMs} ${problem}`
+      const known = refusals.get(key)
+      if (known) known.count++
+      else refusals.set(key, { organisationId, slaClass, binStartMs, problem, count: 1 })
+    },
+    heldUp(requestId) {
+      const one = begun.get(requestId)
+      if (one) one.isHeldUp = true
+    },
+    complete(record) {
+      const one = begun.get(record.requestId)
+      begun.delete(record.requestId)
+      return one ? { ...record, ...factsOf(record, one) } : record
+    },
+    listening: (telemetry) =>
+      Object.assign(Object.create(telemetry) as GatewayTelemetry, {
+        onFailed(event: Parameters<GatewayTelemetry['onFailed']>[0]) {
+          const one = begun.get(event.requestId)
+          if (one) one.problem = event.code
+          telemetry.onFailed(event)
+        },
+      }),
+    close() {
+      isClosed = true
+    },
+  }
+}
+
+function factsOf(
+  { outcome, firstTokenMs, totalMs }: UsageRecord,
+  { slaClass, exempt, problem, promptTokensMax, isHeldUp }: Begun,
+): Partial<UsageRecord> {
+  const isWhole = outcome === 'completed' && firstTokenMs !== null && !isHeldUp
+  return {
+    ...(slaClass !== 'none' && { slaClass }),
+    ...(exempt !== null && { exempt }),
+    ...(outcome === 'failed' && problem !== null && { problem }),
+    ...(outcome === 'cancelled' &&
+      firstTokenMs === null && { firstTokenDueMs: firstTokenDueMs(promptTokensMax) }),
+    ...(isWhole && { decodeMs: totalMs - firstTokenMs }),
+  }
+}
+
+/** A caller that names nodes or a price has chosen what it gets; a batch has its own promise, a day. */
+function exemptionOf({ batch, preferences, isCanary }: RunRequest): SlaExemption | null {
+  if (batch) return 'batch'
+  if (isCanary) return 'restricted'
+  return preferences && isRestricting(preferences) ? 'restricted' : null
+}
+
+const isRestricting = ({
+  only,
+  ignore,
+  promptPerMillionMax,
+  completionPerMillionMax,
+}: Preferences): boolean =>
+  only !== null || ignore !== null || promptPerMillionMax !== null || completionPerMillionMax !== null
+
+/** Of what somebody was promised something for. */
+function openRequests(begun: ReadonlyMap<string, Begun>): OpenRequest[] {
+  const open: OpenRequest[] = []
+  for (const [requestId, { slaClass, exempt, organisationId, startedAtMs }] of begun) {
+    if (slaClass === 'none' || exempt !== null) continue
+    open.push({ requestId, organisationId, slaClass, startedAtMs })
+    if (open.length === OPEN_MAX) break
+  }
+  return open
+}
+
+/** Stands in the spool where a reading would. */
+const tallyRecord = (tally: NonNullable<UsageRecord['tally']>, nowMs: TimestampMs): UsageRecord => ({
+  requestId: 'tally',
+  organisationId: '',
+  keyId: '',
+  holdId: '',
+  model: '',
+  kind: 'chat',
+  outcome: 'cancelled',
+  parts: [],
+  startedAtMs: nowMs,
+  firstTokenMs: null,
+  totalMs: 0,
+  tally,
+})

@@ -1,0 +1,25 @@
+/** What became of receipts, as it stands in the journal. Versioned, only added to, replayed for ever. */
+import { z } from 'zod'
+import { ChainFacts, SignedHead } from '#protocol/receipts.ts'
+
+export const ReceiptEvent = z.discriminatedUnion('type', [
+  /** Both sides stand for the chain up to this head. */
+  z.object({
+    type: z.literal('receipts.signed'),
+    nodeId: z.string(),
+    head: SignedHead,
+    /** Where the coordinator may not have known the chain. */
+    facts: ChainFacts.optional(),
+    /** Receipts up to it that no meter reading brought. */
+    extra: z.array(z.object({ number: z.int().positive(), text: z.string() })).optional(),
+    atMs: z.int(),
+  }),
+  /** Nothing of it can be claimed any more, and what its node has not signed stays unsigned. */
+  z.object({
+    type: z.literal('receipts.chain_forgotten'),
+    chain: z.string(),
+    unsigned: z.int().nonnegative(),
+    atMs: z.int(),
+  }),
+])
+export type ReceiptEvent = z.output<typeof ReceiptEvent>

@@ -1,0 +1,344 @@
+/**
+ * Checks a file of receipts without the network. What a file may say is only what was signed: the network's key signed how much
+ * there is of each chain, both keys signed the newest links, and the links are made of the receipts. So nothing can be changed,
+ * left out, added, moved or said twice, and what was tried is told with its line.
+ */
+import type { ChainFacts, SignedHead } from '#protocol/receipts.ts'
+import { endText, type ReceiptLine, readReceiptLine } from './receipt-lines.ts'
+import {
+  chainId,
+  type Digest,
+  linkOf,
+  networkHeadText,
+  nodeHeadText,
+  outputDigest,
+  receiptText,
+} from './receipt-text.ts'
+
+export type ReceiptFaultCode =
+  | 'empty'
+  | 'malformed'
+  | 'truncated'
+  | 'network_other'
+  | 'chain_altered'
+  | 'chain_missing'
+  | 'chain_unlinked'
+  | 'altered'
+  | 'number_twice'
+  | 'replayed'
+  | 'reordered'
+  | 'gap'
+  | 'tail_cut'
+  | 'unsigned'
+  | 'signature_forged'
+  | 'end_missing'
+  | 'extent_other'
+
+export interface ReceiptFault {
+  readonly code: ReceiptFaultCode
+  /** In the file, from 1; null for what is nowhere in it. */
+  readonly line: number | null
+  readonly chain?: string
+  readonly number?: number
+  /** For people. */
+  readonly message: string
+}
+
+export interface ReceiptFileFacts {
+  /** The key that the file names as the network's. */
+  readonly network: string | null
+  readonly of: string | null
+  readonly chains: number
+  /** In clear text. */
+  readonly receipts: number
+  readonly heads: number
+  /** Receipts that their nodes signed with something held against them, by what it is. */
+  readonly disputes: Readonly<Record<string, number>>
+  readonly faults: readonly ReceiptFault[]
+}
+
+export interface VerifyParts {
+  readonly digest: Digest
+  /** False for a wrong signature and for a malformed one alike. Key and signature in hex. */
+  readonly verify: (key: string, text: string, signature: string) => boolean
+  /** The network's key as it is known from elsewhere; the file's own word for it unless given. */
+  readonly networkKey?: string
+}
+
+type LineOf<Type extends ReceiptLine['type']> = Extract<ReceiptLine, { type: Type }>
+type Entry = { readonly at: number; readonly line: LineOf<'receipt'> | LineOf<'sealed'> }
+interface Chain {
+  readonly at: number
+  readonly line: LineOf<'chain'>
+  readonly entries: Entry[]
+  readonly heads: { readonly at: number; readonly head: SignedHead }[]
+  /** By number, as the file has them. */
+  readonly links: Map<number, string>
+}
+
+/** Beyond so many the rest is only more of the same. */
+const FAULTS_MAX = 1_000
+
+export function verifyReceipts(text: string, parts: VerifyParts): ReceiptFileFacts {
+  return new FileCheck(parts).run(text)
+}
+
+class FileCheck {
+  readonly #parts: VerifyParts
+  readonly #faults: ReceiptFault[] = []
+  readonly #chains = new Map<string, Chain>()
+  readonly #disputes: Record<string, number> = {}
+  #header: LineOf<'receipts'> | null = null
+  #end: { at: number; line: LineOf<'end'> } | null = null
+  #receipts = 0
+  #heads = 0
+
+  constructor(parts: VerifyParts) {
+    this.#parts = parts
+  }
+
+  run(text: string): ReceiptFileFacts {
+    this.#read(text)
+    for (const chain of this.#chains.values()) this.#checkChain(chain)
+    this.#checkRepeats()
+    this.#checkOrigins()
+    this.#checkEnd()
+    const { network = null, id = null } = this.#header ?? {}
+    const faults = this.#faults.sort(
+      (a, b) => (a.line ?? Number.MAX_SAFE_INTEGER) - (b.line ?? Number.MAX_SAFE_INTEGER),
+    )
+    const [chains, receipts, heads] = [this.#chains.size, this.#receipts, this.#heads]
+    return { network, of: id, chains, receipts, heads, disputes: this.#disputes, faults }
+  }
+
+  #fault(code: ReceiptFaultCode, line: number | null, message: string, at: Partial<ReceiptFault> = {}): void {
+    if (this.#faults.length >= FAULTS_MAX) return
+    const where = line === null ? '' : `Line ${line}: `
+    this.#faults.push({ code, line, ...at, message: `${where}${message}` })
+  }
+
+  #read(text: string): void {
+    const lines = text.split('\n')
+    const isWhole = lines.at(-1) === ''
+    if (isWhole) lines.pop()
+    if (lines.length === 0) return this.#fault('empty', null, 'The file is empty.')
+    for (const [index, one] of lines.entries()) {
+      const at = index + 1
+      const line = readReceiptLine(one)
+      const isLast = at === lines.length
+      if (line && !(isLast && !isWhole)) this.#take(at, line)
+      else if (isLast && !isWhole) this.#fault('truncated', at, 'the file ends in the middle of a line.')
+      else this.#fault('malformed', at, 'this is no line of a file of receipts, as they are written.')
+    }
+  }
+
+  #take(at: number, line: ReceiptLine): void {
+    if (this.#end) return this.#fault('malformed', at, 'something stands behind the end.')
+    if (!this.#header && line.type !== 'receipts')
+      return this.#fault('malformed', at, 'the file does not begin with its own first line.')
+    switch (line.type) {
+      case 'receipts':
+        return this.#takeHeader(at, line)
+      case 'chain':
+        return this.#takeChain(at, line)
+      case 'end':
+        this.#end = { at, line }
+        return
+      case 'head': {
+        const chain = this.#chains.get(line.head.chain)
+        if (chain) return void chain.heads.push({ at, head: line.head })
+        return this.#fault('chain_missing', at, `the chain ${line.head.chain} was not begun.`)
+      }
+      case 'receipt':
+      case 'sealed': {
+        const chain = this.#chains.get(line.chain)
+        if (!chain) return this.#fault('chain_missing', at, `the chain ${line.chain} was not begun.`)
+        if (line.type === 'receipt') this.#receipts++
+        chain.entries.push({ at, line })
+      }
+    }
+  }
+
+  #takeHeader(at: number, line: LineOf<'receipts'>): void {
+    if (this.#header) return this.#fault('malformed', at, 'the file begins a second time.')
+    this.#header = line
+    const { networkKey } = this.#parts
+    if (networkKey !== undefined && networkKey !== line.network)
+      this.#fault('network_other', at, `these are receipts of the network ${line.network}, not ${networkKey}.`)
+  }
+
+  #takeChain(at: number, line: LineOf<'chain'>): void {
+    const { chain, facts, after } = line
+    if (this.#chains.has(chain))
+      return this.#fault('replayed', at, `the chain ${chain} is in the file a second time.`, { chain })
+    this.#chains.set(chain, { at, line, entries: [], heads: [], links: new Map([[after.number, after.hash]]) })
+    if (facts.network !== this.#header?.network)
+      this.#fault('network_other', at, `this chain is of the network ${facts.network}.`, { chain })
+    const isBegin = after.number > 0 || after.hash === chain
+    if (chainId(this.#parts.digest, facts) !== chain || after.chain !== chain || !isBegin)
+      this.#fault('chain_altered', at, 'what the chain begins with is not what its id was made of.', { chain })
+  }
+
+  #checkChain(chain: Chain): void {
+    const entries = this.#inOrder(chain)
+    this.#checkLinks(chain, entries)
+    this.#checkHeads(chain)
+    const last = entries.at(-1)?.line.number ?? chain.line.after.number
+    const signed = Math.max(chain.line.after.number, ...chain.heads.map(({ head }) => head.number))
+    const id = chain.line.chain
+    if (last > signed) {
+      const at = entries.find(({ line }) => line.number > signed)?.at ?? null
+      const message = `receipts ${signed + 1} to ${last} of this chain are not signed by both sides.`
+      this.#fault('unsigned', at, message, { chain: id, number: signed + 1 })
+    } else if (last < signed) {
+      const at = chain.heads.find(({ head }) => head.number > last)?.at ?? null
+      const message = `both sides signed ${signed} receipts of this chain, and it ends with number ${last}.`
+      this.#fault('tail_cut', at, message, { chain: id, number: last + 1 })
+    }
+  }
+
+  /** By number, each once; what is wrong with their places is told. */
+  #inOrder({ line: { chain, after }, entries }: Chain): Entry[] {
+    const byNumber = new Map<number, Entry>()
+    let highest = after.number
+    for (const entry of entries) {
+      const { number, hash } = entry.line
+      const other = byNumber.get(number)
+      if (other) {
+        const isSame = other.line.hash === hash
+        const message = isSame
+          ? `receipt ${number} stands in line ${other.at} already.`
+          : `there is another receipt with the number ${number}, in line ${other.at}.`
+        this.#fault(isSame ? 'replayed' : 'number_twice', entry.at, message, { chain, number })
+        continue
+      }
+      byNumber.set(number, entry)
+      if (number < highest) {
+        const message = `receipt ${number} stands behind receipt ${highest}.`
+        this.#fault('reordered', entry.at, message, { chain, number })
+      }
+      highest = Math.max(highest, number)
+    }
+    return [...byNumber.values()].sort((a, b) => a.line.number - b.line.number)
+  }
+
+  #checkLinks({ line: { chain, after, facts }, links }: Chain, entries: readonly Entry[]): void {
+    const { digest } = this.#parts
+    let before: { number: number; hash: string } = after
+    for (const { at, line } of entries) {
+      const { number, hash } = line
+      links.set(number, hash)
+      if (number > before.number + 1) {
+        const message = `receipts ${before.number + 1} to ${number - 1} of this chain are missing.`
+        this.#fault('gap', at, message, { chain, number: before.number + 1 })
+      } else {
+        const receipt = line.type === 'sealed' ? line.receipt : digest(receiptText(line.body))
+        if (linkOf(digest, { chain, number, before: before.hash, receipt }) !== hash)
+          this.#fault('altered', at, `receipt ${number} is not what the chain was made of.`, { chain, number })
+      }
+      before = { number, hash }
+      if (line.type === 'receipt' && line.body.node !== facts.node)
+        this.#fault('replayed', at, `receipt ${number} is of another node.`, { chain, number })
+    }
+  }
+
+  #checkHeads({ line: { chain, facts }, heads, links }: Chain): void {
+    for (const { at, head } of heads) {
+      this.#heads++
+      const { number, hash } = head
+      for (const who of this.#forgers(head, facts)) {
+        const message = `the signature of the ${who} under receipt ${number} is not by its key.`
+        this.#fault('signature_forged', at, message, { chain, number })
+      }
+      const link = links.get(number)
+      if (link !== undefined && link !== hash)
+        this.#fault('altered', at, `what both sides signed under number ${number} is another receipt.`, {
+          chain,
+          number,
+        })
+      for (const { why } of head.disputes) this.#disputes[why] = (this.#disputes[why] ?? 0) + 1
+    }
+  }
+
+  #forgers(head: SignedHead, facts: ChainFacts): string[] {
+    const { verify } = this.#parts
+    const network = this.#header?.network ?? ''
+    const isNetworks = verify(network, networkHeadText(head), head.networkSignature)
+    const isNodes = verify(facts.nodeKey, nodeHeadText(head, head.disputes), head.nodeSignature)
+    return [...(isNetworks ? [] : ['network']), ...(isNodes ? [] : ['node'])]
+  }
+
+  /** The same work under two numbers, or in two chains. */
+  #checkRepeats(): void {
+    const seen = new Map<string, number>()
+    for (const { line, entries } of this.#chains.values()) {
+      const numbers = new Set<number>()
+      for (const entry of entries) {
+        if (entry.line.type !== 'receipt' || numbers.has(entry.line.number)) continue
+        const { number, body } = entry.line
+        numbers.add(number)
+        const text = receiptText(body)
+        const other = seen.get(text)
+        seen.set(text, other ?? entry.at)
+        if (other === undefined) continue
+        const message = `receipt ${number} is the same as the one in line ${other}.`
+        this.#fault('replayed', entry.at, message, { chain: line.chain, number })
+      }
+    }
+  }
+
+  /** Chains of a node name the one before: it must end there or later, where it is in the file. */
+  #checkOrigins(): void {
+    for (const { at, line } of this.#chains.values()) {
+      const { previous } = line.facts
+      const before = previous && this.#chains.get(previous.chain)
+      if (!before) continue
+      const known = before.links.get(previous.number)
+      const isAfter = previous.number >= before.line.after.number
+      if (known === previous.hash || !isAfter) continue
+      const { chain, number } = previous
+      const message = `this chain goes on behind receipt ${number} of chain ${chain}, which is not there so.`
+      this.#fault(known === undefined ? 'tail_cut' : 'chain_unlinked', at, message, { chain, number })
+    }
+  }
+
+  #checkEnd(): void {
+    const header = this.#header
+    if (!header) return
+    if (!this.#end) {
+      return this.#fault('end_missing', null, 'The file has no end: what is behind its last line was cut off.')
+    }
+    const { at, line } = this.#end
+    if (!this.#parts.verify(header.network, endText(header, line), line.signature))
+      this.#fault('signature_forged', at, 'the signature of the network under the end is not by its key.')
+    const listed = new Set(line.chains.map(({ chain }) => chain))
+    for (const [id, chain] of this.#chains)
+      if (!listed.has(id))
+        this.#fault('extent_other', chain.at, 'the end knows nothing of this chain.', { chain: id })
+    for (const { chain: id, receipts, first, last } of line.chains) {
+      const chain = this.#chains.get(id)
+      if (!chain) {
+        this.#fault('chain_missing', at, `the chain ${id} with ${receipts} receipts is missing.`, { chain: id })
+        continue
+      }
+      const own = chain.entries.filter((entry) => entry.line.type === 'receipt').map(({ line: { number } }) => number)
+      const numbers = new Set(own)
+      const newest = Math.max(0, ...own)
+      const oldest = Math.min(newest, ...own)
+      if (newest < last) {
+        const message = `the chain ${id} ends with receipt ${newest}, and there is one with the number ${last}.`
+        this.#fault('tail_cut', at, message, { chain: id, number: newest + 1 })
+      } else if (numbers.size !== receipts || oldest !== first || newest !== last) {
+        const message = `the chain ${id} has ${numbers.size} receipts here, ${oldest} to ${newest}; by the network it has ${receipts}, ${first} to ${last}.`
+        this.#fault('extent_other', at, message, { chain: id })
+      }
+    }
+  }
+}
+
+/** Whether a receipt with its salt is of this text: what a caller was sent, or the part of it that one node delivered. */
+export const isOfText = (
+  digest: Digest,
+  { body, salt }: Pick<LineOf<'receipt'>, 'body' | 'salt'>,
+  text: string,
+): boolean => salt !== undefined && outputDigest(digest, salt, text) === body.output

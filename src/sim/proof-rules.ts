@@ -1,0 +1,54 @@
+/** What the journal must say of proofs of hardware: nobody is paid who never proved his, by what is written and not by the decider. */
+import type { CoordinatorEvent } from '#coordinator/coordinator-events.ts'
+import { assert } from '#kernel/assert.ts'
+
+/** Reads a journal entry by entry, in order; throws at the first that breaks a rule. */
+export class ProofRules {
+  #isRequired = false
+  /** Nodes by their devices: whether the newest proof of each held. */
+  readonly #devices = new Map<string, Map<string, boolean>>()
+  readonly #provenOnce = new Set<string>()
+  #paid = 0
+
+  read(events: readonly CoordinatorEvent[]): void {
+    for (const event of events) this.#note(event)
+  }
+
+  /** Nodes that were paid for requests. */
+  get paid(): number {
+    return this.#paid
+  }
+
+  #note(event: CoordinatorEvent): void {
+    switch (event.type) {
+      case 'hardware.policy_set':
+        this.#isRequired = event.isRequired
+        break
+      case 'hardware.devices_claimed': {
+        const before = this.#devices.get(event.nodeId)
+        const now = event.devices.map(({ deviceId }) => [deviceId, before?.get(deviceId) ?? false] as const)
+        this.#devices.set(event.nodeId, new Map(now))
+        break
+      }
+      case 'hardware.proven': {
+        const devices = this.#devices.get(event.nodeId)?.set(event.deviceId, true)
+        if (devices && [...devices.values()].every(Boolean)) this.#provenOnce.add(event.nodeId)
+        break
+      }
+      case 'work.granted':
+        if (this.#isRequired)
+          assert(
+            this.#provenOnce.has(event.nodeId),
+            `${event.nodeId} was given a task and never proved its hardware`,
+          )
+        break
+      case 'usage.recorded':
+        for (const { nodeId } of [...event.record.parts, ...(event.record.losers ?? [])]) {
+          if (!this.#isRequired) continue
+          assert(this.#provenOnce.has(nodeId), `${nodeId} was paid and never proved its hardware`)
+          this.#paid++
+        }
+        break
+    }
+  }
+}

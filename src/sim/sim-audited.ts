@@ -1,0 +1,170 @@
+/**
+ * Lets a simulated engine take part in audits of answers: it gives log probabilities where they are asked for, scores what others
+ * answered, and may lie about both. How likely a token is, is a function of prompt, place and token alone, the same on
+ * every honest node up to rounding.
+ */
+import type { EngineDelta, EngineRun, EngineSink } from '#engines/engine.ts'
+import type { Clock } from '#host/host.ts'
+import type { TokenLogprob, TokenScores } from '#protocol/delta-detail.ts'
+import type { EngineRequest } from '#protocol/engine-request.ts'
+import {
+  type createSimEngine,
+  type ExpectedAnswer,
+  expectedAnswer,
+  promptOf,
+  promptTokensOf,
+} from './sim-engine.ts'
+
+type SimEngine = ReturnType<typeof createSimEngine>
+export type Generating = Exclude<EngineRequest, { kind: 'embedding' }>
+
+/** An answer, and what its node claims of the log probability of each token. */
+export interface SimAnswer extends ExpectedAnswer {
+  readonly logprobs: readonly number[]
+}
+
+/** What a node does otherwise than an honest one. What is left out is honest. */
+export interface SimManners {
+  /**
+   * What it answers: `honest` itself for the truth. Of an answer that it goes on with, the rest. A cheaper model gives `cheaperAnswer`;
+   * longer or shorter ones are told over the same time.
+   */
+  answer?(request: Generating, honest: SimAnswer): SimAnswer
+  /** What it says of another's answer. */
+  score?(request: Generating, honest: TokenScores): TokenScores
+}
+
+/** Fails, where every node is honest, on answers to go on with that no honest node gives: tell `isAmongLiars` to the engine. */
+export function takesPartInAudits(
+  engine: SimEngine,
+  clock: Clock,
+  { manners = {}, msPerScoredToken = 0.2 }: { manners?: SimManners; msPerScoredToken?: number } = {},
+): SimEngine {
+  return {
+    ...engine,
+    models: () => engine.models().map((model) => ({ ...model, features: ['logprobs', 'score'] })),
+    start(request, sink) {
+      if (request.kind === 'embedding') return engine.start(request, sink)
+      if (request.scored) return score(clock, { request, sink, manners, msPerScoredToken })
+      const honest = honestAnswer(request)
+      const told = manners.answer?.(request, honest) ?? honest
+      if (told === honest && request.topLogprobs === undefined) return engine.start(request, sink)
+      return engine.start(request, tellInstead({ request, sink, told, isHonest: told === honest }))
+    },
+  }
+}
+
+/** What an honest node answers, behind what was answered before. */
+function honestAnswer(request: Generating): SimAnswer {
+  const prompt = promptOf(request)
+  const begun = request.resumedIds?.length ?? 0
+  const { tokenIds, texts, finishReason } = expectedAnswer(prompt, begun + request.maxTokens)
+  const logprobs = tokenIds.map((id, place) => logprobOf(prompt, place, id))
+  return {
+    tokenIds: tokenIds.slice(begun),
+    texts: texts.slice(begun),
+    logprobs: logprobs.slice(begun),
+    finishReason,
+  }
+}
+
+/** Another model's answer: of `share` of its tokens others are likelier, and it is as sure of itself as any. */
+export function cheaperAnswer(request: Generating, honest: SimAnswer, share = 0.45): SimAnswer {
+  const prompt = promptOf(request)
+  const isOther = (place: number): boolean => noise(`cheaper ${prompt} ${place}`) < share
+  const tokenIds = honest.tokenIds.map((id, place) => (isOther(place) ? (id + 1) % 50_000 : id))
+  return {
+    ...honest,
+    tokenIds,
+    texts: tokenIds.map((id) => ` ${id}`),
+    logprobs: honest.logprobs.map((logprob, place) => (isOther(place) ? -0.5 : logprob)),
+  }
+}
+
+interface Telling {
+  readonly request: Generating
+  readonly sink: EngineSink
+  readonly told: SimAnswer
+  readonly isHonest: boolean
+}
+
+/** The honest engine keeps the time; what is told is `told`. */
+function tellInstead({ request, sink, told, isHonest }: Telling): EngineSink {
+  const hasLogprobs = request.topLogprobs !== undefined
+  let at = 0
+  function tell(end: number): void {
+    if (end <= at) return
+    const tokenIds = told.tokenIds.slice(at, end)
+    const texts = told.texts.slice(at, end)
+    const logprobs = texts.map((token, index): TokenLogprob => {
+      const logprob = told.logprobs[at + index] ?? -1
+      return { token, bytes: null, logprob, top: [] }
+    })
+    at = end
+    const delta: EngineDelta = { text: texts.join(''), tokenIds, tokenCount: tokenIds.length }
+    sink.onDelta(hasLogprobs ? { ...delta, detail: { logprobs } } : delta)
+  }
+  return {
+    ...sink,
+    onStarted: (...said) => sink.onStarted(...said),
+    onDelta: ({ tokenCount }) => tell(Math.min(at + tokenCount, told.tokenIds.length)),
+    onProblem: (problem) => sink.onProblem(problem),
+    onEnd(end) {
+      tell(told.tokenIds.length)
+      if (isHonest) return sink.onEnd(end)
+      sink.onEnd({ ...end, finishReason: told.finishReason, completionTokens: told.tokenIds.length })
+    },
+  }
+}
+
+function score(
+  clock: Clock,
+  parts: { request: Generating; sink: EngineSink; manners: SimManners; msPerScoredToken: number },
+): EngineRun {
+  const { request, sink, manners } = parts
+  const { tokenIds = [], hasEnd } = request.scored ?? { hasEnd: false }
+  const prompt = promptOf(request)
+  const promptTokens = promptTokensOf(prompt)
+  const begun = request.resumedIds?.length ?? 0
+  const timer = clock.after((promptTokens + tokenIds.length) * parts.msPerScoredToken, () => {
+    sink.onStarted(promptTokens)
+    const logprobs = tokenIds.map(
+      (id, index) => logprobOf(prompt, begun + index, id) + (noise(`${id}`) - 0.5) / 50,
+    )
+    const tails = logprobs.map((logprob, index) =>
+      logprob < -4 ? 0.001 : 0.03 + 0.9 * noise(`${prompt} ${index}`),
+    )
+    if (hasEnd) {
+      const isRight =
+        expectedAnswer(prompt, begun + request.maxTokens).tokenIds.length === begun + tokenIds.length
+      logprobs.push(isRight ? -0.3 : -9)
+      tails.push(isRight ? 0.6 : 0.001)
+    }
+    const honest = { logprobs, tails }
+    sink.onDelta({
+      text: '',
+      tokenIds: [],
+      tokenCount: 0,
+      detail: { scores: manners.score?.(request, honest) ?? honest },
+    })
+    sink.onEnd({ finishReason: 'stop', promptTokens, completionTokens: 0 })
+  })
+  return { cancel: () => timer.cancel(), pause: () => undefined, resume: () => undefined }
+}
+
+/** Of a token at a place of the answer to `prompt`: the expected one is likely, any other next to impossible. */
+function logprobOf(prompt: string, place: number, tokenId: number): number {
+  const isExpected = expectedAnswer(prompt, PLACES).tokenIds[place] === tokenId
+  return isExpected ? -1.5 * noise(`${prompt} ${place} ${tokenId}`) : -6 - 3 * noise(`${place} ${tokenId}`)
+}
+
+/** Beyond any answer. */
+const PLACES = 4_096
+
+/** From 0 to below 1, decided by `text`. */
+function noise(text: string): number {
+  let hash = 2_166_136_261
+  for (let index = 0; index < text.length; index++)
+    hash = Math.imul(hash ^ text.charCodeAt(index), 16_777_619) >>> 0
+  return (Math.imul(hash ^ (hash >>> 15), 0x85ebca6b) >>> 0) / 2 ** 32
+}

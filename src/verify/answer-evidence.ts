@@ -1,0 +1,66 @@
+/**
+ * What the tokens of an answer say about the model behind it. Each token either fits or does not; honest nodes have few that do
+ * not, whatever they run on, and another model has many. How many, is weighed by the logarithm of a likelihood ratio (a
+ * sequential test: evidence adds up over answers). See `docs/concepts/verification.md` for where the figures come from.
+ */
+import { assert } from '#kernel/assert.ts'
+import type { AnswerTest } from '#protocol/answer-audit.ts'
+
+/** A token's log probability, as its node claims it and as another finds it, may differ by so much: in nats. */
+const CLAIM_GAP_MAX = 0.5
+/** Both find it next to impossible: how much so, hangs on rounding. */
+const RARE_LOGPROB = -8
+/** The sampling that was asked for draws no likelier token so rarely. */
+const TAIL_MIN = 0.05
+
+interface Odds {
+  /** The part of tokens that does not fit, of an honest node at most, and of another model about. */
+  readonly honest: number
+  readonly other: number
+}
+
+/**
+ * Honest: the same weights on other hardware have under 0.5 %, weights of 4 bits against 8 some 3 % (`claimed`); of surprising
+ * tokens there are at most 5 % by how they are defined, and a little for rounding. A model of half the size has 30 to 60 % and 12 to 25 %.
+ */
+const odds: Readonly<Record<AnswerTest, Odds>> = {
+  claimed: { honest: 0.06, other: 0.3 },
+  typical: { honest: 0.065, other: 0.2 },
+}
+
+/** Neighbouring tokens are alike: so many of them tell as much as one. */
+const TOKENS_ALIKE = 2
+
+export interface TokenCounts {
+  readonly tokens: number
+  readonly off: number
+}
+
+/** Of claimed log probabilities against found ones, token by token. What is missing at the end does not fit. */
+export function compareClaims(claimed: readonly number[], found: readonly number[]): TokenCounts {
+  let off = 0
+  for (const [index, logprob] of found.entries()) {
+    const claim = claimed[index]
+    if (claim === undefined || !isNear(claim, logprob)) off++
+  }
+  return { tokens: found.length, off }
+}
+
+const isNear = (a: number, b: number): boolean =>
+  Math.abs(a - b) <= CLAIM_GAP_MAX || (a < RARE_LOGPROB && b < RARE_LOGPROB)
+
+/** Of `tails`, see `TokenScores`. */
+export function countSurprises(tails: readonly number[]): TokenCounts {
+  return { tokens: tails.length, off: tails.reduce((count, tail) => count + (tail < TAIL_MIN ? 1 : 0), 0) }
+}
+
+/**
+ * For another model where positive, for the claimed one where negative: the logarithm of the likelihood ratio, times 1,000 and
+ * rounded towards zero.
+ */
+export function evidenceMilli(test: AnswerTest, { tokens, off }: TokenCounts): number {
+  assert(off >= 0 && off <= tokens, 'of so many tokens no more can be off')
+  const { honest, other } = odds[test]
+  const nats = off * Math.log(other / honest) + (tokens - off) * Math.log((1 - other) / (1 - honest))
+  return Math.trunc((nats * 1_000) / TOKENS_ALIKE) || 0
+}
