@@ -122,28 +122,46 @@ const network: readonly Probe[] = [
   ),
 ]
 
+/** They harm nothing, so they are tried without the box as well: there they must get through, or they prove nothing. */
+export const harmless: readonly string[] = [
+  'reads a file of the machine',
+  'reads the users',
+  'climbs above its folder',
+  'a link to a file of the machine',
+  'signals a process of the machine',
+  'sees a process of the machine',
+  'sees other processes',
+  'a port of the machine',
+  'an interface beside the loopback',
+]
+
 export const probes: readonly Probe[] = [...files, ...mounts, ...kernel, ...others, ...network]
 
+type Cause = 'memory' | 'processes' | 'disk' | 'time'
+
 /** Things that eat: the box ends them, and the machine stays as it was. */
-export const bombs: readonly (Probe & { readonly cause: 'memory' | 'processes' | 'disk' | 'time' })[] = [
-  { ...probe('eats memory', 'tail /dev/zero'), cause: 'memory' },
-  { ...python('eats memory in pieces', 'a=[]\nwhile True: a.append(bytearray(1<<20))'), cause: 'memory' },
+export const bombs: readonly (Probe & { readonly causes: readonly Cause[] })[] = [
+  { ...probe('eats memory', 'tail /dev/zero'), causes: ['memory'] },
+  { ...python('eats memory in pieces', 'a=[]\nwhile True: a.append(bytearray(1<<20))'), causes: ['memory'] },
   {
     ...probe(
       'fills memory by a folder',
       'cat /dev/zero > /dev/shm/full; cat /dev/zero > /tmp/full; tail /dev/zero',
     ),
-    cause: 'memory',
+    causes: ['memory'],
   },
-  { ...probe('fills the disk with one file', 'cat /dev/zero > big; sleep 20'), cause: 'disk' },
+  { ...probe('fills the disk with one file', 'cat /dev/zero > big; sleep 20'), causes: ['disk'] },
   {
     ...probe(
       'fills the disk with many files',
       'i=0; while :; do i=$((i+1)); head -c 1000000 /dev/zero > f$i || sleep 20; done',
     ),
-    cause: 'disk',
+    causes: ['disk'],
   },
-  { ...probe('a bomb of processes', 'b() { b | b & }; b; sleep 20'), cause: 'processes' },
-  { ...probe('never ends', 'while :; do :; done'), cause: 'time' },
-  { ...probe('leaves a child behind', 'setsid sleep 1000 & setsid sleep 1000 & sleep 1000'), cause: 'time' },
+  { ...probe('a bomb of processes', 'b() { b | b & }; b; sleep 20'), causes: ['processes', 'time'] },
+  { ...probe('never ends', 'while :; do :; done'), causes: ['time'] },
+  {
+    ...probe('leaves a child behind', 'setsid sleep 1000 & setsid sleep 1000 & sleep 1000'),
+    causes: ['time'],
+  },
 ]

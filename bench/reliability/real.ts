@@ -6,27 +6,33 @@
 import { parseArgs } from 'node:util'
 import { churn } from './churn.ts'
 import { clock } from './clock.ts'
+import { disk } from './disk.ts'
 import { firstWork } from './first-work.ts'
 import { gray } from './gray.ts'
 import { joinStorm } from './join-storm.ts'
 import { overload } from './overload.ts'
 import { partition } from './partition.ts'
+import { replay } from './replay.ts'
 import { restore } from './restore.ts'
 import { retryingCallers } from './retrying-callers.ts'
 import { sandbox } from './sandbox.ts'
 import type { Scenario } from './scenario.ts'
+import { upgrade } from './upgrade.ts'
 
 const scenarios: Readonly<Record<string, Scenario>> = {
   churn,
   clock,
+  disk,
   'first-work': firstWork,
   gray,
   'join-storm': joinStorm,
   overload,
   partition,
+  replay,
   restore,
   'retrying-callers': retryingCallers,
   sandbox,
+  upgrade,
 }
 
 const { values, positionals } = parseArgs({

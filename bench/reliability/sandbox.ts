@@ -3,7 +3,7 @@
  * The box is the one that tasks run in, started by the code that starts them.
  */
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ import type { Sandbox } from '#engines/sandbox.ts'
 import { nodeClock } from '#host/node/node-clock.ts'
 import { createNodePrograms } from '#host/node/node-programs.ts'
 import { nodeTaskFiles } from '#host/node/node-task-files.ts'
-import { bombs, type Probe, probes } from './probes.ts'
+import { bombs, harmless, type Probe, probes } from './probes.ts'
 import { type Check, none, type ScenarioResult, tell } from './scenario.ts'
 
 const MIB = 2 ** 20
@@ -37,6 +37,15 @@ export async function sandbox(): Promise<ScenarioResult> {
       mkdirSync(out)
       return await runBoxed(runOf(one, { out, env, timeMsMax }), ports)
     }
+    const blunt = probes.filter(({ name, script }) => {
+      if (!harmless.includes(name)) return false
+      const cwd = mkdtempSync(join(folder, 'free-'))
+      const { PATH = '' } = process.env
+      return (
+        spawnSync('/bin/sh', ['-c', script], { cwd, env: { PATH, ...env }, timeout: PROBE_MS_MAX }).status !==
+        0
+      )
+    })
     const escaped: string[] = []
     for (const one of probes) {
       const { code, cause } = await run(one, PROBE_MS_MAX)
@@ -45,13 +54,22 @@ export async function sandbox(): Promise<ScenarioResult> {
     tell(`${probes.length - escaped.length} of ${probes.length} probes contained ${escaped.join('; ')}`)
     const unbound: string[] = []
     for (const bomb of bombs) {
-      const { cause, code } = await run(bomb, bomb.cause === 'time' ? 3_000 : BOMB_MS_MAX)
-      if (cause !== bomb.cause) unbound.push(`${bomb.name}: ended by ${cause ?? `itself with ${code}`}`)
+      const { cause, code } = await run(bomb, bomb.causes[0] === 'time' ? 3_000 : BOMB_MS_MAX)
+      if (!bomb.causes.some((one) => one === cause))
+        unbound.push(`${bomb.name}: ended by ${cause ?? `itself with ${code}`}`)
     }
     tell(
       `${bombs.length - unbound.length} of ${bombs.length} bombs ended by what they passed ${unbound.join('; ')}`,
     )
-    return { ...judge({ escaped, unbound, harm: harmDone(bystander.pid ?? 0) }), notRun: absent() }
+    return {
+      ...judge({
+        escaped,
+        unbound,
+        blunt: blunt.map(({ name }) => name),
+        harm: harmDone(bystander.pid ?? 0),
+      }),
+      notRun: absent(),
+    }
   } finally {
     bystander.kill('SIGKILL')
     server.close()
@@ -103,19 +121,16 @@ function harmDone(bystander: number): string[] {
 
 /** The bombs name their children so that nothing else is meant. */
 function isLeft(pid: string): boolean {
-  const { stdout } = spawnSync('cat', [`/proc/${pid}/cmdline`], { encoding: 'utf8' })
-  return stdout === 'sleep\0' + '1000\0'
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8') === 'sleep\0' + '1000\0'
+  } catch {
+    return false // It ended while it was read.
+  }
 }
 
-function judge({
-  escaped,
-  unbound,
-  harm,
-}: {
-  escaped: readonly string[]
-  unbound: readonly string[]
-  harm: readonly string[]
-}) {
+type Found = Readonly<Record<'escaped' | 'unbound' | 'blunt' | 'harm', readonly string[]>>
+
+function judge({ escaped, unbound, blunt, harm }: Found) {
   const all = probes.length + bombs.length
   const checks: Check[] = [
     {
@@ -124,9 +139,13 @@ function judge({
       pass: `${all} of ${all}`,
       isPassed: escaped.length + unbound.length === 0,
     },
+    none(
+      `of ${harmless.length} harmless probes get nowhere without the box, and so prove nothing`,
+      blunt.length,
+    ),
     none('things of the machine that were harmed or left behind', harm.length),
   ]
-  return { figures: { probes: probes.length, bombs: bombs.length, escaped, unbound, harm }, checks }
+  return { figures: { probes: probes.length, bombs: bombs.length, escaped, unbound, blunt, harm }, checks }
 }
 
 /** Other boxes of the fault matrix. */

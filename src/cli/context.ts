@@ -44,7 +44,7 @@ export interface CliContext {
   onInterrupt(run: () => void): () => void
   /** For `doctor`: this machine, and where `package.json` and `node_modules` are. */
   readonly machine: Machine
-  readonly crypto: Pick<Crypto, 'sha256'>
+  readonly crypto: Pick<Crypto, 'sha256' | 'verify'>
   readonly timeZones: TimeZones
   readonly browser: Browser
   readonly rootFolder: string

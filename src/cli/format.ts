@@ -39,3 +39,6 @@ export const formatSpeed = (perSecond: number): string =>
 
 export const formatMaybeDuration = (durationMs: number | null): string =>
   durationMs === null ? '–' : formatDuration(durationMs)
+
+/** Parts per billion as `99.953 %`, rounded down. */
+export const formatShare = (ppb: number): string => `${(Math.floor(ppb / 10_000) / 1_000).toFixed(3)} %`

@@ -4,6 +4,7 @@ import type { PageQuery } from '#protocol/page.ts'
 import { Problem } from '#protocol/problem.ts'
 import { routes } from '#protocol/routes.ts'
 import { Scope } from '#protocol/scope.ts'
+import { SlaClass } from '#protocol/sla.ts'
 import { formatAlert } from './alerts.ts'
 import { duration } from './arguments.ts'
 import type { CliContext } from './context.ts'
@@ -52,6 +53,7 @@ interface CreateOptions extends LimitOptions {
   readonly member?: string
   readonly serviceAccount?: string
   readonly expiresIn?: number
+  readonly sla?: SlaClass
 }
 
 const createCommand = (context: CliContext): Command =>
@@ -66,10 +68,16 @@ const createCommand = (context: CliContext): Command =>
       .option('--project <id>', 'what its usage is counted for (default: the default project)')
       .option('--member <id>', 'the person who holds it')
       .option('--service-account <id>', 'the program that holds it')
-      .option('--expires-in <duration>', 'it ends by itself, as after 90d', duration),
+      .option('--expires-in <duration>', 'it ends by itself, as after 90d', duration)
+      .addOption(
+        new Option(
+          '--sla <class>',
+          'what its requests are promised (default: all that the organisation is)',
+        ).choices(SlaClass.options),
+      ),
   ).action((name: string, options: CreateOptions, command: Command) =>
     runSession(context, command, async (session) => {
-      const { scope, organisation, project, expiresIn } = options
+      const { scope, organisation, project, expiresIn, sla } = options
       const holder = holderOf(options)
       const body = {
         name,
@@ -79,6 +87,7 @@ const createCommand = (context: CliContext): Command =>
         ...(holder && { holder }),
         ...(expiresIn !== undefined && { expiresInMs: expiresIn }),
         limits: limitsOf(options),
+        ...(sla !== undefined && { slaClass: sla }),
       }
       const created = await session.operator.createKey({ body })
       show(session, routes.createKey.reply, created, () => showCreated(session, created))
@@ -103,6 +112,7 @@ export const showCreated = (session: Session, created: CreatedApiKey): string =>
       ['project', created.projectId],
       ['scopes', created.scopes.join(', ')],
       ['limits', formatLimits(created.limits)],
+      ...(created.slaClass ? [['sla', created.slaClass] as const] : []),
       ['expires', created.expiresAtMs === null ? 'never' : `${formatTime(created.expiresAtMs)} UTC`],
     ]),
     session.style('warning', 'Keep the key now: it is not shown again.'),
@@ -128,6 +138,7 @@ const showCommand = (context: CliContext): Command =>
             ['scopes', key.scopes.join(', ')],
             ['state', formatState(key, context.clock.nowMs())],
             ['limits', formatLimits(key.limits)],
+            ...(key.slaClass ? [['sla', key.slaClass] as const] : []),
             ['used today', `${formatCount(key.use.tokens)} tokens, ${formatMoney(key.use.spend)}`],
             ['used this month', formatMoney(key.use.monthSpend)],
             ...(key.lastAlert ? [['last alert', formatAlert(key.lastAlert)] as const] : []),

@@ -1,5 +1,6 @@
 import type { Capability } from '#protocol/capability.ts'
-import type { Node } from '#protocol/node.ts'
+import type { Node, NodeReputation } from '#protocol/node.ts'
+import type { NodeHardware } from '#protocol/node-hardware.ts'
 import { formatAge, formatCount, formatMoney, formatTime } from './format.ts'
 
 type Field = readonly [name: string, value: string]
@@ -12,13 +13,51 @@ export function nodeFields(node: Node, nowMs: number): Field[] {
     ['organisation', node.organisationId],
     ['state', stateText(node, nowMs)],
     ...(node.bannedReason === null ? [] : [['banned', node.bannedReason] as const]),
+    ...(node.barred ? [['barred', node.barred.message] as const] : []),
     ['class', node.nodeClass],
+    ...(node.hardware ? proofFields(node.hardware, nowMs) : []),
+    ...(node.reputation ? reputationFields(node.reputation) : []),
     ['enrolled', `${formatTime(node.enrolledAtMs)} UTC`],
     ['ask per GPU-hour', formatMoney(node.askPerGpuHour)],
     ['public key', node.publicKey],
     ...(node.capability ? capabilityFields(node.capability) : [['hardware', 'not reported yet'] as const]),
   ]
 }
+
+function reputationFields(reputation: NodeReputation): Field[] {
+  const { standing, successLcb, answers, failures, speedRatio, availability, survival1h, reasons } =
+    reputation
+  const percent = (share: number): string => `${Math.round(100 * share)} %`
+  return [
+    ['standing', percent(standing)],
+    [
+      'answers',
+      `${formatCount(answers)}, ${formatCount(failures)} failed; surely good: ${percent(successLcb)}`,
+    ],
+    ...(speedRatio === null ? [] : [['speed', `${percent(speedRatio)} of its own benchmark`] as const]),
+    ...(availability === null ? [] : [['here', `${percent(availability)} of the last weeks`] as const]),
+    ...(survival1h === 0 ? [] : [['stays an hour', `${percent(survival1h)} likely`] as const]),
+    ...reasons.flatMap(({ message, wayBack }): Field[] => [
+      ['why', message],
+      ['way back', wayBack],
+    ]),
+  ]
+}
+
+/** What it proved of its hardware, a line for each device. */
+const proofFields = ({ devices, unprovableCards, quarantine }: NodeHardware, nowMs: number): Field[] => [
+  ...devices.map(({ deviceId, isProven, provenAtMs, computeMs, failure }): Field => {
+    const proof = isProven
+      ? `proven ${formatAge(provenAtMs ?? nowMs, nowMs)}, in ${formatCount(Math.round(computeMs ?? 0))} ms`
+      : 'not proven'
+    return [
+      `proof of ${deviceId}`,
+      failure ? `${proof}; the last one did not hold: ${failure.detail}` : proof,
+    ]
+  }),
+  ...unprovableCards.map((cardId): Field => ['no proof of', `${cardId}: nothing here can compute one`]),
+  ...(quarantine ? [['quarantine', quarantine.detail] as const] : []),
+]
 
 function stateText(node: Node, nowMs: number): string {
   const reason = node.lossReason === null ? '' : ` (${node.lossReason.replaceAll('_', ' ')})`

@@ -9,6 +9,7 @@ import { duration } from './arguments.ts'
 import type { CliContext } from './context.ts'
 import { formatAge, formatMoney, formatSpeed, formatTime } from './format.ts'
 import { groupCommand } from './group.ts'
+import { auditsCommand, liftCommand } from './node-audits.ts'
 import { nodeFields } from './node-fields.ts'
 import { pageOfOptions, withPageOptions } from './page-options.ts'
 import { runSession, show, showFields, showNext, showTable } from './session.ts'
@@ -19,6 +20,8 @@ import { type Column, printable } from './table.ts'
 export const nodesCommand = (context: CliContext): Command =>
   groupCommand({ name: 'nodes', description: 'list, inspect and manage nodes' }, listCommand(context), [
     showCommand(context),
+    auditsCommand(context),
+    liftCommand(context),
     changeCommand(context, {
       name: 'drain',
       description: 'give a node no new work; what it has under way ends in peace',
@@ -37,6 +40,12 @@ export const nodesCommand = (context: CliContext): Command =>
       description: 'let a banned node come back (operators only)',
       change: (client, nodeId) => client.unbanNode({ params: { nodeId } }),
       done: (node) => `${node.name} may come back.`,
+    }),
+    changeCommand(context, {
+      name: 'release',
+      description: 'let a node out of quarantine (operators only)',
+      change: (client, nodeId) => client.releaseNode({ params: { nodeId } }),
+      done: (node) => `${node.name} is out of quarantine; it gets work once it has proven its hardware.`,
     }),
     classCommand(context),
     tokenCommand(context),
@@ -76,7 +85,7 @@ const showCommand = (context: CliContext): Command =>
     )
 
 interface Change {
-  readonly name: 'drain' | 'undrain' | 'unban'
+  readonly name: 'drain' | 'undrain' | 'unban' | 'release'
   readonly description: string
   readonly change: (client: Client, nodeId: string) => Promise<Node>
   readonly done: (node: Node) => string

@@ -22,10 +22,12 @@ import { payoutsCommand } from './payouts.ts'
 import { projectsCommand } from './projects.ts'
 import { QuietExit } from './quiet-exit.ts'
 import { readModelsCommand } from './read-models.ts'
+import { receiptsCommand, verifyCommand } from './receipts.ts'
 import { renderCommand } from './render/render.ts'
 import { roiCommand } from './roi.ts'
 import { serviceAccountsCommand } from './service-accounts.ts'
 import { simCommand } from './sim/sim.ts'
+import { slaCommand } from './sla.ts'
 import { statusCommand } from './status.ts'
 import { styleFor } from './style.ts'
 import { printable } from './table.ts'
@@ -67,6 +69,9 @@ export function createProgram(context: CliContext, extraCommands: readonly Comma
     serviceAccountsCommand(context),
     projectsCommand(context),
     auditCommand(context),
+    receiptsCommand(context),
+    verifyCommand(context),
+    slaCommand(context),
     roiCommand(context),
     simCommand(context),
     gpusCommand(context),

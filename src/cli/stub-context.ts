@@ -65,7 +65,7 @@ export function createStubTerminal(terminal: StubTerminal) {
       return () => listeners.delete(run)
     },
     machine: noMachine,
-    crypto: { sha256: () => new Uint8Array(32) },
+    crypto: { sha256: () => new Uint8Array(32), verify: () => true },
     rootFolder: '/opt/shoal',
     timeZones: { offsets: () => null },
     browser: { takePicture: async () => Promise.reject(new Error('there is no browser here')) },

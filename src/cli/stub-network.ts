@@ -8,10 +8,13 @@ import { Problem } from '#protocol/problem.ts'
 import type { Caller, Handlers } from '#protocol/route.ts'
 import type { ControlRoutes } from '#protocol/routes.ts'
 import type { UsageLine } from '#protocol/usage-page.ts'
+import { stubAudits } from './stub-audits.ts'
 import { createStubJobs } from './stub-jobs.ts'
 import { stubLive } from './stub-live.ts'
 import { stubModelHandlers } from './stub-models.ts'
 import { stubOrganisationHandlers } from './stub-organisation.ts'
+import { stubReceiptHandlers } from './stub-receipts.ts'
+import { stubSlaHandlers } from './stub-sla.ts'
 
 /** 2026-11-22 12:00:00 UTC. */
 export const STUB_NOW_MS = Date.UTC(2026, 10, 22, 12)
@@ -47,6 +50,8 @@ export function createStubNetwork(): StubNetwork {
       epoch: 3,
       uptimeMs: 7_500_000,
     }),
+    ...stubSlaHandlers(STUB_NOW_MS),
+    ...stubReceiptHandlers(STUB_NOW_MS),
     getStatus: (_input, caller) => stubStatus(caller.scopes.includes('operator')),
     getLive: (_input, caller) => stubLive(caller.scopes.includes('operator')),
     takeOver: () => {
@@ -125,6 +130,9 @@ export function createStubNetwork(): StubNetwork {
     undrainNode: ({ params }) => change(params.nodeId, { isDrained: false }),
     banNode: ({ params, body }) => change(params.nodeId, { bannedReason: body.reason }),
     unbanNode: ({ params }) => change(params.nodeId, { bannedReason: null }),
+    releaseNode: ({ params }) => change(params.nodeId, { barred: null }),
+    getNodeAudits: ({ params: { nodeId } }) => stubAudits(found(nodes, nodeId, 'node').nodeId),
+    liftNodeCases: ({ params: { nodeId } }) => ({ ...stubAudits(nodeId), cases: [] }),
     classNode: ({ params, body }) => change(params.nodeId, body),
     listUsage({ query }) {
       const lines = stubUsage.filter(({ model }) => query?.model === undefined || query.model === model)

@@ -20,11 +20,13 @@ import { liveHandlers } from './handlers/live-handlers.ts'
 import { memberHandlers } from './handlers/member-handlers.ts'
 import { modelHandlers } from './handlers/model-handlers.ts'
 import { networkHandlers } from './handlers/network-handlers.ts'
+import { nodeAuditHandlers } from './handlers/node-audit-handlers.ts'
 import { nodeHandlers } from './handlers/node-handlers.ts'
 import { organisationHandlers } from './handlers/organisation-handlers.ts'
 import { payoutHandlers } from './handlers/payout-handlers.ts'
 import { quoteHandlers } from './handlers/quote-handlers.ts'
-import { slaHandlers } from './handlers/sla-handlers.ts'
+import { receiptHandlers } from './handlers/receipt-handlers.ts'
+import { slaHandlers, statusHtml } from './handlers/sla-handlers.ts'
 
 export interface ControlApiOptions {
   /** Where the OpenAI-compatible API is, with its `/v1`. */
@@ -67,9 +69,11 @@ export function createControlApi(given: HandlerParts, options: ControlApiOptions
     ...keyHandlers(parts),
     ...alertHandlers(parts),
     ...auditHandlers(parts),
+    ...receiptHandlers(parts),
     ...payoutHandlers(parts),
     ...accountHandlers(parts),
     ...nodeHandlers(parts),
+    ...nodeAuditHandlers(parts),
     ...modelHandlers(parts),
     ...quoteHandlers(parts),
     ...jobHandlers(parts),
@@ -84,6 +88,7 @@ export function createControlApi(given: HandlerParts, options: ControlApiOptions
     origins: options.origins,
     openAiBaseUrl: options.openAiBaseUrl,
     webFiles: options.webFiles,
+    livePages: { '/status': () => statusHtml(parts) },
     onBug: options.onBug,
     authenticate: authenticatorOf(parts.coordinator.state, parts, parts.coordinator.nowMs),
     onScopeMissing: (caller, context) => noteScopeMissing(parts, { caller, context }),

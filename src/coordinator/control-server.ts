@@ -44,6 +44,8 @@ export interface ControlServerOptions extends GuardOptions {
   readonly openAiBaseUrl: string
   /** The web pages that were built; `null` where they were not. */
   readonly webFiles?: readonly WebFile[] | null
+  /** Pages that are made anew for each reader, by path. */
+  readonly livePages?: Readonly<Record<string, () => Promise<ControlPage>>>
   /** Called with whatever a handler threw that is no `Problem`: a bug, after which the process must not go on. */
   onBug(error: unknown): void
 }
@@ -79,6 +81,10 @@ export function createControlServer<T extends Routes>(
     await next()
   })
   for (const [path, page] of Object.entries(pages)) app.get(path, () => pageResponse(page))
+  const { livePages = {} } = options
+  for (const [path, make] of Object.entries(livePages)) {
+    app.get(path, async () => pageResponse(await make()))
+  }
   const web = webHandlers(options.webFiles ?? null)
   for (const [path, serve] of web) app.get(path, (c) => serve(c.req.raw))
   for (const [name, route] of Object.entries(routes)) {
@@ -104,7 +110,7 @@ export function createControlServer<T extends Routes>(
       return Response.json(z.encode(route.reply, reply), { status: route.status ?? 200 })
     })
   }
-  const paths = [...Object.keys(pages), ...web.keys()]
+  const paths = [...Object.keys(pages), ...Object.keys(livePages), ...web.keys()]
   const known = [...paths.map((path) => ({ method: 'GET', path })), ...Object.values(routes)]
   app.notFound((c) => refuseUnknown(c.req.raw, known as readonly Pick<Route, 'method' | 'path'>[]))
   app.onError((error, c) => {

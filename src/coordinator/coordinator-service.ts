@@ -55,7 +55,10 @@ export async function openCoordinatorService(
 export function serveCoordinator(
   host: Pick<Host, 'bus' | 'clock' | 'crypto' | 'log' | 'secrets'>,
   coordinator: Coordinator,
-  options: Pick<CoordinatorServiceOptions, 'feeBps' | 'apiUrl' | 'inspect' | 'nodeProofs' | 'auditsAnswers' | 'receipts'>,
+  options: Pick<
+    CoordinatorServiceOptions,
+    'feeBps' | 'apiUrl' | 'inspect' | 'nodeProofs' | 'auditsAnswers' | 'receipts'
+  >,
 ): CoordinatorService {
   const { bus, clock, log } = host
   const startedMs = clock.elapsedMs()

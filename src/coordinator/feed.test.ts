@@ -21,6 +21,8 @@ test('a reader of another epoch gets every node and key', async () => {
     isBanned: false,
     models: [],
     nodeClass: 'community',
+    standing: 0.9,
+    successLcb: 0.05,
   })
 })
 

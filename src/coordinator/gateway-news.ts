@@ -2,6 +2,7 @@ import type { TimestampMs } from '#kernel/time.ts'
 import type { Demand, DemandSample } from '#models/demand.ts'
 import type { Follow } from '#protocol/cell.ts'
 import type { HostedModel, ModelDemand } from '#protocol/model-catalogue.ts'
+import { type SlaClass, stricter } from '#protocol/sla.ts'
 
 /** What gateways tell of models with each call: the demand that they see, and how far their nodes are. In memory only. */
 export interface GatewayNews {
@@ -11,6 +12,8 @@ export interface GatewayNews {
   sample(model: string, nowMs: TimestampMs): DemandSample
   /** What the node said last, if its gateway is still heard. */
   hosted(nodeId: string, nowMs: TimestampMs): readonly HostedModel[]
+  /** The strictest promise that requests for the model were made under of late. */
+  promised(model: string, nowMs: TimestampMs): SlaClass
   /** Forgets gateways and models that are not heard of any more. */
   forget(nowMs: TimestampMs): void
 }
@@ -64,6 +67,11 @@ export function createGatewayNews(): GatewayNews {
       const newest = tellers.sort((a, b) => b.heardAtMs - a.heardAtMs)[0]
       return newest?.hosted.get(nodeId) ?? []
     },
+    promised: (model, nowMs) =>
+      live(nowMs).reduce<SlaClass>(
+        (strictest, { demand }) => stricter(strictest, demand.get(model)?.slaClass ?? 'none'),
+        'none',
+      ),
     forget(nowMs) {
       for (const [gatewayId, { heardAtMs }] of gateways) {
         if (nowMs - heardAtMs > FORGET_MS) gateways.delete(gatewayId)

@@ -32,6 +32,7 @@ printed; <code>shoal keys create</code> makes more.</p>
 <h2>Read on</h2>
 <ul>
 <li><a href="/roi">What a GPU really earns</a>: after electricity, idle hours, fees and its fall in value</li>
+<li><a href="/status">Status</a>: availability, incidents, maintenance</li>
 <li><a href="/docs">API reference</a></li>
 <li><a href="/openapi.json">OpenAPI 3.1 document</a></li>
 <li><a href="/api/health">Health, as JSON</a></li>

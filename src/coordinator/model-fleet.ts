@@ -18,6 +18,7 @@ import {
 } from '#models/plan-placement.ts'
 import type { Follow } from '#protocol/cell.ts'
 import type { ColdModel, HostedModel } from '#protocol/model-catalogue.ts'
+import type { SlaClass } from '#protocol/sla.ts'
 import type { CoordinatorState } from './coordinator-state.ts'
 import { createGatewayNews } from './gateway-news.ts'
 import { priceBoundOf } from './model-orders.ts'
@@ -86,6 +87,7 @@ export function createModelFleet(state: CoordinatorState): ModelFleet {
       tooDear: new Set(offered.filter((id) => isTooDear(state, node, id))),
       hosting: capability?.hosting ?? null,
       stages: new Map(news.hosted(nodeId, nowMs).map(({ model, stage }) => [model, stage])),
+      ...apartnessOf(state, node),
     }
   }
 
@@ -103,7 +105,8 @@ export function createModelFleet(state: CoordinatorState): ModelFleet {
     const now = world(nowMs)
     for (const [name, { settings }] of state.models.catalogue) {
       const { serving, loading } = replicasOf(now, name)
-      const { replicasMin: min, replicasMax: max, slots } = settings
+      const { replicasMin, replicasMax: max, slots } = settings
+      const min = Math.min(max, Math.max(replicasMin, replicasFor(news.promised(name, nowMs))))
       const bounds = { min, max, slots, ready: serving.length, live: serving.length + loading.length }
       demands.set(name, stepDemand(demands.get(name) ?? null, news.sample(name, nowMs), bounds))
     }
@@ -187,6 +190,22 @@ export function createModelFleet(state: CoordinatorState): ModelFleet {
     },
   }
 }
+
+/** Where a replica that fails must not be the last: with one to spare for the class. */
+const replicasFor = (slaClass: SlaClass): number =>
+  slaClass === 'enterprise' ? 3 : slaClass === 'business' ? 2 : 0
+
+const apartnessOf = (
+  { hardware, reputation }: CoordinatorState,
+  { id, capability }: Node,
+): Pick<NodeView, 'shares' | 'standing'> => ({
+  shares: {
+    region: capability?.region ?? null,
+    network: hardware.joins.get(id)?.network ?? null,
+    agentVersion: capability?.agentVersion ?? null,
+  },
+  standing: (reputation.nodes.get(id)?.standing ?? 100) / 100,
+})
 
 function isTooDear({ models }: CoordinatorState, { capability, askPerGpuHour }: Node, name: string): boolean {
   const entry = models.catalogue.get(name)

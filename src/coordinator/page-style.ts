@@ -26,6 +26,13 @@ h2 { font-size: 1.25rem; margin: 2em 0 0.6em }
 .health dd { margin: 0; font-weight: 600; overflow-wrap: anywhere }
 .good { color: var(--good) }
 .bad { color: var(--bad) }
+.bars { display: block; width: 100%; height: 36px; background: var(--panel); border-radius: 4px }
+.bars .full { fill: var(--good) }
+.bars .less { fill: light-dark(#b26a00, #f0b357) }
+.bars .low { fill: var(--bad) }
+.bars .empty { fill: var(--line) }
+.incident { border-left: 3px solid var(--line); padding-left: 0.8rem; margin: 0.8rem 0 }
+.incident p { margin: 0.2rem 0 }
 .copyable { position: relative }
 .copyable pre { padding-right: 5.5em; white-space: pre-wrap; overflow-wrap: anywhere }
 .copyable button { position: absolute; top: 0.5em; right: 0.5em; font: inherit; font-size: 0.8rem; color: var(--front); background: var(--back); border: 1px solid var(--line); border-radius: 6px; padding: 0.2em 0.7em; cursor: pointer }

@@ -11,12 +11,12 @@ import type { LedgerRefusal } from '#ledger/ledger-refusal.ts'
 import { decideModels, type ModelCommand, type ModelRefusal } from '#models/decide-models.ts'
 import { decideOrganisations, type OrganisationCommand } from '#organisations/decide-organisations.ts'
 import type { OrganisationRefusal } from '#organisations/organisation-refusal.ts'
+import { decideSigned, type ReceiptRefusal } from '#receipts/receipts.ts'
 import {
   decideHardware,
   type HardwareCommand,
   type HardwareRefusal,
 } from '#verify/hardware/decide-hardware.ts'
-import { decideSigned, type ReceiptRefusal } from '#receipts/receipts.ts'
 import type { CoordinatorEvent, UsageEvent } from './coordinator-events.ts'
 import { type CoordinatorState, evolve } from './coordinator-state.ts'
 

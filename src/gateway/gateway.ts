@@ -211,7 +211,7 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     heldUp: sla.heldUp,
     admit(asked, sink, caller) {
       const request = caller?.slaClass ? { ...asked, slaClass: caller.slaClass } : asked
-      const refusal = refuse(request.engine.model) ?? unfit(request)
+      const refusal = refuse(request) ?? unfit(request)
       if (refusal) return refused(request, refusal)
       const limited = caller?.limited
       const tokensMax = request.promptTokensMax + request.completionTokensMax
@@ -259,7 +259,7 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     return problem
   }
 
-  function refuse(model: string): Problem | null {
+  function refuse({ engine: { model }, slaClass }: RunRequest): Problem | null {
     if (isClosed) return new Problem('unavailable', 'This gateway is stopping. Try again in a moment.')
     if (spool.isFull()) {
       return new Problem(
@@ -268,7 +268,7 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
       )
     }
     const isServed = tableOf(model) !== null
-    const cold = hosting.ask(model, { isServed, waitMs: QUEUE_WAIT_MS })
+    const cold = hosting.ask(model, { isServed, waitMs: QUEUE_WAIT_MS, slaClass })
     if (cold !== 'not_ours') return cold
     if (isServed || [...nodes.ready()].some((node) => node.hasOffered(model)) || directory.knowsModel(model))
       return null

@@ -10,6 +10,7 @@ import { encodeJsonFrame, FrameType } from '#protocol/frame.ts'
 import type { HostedModel, WantedModels } from '#protocol/model-catalogue.ts'
 import { isClassEnough } from '#protocol/node-class.ts'
 import type { Problem } from '#protocol/problem.ts'
+import { type SlaClass, stricter } from '#protocol/sla.ts'
 import { coldModelAnswer } from './cold-model.ts'
 import type { Directory } from './directory.ts'
 
@@ -36,7 +37,11 @@ export interface HostingDesk {
    */
   ask(
     model: string,
-    situation: { readonly isServed: boolean; readonly waitMs: number },
+    situation: {
+      readonly isServed: boolean
+      readonly waitMs: number
+      readonly slaClass?: SlaClass | undefined
+    },
   ): Problem | null | 'not_ours'
   /** What the next call to the coordinator carries. */
   news(
@@ -44,6 +49,9 @@ export interface HostingDesk {
     open: Iterable<{ readonly model: string; readonly isWaiting: boolean }>,
   ): Pick<Follow, 'demand' | 'hosted'>
 }
+
+/** Spare replicas are kept for so long after a request with a promise. */
+const PROMISED_MS = 10 * 60_000
 
 type HostingDirectory = Pick<Directory, 'catalogued' | 'cold' | 'epoch' | 'node' | 'version'>
 
@@ -54,6 +62,18 @@ export function createHostingDesk(
   /** What each connection was told last, and all models that it was ever told of. */
   const told = new WeakMap<HostingNode, { readonly text: string; readonly ever: ReadonlySet<string> }>()
   const requests = new Map<string, number>()
+  /** The strictest promise that each model was asked for under, and when last. */
+  const promised = new Map<string, { readonly slaClass: SlaClass; readonly atMs: number }>()
+
+  function promise(model: string, slaClass: SlaClass): void {
+    const before = promisedOf(model)
+    if (slaClass !== 'none' && stricter(slaClass, before) === slaClass)
+      promised.set(model, { slaClass, atMs: elapsedMs() })
+  }
+  function promisedOf(model: string): SlaClass {
+    const known = promised.get(model)
+    return known && elapsedMs() - known.atMs < PROMISED_MS ? known.slaClass : 'none'
+  }
 
   return {
     tell(node) {
@@ -89,8 +109,9 @@ export function createHostingDesk(
       const { promptPerMillion } = asked
       return { ...asked, ...cachedPrice(asked.cachedPerMillion ?? promptPerMillion, priceMax?.cached) }
     },
-    ask(model, { isServed, waitMs }) {
+    ask(model, { isServed, waitMs, slaClass = 'none' }) {
       if (!directory.catalogued(model)) return 'not_ours'
+      promise(model, slaClass)
       requests.set(model, (requests.get(model) ?? 0) + 1)
       if (isServed) return null
       const { cold, toldAtMs } = directory.cold(model)
@@ -111,6 +132,7 @@ export function createHostingDesk(
         model,
         requests: count,
         ...(now.get(model) ?? { running: 0, queued: 0 }),
+        ...(promisedOf(model) !== 'none' && { slaClass: promisedOf(model) }),
       }))
       return { ...(demand.length > 0 && { demand }), ...(hosted.length > 0 && { hosted }) }
     },

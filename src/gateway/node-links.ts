@@ -3,9 +3,8 @@ import type { Bus, Clock, Crypto, Link, LinkHandlers, Log, Secrets } from '#host
 import {
   type Admit,
   type Challenge,
-  type Deny,
   HEARTBEAT_MS,
-  Hello,
+  type Hello,
   LOST_AFTER_MISSES,
   type NodeReport,
   SUSPECT_AFTER_MISSES,
@@ -13,18 +12,20 @@ import {
 import type { VersionRange } from '#protocol/agent-version.ts'
 import { type NodePresence, ReportNode, subjects } from '#protocol/cell.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
-import { decodeFrames, decodeJson, encodeJsonFrame, FrameType } from '#protocol/frame.ts'
+import { encodeJsonFrame, FrameType } from '#protocol/frame.ts'
 import { jsonWriter } from '#protocol/wire-form.ts'
 import type { Directory } from './directory.ts'
+import { createDoor } from './door.ts'
 import type { ProofRelay } from './hardware/proof-relay.ts'
 import type { HealthRelay } from './health-relay.ts'
+import { createHelloFlood } from './hello-flood.ts'
 import type { HostingDesk } from './hosting-desk.ts'
 import { createNetworkProver, type NetworkIdentity } from './network-prover.ts'
 import { createNodeConnection, type NodeConnection } from './node-connection.ts'
 import { createPresenceReporter } from './presence-reporter.ts'
 import type { ReceiptDesk } from './receipts/receipt-desk.ts'
 import { sendRequest } from './receipts/send-request.ts'
-import { type HelloJudge, refuseHello } from './refuse-hello.ts'
+import type { HelloJudge } from './refuse-hello.ts'
 import type { WorkPipe } from './work-pipe.ts'
 
 export interface NodeLinks {
@@ -70,8 +71,6 @@ export interface NodeLinksOptions {
   readonly onUnknownNode: () => void
 }
 
-/** An agent that connected must prove itself within this time. */
-const HELLO_WITHIN_MS = 5_000
 /** How a link ends that its other side closed because all was done. */
 const CLOSED_IN_ORDER = 1000
 const writeReport = jsonWriter(ReportNode)
@@ -79,16 +78,19 @@ const writeReport = jsonWriter(ReportNode)
 type Parts = { bus: Bus; clock: Clock; crypto: Crypto; log: Log; secrets: Secrets; directory: Directory }
 
 export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLinks {
-  const { bus, clock, crypto, log, secrets, directory } = parts
+  const { bus, clock, crypto, log, directory } = parts
   const { gatewayId, heartbeatMs = HEARTBEAT_MS, receipts } = options
   const prover = createNetworkProver(parts, options.network ?? null, options.versions)
   const connections = new Map<string, NodeConnection>()
+  const flood = createHelloFlood(parts)
   const judge: HelloJudge = {
     crypto,
     directory,
     prover,
     sessionHere: (nodeId) => connections.get(nodeId)?.session ?? 0,
-    onUnknownNode: options.onUnknownNode,
+    onUnknownNode: () => {
+      if (flood.mayAsk()) options.onUnknownNode()
+    },
   }
   let version = 0
   let isClosed = false
@@ -181,54 +183,15 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
     bus.publish(subjects.report, writeReport({ nodeId, ...report }))
   }
 
-  function accept(link: Link): LinkHandlers {
-    const nonce = bytesToHex(secrets.randomBytes(16))
-    const challenge: Challenge = { nonce, gatewayId, versions: prover.versions }
-    let connection: NodeConnection | null = null
-    let isOver = false
-    const deadline = clock.after(HELLO_WITHIN_MS, () => {
-      if (connection) return
-      isOver = true
-      link.close(1008, 'no hello')
-    })
-
-    function receiveHello(message: Uint8Array): void {
-      const frame = safely(() => decodeFrames(message)[0])
-      const parsed =
-        frame?.type === FrameType.hello ? safely(() => Hello.parse(decodeJson(frame.payload))) : null
-      if (!parsed) {
-        isOver = true
-        return link.close(1002, 'hello expected')
-      }
-      const reason = refuseHello(judge, parsed, challenge)
-      if (!reason) {
-        connection = admit(link, parsed, challenge)
-        return
-      }
-      isOver = true
-      const { code } = reason
-      log.warn('node.denied', { code, nodeId: parsed.nodeId, agentVersion: parsed.agentVersion })
-      const proof = prover.prove({ hello: parsed, challenge, verdict: code })
-      link.send(encodeJsonFrame(FrameType.deny, 0, { ...reason, proof } satisfies Deny))
-      link.close(1008, code)
-    }
-
-    link.send(encodeJsonFrame(FrameType.challenge, 0, challenge))
-    return {
-      onMessage(message) {
-        if (connection) connection.receive(message)
-        else if (!isOver) receiveHello(message)
-      },
-      onClose(code, reason) {
-        deadline.cancel()
-        if (!connection) return
-        // A parked node drains too: only one that also says goodbye has left.
-        const hasLeft = connection.isDraining && code === CLOSED_IN_ORDER
-        remove(connection, hasLeft ? 'left' : 'link_closed')
-        connection.lost(reason || 'connection closed')
-      },
-    }
-  }
+  const accept = createDoor(parts, {
+    ...{ gatewayId, prover, judge, flood, admit },
+    gone(connection, { code, reason }) {
+      // A parked node drains too: only one that also says goodbye has left.
+      const hasLeft = connection.isDraining && code === CLOSED_IN_ORDER
+      remove(connection, hasLeft ? 'left' : 'link_closed')
+      connection.lost(reason || 'connection closed')
+    },
+  })
 
   clock.after(heartbeatMs / 2, sweep)
   return {
@@ -277,13 +240,3 @@ const presenceOf = ({ nodeId, session, status }: NodeConnection): NodePresence =
   status,
   reason: status === 'suspect' ? 'silent' : null,
 })
-
-function safely<T>(run: () => T): T | null {
-  try {
-    return run()
-  } catch {
-    return null // Hostile input; the caller closes the link.
-  }
-}
-
-const bytesToHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')

@@ -21,7 +21,8 @@ import { jsonWriter } from '#protocol/wire-form.ts'
 import type { TaskGrant } from '#protocol/work-link.ts'
 import { WORK_HELD_MAX, WorkNews, WorkOrder, WorkOrders, WorkSay, workOrdersTo } from '#protocol/work-link.ts'
 import type { NodeWish } from './blobs/blob-access.ts'
-import type { MadeResult, ReceiptNode } from './receipts/receipt-desk.ts'
+import type { ReceiptNode } from './receipts/node-receipts.ts'
+import type { MadeResult } from './receipts/receipt-desk.ts'
 
 /** What the pipe needs of a connection. */
 export type PipeNode = ReceiptNode
@@ -151,8 +152,8 @@ export function createWorkPipe(
   function tellMade({ node, live }: NodeEntry, fence: number): void {
     const attempt = live.get(fence)
     if (!node || !attempt?.made) return
-    const { jobId, step, task, made } = attempt
-    options.onMade?.(node, { jobId, step, task, fence, ...made })
+    const { jobId, organisationId, step, task, made } = attempt
+    options.onMade?.(node, { jobId, organisationId, step, task, fence, ...made })
   }
 
   function tokenFor(nodeId: string, { organisationId, inputRoot, fence, estimateMs }: TaskGrant): string {

@@ -52,8 +52,8 @@ interface HostWorld {
 }
 
 /**
- * The node that is to load `model`: of another owner than its replicas have, then the quickest (within a factor of
- * two), then one that has the file already, then the one with the least to load and the most memory left.
+ * The node that is to load `model`: one that works well, of another owner than its replicas have, then apart from them in
+ * what else may take several at once (region, network, version of the agent), then the quickest (within a factor of two), then one that has the file already, then the one with the least to load and the most memory left.
  */
 export function chooseHost(world: HostWorld, model: Model, options: HostOptions): HostChoice {
   const { models, nodes } = world
@@ -117,9 +117,25 @@ function rankOf(
   const speed = Math.floor(Math.log2(Math.max(1, hosting?.bytesPerSecond ?? 1)))
   const isCached = hosting?.cached.includes(model.key) ?? false
   // A file of unknown size goes where the most room is.
-  if (memoryMibOf(model) === null) return [sameOwner, -freeMib, -speed, isCached ? 0 : 1]
-  return [sameOwner, -speed, isCached ? 0 : 1, loading, -freeMib]
+  const spread = [isShaky(node) ? 1 : 0, sameOwner, sharedWith(node, live)]
+  if (memoryMibOf(model) === null) return [...spread, -freeMib, -speed, isCached ? 0 : 1]
+  return [...spread, -speed, isCached ? 0 : 1, loading, -freeMib]
 }
+
+/** It fails or crawls so often that a replica elsewhere is worth more. */
+const isShaky = ({ standing = 1 }: NodeView): boolean => standing < STANDING_MIN
+const STANDING_MIN = 0.5
+
+/** Over all replicas, what they have in common with the node; what is not known is not shared. */
+const sharedWith = ({ shares }: NodeView, live: readonly NodeView[]): number =>
+  live.reduce(
+    (sum, other) =>
+      sum +
+      (['region', 'network', 'agentVersion'] as const).filter(
+        (name) => shares?.[name] != null && shares[name] === other.shares?.[name],
+      ).length,
+    0,
+  )
 
 function isBefore(a: readonly number[], b: readonly number[]): boolean {
   for (const [index, value] of a.entries()) {

@@ -19,6 +19,10 @@ export interface NodeView {
   readonly hosting: Hosting | null
   /** How far it is with what was placed on it, as it says itself. */
   readonly stages: ReadonlyMap<string, HostingStage>
+  /** What else may take several nodes at once, by name: where it stands, its network, its version of the agent. */
+  readonly shares?: Readonly<Record<'region' | 'network' | 'agentVersion', string | null>>
+  /** How well it works, from 0 to 1; absent: nothing is known. */
+  readonly standing?: number
 }
 
 export interface Hosting {

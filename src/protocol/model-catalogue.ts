@@ -4,6 +4,7 @@ import { hexOf } from './field.ts'
 import { NanoUsd } from './money.ts'
 import { NodeClass } from './node-class.ts'
 import { pageOf } from './page.ts'
+import { SlaClass } from './sla.ts'
 
 export const MODEL_REPLICAS_MAX = 1_000
 /** What one request may hold and how many are computed at once, where the operator says nothing. */
@@ -189,6 +190,8 @@ export const ModelDemand = z.object({
   /** Now. */
   running: z.int().nonnegative(),
   queued: z.int().nonnegative(),
+  /** The strictest promise that it was asked for under within the last minutes; absent: none. */
+  slaClass: SlaClass.optional(),
 })
 export type ModelDemand = z.output<typeof ModelDemand>
 

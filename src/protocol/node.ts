@@ -3,6 +3,7 @@ import { Capability } from './capability.ts'
 import { Id, Line, TimestampMs } from './field.ts'
 import { NanoUsd } from './money.ts'
 import { NodeClass } from './node-class.ts'
+import { NodeHardware } from './node-hardware.ts'
 import { pageOf } from './page.ts'
 
 export const Presence = z.enum(['online', 'suspect', 'absent']).meta({
@@ -22,6 +23,36 @@ export const NodeModel = z
   .meta({ id: 'NodeModel', description: 'Prices are per million tokens.' })
 export type NodeModel = z.output<typeof NodeModel>
 
+const Share = z.number().min(0).max(1)
+
+export const NodeReputation = z
+  .object({
+    standing: Share.describe('How much it is worth asking it: routing weighs it by this.'),
+    successLcb: Share.describe(
+      'With 95 % certainty it does at least this share of what it is given, a failure counted ten times.',
+    ),
+    survival1h: Share.describe('The chance that it is still here in an hour, by how long it has been.'),
+    speedRatio: z
+      .number()
+      .nonnegative()
+      .nullable()
+      .describe('How fast it is of late by its own benchmark; `null` until it was measured.'),
+    availability: Share.nullable().describe('Of the last weeks, the share that it was here.'),
+    answers: z.int().nonnegative().describe('That it gave; what is a week old counts half.'),
+    failures: z.int().nonnegative(),
+    reasons: z
+      .array(
+        z.object({
+          code: z.enum(['sick', 'version_halted', 'failures', 'slow', 'seldom_here', 'new', 'just_came']),
+          message: z.string(),
+          wayBack: z.string(),
+        }),
+      )
+      .describe('What keeps it from the best work, the gravest first, each with the way back.'),
+  })
+  .meta({ id: 'NodeReputation' })
+export type NodeReputation = z.output<typeof NodeReputation>
+
 export const Node = z
   .object({
     nodeId: Id,
@@ -40,6 +71,13 @@ export const Node = z
     nodeClass: NodeClass.default('community'),
     askPerGpuHour: NanoUsd,
     models: z.array(NodeModel),
+    barred: z
+      .object({ code: z.string(), message: z.string() })
+      .nullable()
+      .optional()
+      .describe('Why it gets no work though it is here, and the way back; `null` where nothing bars it.'),
+    hardware: NodeHardware.optional().describe('Only where one node is asked for.'),
+    reputation: NodeReputation.optional().describe('Only where one node is asked for.'),
     capability: Capability.nullable().describe('As measured on the node; `null` before its first report.'),
   })
   .meta({ id: 'Node' })

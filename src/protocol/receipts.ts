@@ -9,7 +9,9 @@ import { NanoUsd } from './money.ts'
 /** SHA-256 as base64url without padding. */
 export const ReceiptDigest = z.string().regex(/^[\w-]{43}$/, 'expected 43 characters of base64url')
 /** In hex; whether it is one, the key tells. */
-export const ReceiptSignature = z.string().regex(/^(?:[0-9a-f]{2}){1,128}$/, 'expected bytes in lower-case hex')
+export const ReceiptSignature = z
+  .string()
+  .regex(/^(?:[0-9a-f]{2}){1,128}$/, 'expected bytes in lower-case hex')
 /** Receipts that one head may cover, and one message bring. */
 export const RECEIPTS_PER_HEAD_MAX = 256
 /** Of a receipt as text. */
@@ -179,6 +181,16 @@ export const ReceiptsSay = z.discriminatedUnion('kind', [
 ])
 export type ReceiptsSay = z.output<typeof ReceiptsSay>
 
+/** A receipt that no meter reading brings. */
+export const ExtraReceipt = z.object({
+  number: Number1,
+  hash: ReceiptDigest,
+  text: z.string().max(RECEIPT_LENGTH_MAX),
+  /** For whom the work was done, where that is known. */
+  organisationId: z.string().optional(),
+})
+export type ExtraReceipt = z.output<typeof ExtraReceipt>
+
 /** Over the bus, from a gateway. */
 export const ReceiptNews = z.object({
   gatewayId: z.string(),
@@ -188,7 +200,7 @@ export const ReceiptNews = z.object({
       facts: ChainFacts.nullable(),
       head: SignedHead,
       /** Receipts up to it that no meter reading brings: those of tasks. */
-      extra: z.array(z.object({ number: Number1, text: z.string().max(RECEIPT_LENGTH_MAX) })),
+      extra: z.array(ExtraReceipt),
     }),
   ),
   claims: z.array(z.object({ nodeId: z.string(), claim: ReceiptsClaim })),
@@ -202,6 +214,8 @@ export const ReceiptNewsReply = z.object({
 export type ReceiptNewsReply = z.output<typeof ReceiptNewsReply>
 
 /** Over the bus, to the gateway where a node is now: receipts of earlier connections that it has not signed. */
-export const ReceiptLeftovers = z.object({ offers: z.array(z.object({ nodeId: z.string(), session: z.int().optional(), ...run })) })
+export const ReceiptLeftovers = z.object({
+  offers: z.array(z.object({ nodeId: z.string(), session: z.int().optional(), ...run })),
+})
 export type ReceiptLeftovers = z.output<typeof ReceiptLeftovers>
 export const receiptLeftoversTo = (gatewayId: string): string => `gateway.${gatewayId}.receipts`

@@ -10,8 +10,10 @@ import { moneyRoutes } from './money-routes.ts'
 import { NetworkProof, NetworkProofParams } from './network-key.ts'
 import { Health, NetworkStatus, ReadModelRebuild } from './network-status.ts'
 import { BanNode, ClassNode, Node, NodePage } from './node.ts'
+import { nodeAuditRoutes } from './node-audits.ts'
 import { organisationRoutes } from './organisation-routes.ts'
 import { pageQuery } from './page.ts'
+import { receiptRoutes } from './receipt-routes.ts'
 import type { Routes } from './route.ts'
 import { organisationQuery, projectQuery } from './route-queries.ts'
 import { slaRoutes } from './sla-routes.ts'
@@ -154,6 +156,14 @@ const fleet = {
     params: NodeParams,
     reply: Node,
   },
+  releaseNode: {
+    method: 'POST',
+    path: '/api/nodes/:nodeId/release',
+    scope: 'operator',
+    summary: 'Lets a node out of quarantine; it gets work again once it has proven its hardware.',
+    params: NodeParams,
+    reply: Node,
+  },
   classNode: {
     method: 'POST',
     path: '/api/nodes/:nodeId/class',
@@ -197,7 +207,9 @@ export const routes = {
   ...fleet,
   ...modelRoutes,
   ...jobRoutes,
+  ...receiptRoutes,
   ...slaRoutes,
+  ...nodeAuditRoutes,
   ...usage,
   ...economicsRoutes,
 }

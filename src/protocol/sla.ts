@@ -5,6 +5,10 @@ import { z } from 'zod'
 export const SlaClass = z.enum(['none', 'standard', 'business', 'enterprise']).meta({ id: 'SlaClass' })
 export type SlaClass = z.output<typeof SlaClass>
 
+/** Whichever promises more. */
+export const stricter = (a: SlaClass, b: SlaClass): SlaClass =>
+  SlaClass.options.indexOf(a) >= SlaClass.options.indexOf(b) ? a : b
+
 /** A calendar month in UTC, as `2026-11`. */
 export const Month = z.string().regex(/^\d{4}-(0[1-9]|1[0-2])$/, 'a month is written as 2026-11')
 

@@ -1,6 +1,6 @@
 /** What became of receipts, as it stands in the journal. Versioned, only added to, replayed for ever. */
 import { z } from 'zod'
-import { ChainFacts, SignedHead } from '#protocol/receipts.ts'
+import { ChainFacts, ExtraReceipt, SignedHead } from '#protocol/receipts.ts'
 
 export const ReceiptEvent = z.discriminatedUnion('type', [
   /** Both sides stand for the chain up to this head. */
@@ -11,7 +11,7 @@ export const ReceiptEvent = z.discriminatedUnion('type', [
     /** Where the coordinator may not have known the chain. */
     facts: ChainFacts.optional(),
     /** Receipts up to it that no meter reading brought. */
-    extra: z.array(z.object({ number: z.int().positive(), text: z.string() })).optional(),
+    extra: z.array(ExtraReceipt).optional(),
     atMs: z.int(),
   }),
   /** Nothing of it can be claimed any more, and what its node has not signed stays unsigned. */

@@ -3,7 +3,13 @@
  * The link of number n is the hash of the link before it and of the receipt, so that who signs the newest link of a chain
  * stands for every receipt up to it, for their order and for there being no other. Times decide nothing.
  */
-import type { ChainFacts, ChainPosition, ReceiptBody, ReceiptDispute, ReceiptMark } from '#protocol/receipts.ts'
+import type {
+  ChainFacts,
+  ChainPosition,
+  ReceiptBody,
+  ReceiptDispute,
+  ReceiptMark,
+} from '#protocol/receipts.ts'
 import type { UsagePart, UsageRecord } from '#protocol/usage.ts'
 
 /** SHA-256 of text (as UTF-8) or bytes, as base64url without padding. */
@@ -58,7 +64,11 @@ export function receiptOfPart(
   return {
     ...{ kind, node: part.nodeId, request: requestId, model, call, promptTokens, completionTokens },
     ...(cachedPromptTokens !== undefined && { cachedPromptTokens }),
-    ...{ promptPerMillion, completionPerMillion, ...(cachedPerMillion !== undefined && { cachedPerMillion }) },
+    ...{
+      promptPerMillion,
+      completionPerMillion,
+      ...(cachedPerMillion !== undefined && { cachedPerMillion }),
+    },
     ...{ stream, input, output, outputBytes, payer, atMs },
   }
 }

@@ -92,6 +92,8 @@ class FileCheck {
   #end: { at: number; line: LineOf<'end'> } | null = null
   #receipts = 0
   #heads = 0
+  /** The chain whose lines come. */
+  #open: string | null = null
 
   constructor(parts: VerifyParts) {
     this.#parts = parts
@@ -144,19 +146,23 @@ class FileCheck {
       case 'end':
         this.#end = { at, line }
         return
-      case 'head': {
-        const chain = this.#chains.get(line.head.chain)
-        if (chain) return void chain.heads.push({ at, head: line.head })
-        return this.#fault('chain_missing', at, `the chain ${line.head.chain} was not begun.`)
-      }
+      case 'head':
+        return void this.#chainHere(at, line.head.chain)?.heads.push({ at, head: line.head })
       case 'receipt':
-      case 'sealed': {
-        const chain = this.#chains.get(line.chain)
-        if (!chain) return this.#fault('chain_missing', at, `the chain ${line.chain} was not begun.`)
-        if (line.type === 'receipt') this.#receipts++
-        chain.entries.push({ at, line })
-      }
+        this.#receipts++
+        return void this.#chainHere(at, line.chain)?.entries.push({ at, line })
+      case 'sealed':
+        return void this.#chainHere(at, line.chain)?.entries.push({ at, line })
     }
+  }
+
+  /** Which chain a line belongs to; all lines of one chain stand together. */
+  #chainHere(at: number, id: string): Chain | null {
+    const chain = this.#chains.get(id)
+    if (!chain) this.#fault('chain_missing', at, `the chain ${id} was not begun.`, { chain: id })
+    else if (id !== this.#open)
+      this.#fault('reordered', at, `this belongs to the chain of line ${chain.at}.`, { chain: id })
+    return chain ?? null
   }
 
   #takeHeader(at: number, line: LineOf<'receipts'>): void {
@@ -164,25 +170,38 @@ class FileCheck {
     this.#header = line
     const { networkKey } = this.#parts
     if (networkKey !== undefined && networkKey !== line.network)
-      this.#fault('network_other', at, `these are receipts of the network ${line.network}, not ${networkKey}.`)
+      this.#fault(
+        'network_other',
+        at,
+        `these are receipts of the network ${line.network}, not ${networkKey}.`,
+      )
   }
 
   #takeChain(at: number, line: LineOf<'chain'>): void {
     const { chain, facts, after } = line
+    this.#open = chain
     if (this.#chains.has(chain))
       return this.#fault('replayed', at, `the chain ${chain} is in the file a second time.`, { chain })
-    this.#chains.set(chain, { at, line, entries: [], heads: [], links: new Map([[after.number, after.hash]]) })
+    this.#chains.set(chain, {
+      at,
+      line,
+      entries: [],
+      heads: [],
+      links: new Map([[after.number, after.hash]]),
+    })
     if (facts.network !== this.#header?.network)
       this.#fault('network_other', at, `this chain is of the network ${facts.network}.`, { chain })
     const isBegin = after.number > 0 || after.hash === chain
     if (chainId(this.#parts.digest, facts) !== chain || after.chain !== chain || !isBegin)
-      this.#fault('chain_altered', at, 'what the chain begins with is not what its id was made of.', { chain })
+      this.#fault('chain_altered', at, 'what the chain begins with is not what its id was made of.', {
+        chain,
+      })
   }
 
   #checkChain(chain: Chain): void {
     const entries = this.#inOrder(chain)
     this.#checkLinks(chain, entries)
-    this.#checkHeads(chain)
+    this.#checkHeads(chain, entries)
     const last = entries.at(-1)?.line.number ?? chain.line.after.number
     const signed = Math.max(chain.line.after.number, ...chain.heads.map(({ head }) => head.number))
     const id = chain.line.chain
@@ -234,7 +253,10 @@ class FileCheck {
       } else {
         const receipt = line.type === 'sealed' ? line.receipt : digest(receiptText(line.body))
         if (linkOf(digest, { chain, number, before: before.hash, receipt }) !== hash)
-          this.#fault('altered', at, `receipt ${number} is not what the chain was made of.`, { chain, number })
+          this.#fault('altered', at, `receipt ${number} is not what the chain was made of.`, {
+            chain,
+            number,
+          })
       }
       before = { number, hash }
       if (line.type === 'receipt' && line.body.node !== facts.node)
@@ -242,10 +264,40 @@ class FileCheck {
     }
   }
 
-  #checkHeads({ line: { chain, facts }, heads, links }: Chain): void {
+  /** A head stands right behind the receipt that it is of, once. */
+  #checkPlace(
+    { line, heads, entries }: Chain,
+    { at, head }: Chain['heads'][number],
+    own: Entry | undefined,
+  ): void {
+    const at0 = { chain: line.chain, number: head.number }
+    const other = heads.find((one) => one.at < at && one.head.number === head.number)
+    if (other)
+      return this.#fault(
+        'replayed',
+        at,
+        `what was signed under receipt ${head.number} stands in line ${other.at}.`,
+        at0,
+      )
+    const isBehind = own === undefined || own.at < at
+    const isNext = own === undefined || !entries.some((entry) => entry.at > own.at && entry.at < at)
+    if (isBehind && isNext) return
+    this.#fault(
+      'reordered',
+      at,
+      `what was signed under receipt ${head.number} does not stand behind it.`,
+      at0,
+    )
+  }
+
+  #checkHeads(whole: Chain, entries: readonly Entry[]): void {
+    const { line, heads, links } = whole
+    const { chain, facts } = line
+    const byNumber = new Map(entries.map((entry) => [entry.line.number, entry]))
     for (const { at, head } of heads) {
       this.#heads++
       const { number, hash } = head
+      this.#checkPlace(whole, { at, head }, byNumber.get(number))
       for (const who of this.#forgers(head, facts)) {
         const message = `the signature of the ${who} under receipt ${number} is not by its key.`
         this.#fault('signature_forged', at, message, { chain, number })
@@ -306,7 +358,11 @@ class FileCheck {
     const header = this.#header
     if (!header) return
     if (!this.#end) {
-      return this.#fault('end_missing', null, 'The file has no end: what is behind its last line was cut off.')
+      return this.#fault(
+        'end_missing',
+        null,
+        'The file has no end: what is behind its last line was cut off.',
+      )
     }
     const { at, line } = this.#end
     if (!this.#parts.verify(header.network, endText(header, line), line.signature))
@@ -315,13 +371,29 @@ class FileCheck {
     for (const [id, chain] of this.#chains)
       if (!listed.has(id))
         this.#fault('extent_other', chain.at, 'the end knows nothing of this chain.', { chain: id })
+    const order = [...this.#chains.keys()].filter((id) => listed.has(id))
+    const inOrder = line.chains.map(({ chain }) => chain).filter((id) => this.#chains.has(id))
+    const moved = order.find((id, index) => inOrder[index] !== id)
+    if (moved !== undefined)
+      this.#fault(
+        'reordered',
+        this.#chains.get(moved)?.at ?? null,
+        'this chain stands elsewhere by the end.',
+        {
+          chain: moved,
+        },
+      )
     for (const { chain: id, receipts, first, last } of line.chains) {
       const chain = this.#chains.get(id)
       if (!chain) {
-        this.#fault('chain_missing', at, `the chain ${id} with ${receipts} receipts is missing.`, { chain: id })
+        this.#fault('chain_missing', at, `the chain ${id} with ${receipts} receipts is missing.`, {
+          chain: id,
+        })
         continue
       }
-      const own = chain.entries.filter((entry) => entry.line.type === 'receipt').map(({ line: { number } }) => number)
+      const own = chain.entries
+        .filter((entry) => entry.line.type === 'receipt')
+        .map(({ line: { number } }) => number)
       const numbers = new Set(own)
       const newest = Math.max(0, ...own)
       const oldest = Math.min(newest, ...own)

@@ -15,6 +15,7 @@ import { VERSION } from '#protocol/version.ts'
 import type { CellConfig } from './cell-config.ts'
 import {
   databaseOption,
+  joinLimitsOf,
   type LogLevel,
   logLevelOption,
   type NetworkFlags,
@@ -73,6 +74,7 @@ export const coordinatorCommand = (context: CliContext): Command =>
       payoutMin,
       renderPrice,
       nodeProofs,
+      joinLimits: joinLimitsOf(options),
       answerAudits,
       ...(alertWebhook !== undefined && { alertWebhook }),
     }
@@ -120,6 +122,7 @@ type PartConfig = Pick<
   | 'payoutMin'
   | 'renderPrice'
   | 'nodeProofs'
+  | 'joinLimits'
   | 'answerAudits'
   | 'alertWebhook'
 >

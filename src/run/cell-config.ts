@@ -32,6 +32,8 @@ export const CellConfig = z.object({
   nodeProofs: z.enum(['required', 'off']).optional(),
   /** Whether nodes look at answers of others, and pay stands in for those that nobody looked at; `on` unless given. */
   answerAudits: z.enum(['on', 'off']).optional(),
+  /** How many nodes without verified work may join within a day, of one owner and of one IPv4 /24; 20 and 3 unless given. */
+  joinLimits: z.object({ perOwner: z.int().positive(), perNetwork: z.int().positive() }).optional(),
   /** The operator's own server that is told of alerts. */
   alertWebhook: z.string().min(1).optional(),
   logLevel: z.enum(['info', 'warn', 'error']),

@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { PAYOUT_MIN_DEFAULT } from '#coordinator/payout-method.ts'
 import { RENDER_PRICE_DEFAULT } from '#coordinator/work/render-price.ts'
 import type { NanoUsd } from '#kernel/money.ts'
+import { type JoinLimits, joinLimitsDefault } from '#verify/hardware/join-limits.ts'
 import { type AlertFlags, alertWebhookOption } from './alert-flags.ts'
 import { parseMoney } from './energy-flags.ts'
 
@@ -13,6 +14,8 @@ export interface NetworkFlags extends AlertFlags {
   readonly payoutMin: NanoUsd
   readonly renderPrice: NanoUsd
   readonly nodeProofs: NodeProofs
+  readonly joinsPerOwner: number
+  readonly joinsPerNetwork: number
   readonly answerAudits: AnswerAudits
 }
 
@@ -65,12 +68,29 @@ export const withNetworkFlags = (command: Command): Command =>
         .choices(['required', 'off'])
         .default('required'),
     )
+    .option(
+      '--joins-per-owner <count>',
+      'nodes of one owner that may join within a day before their first verified work',
+      parseCount,
+      joinLimitsDefault.perOwner,
+    )
+    .option(
+      '--joins-per-network <count>',
+      'the same, of one IPv4 /24',
+      parseCount,
+      joinLimitsDefault.perNetwork,
+    )
     .addOption(
       new Option('--answer-audits <when>', 'whether nodes look at answers of others, while pay is held back')
         .choices(['on', 'off'])
         .default('on'),
     )
     .addOption(alertWebhookOption())
+
+export const joinLimitsOf = (flags: Pick<NetworkFlags, 'joinsPerOwner' | 'joinsPerNetwork'>): JoinLimits => ({
+  perOwner: flags.joinsPerOwner,
+  perNetwork: flags.joinsPerNetwork,
+})
 
 function parseRenderPrice(text: string): NanoUsd {
   const price = parseMoney(text)
@@ -86,6 +106,11 @@ export const parsePort = (text: string): number =>
   parseBounded(text, { max: 65_535, what: 'a port from 0 to 65535' })
 const parseBps = (text: string): number =>
   parseBounded(text, { max: 10_000, what: 'a number from 0 to 10000' })
+const parseCount = (text: string): number => {
+  const count = parseBounded(text, { max: 1_000_000, what: 'a number from 1 to 1000000' })
+  if (count > 0) return count
+  throw new InvalidArgumentError('Expected 1 or more.')
+}
 function parseBounded(text: string, { max, what }: { max: number; what: string }): number {
   const value = Number(text)
   if (!Number.isInteger(value) || value < 0 || value > max || text.trim() === '')

@@ -24,6 +24,7 @@ import { secretOf } from '#protocol/join-token.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { Caller } from '#protocol/route.ts'
 import type { Scope } from '#protocol/scope.ts'
+import { joinLimitsDefault } from '#verify/hardware/join-limits.ts'
 import type { CellParts, KeptKeys } from './cell.ts'
 import type { CellConfig, TokenOwner } from './cell-config.ts'
 import type { Front } from './front.ts'
@@ -103,6 +104,7 @@ export async function openCoordinatorHalf(
     networkName: config.networkName,
     feeBps: config.feeBps,
     ...(config.payoutMin !== undefined && { payoutMin: config.payoutMin }),
+    joinLimits: config.joinLimits ?? joinLimitsDefault,
     keySecret,
     apiUrl: publicUrl,
     network: reach.identity(options.networkKeys),

@@ -17,6 +17,7 @@ import type { Serving } from './agent-keeper.ts'
 import { awaitOffers } from './await-offers.ts'
 import {
   databaseOption,
+  joinLimitsOf,
   type LogLevel,
   logLevelOption,
   type NetworkFlags,
@@ -136,6 +137,7 @@ async function runUp(
         payoutMin,
         renderPrice,
         nodeProofs,
+        joinLimits: joinLimitsOf(options),
         answerAudits,
         ...(alertWebhook !== undefined && { alertWebhook }),
         logLevel,

@@ -49,8 +49,14 @@ if (values.help || !(seeds > 0) || !Number.isSafeInteger(from)) {
 if (values.reliability !== undefined) {
   const { reliability: name, quick: isQuick, json: isJson } = values
   const share = values.share === undefined ? {} : { sharePercent: Number(values.share) }
-  await runScenario(name, { seed: Number(values.seed), isQuick, isJson, ...share })
-  process.exit()
+  const { text: told, passes } = await runScenario(name, {
+    seed: Number(values.seed),
+    isQuick,
+    isJson,
+    ...share,
+  })
+  console.log(told)
+  process.exit(passes ? 0 : 1)
 }
 if (values.farm) {
   const sums = await runFarmSeeds({

@@ -24,6 +24,8 @@ export interface SimAgentOptions {
   /** Of its prompts, how many it fails. */
   readonly sickPercent?: number
   readonly agentVersion?: string
+  /** As a real agent's unless given. */
+  readonly heartbeatMs?: number
   readonly versions?: VersionRange
   /** How it answers when it is asked to prove its hardware. */
   readonly proves?: ProverManner
@@ -76,6 +78,7 @@ export function startSimAgent(host: Host, slot: AgentSlot, parts: Parts): void {
     gatewayUrl: `ws://${slot.gateway.address}/agent`,
     agentVersion,
     ...(versions && { versions }),
+    ...(parts.heartbeatMs && { heartbeatMs: parts.heartbeatMs }),
     receipts: openReceiptBook(host),
     prover: createSimProver(host.clock, { manner: parts.proves ?? mannerOf(plan, slot) }),
     pin: { fingerprint: fingerprintOf(simCrypto, parts.networkKey), allowsUnproven: false },

@@ -27,6 +27,8 @@ export class SimBus {
   readonly #scheduler: Scheduler
   readonly #random: Random
   readonly faults: BusFaults
+  /** Messages that come again, long after. */
+  replayed = 0
   readonly #servers = new Map<string, { process: SimProcess; answer: Answer }>()
   readonly #subscribers = new Map<string, Set<{ process: SimProcess; receive: (message: string) => void }>>()
 
@@ -94,8 +96,10 @@ export class SimBus {
     const { faults } = this
     if (faults.cutOff.has(from.name) || faults.cutOff.has(to.name)) return
     if (faults.muted?.has(from.name)) return
-    if (faults.replayAfterMs !== undefined)
+    if (faults.replayAfterMs !== undefined) {
+      this.replayed++
       this.#scheduler.after(faults.replayAfterMs + this.#random.int(faults.replayAfterMs), deliver, to)
+    }
     if (this.#random.chance(faults.lossPer10k, 10_000)) return
     const copies = this.#random.chance(faults.duplicatePer10k, 10_000) ? 2 : 1
     for (let copy = 0; copy < copies; copy++) {

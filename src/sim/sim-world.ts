@@ -79,6 +79,8 @@ export interface SimWorldOptions {
   readonly snapshotEvery?: number
   /** Of agents, and what gateways expect of them. */
   readonly heartbeatMs?: number
+  /** All wall clocks show so much later than they do otherwise. */
+  readonly clockAheadMs?: number
   /** Whether nodes have to prove their hardware before they get work; they have unless told otherwise. */
   readonly nodeProofs?: boolean
   /** Hears what gateways tell. */
@@ -282,6 +284,7 @@ export class SimWorld {
       plan: this.plan,
       catalogue: MODELS,
       networkKey: NETWORK_KEYS.publicKeyHex,
+      ...(this.#options.heartbeatMs && { heartbeatMs: this.#options.heartbeatMs }),
       ...this.#options.agentOf?.(slot),
       onRefused: (problem) =>
         this.#options.onRefused ? this.#options.onRefused(slot, problem) : this.#fail(problem, process),
@@ -314,7 +317,7 @@ export class SimWorld {
   #newProcess(name: string): SimProcess {
     const { skewMsMax } = this.plan
     const skewMs = skewMsMax === 0 ? 0 : this.random.int(2 * skewMsMax) - skewMsMax
-    return new SimProcess(this.scheduler, name, skewMs)
+    return new SimProcess(this.scheduler, name, skewMs + (this.#options.clockAheadMs ?? 0))
   }
 
   #newDisk(name: string): SimDisk {

@@ -93,7 +93,9 @@ export function decideSla(sla: Sla, command: SlaCommand): SlaRefusal | SlaEvent[
 function decideOpen(sla: Sla, command: SlaCommand & { kind: 'open_incident' }): SlaRefusal | SlaEvent[] {
   const { incidentId, title, isOutage, startedAtMs, nowMs } = command
   if (sla.incidents.has(incidentId)) return 'incident_exists'
-  if (startedAtMs > nowMs || monthOf(startedAtMs) <= sla.closedMonth) return 'start_invalid'
+  const month = monthOf(startedAtMs)
+  const isStated = [...sla.statements.values()].some((statement) => statement.month === month)
+  if (startedAtMs > nowMs || month <= sla.closedMonth || isStated) return 'start_invalid'
   const by = 'operator' as const
   return [{ type: 'sla.incident_opened', incidentId, title, by, isOutage, startedAtMs, atMs: nowMs }]
 }

@@ -15,7 +15,8 @@ import type { SlaEvent } from './sla-events.ts'
 
 /** Days that the status page shows. */
 const DAYS_KEPT = 90
-const MAINTENANCE_KEPT_MS = 100 * DAY_MS
+/** Incidents and maintenance are evidence: they are known for longer than statements are. */
+const EVIDENCE_KEPT_MS = 430 * DAY_MS
 
 /** The only writer of the state, but for `countRecord` and the job's promises, which evolve by other domains' events. */
 export function evolveSla(sla: Sla, event: SlaEvent): void {
@@ -127,10 +128,9 @@ function closeMonth(sla: Sla, month: string, atMs: TimestampMs): void {
   const months = [...new Set([...sla.statements.values()].map((one) => one.month))].sort()
   const kept = new Set(months.slice(-STATEMENTS_KEPT_MONTHS))
   for (const [key, one] of sla.statements) if (!kept.has(one.month)) sla.statements.delete(key)
-  for (const [id, { toMs }] of sla.maintenance)
-    if (toMs < atMs - MAINTENANCE_KEPT_MS) sla.maintenance.delete(id)
+  for (const [id, { toMs }] of sla.maintenance) if (toMs < atMs - EVIDENCE_KEPT_MS) sla.maintenance.delete(id)
   for (const [id, { endedAtMs }] of sla.incidents) {
-    if (endedAtMs !== null && endedAtMs < atMs - MAINTENANCE_KEPT_MS) sla.incidents.delete(id)
+    if (endedAtMs !== null && endedAtMs < atMs - EVIDENCE_KEPT_MS) sla.incidents.delete(id)
   }
   for (const [requestId, lostAtMs] of sla.lost) if (lostAtMs < atMs - DAY_MS) sla.lost.delete(requestId)
   for (const [key, toldAtMs] of sla.burning) if (toldAtMs < atMs - DAY_MS) sla.burning.delete(key)

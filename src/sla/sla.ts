@@ -136,12 +136,16 @@ export const countKey = (of: { organisationId: string; slaClass: SlaClass; month
 export const classOf = ({ classes }: Pick<Sla, 'classes'>, organisationId: string): SlaClass =>
   classes.get(organisationId) ?? 'none'
 
-/** All that the month's uptime of one count is made of. */
-export const monthBinsOf = (sla: Sla, month: string, bins: Iterable<Bin>): MonthBins => ({
+/** All that the uptime of one count is made of. */
+export const monthBinsOf = (
+  sla: Sla,
+  { month, bins }: Pick<MonthCount, 'month' | 'bins'>,
+  nowMs: TimestampMs,
+): MonthBins => ({
   month,
-  bins: [...bins].sort((a, b) => a.startMs - b.startMs),
+  bins: [...bins.values()].sort((a, b) => a.startMs - b.startMs),
   maintenance: maintenanceOf(sla),
-  outages: outagesOf(sla),
+  outages: outagesOf(sla, nowMs),
 })
 
 export const maintenanceOf = ({ maintenance }: Pick<Sla, 'maintenance'>): Span[] =>
@@ -149,11 +153,11 @@ export const maintenanceOf = ({ maintenance }: Pick<Sla, 'maintenance'>): Span[]
     .filter(({ cancelledAtMs }) => cancelledAtMs === null)
     .map(({ fromMs, toMs }) => ({ fromMs, toMs }))
 
-/** One that is not over yet counts up to the newest closed bin. */
-export const outagesOf = ({ incidents, closedBeforeMs }: Pick<Sla, 'incidents' | 'closedBeforeMs'>): Span[] =>
+/** One that is not over yet counts up to now. */
+export const outagesOf = ({ incidents }: Pick<Sla, 'incidents'>, nowMs: TimestampMs): Span[] =>
   [...incidents.values()]
     .filter(({ isOutage }) => isOutage)
-    .map(({ startedAtMs, endedAtMs }) => ({ fromMs: startedAtMs, toMs: endedAtMs ?? closedBeforeMs }))
+    .map(({ startedAtMs, endedAtMs }) => ({ fromMs: startedAtMs, toMs: endedAtMs ?? nowMs }))
 
 /** Throws unless every count adds up and is found by its name. */
 export function checkSla(sla: Sla): void {

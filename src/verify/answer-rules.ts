@@ -105,6 +105,7 @@ export const holdbackAnswers = (nodeClass: NodeClass): number =>
 
 /** Pay is freed after so long, whatever was looked at: nobody independent may be there. */
 export const PAY_HELD_MS_MAX = DAY_MS
+const TRIAL_HELD_MS_MAX = 30 * DAY_MS
 const PAY_WINDOW_MS = HOUR_MS / 6
 const PAY_WINDOWS_MAX = 32
 
@@ -147,8 +148,16 @@ export function agedWindows(
 const worthOf = ({ amount, answers }: PayWindow, count: number): NanoUsd =>
   maximum((amount * BigInt(count)) / BigInt(answers), 0n)
 
-export const expiredWindows = (windows: readonly PayWindow[], nowMs: TimestampMs): readonly PayWindow[] =>
-  windows.filter(({ untilMs }) => nowMs >= untilMs + PAY_HELD_MS_MAX)
+/** Pay that was held for a day; of a node that was judged and has not passed again since, for 30. */
+export function expiredWindows(
+  windows: readonly PayWindow[],
+  { cases, passes, evidenceMilli }: Pick<AnswerRecord, 'cases' | 'passes' | 'evidenceMilli'>,
+  nowMs: TimestampMs,
+): readonly PayWindow[] {
+  const isOnTrial = passes < FIRST_CHECKED && cases.some(({ liftedAtMs }) => liftedAtMs === null)
+  const forMs = isOnTrial || evidenceMilli >= EVIDENCE_WATCHED ? TRIAL_HELD_MS_MAX : PAY_HELD_MS_MAX
+  return windows.filter(({ untilMs }) => nowMs >= untilMs + forMs)
+}
 
 /** Older verdicts do not make a new one worse. */
 const CASE_COUNTS_MS = 180 * DAY_MS

@@ -26,6 +26,8 @@ export interface NodeFacts {
   readonly nodeClass?: NodeClass | undefined
   /** It looks at what others made, and takes nothing else. */
   readonly onlyAudits?: boolean | undefined
+  /** How well it works, from 0 to 1, as the network counted; absent: nothing is known. */
+  readonly standing?: number | undefined
   /** It takes nothing new; what it has it brings to an end. */
   readonly isDrained?: boolean | undefined
 }

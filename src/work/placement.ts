@@ -76,11 +76,15 @@ export const durationMs = (job: Job, task: Task, speed: number): number =>
 /** The share of what a node was given that it brought to an end; a new one has the benefit of the doubt. */
 const reliability = ({ done, lost, failed }: NodeRecord): number => (done + 9) / (done + lost + failed + 10)
 
+const STANDING_AT_FIRST = 0.9
+/** However badly it stands, it is given what nobody else can take. */
+const STANDING_MIN = 0.05
+
 /** Tasks over which a node's download of a step's inputs is spread. */
 const TASKS_PER_VISIT = 8
 
 /**
- * How well the work suits the node: speed × the chance that it lives to the end × its record × what of its time is work and
+ * How well the work suits the node: speed × the chance that it lives to the end × its record with tasks and its standing × what of its time is work and
  * not fetching inputs × how little of its memory lies idle, by its ask.
  */
 export function scoreOf(
@@ -94,7 +98,12 @@ export function scoreOf(
   const alive = survival(nowMs - facts.upSinceMs, workMs + fetchMs)
   const useful = spreadMs / (spreadMs + fetchMs)
   return (
-    (facts.speed * alive * (record ? reliability(record) : 0.9) * useful * fitOf(facts, step)) /
+    (facts.speed *
+      alive *
+      (record ? reliability(record) : 0.9) *
+      Math.max(STANDING_MIN, facts.standing ?? STANDING_AT_FIRST) *
+      useful *
+      fitOf(facts, step)) /
     Math.max(1, Number(facts.askPerHour))
   )
 }

@@ -19,6 +19,8 @@ export interface ChaosFleet {
   ready(): Promise<number>
   /** Kills it with its engine, as a power cut does: what is on the wire is lost, too. Starts it again. */
   kill(agent: ChaosAgent): void
+  /** Asks it to end, waits until it has, and starts it again. */
+  replace(agent: ChaosAgent): Promise<void>
   /** The process of its engine; `null` while there is none. */
   engineOf(agent: ChaosAgent): number | null
   /** Ends the proxies; the agents end with the rig. */
@@ -41,12 +43,15 @@ export interface FleetOptions {
   readonly readyMin?: number
   /** The `shoal` that runs, when it is not this one. */
   readonly commandOf?: (index: number) => readonly string[]
+  /** Older ones know no rendering, and no word for it. */
+  readonly knowsRendering?: (index: number) => boolean
 }
 
 /** Resolves when all are ready for work. */
 export async function startChaosFleet(options: FleetOptions): Promise<ChaosFleet> {
   const { rig, network, count, model = { path: rig.tinyPath(), id: 'tiny' }, seed = 1 } = options
-  const { argumentsOf = () => [], wrap = () => [], readyMin = count, onPiece } = options
+  const { argumentsOf = () => [], wrap = () => [], knowsRendering = () => true } = options
+  const { readyMin = count, onPiece } = options
   const port = Number(new URL(network.ready.apiUrl).port)
   const agents: ChaosAgent[] = []
 
@@ -57,7 +62,9 @@ export async function startChaosFleet(options: FleetOptions): Promise<ChaosFleet
     return rig.startCommand([
       ...wrap(index),
       ...(options.commandOf?.(index) ?? [process.execPath, SHOAL]),
-      ...['provide', '--render', 'off', ...own, ...join, ...served, ...argumentsOf(index)],
+      'provide',
+      ...(knowsRendering(index) ? ['--render', 'off'] : []),
+      ...[...own, ...join, ...served, ...argumentsOf(index)],
     ])
   }
 
@@ -87,6 +94,11 @@ export async function startChaosFleet(options: FleetOptions): Promise<ChaosFleet
     kill(agent) {
       agent.program.signalGroup('SIGKILL')
       agent.proxy.reset()
+      agent.program = start(agents.indexOf(agent), agent.proxy, [])
+    },
+    async replace(agent) {
+      agent.program.signal('SIGTERM')
+      await agent.program.end
       agent.program = start(agents.indexOf(agent), agent.proxy, [])
     },
     engineOf: ({ program: { pid } }) => groupMembers(pid).find(({ parent }) => parent === pid)?.pid ?? null,

@@ -122,6 +122,18 @@ const modelSource = { kind: 'url', url: 'https://models.example/small.gguf' } as
 const newModel = async (operator: Client): Promise<string> =>
   (await operator.addModel({ body: { name: fresh('model'), source: modelSource } })).name
 
+const slaMonth = { month: '2026-11', slaClass: 'business' }
+
+/** Incidents and maintenance are the network's own. */
+const newIncident = async (operator: Client): Promise<string> =>
+  (await operator.openIncident({ body: { title: fresh('incident') } })).incidentId
+
+/** A minute long, months ahead: all of a month is bounded. */
+const maintenanceBody = (days: number) => {
+  const fromMs = Date.now() + (30 + days) * 86_400_000
+  return { title: 'Disks', fromMs, toMs: fromMs + 60_000 }
+}
+
 const payoutBody = ({ organisationId }: Tenant) => ({
   requestId: fresh('request'),
   createdAtMs: Date.now(),
@@ -277,6 +289,32 @@ export const routeMakers: Readonly<Record<string, RouteMaker>> = {
   changeKeyLimits: byPath('keyId', { body: { limits: { tokensPerDay: 1 } } }),
   revokeKey: used('keyId', newKey),
   listAlerts: { own: () => ({}), pointers: onlyQuery('organisationId') },
+  getStatusPage: plain(),
+  getSla: { own: () => ({}), pointers: onlyQuery('organisationId') },
+  getSlaEvidence: {
+    own: () => ({ query: slaMonth }),
+    pointers: {
+      'query organisationId': ({ organisationId }) => ({ query: { ...slaMonth, organisationId } }),
+    },
+  },
+  setSlaClass: byPath('organisationId', { body: { slaClass: 'standard' } }),
+  openIncident: plain({ body: { title: 'Away' } }),
+  noteIncident: {
+    own: async (_tenant, operator) => ({
+      params: { incidentId: await newIncident(operator) },
+      body: { text: 'We look.' },
+    }),
+  },
+  closeIncident: {
+    own: async (_tenant, operator) => ({ params: { incidentId: await newIncident(operator) } }),
+  },
+  announceMaintenance: { own: () => ({ body: maintenanceBody(1) }) },
+  cancelMaintenance: {
+    own: async (_tenant, operator) => {
+      const { maintenanceId } = await operator.announceMaintenance({ body: maintenanceBody(2) })
+      return { params: { maintenanceId } }
+    },
+  },
   listAudit: { own: () => ({}), pointers: onlyQuery('organisationId') },
   exportAudit: byPath('organisationId'),
 
@@ -321,6 +359,9 @@ export const routeMakers: Readonly<Record<string, RouteMaker>> = {
   undrainNode: byPath('nodeId'),
   banNode: byPath('nodeId', { body: { reason: 'r' } }),
   unbanNode: byPath('nodeId'),
+  releaseNode: byPath('nodeId'),
+  getNodeAudits: byPath('nodeId'),
+  liftNodeCases: byPath('nodeId', { body: { reason: 'r' } }),
   classNode: byPath('nodeId', { body: { nodeClass: 'vetted' } }),
 
   listCatalogue: plain(),

@@ -10,9 +10,11 @@ import { startTurn, type Turn } from '#coordinator/turn.ts'
 import { assert } from '#kernel/assert.ts'
 import { DAY_MS, MINUTE_MS } from '#kernel/time.ts'
 import { consumerAccount, EXTERNAL_DEPOSITS, NETWORK_FEES, providerAccount } from '#ledger/ledger.ts'
+import { auditAnswers, forgiveAnswers } from './golden-answers.ts'
 import { check, forgetChecks } from './golden-checks.ts'
 import { forgetJobs, meddle, render } from './golden-jobs.ts'
 import { fallSick, getWell } from './golden-reputation.ts'
+import { breakPromise, promise, settleMonth } from './golden-sla.ts'
 
 const FOUNDED_AT_MS = Date.UTC(2026, 10, 22, 12)
 const [buyer, seller] = ['org_buyer', 'org_seller']
@@ -328,9 +330,14 @@ const steps: readonly (readonly [waitMs: number, step: Step])[] = [
   [1_000, check],
   [1_000, fallSick],
   [MINUTE_MS, getWell],
+  [1_000, auditAnswers],
+  [2 * 60 * MINUTE_MS, forgiveAnswers],
   [MINUTE_MS, lose],
   [2 * DAY_MS, expire],
   [1_000, forgetJobs],
   [1_000, forgetChecks],
   [100 * DAY_MS, forget],
+  [1_000, promise],
+  [6 * MINUTE_MS, breakPromise],
+  [40 * DAY_MS, settleMonth],
 ]

@@ -4,8 +4,8 @@
  */
 import { z } from 'zod'
 import type { Journal, Journals, Log } from '#host/host.ts'
-import { type ChainPosition, ReceiptsClaim } from '#protocol/receipts.ts'
 import { toProblem } from '#protocol/problem.ts'
+import { type ChainPosition, ReceiptsClaim } from '#protocol/receipts.ts'
 
 export type SignedRun = ReceiptsClaim
 
@@ -110,7 +110,8 @@ export function openReceiptBook({ journals, log }: { journals: Journals; log: Lo
       note(run, journal.lastSequence)
     },
     settle(chain, number) {
-      for (const one of kept) if (one.run.chain === chain && one.run.head.number <= number) one.isSettled = true
+      for (const one of kept)
+        if (one.run.chain === chain && one.run.head.number <= number) one.isSettled = true
       trim()
     },
     *unsettled() {

@@ -97,7 +97,12 @@ export function createReceiptLink(
     sign(order, number)
   }
 
-  const sayHead = (head: { chain: string; number: number; nodeSignature: string; disputes: ReceiptDispute[] }) =>
+  const sayHead = (head: {
+    chain: string
+    number: number
+    nodeSignature: string
+    disputes: ReceiptDispute[]
+  }) =>
     say({
       ...{ kind: 'signed', chain: head.chain, number: head.number },
       ...{ signature: head.nodeSignature, disputes: head.disputes },

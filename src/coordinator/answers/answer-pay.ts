@@ -62,8 +62,10 @@ export function freeAgedAnswers(turn: Turn, nodeId: string): void {
 
 /** Pay that was held back for so long that nobody will look at its answers any more. */
 export function freeExpiredAnswers(turn: Turn): void {
-  for (const [nodeId, windows] of turn.state.verify.answers.pay)
-    for (const window of expiredWindows(windows, turn.nowMs)) free(turn, nodeId, window, 'expired')
+  const { answers } = turn.state.verify
+  for (const [nodeId, windows] of answers.pay)
+    for (const window of expiredWindows(windows, answerRecordOf(answers, nodeId), turn.nowMs))
+      free(turn, nodeId, window, 'expired')
 }
 
 /** The node is judged: what is held back goes to those whose answers were found false, and the rest to the network. */

@@ -9,6 +9,6 @@ export function suspensionOf({ nodes }: Pick<AnswerChecks, 'nodes'>, nodeId: str
   const until = new Date(record.suspendedUntilMs).toISOString()
   return {
     code: 'suspended',
-    message: `Suspended until ${until}: ${verdict.reason}. "shoal audits ${nodeId}" has the evidence and the way back.`,
+    message: `Suspended until ${until}: ${verdict.reason}. "shoal nodes audits ${nodeId}" has the evidence and the way back.`,
   }
 }

@@ -7,6 +7,7 @@ import type { ShownCertificate } from '#protocol/network-status.ts'
 import { PAGE_LIMIT_DEFAULT, type PageQuery } from '#protocol/page.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { Caller } from '#protocol/route.ts'
+import type { JoinLimits } from '#verify/hardware/join-limits.ts'
 import type { Coordinator } from '../coordinator.ts'
 import type { ModelFleet } from '../model-fleet.ts'
 import type { PayoutMethod } from '../payout-method.ts'
@@ -39,6 +40,8 @@ export interface HandlerParts {
   readonly processId: number
   /** The least that is paid out at once; `PAYOUT_MIN_DEFAULT` unless given. */
   readonly payoutMin?: NanoUsd
+  /** How fast strangers' nodes come in; without it as fast as there are tokens. */
+  readonly joinLimits?: JoinLimits
   /** How money leaves the network; by hand unless given. */
   readonly payoutMethods?: readonly PayoutMethod[]
   /** Bounds the refused acts in the audit log. */

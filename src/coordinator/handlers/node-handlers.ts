@@ -9,7 +9,10 @@ import { Problem } from '#protocol/problem.ts'
 import type { CallContext, Caller, Handlers } from '#protocol/route.ts'
 import type { ControlRoutes } from '#protocol/routes.ts'
 import { enrolNode } from '../enrol-node.ts'
+import { hardwareView } from '../hardware/hardware-view.ts'
 import { makeJoinToken, proveNetwork } from '../network-proof.ts'
+import { barOf } from '../node-bars.ts'
+import { reputationView } from '../reputation/reputation-view.ts'
 import { act } from './act.ts'
 import {
   execute,
@@ -31,6 +34,7 @@ type Names =
   | 'undrainNode'
   | 'banNode'
   | 'unbanNode'
+  | 'releaseNode'
   | 'classNode'
 
 export function nodeHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>, Names> {
@@ -87,13 +91,11 @@ export function nodeHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>,
         }
         const { publicKey, name, askPerGpuHour, token } = body
         const tokenHash = hashSecret(secretOf(token), parts)
-        const result = enrolNode(turn, {
-          nodeId: newId('node', parts),
-          publicKey,
-          name,
-          tokenHash,
-          askPerGpuHour,
-        })
+        const enrolment = { nodeId: newId('node', parts), publicKey, name, tokenHash, askPerGpuHour }
+        const { sourceAddress } = context
+        const { joinLimits } = parts
+        const from = joinLimits && { limits: joinLimits, sourceAddress }
+        const result = enrolNode(turn, enrolment, from)
         if (typeof result === 'string') throw refusedEnrolment(result)
         const node = fleet.nodes.get(result.nodeId)
         if (!node) throw notFound('node', result.nodeId)
@@ -111,7 +113,14 @@ export function nodeHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>,
         return paginate(nodes, query, (node) => node.nodeId)
       }),
 
-    getNode: ({ params }, caller) => execute(parts, () => toNode(visible(params.nodeId, caller))),
+    getNode: ({ params }, caller) =>
+      execute(parts, ({ state, nowMs }) => {
+        const node = visible(params.nodeId, caller)
+        const reputation = reputationView(state, node.id, nowMs)
+        const barred = barOf(state, node.id, nowMs)
+        const hardware = hardwareView(state.hardware, node.id)
+        return { ...toNode(node), barred, hardware, ...(reputation && { reputation }) }
+      }),
     drainNode: ({ params }, caller, context) =>
       change({ caller, context, ...params }, (node) => ({ kind: 'drain', ...node })),
     undrainNode: ({ params }, caller, context) =>
@@ -124,6 +133,14 @@ export function nodeHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>,
       })),
     unbanNode: ({ params }, caller, context) =>
       change({ caller, context, ...params }, (node) => ({ kind: 'unban', ...node })),
+    releaseNode: ({ params: { nodeId } }, caller, context) =>
+      act(parts, { caller, context }, { objectId: nodeId }, (turn, doing) => {
+        const node = visible(nodeId, caller)
+        doing.organisationId = node.organisationId
+        // One that is in none is let out already.
+        turn.hardware({ kind: 'release', nodeId, by: 'operator', nowMs: turn.nowMs })
+        return toNode(node)
+      }),
     classNode: ({ params, body: { nodeClass } }, caller, context) =>
       change({ caller, context, ...params, details: { nodeClass } }, (node) => ({
         kind: 'class',
@@ -140,6 +157,16 @@ const notAttested = (): Problem =>
   )
 
 function refusedEnrolment(refusal: string): Problem {
+  if (refusal === 'owner_joins_too_many')
+    return new Problem(
+      'join_refused',
+      'Too many nodes of this owner joined within a day without verified work. The token stays good: try again once some of them have worked, or tomorrow.',
+    )
+  if (refusal === 'network_joins_too_many')
+    return new Problem(
+      'join_refused',
+      'Too many nodes joined from this network (IPv4 /24) within a day without verified work. The token stays good: try again once some of them have worked, or tomorrow.',
+    )
   const why =
     refusal === 'token_unknown'
       ? 'The enrolment token is unknown or was used before; each enrols one node.'

@@ -7,7 +7,9 @@ import type { slaRoutes } from '#protocol/sla-routes.ts'
 import { MAINTENANCE_MS_MAX, NOTICE_MS_MIN, type SlaCommand, type SlaRefusal } from '#sla/decide-sla.ts'
 import { classOf } from '#sla/sla.ts'
 import { isWithinClass } from '#sla/tiers.ts'
+import type { ControlPage } from '../control-pages.ts'
 import { readEvidence } from '../sla/evidence.ts'
+import { renderStatusPage } from '../sla/render-status-page.ts'
 import { slaReport, statusPage, toIncident, toMaintenance } from '../sla/sla-report.ts'
 import { slaIn } from '../sla/step-sla.ts'
 import type { Turn } from '../turn.ts'
@@ -112,6 +114,15 @@ export function slaHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>, 
     if (!maintenance) throw notFound('maintenance', maintenanceId)
     return toMaintenance(maintenance)
   }
+}
+
+/** The status page for people. */
+export const statusHtml = async (
+  parts: Pick<HandlerParts, 'coordinator' | 'networkName'>,
+): Promise<ControlPage> => {
+  const { coordinator, networkName: network } = parts
+  const page = await execute(parts, ({ nowMs }) => statusPage(coordinator.state.sla, { network, nowMs }))
+  return { contentType: 'text/html; charset=utf-8', body: renderStatusPage(page) }
 }
 
 /** Throws what is wrong with the command. */

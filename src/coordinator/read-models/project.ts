@@ -25,6 +25,7 @@ import {
   UPSERT_PAYOUTS,
 } from './project-sql.ts'
 import { collectFacts, insertFacts, type SlaFactRow } from './sla-rows.ts'
+import { collectReceipts, insertReceipts, type ReceiptRow } from './receipt-rows.ts'
 import { storable, storableOrNull } from './storable.ts'
 
 export interface DecodedEntry {
@@ -117,6 +118,7 @@ interface Rows {
   readonly usage: UsageRow[]
   readonly audit: AuditRow[]
   readonly alerts: AlertRow[]
+  readonly receipts: ReceiptRow[]
   /** By id, as the newest event tells it; in the order in which they were asked for. */
   readonly payouts: Map<string, PayoutRow>
   readonly jobs: JobRows
@@ -135,6 +137,7 @@ export function projectEntries(entries: readonly DecodedEntry[]): Statement[] {
     usage: [],
     audit: [],
     alerts: [],
+    receipts: [],
     payouts: new Map(),
     jobs,
     facts: [],
@@ -146,6 +149,7 @@ export function projectEntries(entries: readonly DecodedEntry[]): Statement[] {
     ...insertOf(INSERT_USAGE, rows.usage),
     ...insertOf(INSERT_AUDIT, rows.audit),
     ...insertOf(INSERT_ALERTS, rows.alerts),
+    ...insertReceipts(rows.receipts),
     ...insertOf(UPSERT_PAYOUTS, [...rows.payouts.values()]),
     ...insertJobs(rows.jobs),
     ...insertFacts(rows.facts),
@@ -161,6 +165,8 @@ function collect(rows: Rows, { sequence, record }: DecodedEntry): void {
   let usageLine = 0
   let alertLine = 0
   for (const [index, event] of record.events.entries()) {
+    if (event.type === 'usage.recorded' || event.type === 'receipts.signed')
+      collectReceipts(rows.receipts, event, sequence)
     switch (event.type) {
       case 'ledger.account_opened':
         rows.accounts.push({ account_id: storable(event.accountId), kind: event.kind })

@@ -49,6 +49,16 @@ import {
   toUsageLine,
   usageQuery,
 } from './query-sql.ts'
+import {
+  type KeptChain,
+  type KeptReceipt,
+  type ReceiptFilter,
+  type ReceiptRange,
+  receiptChainsQuery,
+  receiptsQuery,
+  toKeptChain,
+  toKeptReceipt,
+} from './receipt-rows.ts'
 import { type FactFilter, factsQuery, toFact } from './sla-rows.ts'
 
 export interface ReadModelQueries {
@@ -78,6 +88,10 @@ export interface ReadModelQueries {
   keptOutputs(organisationId: string, sinceMs: number): Promise<{ hashes: string[]; asOfSequence: number }>
   /** What a month's credit is computed from, oldest first. */
   slaFacts(filter: FactFilter, page: PageRequest): Promise<Page<SlaFact>>
+  /** Chains with receipts of a node or an organisation that both sides signed, oldest first. */
+  receiptChains(filter: ReceiptFilter, chain?: string): Promise<{ chains: KeptChain[]; asOfSequence: number }>
+  /** Of one chain: receipts, and behind the last of each head that head. */
+  receipts(range: ReceiptRange): Promise<{ rows: KeptReceipt[]; asOfSequence: number }>
   /** Every account with the sum of its statement lines, by id. Reads every line: for audits. */
   accountTotals(): Promise<{ accounts: AccountTotal[]; asOfSequence: number }>
 }
@@ -195,6 +209,14 @@ export function createQueries(store: SqlStore): ReadModelQueries {
     async slaFacts(filter, page) {
       const { results, asOfSequence } = await read(store, [factsQuery(filter, page)])
       return pageOf(results[0], { page, asOfSequence, toItem: toFact, toCursor: formatLineCursor })
+    },
+    async receiptChains(filter, chain) {
+      const { results, asOfSequence } = await read(store, [receiptChainsQuery(filter, chain)])
+      return { chains: results[0].map(toKeptChain), asOfSequence }
+    },
+    async receipts(range) {
+      const { results, asOfSequence } = await read(store, [receiptsQuery(range)])
+      return { rows: results[0].map(toKeptReceipt), asOfSequence }
     },
     async accountTotals() {
       const { results, asOfSequence } = await read(store, [accountTotalsQuery])

@@ -8,6 +8,7 @@ import type { Generated } from 'kysely'
 import type { Statement } from '#host/sql-store.ts'
 import { emptyLedger } from '#ledger/ledger.ts'
 import { type JobsTable, type JobTasksTable, jobsDdl } from './jobs-schema.ts'
+import { type ReceiptsTable, receiptsDdl } from './receipt-rows.ts'
 import { type SlaFactsTable, slaDdl } from './sla-rows.ts'
 
 export const READ_MODEL_VERSION = 6
@@ -21,6 +22,7 @@ export interface ReadModelTables {
   audit_entries: AuditEntriesTable
   payouts: PayoutsTable
   alerts: AlertsTable
+  receipts: ReceiptsTable
   jobs: JobsTable
   job_tasks: JobTasksTable
   sla_facts: SlaFactsTable
@@ -254,6 +256,7 @@ const ddl = [
   'create index on read_models.alerts (organisation_id, sequence, line)',
   ...jobsDdl,
   ...slaDdl,
+  ...receiptsDdl,
 ]
 
 /** Drops whatever is there and makes the tables as they stand before the first entry of the journal. */

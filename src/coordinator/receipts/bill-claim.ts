@@ -37,20 +37,20 @@ export function billClaim(
 ): ClaimOutcome {
   const { chain, from, receipts: texts, head, facts } = claim
   const { state, nowMs } = turn
+  const links = linksOf(parts.digest, { chain, from, before: claim.before, texts })
   const through = state.receipts.chains.get(chain)?.through ?? 0
   if (head.number > through) {
     const bodies = texts.map((text) => ReceiptBody.parse(JSON.parse(text)))
     const newestMs = Math.max(...bodies.map(({ atMs }) => atMs))
     if (nowMs - newestMs > CLAIM_WITHIN_MS) return 'too_old'
     if (from > through + 1 || nowMs - newestMs < CLAIM_AFTER_MS) return 'early'
-    const links = linksOf(parts.digest, { chain, from, before: claim.before, texts })
     for (const [index, body] of bodies.entries()) {
       const number = from + index
       if (number <= through || body.kind !== 'part') continue
       billBody(turn, { body, chain, number, hash: links[index] ?? '' }, parts)
     }
   }
-  const extra = texts.map((text, index) => ({ number: from + index, text }))
+  const extra = texts.map((text, index) => ({ number: from + index, hash: links[index] ?? '', text }))
   turn.signReceipts({
     ...{ nodeId, head, ...(facts && { facts }), atMs: nowMs },
     ...(head.number > through && { extra: extra.filter(({ number }) => number > through) }),

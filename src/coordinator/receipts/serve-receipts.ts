@@ -2,6 +2,7 @@
 import type { Bus, Clock, Crypto, Log } from '#host/host.ts'
 import { subjects } from '#protocol/cell.ts'
 import {
+  ReceiptBody,
   ReceiptLeftovers,
   ReceiptNews,
   ReceiptNewsReply,
@@ -11,7 +12,6 @@ import {
 import { jsonWriter } from '#protocol/wire-form.ts'
 import type { Mac } from '#receipts/receipt-secrets.ts'
 import { type Digest, linksOf, networkHeadText, nodeHeadText, receiptText } from '#receipts/receipt-text.ts'
-import { ReceiptBody } from '#protocol/receipts.ts'
 import { settledOf } from '#receipts/receipts.ts'
 import type { Coordinator } from '../coordinator.ts'
 import type { Turn } from '../turn.ts'
@@ -52,7 +52,10 @@ export function serveReceipts(parts: ReceiptServiceParts): { close(): void } {
   let isClosed = false
 
   /** What is wrong with a copy that a node brings: it is hostile input until both signatures hold. */
-  function faultOf(nodeId: string, { chain, from, before, receipts: texts, head }: ReceiptsClaim): string | null {
+  function faultOf(
+    nodeId: string,
+    { chain, from, before, receipts: texts, head }: ReceiptsClaim,
+  ): string | null {
     const nodeKey = state.fleet.nodes.get(nodeId)?.publicKey ?? ''
     if (head.chain !== chain || head.number !== from + texts.length - 1) return 'its numbers do not fit'
     const links = linksOf(digest, { chain, from, before, texts })
@@ -60,8 +63,11 @@ export function serveReceipts(parts: ReceiptServiceParts): { close(): void } {
     const holds = (key: string, text: string, signature: string): boolean =>
       crypto.verify(key, encoder.encode(text), Buffer.from(signature, 'hex'))
     if (!holds(networkKey, networkHeadText(head), head.networkSignature)) return 'the network did not sign it'
-    if (!holds(nodeKey, nodeHeadText(head, head.disputes), head.nodeSignature)) return 'its node did not sign it'
-    return texts.every((text) => isReceiptOf(text, nodeId)) ? null : 'a receipt is not as receipts are written'
+    if (!holds(nodeKey, nodeHeadText(head, head.disputes), head.nodeSignature))
+      return 'its node did not sign it'
+    return texts.every((text) => isReceiptOf(text, nodeId))
+      ? null
+      : 'a receipt is not as receipts are written'
   }
 
   function hear(turn: Turn, news: ReceiptNews): ReceiptNewsReply {
@@ -85,7 +91,13 @@ export function serveReceipts(parts: ReceiptServiceParts): { close(): void } {
       if (outcome === 'settled') asked.add(chain)
       // Nothing can come of it any more: the node need not bring it again.
       else over.push({ chain, number: head.number })
-      log.info('receipts.claimed', { nodeId, chain, number: head.number, outcome, ...(fault !== null && { fault }) })
+      log.info('receipts.claimed', {
+        nodeId,
+        chain,
+        number: head.number,
+        outcome,
+        ...(fault !== null && { fault }),
+      })
     }
     const settled = [...asked].map((chain) => ({ chain, number: settledOf(state.receipts, chain) }))
     return { settled: [...settled, ...over] }

@@ -10,14 +10,7 @@ import type { SlaClass } from '#protocol/sla.ts'
 import type { JobFacts, SlaStatement } from '#protocol/sla-statement.ts'
 import { monthOf, spanOfMonth } from '#sla/bins.ts'
 import { creditsOf, jobCreditOf } from '#sla/credits.ts'
-import {
-  countKey,
-  type JobPromise,
-  MONTH_GRACE_MS,
-  type MonthCount,
-  monthBinsOf,
-  type Sla,
-} from '#sla/sla.ts'
+import { countKey, type JobPromise, MONTH_GRACE_MS, monthBinsOf, type Sla } from '#sla/sla.ts'
 import { tiers } from '#sla/tiers.ts'
 import type { Turn } from '../turn.ts'
 import { takeShares } from './take-shares.ts'
@@ -82,7 +75,11 @@ function makeStatement(turn: Turn, due: Due): void {
   const count = sla.counts.get(countKey(due))
   const tier = tiers[slaClass]
   const charges = count?.charges ?? 0n
-  const credits = creditsOf(monthBinsOf(sla, month, count?.bins.values() ?? []), charges, tier)
+  const credits = creditsOf(
+    monthBinsOf(sla, { month, bins: count?.bins ?? new Map() }, turn.nowMs),
+    charges,
+    tier,
+  )
   const jobs = jobsEndedIn(sla, month)
     .filter((job) => job.organisationId === organisationId && job.slaClass === slaClass)
     .map((job) => jobCreditOf(job.jobId, factsOf(job)))

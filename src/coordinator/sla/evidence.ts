@@ -1,6 +1,6 @@
 /** The evidence of a month, a page at a time; the last one has the network's signature over all of them. */
 import type { Crypto, KeyPair } from '#host/host.ts'
-import { assert } from '#kernel/assert.ts'
+import type { TimestampMs } from '#kernel/time.ts'
 import { PAGE_LIMIT_MAX } from '#protocol/page.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { SlaEvidence } from '#protocol/sla-api.ts'
@@ -9,6 +9,7 @@ import { spanOfMonth } from '#sla/bins.ts'
 import { hashOfFact, NO_HASH, sealedText } from '#sla/bundle.ts'
 import { countKey, outagesOf, type Sla } from '#sla/sla.ts'
 import type { Coordinator } from '../coordinator.ts'
+import type { CoordinatorState } from '../coordinator-state.ts'
 import type { PageRequest, ReadModelQueries } from '../read-models/queries.ts'
 import type { FactFilter } from '../read-models/sla-rows.ts'
 
@@ -34,7 +35,9 @@ export async function readEvidence(
     const { items, next, asOfSequence } = await queries.slaFacts(place, page)
     if (next !== null) return { items, next, seal: null, signature: null }
     const chain = await chainOf(parts, place)
-    const seal = sealOf(parts, place, chain)
+    const { state, nowMs } = parts.coordinator
+    const known = { state, nowMs: nowMs(), network }
+    const seal = sealOf(known, place, chain)
     if (seal.statement === null && chain.asOfSequence !== asOfSequence) continue
     const text = new TextEncoder().encode(sealedText(seal))
     const signature = Buffer.from(crypto.sign(network.keys.privateKeyHex, text)).toString('hex')
@@ -44,6 +47,11 @@ export async function readEvidence(
     'unavailable',
     'This month goes on, and requests came faster than they were read. Try again, or wait for its end.',
   )
+}
+
+interface SealParts extends Pick<EvidenceParts, 'network'> {
+  readonly state: Pick<CoordinatorState, 'sla'>
+  readonly nowMs: TimestampMs
 }
 
 interface Chain {
@@ -64,18 +72,22 @@ async function chainOf({ queries, crypto }: EvidenceParts, place: EvidencePlace)
   }
 }
 
-function sealOf(
-  { coordinator, network }: EvidenceParts,
+/** What the network says of the month, to be signed. */
+export function sealOf(
+  { state, nowMs, network }: SealParts,
   { organisationId, slaClass, month }: EvidencePlace,
-  { facts, head }: Chain,
+  { facts, head }: Pick<Chain, 'facts' | 'head'>,
 ): BundleSeal {
-  const { sla } = coordinator.state
+  const { sla } = state
   const { fromMs, toMs } = spanOfMonth(month)
   const isOfMonth = (span: { readonly fromMs: number; readonly toMs: number }): boolean =>
     span.fromMs < toMs && span.toMs > fromMs
   const found = sla.statements.get(countKey({ organisationId, slaClass, month }))
-  const { atMs: _, ...statement } = found ?? { atMs: 0 }
-  assert(!found || 'posted' in statement, 'a statement says what was posted')
+  let statement: BundleSeal['statement'] = null
+  if (found) {
+    const { atMs: _, ...told } = found
+    statement = told
+  }
   return {
     version: 1,
     networkKey: network.keys.publicKeyHex,
@@ -85,9 +97,9 @@ function sealOf(
     facts,
     head,
     maintenance: maintenanceIn(sla).filter(isOfMonth),
-    outages: outagesOf(sla).filter(isOfMonth),
-    statement: found && 'posted' in statement ? statement : null,
-    sealedAtMs: coordinator.nowMs(),
+    outages: outagesOf(sla, nowMs).filter(isOfMonth),
+    statement,
+    sealedAtMs: nowMs,
   }
 }
 

@@ -42,7 +42,7 @@ const newestMonthFirst = (a: OfMonth, b: OfMonth): number => (placeOf(a) < place
 function monthOfCount(sla: Sla, count: MonthCount, nowMs: TimestampMs): SlaMonth {
   const { slaClass, month, valid, errors, aborted, charges, firstToken, speed } = count
   const tier = tiers[slaClass]
-  const bins = monthBinsOf(sla, month, count.bins.values())
+  const bins = monthBinsOf(sla, count, nowMs)
   const whole = creditsOf(bins, charges, tier)
   const allowedPpb = whole.binsCounted * (PPB - tier.targetPpb)
   const toMs = binStartOf(nowMs)
@@ -62,17 +62,20 @@ function monthOfCount(sla: Sla, count: MonthCount, nowMs: TimestampMs): SlaMonth
 /** Bins in the last day. */
 const SHOWN_MS = 24 * HOUR_MS
 const DAY_BINS = 288
+/** Incidents and maintenance that ended. */
+const RECENT_MS = 100 * 24 * HOUR_MS
 
 export function statusPage(
   sla: Sla,
   { network, nowMs }: { network: string; nowMs: TimestampMs },
 ): StatusPage {
-  const incidents = [...sla.incidents.values()].sort(
-    (a, b) => b.startedAtMs - a.startedAtMs || (a.id < b.id ? 1 : -1),
-  )
-  const maintenance = [...sla.maintenance.values()].sort(
-    (a, b) => b.fromMs - a.fromMs || (a.id < b.id ? 1 : -1),
-  )
+  const isRecent = (endMs: TimestampMs | null): boolean => endMs === null || endMs > nowMs - RECENT_MS
+  const incidents = [...sla.incidents.values()]
+    .filter(({ endedAtMs }) => isRecent(endedAtMs))
+    .sort((a, b) => b.startedAtMs - a.startedAtMs || (a.id < b.id ? 1 : -1))
+  const maintenance = [...sla.maintenance.values()]
+    .filter(({ toMs }) => isRecent(toMs))
+    .sort((a, b) => b.fromMs - a.fromMs || (a.id < b.id ? 1 : -1))
   const { bins, days } = sla.network
   const todayMs = Math.floor(nowMs / (DAY_BINS * BIN_MS)) * DAY_BINS * BIN_MS
   return {

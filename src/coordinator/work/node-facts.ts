@@ -4,7 +4,7 @@ import type { WorkerFacts } from '#protocol/work-link.ts'
 import type { NodeFacts } from '#work/floor.ts'
 
 /** What the node says of its machine, with what the fleet knows of the node: of that nothing is taken from itself. One that is barred is as if drained. */
-export function nodeFactsOf(node: Node, told: WorkerFacts, isBarred = false): NodeFacts {
+export function nodeFactsOf(node: Node, told: WorkerFacts, isBarred = false, standing?: number): NodeFacts {
   const { kinds, speed, memoryMib, vramMib, bytesPerSecond, askPerHour, onlyAudits } = told
   return {
     nodeId: node.id,
@@ -19,6 +19,7 @@ export function nodeFactsOf(node: Node, told: WorkerFacts, isBarred = false): No
     nodeClass: node.nodeClass,
     isDrained: node.isDrained || isBarred,
     ...(onlyAudits && { onlyAudits }),
+    ...(standing !== undefined && { standing }),
   }
 }
 

@@ -32,6 +32,10 @@ export function createNodeSays(desk: WorkDesk, state: CoordinatorState, nowMs: (
   const { floor, limits } = desk
   const { fleet } = state
   const isBarred = (nodeId: string): boolean => barOf(state, nodeId, nowMs()) !== null
+  const standingOf = (nodeId: string): number | undefined => {
+    const record = state.reputation.nodes.get(nodeId)
+    return record && record.standing / 100
+  }
   /** Said before the fleet knew that the node is here. */
   const early = new Map<string, { readonly facts: WorkerFacts; readonly cached: readonly string[] }>()
   /** Nodes that want nothing now, though they have room. */
@@ -56,7 +60,7 @@ export function createNodeSays(desk: WorkDesk, state: CoordinatorState, nowMs: (
   function hello(turn: Turn, node: Node, { facts, cached }: Say<'hello'>): void {
     unwilling.delete(node.id)
     if (node.presence !== 'online') return void early.set(node.id, { facts, cached })
-    floor.seat(nodeFactsOf(node, facts, isBarred(node.id)), new Set(cached), turn.nowMs)
+    floor.seat(nodeFactsOf(node, facts, isBarred(node.id), standingOf(node.id)), new Set(cached), turn.nowMs)
     desk.serve(turn, node.id)
   }
 
@@ -144,7 +148,11 @@ export function createNodeSays(desk: WorkDesk, state: CoordinatorState, nowMs: (
           const node = fleet.nodes.get(nodeId)
           if (!told || !node) return
           early.delete(nodeId)
-          floor.seat(nodeFactsOf(node, told.facts, isBarred(nodeId)), new Set(told.cached), atMs)
+          floor.seat(
+            nodeFactsOf(node, told.facts, isBarred(nodeId), standingOf(nodeId)),
+            new Set(told.cached),
+            atMs,
+          )
           // The next review has something for it.
           return floor.wait(nodeId)
         }
@@ -157,6 +165,9 @@ export function createNodeSays(desk: WorkDesk, state: CoordinatorState, nowMs: (
           return floor.amend(event.nodeId, { isDrained: true })
         case 'fleet.node_undrained':
           return floor.amend(event.nodeId, { isDrained: isBarred(event.nodeId) })
+        case 'reputation.graded':
+          for (const { nodeId, standing } of event.grades) floor.amend(nodeId, { standing: standing / 100 })
+          return
         case 'fleet.node_classed':
           return floor.amend(event.nodeId, { nodeClass: event.nodeClass })
       }

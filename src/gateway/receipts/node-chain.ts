@@ -1,6 +1,12 @@
 /** One chain of receipts of one connection of a node: numbers what the node delivered, in the order in which it is metered. */
 import { assert } from '#kernel/assert.ts'
-import { type ChainFacts, type ReceiptBody, type ReceiptMark, RECEIPTS_PER_HEAD_MAX } from '#protocol/receipts.ts'
+import {
+  type ChainFacts,
+  type ExtraReceipt,
+  RECEIPTS_PER_HEAD_MAX,
+  type ReceiptBody,
+  type ReceiptMark,
+} from '#protocol/receipts.ts'
 import type { UsagePart, UsageRecord } from '#protocol/usage.ts'
 import {
   chainId,
@@ -35,6 +41,7 @@ export interface ChainRun {
   readonly from: number
   readonly before: string
   readonly texts: readonly string[]
+  readonly extra: readonly ExtraReceipt[]
   readonly number: number
   readonly hash: string
 }
@@ -44,6 +51,8 @@ interface Pending {
   readonly text: string
   readonly hash: string
   isDurable: boolean
+  /** Of a receipt that no reading brings. */
+  readonly extra?: ExtraReceipt
 }
 
 export class NodeChain {
@@ -81,24 +90,27 @@ export class NodeChain {
     const bytes = Buffer.byteLength(text)
     const output = outputDigest(this.#digest, salt, text)
     const mark = { stream, input, output, outputBytes: bytes, payer, atMs }
-    const { number, hash } = this.#add(receiptOfPart(kind, record, part, mark), false)
+    const { number, hash } = this.#add(receiptOfPart(kind, record, part, mark), null)
     const opened = number === 1 ? { opened: this.facts } : {}
     return { chain: this.id, number, hash, ...mark, ...opened }
   }
 
   /** A receipt that no reading brings: it may be signed at once. */
-  add(body: ReceiptBody): void {
-    this.#add(body, true)
+  add(body: ReceiptBody, organisationId: string): void {
+    this.#add(body, organisationId)
   }
 
-  #add(body: ReceiptBody, isDurable: boolean): { number: number; hash: string } {
+  /** `organisationId`: for whom it was made, where no reading tells. */
+  #add(body: ReceiptBody, organisationId: string | null): { number: number; hash: string } {
     const text = receiptText(body)
     const number = this.#number + 1
     const receipt = this.#digest(text)
     const hash = linkOf(this.#digest, { chain: this.id, number, before: this.#hash, receipt })
     this.#number = number
     this.#hash = hash
-    this.#pending.push({ number, text, hash, isDurable })
+    const isDurable = organisationId !== null
+    const extra = isDurable && { extra: { number, hash, text, organisationId } }
+    this.#pending.push({ number, text, hash, isDurable, ...extra })
     return { number, hash }
   }
 
@@ -127,6 +139,7 @@ export class NodeChain {
     return {
       ...{ from: first.number, before, number: last.number, hash: last.hash },
       texts: taken.map(({ text }) => text),
+      extra: taken.flatMap(({ extra }) => extra ?? []),
     }
   }
 }

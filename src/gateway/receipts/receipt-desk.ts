@@ -5,40 +5,34 @@
  *
  *   metered → durable → offered (every 250 ms, or 256 of them) → signed by both → settled (in the ledger, and known there)
  *
- * No signature is on the path of a request, and there are at most `HEADS_PER_TICK` of them per tick, however many nodes: a head
- * then covers more. Of a node that is gone the coordinator knows the receipts by its readings, and shows them to it elsewhere.
+ * No signature is on the path of a request. Of a node that is gone the coordinator knows the receipts by its readings, and
+ * shows them to it where it is then.
  */
-import type { Bus, Clock, Crypto, Log, Secrets } from '#host/host.ts'
+import type { Bus, Clock, Crypto, Log, Secrets, Subscription } from '#host/host.ts'
 import { PROTOCOL_WITH_EVIDENCE } from '#protocol/agent-version.ts'
-import { decodeJson, encodeJsonFrame, FrameType } from '#protocol/frame.ts'
+import { decodeJson } from '#protocol/frame.ts'
 import { Problem } from '#protocol/problem.ts'
 import {
   type ChainFacts,
-  type ChainPosition,
+  type ReceiptBody,
   ReceiptLeftovers,
-  type ReceiptsOrder,
   ReceiptsSay,
   receiptLeftoversTo,
 } from '#protocol/receipts.ts'
 import type { UsagePart, UsageRecord } from '#protocol/usage.ts'
 import { chainSecret, type Mac, payerMark } from '#receipts/receipt-secrets.ts'
-import { type Digest, filesDigest, linksOf, networkHeadText, nodeHeadText } from '#receipts/receipt-text.ts'
+import { type Digest, filesDigest, linksOf } from '#receipts/receipt-text.ts'
 import type { Directory } from '../directory.ts'
 import type { NetworkIdentity } from '../network-prover.ts'
 import { type MeteredPart, NodeChain, type StreamEvidence } from './node-chain.ts'
-import { createReceiptReport } from './receipt-report.ts'
-
-/** What the desk needs of a connection. */
-export interface ReceiptNode {
-  readonly nodeId: string
-  readonly session: number
-  /** Of the agent protocol, as agreed on. */
-  readonly protocol: number
-  send(message: Uint8Array): void
-}
+import { NodeReceipts, type ReceiptNode } from './node-receipts.ts'
+import { OfferQueue } from './offer-queue.ts'
+import { createReceiptReport, type ReceiptReport } from './receipt-report.ts'
 
 export interface MadeResult {
   readonly jobId: string
+  /** For whom. */
+  readonly organisationId: string
   readonly step: number
   readonly task: number
   readonly fence: number
@@ -62,7 +56,7 @@ export interface ReceiptDesk {
   close(): void
 }
 
-interface ReceiptDeskParts {
+export interface ReceiptDeskParts {
   readonly bus: Bus
   readonly clock: Clock
   readonly crypto: Crypto
@@ -71,285 +65,212 @@ interface ReceiptDeskParts {
   readonly directory: Pick<Directory, 'node' | 'cellNowMs'>
 }
 
-interface Offered extends ChainPosition {
-  readonly signature: string
-  readonly facts: ChainFacts | null
-  readonly extra: readonly { number: number; text: string }[]
-}
-interface NodeEntry {
-  readonly node: ReceiptNode
-  /** Where the node's chains of before ended, as it says. */
-  last: ChainPosition | null
-  readonly chains: Map<ChainFacts['of'], NodeChain>
-  /** What it has not answered, by chain and number. */
-  readonly offered: Map<string, Offered>
-  budget: number
-  budgetAtMs: number
+export interface ReceiptDeskOptions {
+  readonly gatewayId: string
+  readonly keySecret: string
+  readonly network: NetworkIdentity | null
 }
 
-const TICK_MS = 250
-const HEADS_PER_TICK = 16
-const RUN_MAX = 256
-/** Unanswered, beyond which a node is shown no more. */
-const OFFERED_MAX = 16
-const SAY_BYTES_MAX = 1024 * 1024
-const BUDGET_MAX = 200
-const BUDGET_PER_SECOND = 20
-const BYTES_PER_UNIT = 16 * 1024
 const PAYERS_MAX = 10_000
 
-const encoder = new TextEncoder()
-const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
-
 /** Without an identity of the network nobody signs, and there are no receipts. */
-export function createReceiptDesk(
-  parts: ReceiptDeskParts,
-  options: { gatewayId: string; keySecret: string; network: NetworkIdentity | null },
-): ReceiptDesk {
-  const { bus, clock, crypto, log, secrets, directory } = parts
-  const { gatewayId, keySecret, network } = options
-  const digest: Digest = (data) => Buffer.from(crypto.sha256(data)).toString('base64url')
-  const mac: Mac = (data) => Buffer.from(crypto.hmacSha256(keySecret, data)).toString('base64url')
-  const secretOf = (chain: string): string => chainSecret(mac, chain)
-  const entries = new Map<ReceiptNode, NodeEntry>()
-  const byNodeId = new Map<string, NodeEntry>()
-  const chains = new Map<string, { chain: NodeChain; entry: NodeEntry }>()
-  const due = new Set<NodeChain>()
-  const payers = new Map<string, string>()
-  let isTicking = false
-  let isClosed = false
-  const report = createReceiptReport(parts, {
-    gatewayId,
-    onSettled(chain, number) {
-      const entry = chains.get(chain)?.entry ?? claimants.get(chain)
-      if (entry) tell(entry, { kind: 'settled', chain, number })
-    },
-  })
-  /** Who brought what of a chain that is not this gateway's. */
-  const claimants = new Map<string, NodeEntry>()
+export function createReceiptDesk(parts: ReceiptDeskParts, options: ReceiptDeskOptions): ReceiptDesk {
+  const desk = new Desk(parts, options)
+  return {
+    begin: (node, stream) => desk.begin(node, stream),
+    hash: (payload) => desk.digest(payload),
+    stamp: (record) => desk.stamp(record),
+    durable: (record) => desk.durable(record),
+    made: (node, result) => desk.made(node, result),
+    hear: (node, payload) => desk.hear(node, payload),
+    lost: (node) => desk.lost(node),
+    close: () => desk.close(),
+  }
+}
 
-  function entryOf(node: ReceiptNode): NodeEntry {
-    const known = entries.get(node)
-    if (known) return known
-    const entry: NodeEntry = {
-      ...{ node, last: null, chains: new Map(), offered: new Map() },
-      ...{ budget: BUDGET_MAX, budgetAtMs: clock.elapsedMs() },
-    }
-    entries.set(node, entry)
-    byNodeId.set(node.nodeId, entry)
-    return entry
+class Desk {
+  readonly digest: Digest
+  readonly #mac: Mac
+  readonly #parts: ReceiptDeskParts
+  readonly #options: ReceiptDeskOptions
+  readonly #nodes = new Map<ReceiptNode, NodeReceipts>()
+  readonly #byNodeId = new Map<string, NodeReceipts>()
+  readonly #chains = new Map<string, { chain: NodeChain; of: NodeReceipts }>()
+  /** Who brought, or was shown, what of a chain of another connection. */
+  readonly #claimants = new Map<string, NodeReceipts>()
+  readonly #payers = new Map<string, string>()
+  readonly #offers: OfferQueue
+  readonly #report: ReceiptReport
+  readonly #leftovers: Subscription
+  #isClosed = false
+
+  constructor(parts: ReceiptDeskParts, options: ReceiptDeskOptions) {
+    const { bus, clock, crypto } = parts
+    const { gatewayId, keySecret } = options
+    this.#parts = parts
+    this.#options = options
+    this.digest = (data) => Buffer.from(crypto.sha256(data)).toString('base64url')
+    this.#mac = (data) => Buffer.from(crypto.hmacSha256(keySecret, data)).toString('base64url')
+    this.#offers = new OfferQueue(clock, (chain) => this.#chains.get(chain.id)?.of.offerChain(chain) ?? true)
+    this.#report = createReceiptReport(parts, {
+      gatewayId,
+      onSettled: (chain, number) =>
+        (this.#chains.get(chain)?.of ?? this.#claimants.get(chain))?.tell({ kind: 'settled', chain, number }),
+    })
+    this.#leftovers = bus.subscribe(receiptLeftoversTo(gatewayId), (message) => this.#offerLeftovers(message))
   }
 
-  const tell = ({ node }: NodeEntry, order: ReceiptsOrder): void =>
-    node.send(encodeJsonFrame(FrameType.receipts, 0, order))
-
-  function chainOf(node: ReceiptNode, of: ChainFacts['of']): NodeChain | null {
-    if (!network || node.protocol < PROTOCOL_WITH_EVIDENCE) return null
-    const entry = entryOf(node)
-    const known = entry.chains.get(of)
+  #of(node: ReceiptNode): NodeReceipts {
+    const known = this.#nodes.get(node)
     if (known) return known
-    const nodeKey = directory.node(node.nodeId)?.publicKey
-    if (nodeKey === undefined) return null
-    const chain = new NodeChain(
-      { digest, secretOf },
-      {
-        ...{ of, network: network.keys.publicKeyHex, node: node.nodeId, nodeKey, gateway: gatewayId },
-        ...{ session: node.session, nonce: toHex(secrets.randomBytes(16)), previous: entry.last },
-      },
-    )
-    entry.chains.set(of, chain)
-    chains.set(chain.id, { chain, entry })
-    return chain
-  }
-
-  function payerOf(chain: string, keyId: string): string {
-    const name = `${chain} ${keyId}`
-    const known = payers.get(name)
-    if (known !== undefined) return known
-    const made = payerMark(mac, { chain, keyId })
-    if (payers.size >= PAYERS_MAX) payers.clear()
-    payers.set(name, made)
+    const made = new NodeReceipts(this.#parts, {
+      ...{ node, networkKeys: this.#options.network?.keys ?? null },
+      onSigned: (one) => this.#report.signed(one),
+    })
+    this.#nodes.set(node, made)
+    this.#byNodeId.set(node.nodeId, made)
     return made
   }
 
-  function stampPart(kind: 'part' | 'race', record: UsageRecord, metered: MeteredPart): UsagePart {
+  #chainOf(node: ReceiptNode, of: ChainFacts['of']): NodeChain | null {
+    const { network, gatewayId: gateway } = this.#options
+    if (!network || node.protocol < PROTOCOL_WITH_EVIDENCE) return null
+    const entry = this.#of(node)
+    const known = entry.chains.get(of)
+    if (known) return known
+    const nodeKey = this.#parts.directory.node(node.nodeId)?.publicKey
+    if (nodeKey === undefined) return null
+    const nonce = Buffer.from(this.#parts.secrets.randomBytes(16)).toString('hex')
+    const chain = new NodeChain(
+      { digest: this.digest, secretOf: (id) => chainSecret(this.#mac, id) },
+      {
+        ...{ of, network: network.keys.publicKeyHex, node: node.nodeId, nodeKey, gateway },
+        ...{ session: node.session, nonce, previous: entry.last },
+      },
+    )
+    entry.chains.set(of, chain)
+    this.#chains.set(chain.id, { chain, of: entry })
+    return chain
+  }
+
+  begin(node: ReceiptNode, stream: number): StreamEvidence | null {
+    return this.#chainOf(node, 'requests')?.begin(stream) ?? null
+  }
+
+  stamp(record: UsageRecord): UsageRecord {
+    const { parts, losers } = record
+    if (parts.length === 0 && !losers) return record
+    return {
+      ...record,
+      parts: parts.map((part) => this.#stampPart('part', record, part)),
+      ...(losers && { losers: losers.map((loser) => this.#stampPart('race', record, loser)) }),
+    }
+  }
+
+  #stampPart(kind: 'part' | 'race', record: UsageRecord, metered: MeteredPart): UsagePart {
     const { evidence, ...part } = metered
     if (!evidence) return part
     const { chain } = evidence.of
-    const known = { record, part, payer: payerOf(chain.id, record.keyId), atMs: directory.cellNowMs() }
-    return { ...part, receipt: chain.stamp(kind, known, evidence) }
+    const payer = this.#payerOf(chain.id, record.keyId)
+    const atMs = this.#parts.directory.cellNowMs()
+    return { ...part, receipt: chain.stamp(kind, { record, part, payer, atMs }, evidence) }
   }
 
-  function offerSoon(chain: NodeChain): void {
-    due.add(chain)
-    if (chain.ready >= RUN_MAX) offerChain(chain)
-    if (isTicking) return
-    isTicking = true
-    clock.after(TICK_MS, tick)
+  #payerOf(chain: string, keyId: string): string {
+    const name = `${chain} ${keyId}`
+    const known = this.#payers.get(name)
+    if (known !== undefined) return known
+    const made = payerMark(this.#mac, { chain, keyId })
+    if (this.#payers.size >= PAYERS_MAX) this.#payers.clear()
+    this.#payers.set(name, made)
+    return made
   }
 
-  function tick(): void {
-    isTicking = false
-    if (isClosed) return
-    let left = HEADS_PER_TICK
-    for (const chain of due) {
-      if (left-- === 0) break
-      due.delete(chain)
-      offerChain(chain)
+  durable({ parts, losers = [] }: UsageRecord): void {
+    for (const { receipt } of [...parts, ...losers]) {
+      const chain = receipt && this.#chains.get(receipt.chain)?.chain
+      if (!chain) continue
+      chain.durable(receipt.number)
+      this.#offers.add(chain)
     }
-    if (due.size === 0) return
-    isTicking = true
-    clock.after(TICK_MS, tick)
   }
 
-  function offerChain(chain: NodeChain): void {
-    const entry = chains.get(chain.id)?.entry
-    if (!entry) return
-    if (entry.offered.size >= OFFERED_MAX) return void due.add(chain)
-    const run = chain.take()
-    if (!run) return
-    const { from, texts } = run
-    const extra =
-      chain.facts.of === 'tasks' ? texts.map((text, index) => ({ number: from + index, text })) : []
-    offer(entry, { chain: chain.id, ...run, facts: chain.facts, extra })
-    if (chain.ready > 0) due.add(chain)
+  made(node: ReceiptNode, result: MadeResult): void {
+    const chain = this.#chainOf(node, 'tasks')
+    if (!chain) return
+    const { jobId: job, organisationId, step, task, fence, outputs, wallMs } = result
+    const outputBytes = outputs.reduce((sum, { bytes }) => sum + bytes, 0)
+    const body: ReceiptBody = {
+      ...{ kind: 'task', node: node.nodeId, job, step, task, fence, files: outputs.length, outputBytes, wallMs },
+      ...{ output: filesDigest(this.digest, outputs), atMs: this.#parts.directory.cellNowMs() },
+    }
+    chain.add(body, organisationId)
+    this.#offers.add(chain)
   }
 
-  function offer(
-    entry: NodeEntry,
-    shown: {
-      chain: string
-      from: number
-      before: string
-      texts: readonly string[]
-      number: number
-      hash: string
-      session?: number | undefined
-      facts: ChainFacts | null
-      extra: Offered['extra']
-    },
-  ): void {
-    if (!network) return
-    const { chain, from, before, texts, number, hash, facts, extra } = shown
-    const text = encoder.encode(networkHeadText({ chain, number, hash }))
-    const signature = toHex(crypto.sign(network.keys.privateKeyHex, text))
-    entry.offered.set(`${chain} ${number}`, { chain, number, hash, signature, facts, extra })
-    const run = { chain, from, before, receipts: [...texts] }
-    const session = shown.session ?? facts?.session
-    tell(entry, { kind: 'offer', ...run, facts, ...(session !== undefined && { session }), hash, signature })
+  hear(node: ReceiptNode, payload: Uint8Array): void {
+    if (this.#isClosed) return
+    if (node.protocol < PROTOCOL_WITH_EVIDENCE)
+      throw new Problem(
+        'invalid_request',
+        'An agent speaks of receipts and agreed on a version without them.',
+      )
+    const entry = this.#of(node)
+    entry.spend(payload.length)
+    const said = ReceiptsSay.parse(decodeJson(payload))
+    const { nodeId } = node
+    switch (said.kind) {
+      case 'hello':
+        entry.last = said.last
+        return
+      case 'signed':
+        return entry.hearSigned(said)
+      case 'refused': {
+        const { chain, number, why } = said
+        entry.refused(said)
+        return this.#parts.log.warn('receipts.refused', { nodeId, chain, number, why })
+      }
+      case 'claim':
+        this.#claimants.set(said.chain, entry)
+        return this.#report.claim({ nodeId, claim: said })
+    }
   }
 
-  function hearSigned(entry: NodeEntry, said: Extract<ReceiptsSay, { kind: 'signed' }>): void {
-    const name = `${said.chain} ${said.number}`
-    const offered = entry.offered.get(name)
-    // Said twice, or of an offer that this gateway has forgotten.
-    if (!offered) return
-    const { chain, number, hash, signature, facts, extra } = offered
-    const nodeKey = directory.node(entry.node.nodeId)?.publicKey ?? ''
-    const text = encoder.encode(nodeHeadText({ chain, number, hash }, said.disputes))
-    if (!crypto.verify(nodeKey, text, Buffer.from(said.signature, 'hex')))
-      throw new Problem('invalid_request', 'A node signed a head of its receipts with another key than its own.')
-    entry.offered.delete(name)
-    const { nodeId } = entry.node
-    if (said.disputes.length > 0)
-      log.warn('receipts.disputed', { nodeId, chain, number, disputes: JSON.stringify(said.disputes.slice(0, 8)) })
-    const { disputes } = said
-    const head = { chain, number, hash, networkSignature: signature, nodeSignature: said.signature, disputes }
-    report.signed({ nodeId, facts, head, extra: [...extra] })
-  }
-
-  function spend(entry: NodeEntry, bytes: number): void {
-    const nowMs = clock.elapsedMs()
-    const earned = ((nowMs - entry.budgetAtMs) * BUDGET_PER_SECOND) / 1_000
-    entry.budget = Math.min(BUDGET_MAX, entry.budget + earned) - (1 + bytes / BYTES_PER_UNIT)
-    entry.budgetAtMs = nowMs
-    if (entry.budget < 0 || bytes > SAY_BYTES_MAX)
-      throw new Problem('rate_limited', 'A node says more of receipts than there can be to say.')
-  }
-
-  const leftovers = bus.subscribe(receiptLeftoversTo(gatewayId), (message) => {
-    if (isClosed || !network) return
+  /** Of connections before: the coordinator knows them by their readings. */
+  #offerLeftovers(message: string): void {
+    if (this.#isClosed) return
     const parsed = ReceiptLeftovers.safeParse(JSON.parse(message))
-    if (!parsed.success) return log.error('bus.message_malformed', { subject: 'receipts' })
+    if (!parsed.success)
+      return this.#parts.log.error('bus.message_malformed', { subject: 'receipts', message: parsed.error.message })
     for (const { nodeId, chain, session, from, before, receipts: texts } of parsed.data.offers) {
-      const entry = byNodeId.get(nodeId)
-      // Its own chains it is shown anyway.
-      if (!entry || chains.has(chain) || entry.offered.size >= OFFERED_MAX || texts.length === 0) continue
-      const hash = linksOf(digest, { chain, from, before, texts }).at(-1) ?? before
-      const number = from + texts.length - 1
-      claimants.set(chain, entry)
-      offer(entry, { chain, from, before, texts, number, hash, session, facts: null, extra: [] })
+      const entry = this.#byNodeId.get(nodeId)
+      // Of this connection it is shown them anyway.
+      if (!entry || this.#chains.has(chain) || texts.length === 0) continue
+      const hash = linksOf(this.digest, { chain, from, before, texts }).at(-1) ?? before
+      const run = { chain, from, before, texts, number: from + texts.length - 1, hash, extra: [] }
+      this.#claimants.set(chain, entry)
+      entry.offer({ ...run, session, facts: null })
     }
-  })
+  }
 
-  return {
-    begin: (node, stream) => chainOf(node, 'requests')?.begin(stream) ?? null,
-    hash: digest,
-    stamp(record) {
-      const { parts: metered, losers } = record
-      if (metered.length === 0 && !losers) return record
-      return {
-        ...record,
-        parts: metered.map((part) => stampPart('part', record, part)),
-        ...(losers && { losers: losers.map((loser) => stampPart('race', record, loser)) }),
-      }
-    },
-    durable({ parts: billed, losers = [] }) {
-      for (const { receipt } of [...billed, ...losers]) {
-        const chain = receipt && chains.get(receipt.chain)?.chain
-        if (!chain) continue
-        chain.durable(receipt.number)
-        offerSoon(chain)
-      }
-    },
-    made(node, { jobId: job, step, task, fence, outputs, wallMs }) {
-      const chain = chainOf(node, 'tasks')
-      if (!chain) return
-      const outputBytes = outputs.reduce((sum, { bytes }) => sum + bytes, 0)
-      chain.add({
-        ...{ kind: 'task', node: node.nodeId, job, step, task, fence, output: filesDigest(digest, outputs) },
-        ...{ files: outputs.length, outputBytes, wallMs, atMs: directory.cellNowMs() },
-      })
-      offerSoon(chain)
-    },
-    hear(node, payload) {
-      if (isClosed) return
-      if (node.protocol < PROTOCOL_WITH_EVIDENCE)
-        throw new Problem('invalid_request', 'An agent speaks of receipts and agreed on a version without them.')
-      const entry = entryOf(node)
-      spend(entry, payload.length)
-      const said = ReceiptsSay.parse(decodeJson(payload))
-      const { nodeId } = node
-      switch (said.kind) {
-        case 'hello':
-          entry.last = said.last
-          return
-        case 'signed':
-          return hearSigned(entry, said)
-        case 'refused':
-          entry.offered.delete(`${said.chain} ${said.number}`)
-          return log.warn('receipts.refused', { nodeId, chain: said.chain, number: said.number, why: said.why })
-        case 'claim':
-          claimants.set(said.chain, entry)
-          return report.claim({ nodeId, claim: said })
-      }
-    },
-    lost(node) {
-      const entry = entries.get(node)
-      if (!entry) return
-      entries.delete(node)
-      if (byNodeId.get(node.nodeId) === entry) byNodeId.delete(node.nodeId)
-      for (const chain of entry.chains.values()) {
-        chains.delete(chain.id)
-        due.delete(chain)
-        report.forget(chain.id)
-      }
-      for (const [chain, claimant] of claimants) if (claimant === entry) claimants.delete(chain)
-    },
-    close() {
-      isClosed = true
-      leftovers.close()
-      report.close()
-    },
+  lost(node: ReceiptNode): void {
+    const entry = this.#nodes.get(node)
+    if (!entry) return
+    this.#nodes.delete(node)
+    if (this.#byNodeId.get(node.nodeId) === entry) this.#byNodeId.delete(node.nodeId)
+    for (const chain of entry.chains.values()) {
+      this.#chains.delete(chain.id)
+      this.#offers.drop(chain)
+      this.#report.forget(chain.id)
+    }
+    for (const [chain, claimant] of this.#claimants) if (claimant === entry) this.#claimants.delete(chain)
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#offers.close()
+    this.#leftovers.close()
+    this.#report.close()
   }
 }
+

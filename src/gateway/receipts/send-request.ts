@@ -1,7 +1,8 @@
 import type { EngineRequest } from '#protocol/engine-request.ts'
 import { encodeJsonFrame, FRAME_HEADER_BYTES, FrameType } from '#protocol/frame.ts'
 import type { SentRequest } from '../node-connection.ts'
-import type { ReceiptDesk, ReceiptNode } from './receipt-desk.ts'
+import type { ReceiptNode } from './node-receipts.ts'
+import type { ReceiptDesk } from './receipt-desk.ts'
 
 /** A request as its node gets it: with the salt of its receipt, where the node signs any. */
 export function sendRequest(

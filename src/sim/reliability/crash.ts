@@ -21,11 +21,11 @@ interface Size {
 
 const sizes: Readonly<Record<'full' | 'quick', Readonly<Record<'crowded' | 'small', Size>>>> = {
   full: {
-    crowded: { nodes: 320, perSecond: 95, minutes: 4, crashEveryMs: 3 * SECOND_MS },
+    crowded: { nodes: 400, perSecond: 125, minutes: 4, crashEveryMs: 3 * SECOND_MS },
     small: { nodes: 12, perSecond: 1, minutes: 120, crashEveryMs: 4 * SECOND_MS },
   },
   quick: {
-    crowded: { nodes: 320, perSecond: 95, minutes: 1, crashEveryMs: 3 * SECOND_MS },
+    crowded: { nodes: 400, perSecond: 125, minutes: 1, crashEveryMs: 3 * SECOND_MS },
     small: { nodes: 12, perSecond: 1, minutes: 10, crashEveryMs: 4 * SECOND_MS },
   },
 }

@@ -54,6 +54,8 @@ export interface MaliciousRun {
   readonly events: number
 }
 
+/** The founder is the oldest organisation, and of several at one time the first by its id. */
+const OPERATOR = 'org_0operator'
 const CLIENTS = 40
 /** Longer than a real agent's: heartbeats would be most of a day's events. */
 const HEARTBEAT_MS = 60 * SECOND_MS
@@ -74,7 +76,7 @@ export async function runMalicious(seed: number, plan: MaliciousPlan): Promise<M
   const rig = await openRig(forkRandom(random), {
     plan: { nodes: members.length, gateways: 2, clients: CLIENTS, askFactor: ASK_FACTOR },
     found: (turn, world) => {
-      openOrganisation(turn, { organisationId: 'org_operator', name: 'operator' })
+      openOrganisation(turn, { organisationId: OPERATOR, name: 'operator' })
       foundClients(turn, world)
       for (const slot of world.agents.slice(0, cast.present)) enrol(turn, slot, members[slot.index] as Member)
     },

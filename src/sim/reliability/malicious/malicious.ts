@@ -1,6 +1,6 @@
 /** Nodes that cheat in nine ways, a tenth of all and then three in ten: what callers get, what it costs to find out, and who loses money. */
 import { type Figures, type Scenario, shareFigures } from '../scenario.ts'
-import { falseAlarms } from './honest-year.ts'
+import { cheatsCaught, falseAlarms } from './lives.ts'
 import { type MaliciousRun, type MemberOutcome, runMalicious } from './malicious-run.ts'
 import { type StrategyName, strategies, strategyNames } from './strategies.ts'
 
@@ -10,6 +10,9 @@ const FALSE_MAX: Readonly<Record<number, number>> = { 10: 0.005, 30: 0.02 }
 const OVERHEAD_MAX = 0.08
 const NAIVE_LIES_MAX = 3
 const WRONGLY_BANNED_MAX = 0.001
+/** Of a hundred sleepers 99 are found out within so many lies, and of those who lie once in twenty within so many answers. */
+const SLEEPER_LIES_MAX = 90
+const ONE_IN_20_ANSWERS_MAX = 1_840
 /** An hour of a machine under load and idle, at a price of electricity that many owners pay. */
 const WATTS = { load: 540, idle: 95 }
 const USD_PER_KWH = 0.15
@@ -39,7 +42,10 @@ export const malicious: Scenario = async ({ seed, isQuick, sharePercent }) => {
     promises[named('noHonestNodeJudged')] = honestJudged === 0
   }
   const alarms = falseAlarms(seed, isQuick ? 300 : 3_000)
-  figures = { ...figures, ...alarms }
+  const caught = cheatsCaught(seed, isQuick ? 200 : 4_000)
+  figures = { ...figures, ...alarms, ...caught }
+  promises['sleeperCaughtWithin90'] = Number(caught['sleeperLiesUntilJudgedP99']) <= SLEEPER_LIES_MAX
+  promises['oneIn20CaughtWithin1840'] = Number(caught['oneIn20AnswersUntilFoundP99']) <= ONE_IN_20_ANSWERS_MAX
   promises['honestWronglyBanned'] = alarms.honestBannedShare <= WRONGLY_BANNED_MAX
   return { figures, promises }
 }

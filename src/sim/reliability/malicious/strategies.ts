@@ -77,7 +77,8 @@ export function mannersOf(name: StrategyName | null, random: Random, ring: Set<s
       case 'inflation':
         return inflated(request, honest)
       case 'replay':
-        return replayed(honest, (seen ??= honest))
+        seen ??= honest
+        return replayed(honest, seen)
       default:
         return madeUp(honest, () => random.int(50_000))
     }

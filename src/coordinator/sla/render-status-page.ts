@@ -1,0 +1,124 @@
+/** The status page for people: no script, no other host, and nothing that names a customer. */
+import { HOUR_MS } from '#kernel/time.ts'
+import type { Incident, Maintenance, StatusPage } from '#protocol/sla-api.ts'
+import { BIN_MS } from '#sla/bins.ts'
+import { PPB, promisingClasses, tiers } from '#sla/tiers.ts'
+import { escapeHtml, renderPage } from '../html.ts'
+
+const states: Readonly<Record<StatusPage['state'], { readonly text: string; readonly tone: string }>> = {
+  operational: { text: 'Everything works', tone: 'good' },
+  degraded: { text: 'Some requests fail', tone: 'bad' },
+  outage: { text: 'The network cannot serve', tone: 'bad' },
+  maintenance: { text: 'Maintenance is under way', tone: '' },
+}
+
+export function renderStatusPage(page: StatusPage): string {
+  const { text, tone } = states[page.state]
+  return renderPage({
+    title: `${page.network}: status`,
+    body: `<main class="home">
+<h1>Status of ${escapeHtml(page.network)}</h1>
+<p class="lead"><strong class="${tone}">${text}.</strong> As of ${time(page.atMs)} UTC.</p>
+${renderDays(page)}
+${renderDay(page)}
+<h2>Incidents</h2>
+${page.incidents.length === 0 ? '<p class="dim">None in the last 100 days.</p>' : page.incidents.map(renderIncident).join('\n')}
+<h2>Maintenance</h2>
+${page.maintenance.length === 0 ? '<p class="dim">None is announced.</p>' : page.maintenance.map(renderMaintenance).join('\n')}
+<h2>What is promised</h2>
+${renderPromises()}
+<p class="dim">What counts and what does not, and how every customer computes a credit anew: <code>docs/concepts/sla.md</code>.
+The same as JSON: <a href="/api/status-page">/api/status-page</a>.</p>
+</main>`,
+  })
+}
+
+const DAY_MS = 24 * HOUR_MS
+const DAYS = 90
+
+function renderDays({ days, atMs }: StatusPage): string {
+  const today = Math.floor(atMs / DAY_MS)
+  const byDay = new Map(days.map((day) => [Math.floor(day.startMs / DAY_MS), day]))
+  const bars = Array.from({ length: DAYS }, (_, index) => {
+    const number = today - DAYS + 1 + index
+    const day = byDay.get(number)
+    const title = day
+      ? `${date(number * DAY_MS)}: ${share(day.availabilityPpb)}, ${day.valid} requests, ${day.errors} failed`
+      : `${date(number * DAY_MS)}: no requests`
+    return bar({ index, of: DAYS, availabilityPpb: day?.availabilityPpb ?? null, title })
+  })
+  let [lost, valid, errors] = [0, 0, 0]
+  for (const day of days) {
+    lost += PPB - day.availabilityPpb
+    valid += day.valid
+    errors += day.errors
+  }
+  const shown = share(Math.floor(PPB - lost / DAYS))
+  return `<h2>Last 90 days</h2>
+${chart('Availability of the last 90 days, a bar for each', bars)}
+<p class="dim">${shown} available, ${valid} requests, ${errors} failed. A bar is a day in UTC; grey: no requests.</p>`
+}
+
+function renderDay({ bins, atMs }: StatusPage): string {
+  const count = DAY_MS / BIN_MS
+  const first = Math.floor(atMs / BIN_MS) - count + 1
+  const byBin = new Map(bins.map((bin) => [Math.floor(bin.startMs / BIN_MS), bin]))
+  const bars = Array.from({ length: count }, (_, index) => {
+    const bin = byBin.get(first + index)
+    if (!bin) return ''
+    const title = `${time(bin.startMs)}: ${share(bin.availabilityPpb)}, ${bin.valid} requests, ${bin.errors} failed`
+    return bar({ index, of: count, availabilityPpb: bin.availabilityPpb, title })
+  })
+  return `<h2>Last 24 hours</h2>
+${chart('Availability of the last 24 hours, a bar for each five minutes', bars)}
+<p class="dim">A bar is five minutes; empty: no requests.</p>`
+}
+
+const WIDTH = 720
+const HEIGHT = 36
+
+const chart = (label: string, bars: readonly string[]): string =>
+  `<svg class="bars" role="img" aria-label="${label}" viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none">${bars.join('')}</svg>`
+
+function bar(one: { index: number; of: number; availabilityPpb: number | null; title: string }): string {
+  const { index, of, availabilityPpb, title } = one
+  const step = WIDTH / of
+  return `<rect class="${toneOf(availabilityPpb)}" x="${(index * step).toFixed(2)}" y="0" width="${(step * 0.8).toFixed(2)}" height="${HEIGHT}"><title>${escapeHtml(title)}</title></rect>`
+}
+
+function toneOf(availabilityPpb: number | null): string {
+  if (availabilityPpb === null) return 'empty'
+  if (availabilityPpb >= tiers.enterprise.targetPpb) return 'full'
+  return availabilityPpb >= tiers.standard.targetPpb ? 'less' : 'low'
+}
+
+const renderIncident = ({
+  title,
+  isOutage,
+  startedAtMs,
+  endedAtMs,
+  by,
+  notes,
+}: Incident): string => `<section class="incident">
+<p><strong class="${endedAtMs === null ? 'bad' : ''}">${escapeHtml(title)}</strong> ${isOutage ? '(outage) ' : ''}<span class="dim">${time(startedAtMs)} – ${endedAtMs === null ? 'open' : time(endedAtMs)} UTC, ${by === 'network' ? 'found by the network itself' : 'told by its operator'}</span></p>
+${notes.map(({ atMs, text }) => `<p class="dim">${time(atMs)}: ${escapeHtml(text)}</p>`).join('\n')}
+</section>`
+
+const renderMaintenance = ({ title, fromMs, toMs, cancelledAtMs }: Maintenance): string =>
+  `<p><strong>${escapeHtml(title)}</strong> <span class="dim">${time(fromMs)} – ${time(toMs)} UTC${cancelledAtMs === null ? '' : ', cancelled'}</span></p>`
+
+function renderPromises(): string {
+  const rows = promisingClasses.map((slaClass) => {
+    const { targetPpb, credits, firstTokenMs, tokensPerSecond } = tiers[slaClass]
+    const steps = [...credits]
+      .reverse()
+      .map(({ belowPpb, creditBps }) => `${creditBps / 100} % below ${belowPpb / 10_000_000} %`)
+    return `<tr><td>${slaClass}</td><td>${targetPpb / 10_000_000} %</td><td>${steps.join('; ')}</td><td>${firstTokenMs / 1_000} s, ${tokensPerSecond} tokens/s</td></tr>`
+  })
+  return `<div class="table"><table><thead><tr><th>Class</th><th>Requests answered</th><th>Credit, posted by itself</th><th>First token, speed</th></tr></thead>
+<tbody>${rows.join('')}</tbody></table></div>`
+}
+
+const time = (atMs: number): string => new Date(atMs).toISOString().slice(0, 16).replace('T', ' ')
+const date = (atMs: number): string => new Date(atMs).toISOString().slice(0, 10)
+const share = (ppb: number): string => `${(Math.floor(ppb / 10_000) / 1_000).toFixed(3)} %`

@@ -1,0 +1,104 @@
+/** A file of receipts as a network writes it, with the keys of a network and a node. */
+import { nodeCrypto } from '#host/node/node-crypto.ts'
+import type { ChainFacts, ReceiptBody, ReceiptDispute, SignedHead } from '#protocol/receipts.ts'
+import { endText, formatReceiptLine, type ReceiptLine } from './receipt-lines.ts'
+import {
+  chainId,
+  type Digest,
+  linksOf,
+  networkHeadText,
+  nodeHeadText,
+  outputDigest,
+  receiptText,
+} from './receipt-text.ts'
+import type { VerifyParts } from './verify-receipts.ts'
+
+export const digest: Digest = (data) => Buffer.from(nodeCrypto.sha256(data)).toString('base64url')
+const toBytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+const keysOf = (fill: number) => nodeCrypto.keyPair(new Uint8Array(32).fill(fill))
+export const keys = { network: keysOf(1), node: keysOf(2), stranger: keysOf(3) }
+export const signature = (key: { privateKeyHex: string }, text: string): string =>
+  Buffer.from(nodeCrypto.sign(key.privateKeyHex, toBytes(text))).toString('hex')
+
+export const verifyParts: VerifyParts = {
+  digest,
+  verify: (key, text, signed) => nodeCrypto.verify(key, toBytes(text), Buffer.from(signed, 'hex')),
+}
+
+export const partOf = (request: string, change: Partial<Extract<ReceiptBody, { kind: 'part' }>> = {}) =>
+  ({
+    ...{ kind: 'part', node: 'node_1', request, model: 'guide', call: 'chat', promptTokens: 12 },
+    ...{ completionTokens: 34, promptPerMillion: 100_000n, completionPerMillion: 400_000n, stream: 1 },
+    ...{ input: digest(request), output: outputDigest(digest, 'salt', 'hello'), outputBytes: 5 },
+    ...{ payer: 'somebody', atMs: 1_800_000_000_000, ...change },
+  }) satisfies ReceiptBody
+
+export interface MadeChain {
+  readonly id: string
+  readonly facts: ChainFacts
+  readonly bodies: readonly ReceiptBody[]
+  readonly links: readonly string[]
+}
+
+export function madeChain(bodies: readonly ReceiptBody[], change: Partial<ChainFacts> = {}): MadeChain {
+  const facts: ChainFacts = {
+    ...{
+      of: 'requests',
+      network: keys.network.publicKeyHex,
+      node: 'node_1',
+      nodeKey: keys.node.publicKeyHex,
+    },
+    ...{ gateway: 'gateway-1', session: 7, nonce: '0'.repeat(32), previous: null, ...change },
+  }
+  const id = chainId(digest, facts)
+  const links = linksOf(digest, { chain: id, from: 1, before: id, texts: bodies.map(receiptText) })
+  return { id, facts, bodies, links }
+}
+
+export function headOf(
+  { id: chain, links }: MadeChain,
+  number: number,
+  by: { network?: typeof keys.network; node?: typeof keys.node; disputes?: ReceiptDispute[] } = {},
+): SignedHead {
+  const position = { chain, number, hash: links[number - 1] ?? chain }
+  const { network = keys.network, node = keys.node, disputes = [] } = by
+  return {
+    ...position,
+    networkSignature: signature(network, networkHeadText(position)),
+    nodeSignature: signature(node, nodeHeadText(position, disputes)),
+    disputes,
+  }
+}
+
+/** All lines of one chain, with one head over it. */
+export function linesOf(made: MadeChain): ReceiptLine[] {
+  const { id: chain, facts, bodies, links } = made
+  return [
+    { type: 'chain', chain, facts, after: { chain, number: 0, hash: chain } },
+    ...bodies.map(
+      (body, index): ReceiptLine => ({
+        ...{ type: 'receipt', chain, number: index + 1, hash: links[index] ?? '', body },
+      }),
+    ),
+    { type: 'head', head: headOf(made, bodies.length) },
+  ]
+}
+
+export function fileOf(chains: readonly MadeChain[], lines = chains.flatMap(linesOf)): string {
+  const header: ReceiptLine = {
+    ...{ type: 'receipts', version: 1, network: keys.network.publicKeyHex, of: 'node', id: 'node_1' },
+  }
+  const told = {
+    madeAtMs: 1_800_000_001_000,
+    chains: chains.map(({ id: chain, bodies: { length } }) => ({
+      chain,
+      receipts: length,
+      first: 1,
+      last: length,
+    })),
+  }
+  const end: ReceiptLine = {
+    ...{ type: 'end', ...told, signature: signature(keys.network, endText(header, told)) },
+  }
+  return [header, ...lines, end].map((line) => `${formatReceiptLine(line)}\n`).join('')
+}
