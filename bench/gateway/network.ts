@@ -118,6 +118,8 @@ function startCell(parts: CellParts): { process: ChildProcess; ready: Promise<Re
     networkName: 'bench',
     feeBps: 500,
     testBalance: 100_000n * NANO_PER_USD,
+    // Its agents are scripted, and have no hardware to prove.
+    nodeProofs: 'off',
     logLevel: 'warn',
   }
   const child = startOn(

@@ -47,7 +47,9 @@ export async function restore({ seed }: ScenarioOptions): Promise<ScenarioResult
     await until('an answer', async () => (await stream(asked, 'Are you there?')).error === null)
     const rtoMs = performance.now() - lostMs
 
-    const usage = await settle(again, 1)
+    const usage = await settle(again, 1).catch((error: unknown) => {
+      throw new Error(`the restored network: ${again.program.output()}`, { cause: error })
+    })
     await proveBooks(again.operator, usage)
     const missing = await depositsMissing(again, accountId, BEFORE)
     const gone = await depositsMissing(again, accountId, BEFORE + AFTER)

@@ -16,11 +16,17 @@ const authorisation = tests('authorisation tests', [
   'test/e2e/bad-input.test.ts',
 ])
 
+const DISK_TESTS = [
+  'test/e2e/full-disk.test.ts',
+  'src/host/node/sqlite-journal-process.test.ts',
+  'src/host/node/folder-lock.test.ts',
+]
+
 export const rows: readonly Row[] = [
   {
     id: 'F1',
     fault: '`kill -9` of the coordinator with 1,000 requests under way',
-    parts: [seeds, recovery, real('retrying-callers')],
+    parts: [sim('crash'), recovery, real('retrying-callers')],
     notRun: ['leases: not built yet'],
   },
   {
@@ -48,7 +54,7 @@ export const rows: readonly Row[] = [
   {
     id: 'F6',
     fault: 'disk full, write-protected, failing to sync; torn ends, flipped bits',
-    parts: [seeds, real('disk')],
+    parts: [seeds, real('disk'), tests('disk tests', DISK_TESTS)],
   },
   { id: 'F7', fault: 'clocks: nodes an hour off, a step of 5 s', parts: [sim('clock'), real('clock')] },
   {

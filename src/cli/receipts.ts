@@ -54,7 +54,7 @@ async function exported(
   for (const { chain, facts, after, to } of chains) {
     lines.push(formatReceiptLine({ type: 'chain', chain, facts, after: { chain, ...after } }))
     for (let next: number | null = after.number; next !== null; ) {
-      const page = await client.readReceipts({ params: { chain }, query: { ...whose, after: next, to } })
+      const page = await client.readReceipts({ query: { ...whose, chain, after: next, to } })
       lines.push(...page.lines)
       next = page.next
     }

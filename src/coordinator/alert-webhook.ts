@@ -10,6 +10,7 @@ import { Problem, toProblem } from '#protocol/problem.ts'
 import { alertIdOf } from './alert-id.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { CoordinatorEvent } from './coordinator-events.ts'
+import { slaAlertOf, slaAlertText } from './sla/sla-alert.ts'
 
 export interface AlertWebhookOptions {
   /** `https:`, or `http:` on this machine. */
@@ -29,7 +30,10 @@ const WAITING_MAX = 1_000
 
 type WebhookHost = Pick<Host, 'clock' | 'random' | 'crypto' | 'network' | 'log'>
 interface Waiting {
-  readonly alert: BudgetAlert
+  readonly alertId: string
+  /** Of whom it is; of the network's own there is none. */
+  readonly organisationId: string | null
+  readonly body: string
   readonly sequence: number
 }
 
@@ -47,15 +51,18 @@ export function openAlertWebhook(
   let isTelling = false
 
   function decided(event: CoordinatorEvent, sequence: number): void {
-    if (event.type !== 'organisation.budget_reached' || controller.signal.aborted) return
+    if (controller.signal.aborted) return
     if (entry.sequence !== sequence) entry = { sequence, lines: 0 }
-    const { type: _, ...reached } = event
-    const alert = { alertId: alertIdOf(sequence, entry.lines++), ...reached }
-    if (waiting.length === waiting.lengthMax) return untold(alert, { tries: 0, reason: 'too many wait' })
-    waiting.push({ alert, sequence })
+    const alertId = alertIdOf(sequence, entry.lines)
+    const alert = alertOf(event, alertId)
+    if (alert === null) return
+    entry.lines++
+    const told = { alertId, ...alert, sequence }
+    if (waiting.length === waiting.lengthMax) return untold(told, { tries: 0, reason: 'too many wait' })
+    waiting.push(told)
   }
 
-  const untold = ({ alertId, organisationId }: BudgetAlert, why: { tries: number; reason: string }): void =>
+  const untold = ({ alertId, organisationId }: Waiting, why: { tries: number; reason: string }): void =>
     log.warn('alert.untold', { alertId, organisationId, ...why })
 
   async function tellAll(): Promise<void> {
@@ -64,13 +71,13 @@ export function openAlertWebhook(
     for (let next = waiting.peek(); next !== undefined; next = waiting.peek()) {
       if (next.sequence > durable || controller.signal.aborted) break
       waiting.shift()
-      await tell(next.alert)
+      await tell(next)
     }
     isTelling = false
   }
 
-  async function tell(alert: BudgetAlert): Promise<void> {
-    const body = JSON.stringify(BudgetAlert.encode(alert))
+  async function tell(alert: Waiting): Promise<void> {
+    const { body } = alert
     for (let tries = 1; ; tries++) {
       const problem = await post(host, options, { body, closed: controller.signal })
       if (problem === null) return log.info('alert.told', { alertId: alert.alertId, tries })
@@ -94,6 +101,18 @@ export function openAlertWebhook(
     void tellAll()
   })
   return { close: () => controller.abort() }
+}
+
+/** What is told of an event; `null` for most. */
+function alertOf(event: CoordinatorEvent, alertId: string): Pick<Waiting, 'organisationId' | 'body'> | null {
+  if (event.type === 'organisation.budget_reached') {
+    const { type: _, ...reached } = event
+    const { organisationId } = reached
+    return { organisationId, body: JSON.stringify(BudgetAlert.encode({ alertId, ...reached })) }
+  }
+  const alert = slaAlertOf(event, alertId)
+  if (alert === null) return null
+  return { organisationId: 'organisationId' in alert ? alert.organisationId : null, body: slaAlertText(alert) }
 }
 
 /** One try: null when the server took it. */

@@ -132,14 +132,18 @@ export function evolve(state: CoordinatorState, event: CoordinatorEvent): void {
   }
 }
 
+/** How `spoolOfChain` begins. */
+const CLAIMS = 'receipts:'
+
 /** A fact for the read models; what is alive is only how much of its key's limits is used. */
 function evolveUsage(
   { organisations, receipts, reputation, sla }: CoordinatorState,
-  { record, cost, slaCharge, atMs }: UsageEvent,
+  { spoolId, record, cost, slaCharge, atMs }: UsageEvent,
 ): void {
   if (atMs === undefined) return
   observeUsage(reputation, record, atMs)
-  closeRequest(sla, record.requestId)
+  // What a node's copy tells of a lost gateway is what is owed to the node, not that the caller was served.
+  if (!spoolId.startsWith(CLAIMS)) closeRequest(sla, record.requestId)
   evolveReceiptsOfUsage(receipts, record, atMs)
   countRecord(sla, { record, cost, charge: slaCharge, atMs })
   let tokens = 0

@@ -3,8 +3,9 @@ import type { NanoUsd } from '#kernel/money.ts'
 import type { TimestampMs } from '#kernel/time.ts'
 import { isOpen } from '#organisations/organisations.ts'
 import type { FollowedKey, FollowedNode, FollowReply } from '#protocol/cell.ts'
-import { answerRateBps } from '#verify/answer-rules.ts'
+import { answerRateBps, isBadAuditor } from '#verify/answer-rules.ts'
 import { answerRecordOf } from '#verify/answers.ts'
+import { recordOf } from '#verify/verify.ts'
 import { isOperators } from './answers/operator.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { CoordinatorEvent } from './coordinator-events.ts'
@@ -50,7 +51,7 @@ export function createFeed(
       changedNodes.set(nodeId, sequence)
       newest = sequence
     }
-    for (const id of restanding(state, event)) {
+    for (const id of [...restanding(state, event), ...wrongAuditors(event)]) {
       changedNodes.delete(id)
       changedNodes.set(id, sequence)
       newest = sequence
@@ -135,6 +136,9 @@ function changedNode(event: CoordinatorEvent): string | null {
   }
 }
 
+const wrongAuditors = (event: CoordinatorEvent): readonly string[] =>
+  event.type === 'verify.answer_checked' ? event.wrong : []
+
 const changesCatalogue = ({ type }: CoordinatorEvent): boolean =>
   type === 'model.added' || type === 'model.changed' || type === 'model.removed'
 
@@ -185,9 +189,11 @@ function followedNode(
 function auditFacts(
   state: CoordinatorState,
   { id, organisationId, nodeClass }: Node,
-): Pick<FollowedNode, 'auditBps' | 'isReference'> {
+): Pick<FollowedNode, 'auditBps' | 'isReference' | 'isBadAuditor'> {
   if (isOperators(state, organisationId)) return { isReference: true }
-  return { auditBps: answerRateBps(answerRecordOf(state.verify.answers, id), nodeClass) }
+  const record = answerRecordOf(state.verify.answers, id)
+  const auditBps = answerRateBps(record, nodeClass)
+  return isBadAuditor(recordOf(state.verify, id), record) ? { auditBps, isBadAuditor: true } : { auditBps }
 }
 
 function followedKey(

@@ -206,7 +206,7 @@ export class Attempt {
   }
 
   /** Stops the node, if it still works on it. `how`: what that says of the node. */
-  stop(how: 'failed' | 'left' | 'slow'): void {
+  stop(how: 'failed' | 'left' | 'slow' | 'beaten'): void {
     this.#stream?.cancel()
     this.#stream = null
     this.#close(how)

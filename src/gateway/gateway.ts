@@ -167,7 +167,10 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     serving: (model) => dispatcher.tableOf(model)?.seats.length ?? 0,
     onOverclaim: (nodeId, of) => audits.overclaimed(nodeId, of),
   })
-  const audits = openAudits(host, { gatewayId, directory, nodes })
+  const audits = openAudits(host, {
+    ...{ gatewayId, directory, nodes },
+    ask: (request, sink) => void dispatcher.admit(request, sink),
+  })
   const dispatcher: Dispatcher = createDispatcher({
     clock,
     random,

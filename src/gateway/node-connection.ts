@@ -70,6 +70,8 @@ export interface NodeConnection {
   agentVersion: string
   /** It says that something is wrong with its devices. */
   isSick: boolean
+  /** Nothing was heard of it though something was due; until it is heard again. */
+  isQuiet: boolean
   /** As the agent measured it when it joined; 0 when it did not. */
   roundTripMs: number
   /** What it said last of models that the network placed on it. */
@@ -261,6 +263,7 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
     isBackstop: false,
     agentVersion: '',
     isSick: false,
+    isQuiet: false,
     roundTripMs: 0,
     protocol: parts.protocol ?? 1,
     hosted: [],
@@ -296,6 +299,7 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
     receive(message) {
       if (isClosed) return
       connection.lastHeardMs = clock.elapsedMs()
+      connection.isQuiet = false
       if (isHeartbeat(message)) return
       try {
         for (const frame of decodeFrames(message)) onFrame(frame)

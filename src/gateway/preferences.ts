@@ -41,6 +41,8 @@ export interface Preferences {
   readonly only: ReadonlySet<string> | null
   readonly ignore: ReadonlySet<string> | null
   readonly keepsNoPrompts: boolean
+  /** No second node may see the request to look at the answer. */
+  readonly refusesAudits?: boolean
 }
 
 const NANO_PER_USD = 1e9
@@ -57,6 +59,7 @@ export function readPreferences(asked: ProviderPreferences | null | undefined): 
     only: asked.only ? new Set(asked.only) : null,
     ignore: asked.ignore ? new Set(asked.ignore) : null,
     keepsNoPrompts: asked.data_collection === 'deny',
+    ...(asked.audits === 'deny' && { refusesAudits: true }),
   }
 }
 

@@ -43,6 +43,7 @@ export function createHedger(
 
   function race(run: RequestRun): void {
     const table = parts.tableOf(run.model)
+    noteQuiet(run)
     if (isClosed || !run.mayRace || !table || !budget.canSpend || parts.waitingFor(run.model) > 0) return
     if (table.slots - table.busy < Math.max(1, SPARE_SHARE_MIN * table.slots)) return
     const isOther = ({ node, health, offer }: LiveSeat): boolean =>
@@ -53,12 +54,17 @@ export function createHedger(
     run.race(place)
   }
 
+  /** A node that has said nothing at all since it was asked gets no more until it does. */
+  function noteQuiet({ attempt }: RequestRun): void {
+    if (attempt && attempt.node.lastHeardMs < attempt.placement.startedMs) attempt.node.isQuiet = true
+  }
+
   return {
     earn: () => budget.earn(),
     asked(run) {
       if (!run.mayRace) return
-      const p95 = parts.tableOf(run.model)?.times.p95(run.needs.promptTokens) ?? null
-      if (p95 !== null) late.add(run, p95)
+      const lateMs = run.attempt?.placement.lateMs ?? null
+      if (lateMs !== null) late.add(run, lateMs)
     },
     heard: (run) => late.remove(run),
     close() {

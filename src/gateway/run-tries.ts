@@ -35,7 +35,8 @@ export class RunTries {
   /** `winner` has delivered: the other is stopped. */
   decide(winner: Attempt): void {
     const loser = this.#other(winner)
-    loser.stop('left')
+    // The first was late when the second was asked.
+    loser.stop(loser === this.current ? 'beaten' : 'left')
     this.#losers.push(loser)
     this.current = winner
     this.#rival = null

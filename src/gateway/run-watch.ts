@@ -13,7 +13,7 @@ import type { GatewayTelemetry } from './telemetry.ts'
 export const FIRST_TOKEN_WAIT_MS = 60_000
 export const STALL_MS = 20_000
 /** With another node at hand: so many times what nearly all first tokens take, and no less than this. */
-const FIRST_TOKEN_TIMES = 5
+const FIRST_TOKEN_TIMES = 3
 const FIRST_TOKEN_WAIT_MS_MIN = 2_000
 /** A caller that reads nothing for this long loses its answer: it must not hold a slot for ever. */
 export const SLOW_READER_MS = 60_000
@@ -46,15 +46,19 @@ export function startRunWatch(
         if (nowMs - run.waitingSinceMs > run.waitMsMax) giveUp(run)
         return
       case 'running':
-        if (run.isPaused) {
-          if (silenceMs > SLOW_READER_MS) run.cutReader()
-        } else if (silenceMs > run.pace.stallMs() && silenceMs > silenceMsMax(run)) {
-          run.abandon(stalled(silenceMs))
-        } else if (isCrawling(run, nowMs) && canMove(run)) run.abandon(crawling(), 'slow')
+        if (!run.isPaused) return lookAtNode(run, nowMs)
+        if (silenceMs > SLOW_READER_MS) run.cutReader()
         return
       default:
         return
     }
+  }
+
+  function lookAtNode(run: RequestRun, nowMs: number): void {
+    const silenceMs = nowMs - run.pace.movedMs
+    noteQuiet(run, silenceMs)
+    if (silenceMs > run.pace.stallMs() && silenceMs > silenceMsMax(run)) run.abandon(stalled(silenceMs))
+    else if (isCrawling(run, nowMs) && canMove(run)) run.abandon(crawling(), 'slow')
   }
 
   function giveUp(run: RequestRun): void {
@@ -101,6 +105,12 @@ export function startRunWatch(
 /** A node that has other prompts to read meanwhile may take that much longer. */
 const stallMs = ({ pace, attempt }: RequestRun): number =>
   pace.stallMs() + (attempt?.placement.seat.machine.prefillMs ?? 0)
+
+/** Its answer should have gone on by now, and nothing else was heard of the node either: it gets no more until it is. */
+function noteQuiet({ attempt, pace }: RequestRun, silenceMs: number): void {
+  if (!attempt || !pace.hasData || silenceMs < pace.stallMs() / 2) return
+  if (attempt.node.lastHeardMs <= pace.movedMs) attempt.node.isQuiet = true
+}
 
 const isCrawling = ({ attempt, pace }: RequestRun, nowMs: number): boolean =>
   attempt !== null &&

@@ -72,6 +72,8 @@ export const FollowedNode = z.object({
   auditBps: z.int().min(0).max(10_000).optional(),
   /** The operator's own: what it says of others' answers needs no second opinion. */
   isReference: z.boolean().optional(),
+  /** What it said of others' answers turned out wrong: nobody asks it any more. */
+  isBadAuditor: z.boolean().optional(),
   /** How well it works, of late, from 0 to 1, with the benefit of the doubt; absent: as a new one. */
   standing: z.number().min(0).max(1).optional(),
   /** What it surely does of what it is given, from 0 to 1; absent: as a new one. */

@@ -33,6 +33,12 @@ export const ProviderPreferences = z
       .enum(['allow', 'deny'])
       .nullish()
       .describe('`deny`: only nodes whose engine is known to keep no prompts.'),
+    audits: z
+      .enum(['allow', 'deny'])
+      .nullish()
+      .describe(
+        '`deny`: no second node sees the request to check the answer. Unset: a share is checked, by nodes that meet all of the above.',
+      ),
   })
   .meta({ id: 'ProviderPreferences' })
 export type ProviderPreferences = z.output<typeof ProviderPreferences>

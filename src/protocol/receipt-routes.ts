@@ -57,12 +57,12 @@ export const receiptRoutes = {
   },
   readReceipts: {
     method: 'GET',
-    path: '/api/receipts/:chain',
+    path: '/api/receipts/lines',
     scope: 'viewer',
     summary:
       'Reads receipts of one chain. Those that are not the reader’s are sealed: their hash stands in their place.',
-    params: z.strictObject({ chain: Id }),
     query: z.strictObject({
+      chain: Id.describe('Its id. One that has none of theirs has no lines.'),
       ...whose,
       after: queryInt(0, Number.MAX_SAFE_INTEGER).optional().describe('Behind this number.'),
       to: queryInt(0, Number.MAX_SAFE_INTEGER).optional().describe('Up to this number.'),

@@ -119,3 +119,42 @@ export const StatusPage = z
   })
   .meta({ id: 'StatusPage', description: 'How the network does, for everybody. Names no customer.' })
 export type StatusPage = z.output<typeof StatusPage>
+
+const ofCustomer = { alertId: Id, organisationId: Id, slaClass: SlaClass, atMs: TimestampMs }
+
+/** What the server for alerts is told of promises, beside alerts of spending: told apart by `kind`. */
+export const SlaAlert = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('budget_burning'),
+    ...ofCustomer,
+    window: z.enum(['fast', 'slow']).describe('An hour and five minutes, or six hours and half an hour.'),
+    burn: z.number().describe('How many times faster than it may.'),
+  }),
+  z.object({
+    kind: z.literal('incident_opened'),
+    alertId: Id,
+    incidentId: Id,
+    title: z.string(),
+    by: z.enum(['network', 'operator']),
+    isOutage: z.boolean(),
+    startedAtMs: TimestampMs,
+    atMs: TimestampMs,
+  }),
+  z.object({
+    kind: z.literal('incident_closed'),
+    alertId: Id,
+    incidentId: Id,
+    endedAtMs: TimestampMs,
+    atMs: TimestampMs,
+  }),
+  z.object({
+    kind: z.literal('credit_posted'),
+    ...ofCustomer,
+    month: Month,
+    uptimePpb: ppb,
+    targetPpb: ppb,
+    posted: NanoUsd,
+    transferId: Id,
+  }),
+])
+export type SlaAlert = z.output<typeof SlaAlert>

@@ -21,6 +21,7 @@ import { createLiveBoard } from './live-board.ts'
 import { type LiveListener, listenLive, tellLive } from './live-bus.ts'
 import { coordinatorMetrics, journalMetrics, processMetrics } from './metric-tables.ts'
 import { createMetricsDoor, type MetricsDoor } from './metrics-door.ts'
+import { createReputationMetrics } from './reputation-metrics.ts'
 import { QUIET } from './telemetry-config.ts'
 import { timeJournals, timeSharedJournals } from './timed-journals.ts'
 import { createWorkMetrics, type WatchedWork } from './work-metrics.ts'
@@ -86,6 +87,7 @@ export async function openCellTelemetry(parts: Parts, config: CellConfig): Promi
     (nodeId) => gateway?.directory.node(nodeId)?.nodeClass ?? 'community',
   )
   const ofWork = createWorkMetrics()
+  const ofReputation = createReputationMetrics()
   ofProcess.buildInfo.of(VERSION, role).set(1)
   const board = createLiveBoard(clock)
   closers.push(board.close)
@@ -113,7 +115,9 @@ export async function openCellTelemetry(parts: Parts, config: CellConfig): Promi
     families: [
       ...Object.values(ofProcess),
       ...(isGateway ? Object.values(ofGateway.families) : []),
-      ...(role === 'gateway' ? [] : [...Object.values(ofCoordinator), ...ofWork.families]),
+      ...(role === 'gateway'
+        ? []
+        : [...Object.values(ofCoordinator), ...ofWork.families, ...ofReputation.families]),
       ...Object.values(ofJournals),
     ],
     collect() {
@@ -121,6 +125,7 @@ export async function openCellTelemetry(parts: Parts, config: CellConfig): Promi
       if (!coordinator) return
       collectCoordinator(coordinator)
       ofWork.collect(coordinator)
+      ofReputation.collect(coordinator.coordinator)
     },
     ...(config.worker && { join: (own: string) => workers?.join(own) ?? Promise.resolve(own) }),
     token: asked.metricsToken,
@@ -156,6 +161,7 @@ export async function openCellTelemetry(parts: Parts, config: CellConfig): Promi
     watchCoordinator(known) {
       coordinator = known
       ofWork.watch(known)
+      ofReputation.watch(known.coordinator)
       listener = listenLive(parts)
       closers.push(listener.close)
     },

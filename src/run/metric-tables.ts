@@ -238,6 +238,40 @@ export const workMetrics = {
   },
 } as const satisfies Table
 
+/** Of how well nodes work. */
+export const reputationMetrics = {
+  standing: {
+    name: 'shoal_reputation_nodes',
+    kind: 'gauge',
+    help: 'Enrolled nodes by their standing: good from 0.9 on, fair from 0.5 on, poor below.',
+    labels: ['band'],
+  },
+  barred: {
+    name: 'shoal_reputation_nodes_barred',
+    kind: 'gauge',
+    help: 'Nodes that get no work though they may be here, by why.',
+    labels: ['code'],
+  },
+  halted: {
+    name: 'shoal_reputation_versions_halted',
+    kind: 'gauge',
+    help: 'Versions of the agent that fail far more than others, and get no work with a promise.',
+    labels: [],
+  },
+  failures: {
+    name: 'shoal_reputation_failures_total',
+    kind: 'counter',
+    help: 'Times that a node failed a request, by how: lost, stalled, slow, wrong or failed.',
+    labels: ['how'],
+  },
+  sickened: {
+    name: 'shoal_reputation_nodes_sickened_total',
+    kind: 'counter',
+    help: 'Times that a node was taken out for what its devices told, by what that was.',
+    labels: ['code'],
+  },
+} as const satisfies Table
+
 /** Of the journals that a process writes: a coordinator's own, a gateway's spool. */
 export const journalMetrics = {
   flush: {
@@ -308,6 +342,7 @@ export const metricTables: Readonly<Record<string, Table>> = {
   Gateway: gatewayMetrics,
   Coordinator: coordinatorMetrics,
   'Jobs, on a coordinator': workMetrics,
+  'Standing of nodes, on a coordinator': reputationMetrics,
   'Journals of a coordinator and of a gateway': journalMetrics,
   Agent: agentMetrics,
 }

@@ -32,6 +32,7 @@ import { VERSION } from '#protocol/version.ts'
 import type { AgentConfig } from './agent-config.ts'
 import { type AgentEnergy, openAgentEnergy } from './agent-energy.ts'
 import { type AgentTelemetry, openAgentTelemetry } from './agent-telemetry.ts'
+import { bothProvers, openCardProver } from './card-prover.ts'
 import { createCpuProver } from './cpu-prover.ts'
 import { createMeasureAgain } from './measure-again.ts'
 import { openHosting } from './open-hosting.ts'
@@ -168,7 +169,10 @@ async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartPart
     : null
   opened.tasks = tasks
   const receipts = openReceiptBook(host)
-  const prover = createCpuProver(machine.cpu.model)
+  const processor = createCpuProver(machine.cpu.model)
+  const cards =
+    gpus.length > 0 ? await openCardProver(gpus, { folder: join(folder, 'provers'), onNote }) : null
+  const prover = bothProvers(processor, cards)
   const health = startHealthWatch({ clock, log, machine: computer }, gpus)
   const measureAgain = createMeasureAgain({ engine, clock, log, speeds }, () => agent.report())
   const isResale = config.engine.kind === 'openai' && config.engine.backstop !== null
@@ -207,7 +211,8 @@ async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartPart
       health.close()
       energy.close()
       await receipts.close()
-      await prover.close()
+      cards?.close()
+      await processor.close()
       await tasks?.close()
       await served.close()
       await telemetry.close()

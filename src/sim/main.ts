@@ -10,12 +10,13 @@ import { simulate } from './simulate.ts'
 const usage = `Usage: npm run sim -- [--seeds N] [--from S] [--twice] [--nodes N] [--minutes M] [--verbose]
        npm run sim -- --farm [--seeds N] [--from S] [--twice] [--verbose]
        npm run sim -- --money [--seeds N] [--from S] [--verbose]
-       npm run sim -- --reliability NAME [--seed S] [--quick] [--share P] [--json]
+       npm run sim -- --reliability NAME [--seed S] [--quick] [--share P] [--json | --table]
 
   --farm        render farms: the job engine among nodes that crash, freeze, straggle and lie
   --money       the whole network with its ledger: agents, gateways and coordinator that break, what liars end with, and honest nodes
   --reliability NAME  one reliability scenario, its figures, and whether they are what is promised; --quick: a shorter one
   --share P     of malicious: so many percent of the nodes cheat (10, and then 30)
+  --table       of malicious: the table of the docs
   --seeds N     how many seeds to run (500)
   --from S      the first of them (1)
   --twice       runs each seed twice and compares the digests
@@ -36,6 +37,7 @@ const { values } = parseArgs({
     reliability: { type: 'string' },
     seed: { type: 'string', default: '1' },
     share: { type: 'string' },
+    table: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -47,12 +49,13 @@ if (values.help || !(seeds > 0) || !Number.isSafeInteger(from)) {
   process.exit(values.help ? 0 : 2)
 }
 if (values.reliability !== undefined) {
-  const { reliability: name, quick: isQuick, json: isJson } = values
+  const { reliability: name, quick: isQuick, json: isJson, table: isTable } = values
   const share = values.share === undefined ? {} : { sharePercent: Number(values.share) }
   const { text: told, passes } = await runScenario(name, {
     seed: Number(values.seed),
     isQuick,
     isJson,
+    isTable,
     ...share,
   })
   console.log(told)

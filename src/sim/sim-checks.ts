@@ -16,6 +16,7 @@ import { ReceiptCheck, type ReceiptFigures } from './receipt-check.ts'
 import type { ClientResult } from './sim-client.ts'
 import type { SimLoad } from './sim-load.ts'
 import { FEE_BPS, NETWORK_KEYS, type SimWorld } from './sim-world.ts'
+import { type SlaFigures, SlaRules } from './sla-rules.ts'
 
 export interface SimSummary {
   readonly entries: number
@@ -25,6 +26,7 @@ export interface SimSummary {
   readonly losersPaid: number
   readonly cachedTokens: number
   readonly receipts: ReceiptFigures
+  readonly sla: SlaFigures
 }
 
 /** The checks at the end, when everything is healed and quiet. */
@@ -54,6 +56,7 @@ export async function checkEnd(
   const rules = new JournalRules()
   const answers = new AnswerRules()
   const proofs = new ProofRules()
+  const promises = new SlaRules()
   const receipts = new ReceiptCheck(NETWORK_KEYS.publicKeyHex)
   const claimed = new Set<string>()
   let losses = 0n
@@ -72,6 +75,7 @@ export async function checkEnd(
     rules.read(atMs, events)
     answers.read(atMs, events)
     proofs.read(events)
+    promises.read(events)
     checkBills(events, BigInt(FEE_BPS))
     acts.push(...events.filter(({ type }) => type === 'audit.recorded'))
     for (const event of events) {
@@ -123,6 +127,8 @@ export async function checkEnd(
     entries: entries.length,
     usageRecords: billed.size,
     receipts: receipts.end(coordinator.state, { allSign: true }),
+    // The last of all, as it changes what it plays on.
+    sla: promises.end(parsed, coordinator.nowMs()),
     losses,
     losersPaid: records.reduce((sum, { losers = [] }) => sum + losers.length, 0),
     cachedTokens: parts.reduce(

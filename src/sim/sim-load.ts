@@ -1,17 +1,21 @@
 /** Callers that send requests, and an operator who deposits, from a drawn plan. */
 import { enrolNode } from '#coordinator/enrol-node.ts'
 import { openOrganisation } from '#coordinator/open-organisation.ts'
+import { slaIn } from '#coordinator/sla/step-sla.ts'
 import type { Turn } from '#coordinator/turn.ts'
 import { assert } from '#kernel/assert.ts'
 import { NANO_PER_USD } from '#kernel/money.ts'
 import { createRandom, type Random } from '#kernel/random.ts'
 import { consumerAccount, EXTERNAL_TEST } from '#ledger/ledger.ts'
+import type { SlaClass } from '#protocol/sla.ts'
 import { startAdministration } from './sim-administration.ts'
 import { type ClientResult, sendCall } from './sim-client.ts'
 import { simCrypto } from './sim-host.ts'
 import { type AgentSlot, type GatewaySlot, KEY_SECRET, MODELS, type SimWorld } from './sim-world.ts'
 
 const PROVIDERS = 5
+/** What clients are promised, in turn. */
+const CLASSES = ['business', 'none', 'enterprise', 'standard'] as const satisfies SlaClass[]
 
 export const apiKeyOf = (client: number): string => `sk-sim-client-${client}`
 export const organisationOf = (client: number): string => `org_client${String(client).padStart(3, '0')}`
@@ -46,6 +50,8 @@ export function foundClients(turn: Turn, world: SimWorld): void {
         nowMs,
       }),
     )
+    const slaClass = CLASSES[client % CLASSES.length] ?? 'none'
+    accept(slaIn(turn, { kind: 'set_class', organisationId, slaClass, nowMs }))
     accept(deposit(turn, { transferId: `seed-${client}`, client, usd: world.plan.balanceUsd }))
   }
 }

@@ -1,5 +1,9 @@
 /** For tests of the gateway: a real coordinator and a real gateway on simulated machines, with agents that follow a script. */
-import { type CoordinatorService, openCoordinatorService } from '#coordinator/coordinator-service.ts'
+import {
+  type CoordinatorService,
+  type CoordinatorServiceOptions,
+  openCoordinatorService,
+} from '#coordinator/coordinator-service.ts'
 import type { Turn } from '#coordinator/turn.ts'
 import { type Gateway, openGateway } from '#gateway/gateway.ts'
 import type { RequestRun } from '#gateway/request-run.ts'
@@ -7,6 +11,7 @@ import type { RunRequest, RunResult, RunSink } from '#gateway/run-request.ts'
 import { assert } from '#kernel/assert.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import { consumerAccount, NETWORK_FEES, providerAccount } from '#ledger/ledger.ts'
+import { AGENT_PROTOCOL } from '#protocol/agent-version.ts'
 import type { ModelCapability } from '#protocol/capability.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
@@ -23,6 +28,7 @@ import {
 
 export const API_KEY = 'sk-shoal-test-key'
 const KEY_SECRET = 'test'
+const NETWORK_KEYS = simCrypto.keyPair(new Uint8Array(32).fill(250))
 const SETTLED_MS = 200
 
 export interface TestCall {
@@ -56,7 +62,12 @@ export interface TestNetwork {
 }
 
 export async function createTestNetwork(
-  options: { balance?: NanoUsd; nodes?: readonly string[] } = {},
+  options: {
+    balance?: NanoUsd
+    nodes?: readonly string[]
+    /** Its nodes have to prove their hardware; they need not unless given. */
+    nodeProofs?: CoordinatorServiceOptions['nodeProofs']
+  } = {},
 ): Promise<TestNetwork> {
   const nodeIds = options.nodes ?? ['a', 'b']
   const world = createTestWorld()
@@ -68,7 +79,10 @@ export async function createTestNetwork(
   )
   const coordinator = world.machine('coordinator')
   const service = await world.settle(
-    openCoordinatorService(coordinator.host, { feeBps: 500, snapshotEvery: 1_000, onFatal }),
+    openCoordinatorService(coordinator.host, {
+      ...{ feeBps: 500, snapshotEvery: 1_000, onFatal },
+      ...(options.nodeProofs && { nodeProofs: options.nodeProofs }),
+    }),
   )
   const take = (useCase: (turn: Turn) => unknown): void => service.coordinator.execute(useCase, () => {})
   take((turn) => {
@@ -86,6 +100,7 @@ export async function createTestNetwork(
       gatewayId: 'g',
       keySecret: KEY_SECRET,
       onFatal,
+      ...(options.nodeProofs && { network: { keys: NETWORK_KEYS, goesBy: () => true, tlsKeys: () => [] } }),
       onOutcome: (record) => outcomes.push(record),
     }),
   )
@@ -111,6 +126,7 @@ export async function createTestNetwork(
         nodeId,
         keys: pair,
         session: ++session,
+        ...(options.nodeProofs && { hello: { protocol: AGENT_PROTOCOL.max } }),
       })
       await world.run(SETTLED_MS)
       agent.report(models)

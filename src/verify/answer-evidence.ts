@@ -28,6 +28,12 @@ const odds: Readonly<Record<AnswerTest, Odds>> = {
   typical: { honest: 0.065, other: 0.2 },
 }
 
+/** Of another file of what is said to be the same model: its weights may be rounded otherwise. */
+const oddsOfAnotherFile: Readonly<Record<AnswerTest, Odds>> = {
+  claimed: { honest: 0.2, other: 0.5 },
+  typical: { honest: 0.11, other: 0.3 },
+}
+
 /** Neighbouring tokens are alike: so many of them tell as much as one. */
 const TOKENS_ALIKE = 2
 
@@ -58,9 +64,26 @@ export function countSurprises(tails: readonly number[]): TokenCounts {
  * For another model where positive, for the claimed one where negative: the logarithm of the likelihood ratio, times 1,000 and
  * rounded towards zero.
  */
-export function evidenceMilli(test: AnswerTest, { tokens, off }: TokenCounts): number {
+export function evidenceMilli(
+  test: AnswerTest,
+  { tokens, off }: TokenCounts,
+  { isSameFile }: { readonly isSameFile: boolean } = { isSameFile: true },
+): number {
   assert(off >= 0 && off <= tokens, 'of so many tokens no more can be off')
-  const { honest, other } = odds[test]
+  const { honest, other } = (isSameFile ? odds : oddsOfAnotherFile)[test]
   const nats = off * Math.log(other / honest) + (tokens - off) * Math.log((1 - other) / (1 - honest))
   return Math.trunc((nats * 1_000) / TOKENS_ALIKE) || 0
+}
+
+/** An end that is so unlikely no honest answer of usual length has: in nats. */
+const END_LOGPROB_MIN = -9
+/** The part of cheats' answers that end where no honest one would. */
+const CUT_SHARE = 0.5
+
+/** As `evidenceMilli`, of the end of an answer of so many tokens: whoever stops early saves the rest. 0 where it is no surprise. */
+export function endEvidenceMilli(endLogprob: number, tokens: number): number {
+  if (endLogprob > END_LOGPROB_MIN) return 0
+  // Each of its places could have been an end, and no honest node ends at one of these more often.
+  const honest = Math.min(CUT_SHARE, (tokens + 1) * Math.exp(END_LOGPROB_MIN))
+  return Math.trunc(Math.log(CUT_SHARE / honest) * 1_000) || 0
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { DAY_MS, HOUR_MS } from '#kernel/time.ts'
-import { compareClaims, countSurprises, evidenceMilli } from './answer-evidence.ts'
+import { compareClaims, countSurprises, endEvidenceMilli, evidenceMilli } from './answer-evidence.ts'
 import {
   agedWindows,
   answerRateBps,
@@ -39,6 +39,13 @@ const say = (organisationId: string, evidence: number, isReference = false): Wei
   organisationId,
   isReference,
   evidenceMilli: evidence,
+})
+
+test('an end that nobody expects speaks against a node, the more the shorter the answer', () => {
+  assert.equal(endEvidenceMilli(-8.9, 6), 0)
+  assert.ok(endEvidenceMilli(-12, 6) > 6_000)
+  assert.ok(endEvidenceMilli(-12, 100) < 4_000)
+  assert.equal(endEvidenceMilli(-12, 100_000), 0)
 })
 
 test('opinions come to a verdict', () => {

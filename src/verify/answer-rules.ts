@@ -30,6 +30,14 @@ export const isStrike = (fault: AnswerFault): boolean => fault === 'too_fast'
 /** Opinions on one answer. */
 export const OPINIONS_MAX = 4
 
+/** Auditors that were wrong so often are not asked any more, nor nodes that were judged until they are trusted again. */
+const WRONG_MAX = 2
+export const isBadAuditor = (
+  { wrong }: { readonly wrong: number },
+  { cases, passes }: Pick<AnswerRecord, 'cases' | 'passes'>,
+): boolean =>
+  wrong >= WRONG_MAX || (passes < FIRST_CHECKED && cases.some(({ liftedAtMs }) => liftedAtMs === null))
+
 /** An opinion, with who is behind it. */
 export interface WeighedOpinion {
   readonly organisationId: string

@@ -10,7 +10,7 @@ let network: Network
 /** Serves `plain`, which can chat and nothing beyond plain text. */
 let plain: HostileNode
 before(async () => {
-  network = await startTiny(rig, rig.path('data'))
+  network = await startTiny(rig, rig.path('data'), ['--node-proofs', 'off'])
   plain = await enrolHostile(network, { id: 'plain', tasks: ['chat'], features: [] })
   await plain.connect()
 })

@@ -25,6 +25,7 @@ after(async () => {
 before(async () => {
   network = await startNetwork(rig, rig.path('data'), [
     '--no-agent',
+    ...['--node-proofs', 'off'],
     '--tokenizer',
     `counted=${rig.tinyPath()}`,
   ])

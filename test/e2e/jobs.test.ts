@@ -12,7 +12,7 @@ const rig = openRig()
 let network: Network
 let node: WorkingNode
 before(async () => {
-  network = await startTiny(rig, rig.path('data'))
+  network = await startTiny(rig, rig.path('data'), ['--node-proofs', 'off'])
   node = await startWorkingNode(network, 'worker')
 })
 after(async () => {

@@ -315,6 +315,21 @@ export const routeMakers: Readonly<Record<string, RouteMaker>> = {
       return { params: { maintenanceId } }
     },
   },
+  listReceiptChains: {
+    own: ({ nodeId }) => ({ query: { nodeId } }),
+    pointers: {
+      'query nodeId': ({ nodeId }) => ({ query: { nodeId } }),
+      'query organisationId': ({ organisationId }) => ({ query: { organisationId } }),
+    },
+  },
+  readReceipts: {
+    own: () => ({ query: { chain: 'c' } }),
+    pointers: {
+      'query nodeId': ({ nodeId }) => ({ query: { chain: 'c', nodeId } }),
+      'query organisationId': ({ organisationId }) => ({ query: { chain: 'c', organisationId } }),
+    },
+  },
+
   listAudit: { own: () => ({}), pointers: onlyQuery('organisationId') },
   exportAudit: byPath('organisationId'),
 

@@ -12,6 +12,7 @@ import { DAY_MS, MINUTE_MS } from '#kernel/time.ts'
 import { consumerAccount, EXTERNAL_DEPOSITS, NETWORK_FEES, providerAccount } from '#ledger/ledger.ts'
 import { auditAnswers, forgiveAnswers } from './golden-answers.ts'
 import { check, forgetChecks } from './golden-checks.ts'
+import { endGrace, prove, shareCard } from './golden-hardware.ts'
 import { forgetJobs, meddle, render } from './golden-jobs.ts'
 import { fallSick, getWell } from './golden-reputation.ts'
 import { breakPromise, promise, settleMonth } from './golden-sla.ts'
@@ -330,6 +331,8 @@ const steps: readonly (readonly [waitMs: number, step: Step])[] = [
   [1_000, check],
   [1_000, fallSick],
   [MINUTE_MS, getWell],
+  [1_000, prove],
+  [1_000, shareCard],
   [1_000, auditAnswers],
   [2 * 60 * MINUTE_MS, forgiveAnswers],
   [MINUTE_MS, lose],
@@ -340,4 +343,5 @@ const steps: readonly (readonly [waitMs: number, step: Step])[] = [
   [1_000, promise],
   [6 * MINUTE_MS, breakPromise],
   [40 * DAY_MS, settleMonth],
+  [1_000, endGrace],
 ]

@@ -63,7 +63,7 @@ function collectPart(
   const { chain, number, hash, opened } = mark
   const node_id = storable(part.nodeId)
   if (opened) rows.push(chainRow(opened, { chain, node_id, sequence }))
-  const text = storable(receiptText(receiptOfPart(kind, record, part, mark)))
+  const text = receiptText(receiptOfPart(kind, record, part, mark))
   const organisation_id = storable(record.organisationId)
   rows.push({ chain, part: 'receipt', number, sequence, node_id, organisation_id, hash, text })
 }
@@ -78,7 +78,7 @@ function collectSigned(
   if (facts) rows.push(chainRow(facts, { chain, node_id, sequence }))
   for (const one of extra) {
     const organisation_id = storableOrNull(one.organisationId ?? null)
-    const text = storable(one.text)
+    const { text } = one
     rows.push({
       ...{ chain, part: 'receipt', number: one.number, sequence, node_id },
       organisation_id,
@@ -95,7 +95,7 @@ const chainRow = (
   at: { chain: string; node_id: string; sequence: number },
 ): ReceiptRow => ({
   ...{ ...at, part: 'chain', number: 0, organisation_id: null, hash: at.chain },
-  text: storable(JSON.stringify(facts)),
+  text: JSON.stringify(facts),
 })
 
 /** What is told twice, by a meter reading and by a node's own copy, is the same. */

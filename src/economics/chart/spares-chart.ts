@@ -22,7 +22,7 @@ export function keptChart({ rows, needed }: SparesAnswer, goal: number, label: s
   const dots = points.map(([cx, cy]) => element('circle', { cx, cy, r: 3, class: 'accent' }))
   const wanted =
     element('line', { x1: AREA.left, x2: AREA.right, y1: y.at(goal), y2: y.at(goal), class: 'mark' }) +
-    text(`wanted: ${shareTick(goal)}`, { x: AREA.left + 6, y: y.at(goal) - 5, class: 'soft' })
+    text(`wanted: ${shareTick(goal)}`, { x: AREA.left + 6, y: y.at(goal) + 14, class: 'soft' })
   const found = needed === null ? 'no number of spares that was tried is enough' : `${needed} are enough`
   return chart(
     SIZE,

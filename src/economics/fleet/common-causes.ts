@@ -1,6 +1,7 @@
 /** What takes several machines away at once. Where no study says how often, the figure is an assumption, and `about` says so. */
-import { type Draw, logNormal } from '#economics/draws.ts'
+
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '#kernel/time.ts'
+import { type Draw, logNormal } from '../draws.ts'
 
 export interface Cause {
   /** The mean time between two of them: of each region, owner or version, or of each machine. */

@@ -3,10 +3,11 @@
  * machine at work that is lost leaves its place to an idle spare, which serves after `replaceMs`; without one the place waits for the
  * next machine that comes back. Pure and deterministic: the same plan and seed give the same months.
  */
-import { exponential } from '#economics/draws.ts'
+
 import { assert } from '#kernel/assert.ts'
 import { createRandom, forkRandom, type Random } from '#kernel/random.ts'
 import { HOUR_MS, MINUTE_MS } from '#kernel/time.ts'
+import { exponential } from '../draws.ts'
 import { Agenda } from './agenda.ts'
 import { type Cause, causeNames, commonCauses } from './common-causes.ts'
 import { type FleetMonths, Hours, MONTH_MS } from './fleet-hours.ts'

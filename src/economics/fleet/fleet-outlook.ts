@@ -1,5 +1,5 @@
 /** What a fleet's months come to: how often a promise is kept, and what machines and broken promises cost. */
-import { percentile } from '#economics/percentiles.ts'
+import { percentile } from '../percentiles.ts'
 import { type FleetMonths, MONTH_HOURS } from './fleet-hours.ts'
 import type { FleetPlan } from './fleet-plan.ts'
 

@@ -1,12 +1,5 @@
 /** How long machines stay, as people write it: `weibull:0.7,97.3`, `exp:2000h`, `lognormal:10m,1.08`, `fixed:30s`. */
-import {
-  type Draw,
-  exponential,
-  gammaBelowOne,
-  hyperExponential,
-  logNormal,
-  weibull,
-} from '#economics/draws.ts'
+import { type Draw, exponential, gammaBelowOne, hyperExponential, logNormal, weibull } from '../draws.ts'
 
 export const LIFETIME_FORMS =
   'exp:MEAN, weibull:SHAPE,SCALE, lognormal:MEDIAN,SIGMA, gamma:SHAPE,SCALE (shape below 1), fixed:TIME, or hyper:SHARE,MEAN,SHARE,MEAN… with shares that add up to 1; times are hours, or have a unit as 30s, 10m, 2h, 7d'

@@ -2,15 +2,9 @@
  * Kinds of machines by how long they stay and stay away, after published traces: datacentre hosts as reported for large training
  * runs, dedicated community hosts as on Salad, volunteers' as at RakeSearch, spot capacity as in SkyPilot's traces.
  */
-import {
-  type Draw,
-  exponential,
-  gammaBelowOne,
-  hyperExponential,
-  logNormal,
-  weibull,
-} from '#economics/draws.ts'
+
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
+import { type Draw, exponential, gammaBelowOne, hyperExponential, logNormal, weibull } from '../draws.ts'
 
 export const fleetNames = ['datacentre', 'dedicated', 'gaming', 'spot'] as const
 export type FleetName = (typeof fleetNames)[number]

@@ -9,7 +9,13 @@ import type { NanoUsd } from '#kernel/money.ts'
 import type { Random } from '#kernel/random.ts'
 import type { AnswerNews, AnswerOpinion, AnswerTest } from '#protocol/answer-audit.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
-import { compareClaims, countSurprises, evidenceMilli } from '#verify/answer-evidence.ts'
+import {
+  compareClaims,
+  countSurprises,
+  endEvidenceMilli,
+  evidenceMilli,
+  type TokenCounts,
+} from '#verify/answer-evidence.ts'
 import { OPINIONS_MAX, type WeighedOpinion, weighOpinions } from '#verify/answer-rules.ts'
 import type { Directory } from '../directory.ts'
 import type { NodeConnection, Offer } from '../node-connection.ts'
@@ -61,6 +67,8 @@ export interface AnswerAuditorParts {
   readonly directory: Directory
   readonly nodes: () => Iterable<NodeConnection>
   readonly tell: (news: AnswerNews) => void
+  /** An answer of a node is over; whether it is looked at. */
+  readonly onAnswer: (nodeId: string, isLookedAt: boolean) => void
 }
 
 /** One request in so many asks for log probabilities that are for nobody but us. */
@@ -106,7 +114,7 @@ export function createAnswerAuditor(parts: AnswerAuditorParts): AnswerAuditor {
     const canClaim = request.topLogprobs === undefined && of.offer.model.features?.includes('logprobs') === true
     const isAskedSecretly = draw(CLAIMS_ONE_IN) === 0 && canClaim
     const asked: Answered = isAskedSecretly ? { ...request, topLogprobs: 0 } : request
-    const isDue = draw(10_000) < rateBps
+    const isDue = draw(10_000) < rateBps && of.preferences?.refusesAudits !== true
     const kept = isDue ? new AuditedAnswer(asked) : null
     return {
       request: asked,
@@ -115,6 +123,7 @@ export function createAnswerAuditor(parts: AnswerAuditorParts): AnswerAuditor {
         add: (data) => kept?.add(data),
         over(facts, cost) {
           seen(asked, facts, of)
+          parts.onAnswer(of.nodeId, kept !== null && !kept.isEmpty)
           if (kept) look({ ...of, kept, finishReason: facts.finishReason, cost })
         },
       },
@@ -179,14 +188,12 @@ export function createAnswerAuditor(parts: AnswerAuditorParts): AnswerAuditor {
     const work = scoreAnswer(clock, { node: auditor.node, request, tokensMax }, (scores) => {
       running.delete(open)
       if (scores) {
-        const { organisationId, isReference } = auditor
+        const { organisationId, isReference, isSameFile } = auditor
         const { nodeId } = auditor.node
         const { price } = auditor.offer
-        const counts =
-          open.test === 'claimed' ? compareClaims(kept.claimed, claimable(scores, kept)) : countSurprises(scores.tails)
+        const counted = judged(open.test, { scores, kept, isSameFile })
         const pay = (price.promptPerMillion * BigInt(scores.readTokens)) / 1_000_000n
-        const found = { nodeId, ...counts, evidenceMilli: evidenceMilli(open.test, counts) }
-        open.opinions.push({ ...found, readTokens: scores.readTokens, pay, organisationId, isReference })
+        open.opinions.push({ nodeId, ...counted, readTokens: scores.readTokens, pay, organisationId, isReference })
         open.said.push(scores)
       }
       settle(open)
@@ -233,9 +240,22 @@ export function createAnswerAuditor(parts: AnswerAuditorParts): AnswerAuditor {
   }
 }
 
-/** The end of an answer is looked at, but nobody claims anything of it. */
-const claimable = ({ logprobs }: Scores, { tokenIds }: AuditedAnswer): readonly number[] =>
-  logprobs.slice(0, tokenIds.length)
+/** What an auditor's scores say of the answer: of its tokens, and of its end where that was scored. */
+function judged(
+  test: AnswerTest,
+  { scores, kept, isSameFile }: { scores: Scores; kept: AuditedAnswer; isSameFile: boolean },
+): TokenCounts & { evidenceMilli: number } {
+  const { tokenIds, claimed, areIdsKnown } = kept
+  // Of a text nobody knows how many tokens it is: its end counts as one of them.
+  const count = areIdsKnown ? tokenIds.length : scores.logprobs.length
+  const counts =
+    test === 'claimed'
+      ? compareClaims(claimed, scores.logprobs.slice(0, count))
+      : countSurprises(scores.tails.slice(0, count))
+  const end = scores.logprobs[count]
+  const ofEnd = end === undefined ? 0 : endEvidenceMilli(end, count)
+  return { ...counts, evidenceMilli: evidenceMilli(test, counts, { isSameFile }) + ofEnd }
+}
 
 function scoringRequest({ kept, finishReason }: FinishedAnswer, requestId: string): EngineRequest {
   const { traceparent: _trace, topLogprobs: _claims, ...request } = kept.request

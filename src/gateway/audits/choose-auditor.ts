@@ -20,6 +20,8 @@ export interface Auditor {
   readonly offer: Offer
   readonly organisationId: string
   readonly isReference: boolean
+  /** It has the very weights that the other says it has. */
+  readonly isSameFile: boolean
 }
 
 /** One of them by chance, of those with nothing to do rather than others; `null` where nobody is there. */
@@ -27,7 +29,9 @@ export function chooseAuditor(
   ask: AuditorAsk,
   { nodes, directory, random }: { nodes: Iterable<NodeConnection>; directory: Directory; random: Random },
 ): Auditor | null {
-  const found = [...nodes].flatMap((node) => auditorAt(node, ask, directory))
+  const there = [...nodes].flatMap((node) => auditorAt(node, ask, directory))
+  const same = there.filter(({ isSameFile }) => isSameFile)
+  const found = same.length > 0 ? same : there
   const idle = found.filter(({ node }) => node.outstanding() === 0)
   const free = found.filter(({ node, offer }) => node.outstanding() < offer.model.slots)
   const among = idle.length > 0 ? idle : free.length > 0 ? free : found
@@ -39,8 +43,9 @@ function auditorAt(node: NodeConnection, ask: AuditorAsk, directory: Directory):
   const offer = node.offers.get(ask.model)
   if (!known || !offer || node.isBackstop || node.protocol < PROTOCOL_WITH_EVIDENCE) return []
   const { organisationId, nodeClass = 'community', isReference = false } = known
+  if (known.isBadAuditor) return []
   const { model } = offer
-  const canScore = model.features?.includes('score') && model.fingerprint === ask.fingerprint
+  const canScore = model.features?.includes('score')
   if (ask.notOf.has(organisationId) || !canScore || model.contextTokens < ask.contextTokens) return []
   const facts: NodeFacts = { ...node, organisationId, nodeClass }
   // What the network pays for it is no matter of the caller's.
@@ -50,5 +55,5 @@ function auditorAt(node: NodeConnection, ask: AuditorAsk, directory: Directory):
     completionPerMillionMax: null,
   }
   if (wish && excludes(wish, facts, offer) !== null) return []
-  return [{ node, offer, organisationId, isReference }]
+  return [{ node, offer, organisationId, isReference, isSameFile: model.fingerprint === ask.fingerprint }]
 }

@@ -5,6 +5,7 @@ import type { Directory } from '../directory.ts'
 import type { NodeLinks } from '../node-links.ts'
 import type { RunRequest } from '../run-request.ts'
 import { createAnswerAuditor, type PreparedAnswer } from './answer-auditor.ts'
+import { type CanaryParts, startCanaries } from './canaries.ts'
 import { createAuditReporter } from './audit-reporter.ts'
 
 /** All that a gateway does to look at answers. */
@@ -27,28 +28,37 @@ const START_BYTES = 9
 
 export function openAudits(
   { bus, clock, crypto, log, random, secrets }: Host,
-  of: { gatewayId: string; directory: Directory; nodes: NodeLinks },
+  of: { gatewayId: string; directory: Directory; nodes: NodeLinks; ask: CanaryParts['ask'] },
 ): Audits {
   const { gatewayId, directory, nodes } = of
   const start = Buffer.from(secrets.randomBytes(START_BYTES)).toString('base64url')
   const reporter = createAuditReporter({ bus, clock, log }, { gatewayId, start })
+  const canaries = startCanaries({
+    ...{ clock, random, secrets, directory, ask: of.ask },
+    nodes: () => nodes.ready(),
+  })
   const auditor = createAnswerAuditor({
     ...{ clock, crypto, random, secrets, directory },
     nodes: () => nodes.ready(),
     tell: reporter.tell,
+    onAnswer: canaries.answered,
   })
   return {
-    prepare: (request, { node, offer }, { organisationId, preferences, isCanary = false }) =>
-      auditor.prepare(request, {
-        ...{ nodeId: node.nodeId, roundTripMs: node.roundTripMs, offer },
-        ...{ organisationId, preferences, isCanary },
-      }),
+    prepare(request, { node, offer }, { organisationId, preferences, isCanary = false }) {
+      if (!isCanary) canaries.seen(request)
+      return auditor.prepare(request, {
+        ...{ nodeId: node.nodeId, roundTripMs: node.roundTripMs, offer, organisationId, isCanary },
+        // What the network asks this one node, any other may look at.
+        preferences: isCanary ? undefined : preferences,
+      })
+    },
     overclaimed(nodeId, { requestId, model, claimed, counted }) {
       const [found, expected] = [`${claimed} tokens claimed`, `${counted} tokens counted`]
       const fault = { fault: 'tokens_overclaimed', found, expected } as const
       reporter.tell({ kind: 'finding', auditId: `${requestId}:${nodeId}`, nodeId, model, ...fault })
     },
     close() {
+      canaries.close()
       auditor.close()
       reporter.close()
     },

@@ -61,9 +61,12 @@ export function chooseSeat<N extends SeatNode>(
   const onTrial = ask.mayTry ? trialOf(table, nowMs, canTake) : null
   if (onTrial) return chosen(onTrial)
   if (ask.sort) return bestBySort(table, { ...ask, sort: ask.sort }, nowMs, canTake)
-  const warm = warmSeat(table, ask, at, canTake)
+  const isHeard = (seat: Seat<N>): boolean => !seat.node.isQuiet && canTake(seat)
+  const warm = warmSeat(table, ask, at, isHeard)
   if (warm) return warm
-  const [first, second] = drawTwo(table.seats, random, canTake)
+  const heard = drawTwo(table.seats, random, isHeard)
+  // One of which nothing was heard is still better than none.
+  const [first, second] = heard[0] ? heard : drawTwo(table.seats, random, canTake)
   if (!first) return lastResort(table, ask, nowMs, chosen)
   if (!second) return chosen(first)
   const [a, b] = [chosen(first), chosen(second)]

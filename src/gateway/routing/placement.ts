@@ -3,12 +3,13 @@
  * is expected to do weighs on it meanwhile; what it did, and how fast, is learned from.
  */
 import { expectedMs, type SeatAsk, serviceMs } from './choose-seat.ts'
+import { isShort } from './first-token-times.ts'
 import type { ModelSeats } from './model-seats.ts'
 import { answerMark, type PrefixCuts } from './prefix-cuts.ts'
 import type { Seat, SeatNode } from './seat.ts'
 
-/** How it ended for the node. `slow`: it was given up for its pace. `left`: the caller went away, was wrong, or another node was quicker. */
-export type PlacementEnd = 'completed' | 'failed' | 'slow' | 'full' | 'left'
+/** How it ended for the node. `slow`: it was given up for its pace. `beaten`: it was so late that another was asked, which delivered first. `left`: the caller went away, was wrong, or another node was quicker. */
+export type PlacementEnd = 'completed' | 'failed' | 'slow' | 'beaten' | 'full' | 'left'
 
 /** What the end of a request meant for the node. */
 export type Verdict = { kind: 'out'; reason: 'failures' | 'slow'; forMs: number } | { kind: 'in' } | null
@@ -18,6 +19,9 @@ const SLOW_FACTOR = 4
 const SLOW_FIRST_TOKEN_FACTOR = 3
 const SLOW_SAMPLES_MIN = 4
 const PEERS_MIN = 2
+/** A node of which so many are known is late by its own mean, and at most so many times as late as any. */
+const OWN_SAMPLES_MIN = 4
+const LATE_TIMES_MAX = 1.5
 /** A first token that did not come says something from so many times as long as was foreseen. */
 const LATE_FACTOR = 2
 /** An answer tells its node's pace once so many tokens were due, and so long after its first. */
@@ -88,6 +92,20 @@ export class Placement<N extends SeatNode = SeatNode> {
     return this.#firstMs === null ? null : this.#firstMs - this.startedMs
   }
 
+  /**
+   * How long it may take to its first token before it is late: longer than 19 of 20 requests, by what is usual of this
+   * very node where that is known; `null` where nothing is.
+   */
+  get lateMs(): number | null {
+    const { times } = this.#table
+    const p95 = times.p95(this.#prompt.tokensTotal)
+    if (p95 === null) return null
+    const { samples, firstTokenMs } = this.seat.speed
+    const ratio = times.ratioP95()
+    const isKnown = samples >= OWN_SAMPLES_MIN && this.seat.health.isIn && isShort(this.#prompt.tokensTotal)
+    return isKnown && ratio !== null ? Math.min(LATE_TIMES_MAX * p95, ratio * firstTokenMs) : p95
+  }
+
   /** The first token came. */
   begin(nowMs: number): Verdict {
     if (this.#firstMs !== null) return null
@@ -96,6 +114,7 @@ export class Placement<N extends SeatNode = SeatNode> {
     const { speed, health } = this.seat
     const tookMs = nowMs - this.startedMs
     const foreseen = { expectedMs: this.#expectedMs, promisedMs: this.#promisedMs }
+    if (speed.samples >= OWN_SAMPLES_MIN) this.#table.times.addRatio(tookMs / Math.max(1, speed.firstTokenMs))
     speed.firstToken({ tookMs, ...foreseen, tokens: this.#coldTokens, isAlone: this.#isAlone }, nowMs)
     this.#table.times.add(tookMs, this.#prompt.tokensTotal)
     if (!health.isIn || !this.#isSlow(nowMs) || !this.#table.mayPutOut()) return null
@@ -154,6 +173,7 @@ export class Placement<N extends SeatNode = SeatNode> {
     })
     this.#addLoad(spentMs - this.#serviceMs, nowMs)
     if (how === 'full') seat.saidFull(nowMs)
+    if (how === 'beaten') return this.#beaten(nowMs)
     if (how === 'slow') {
       if (!health.isIn || this.#table.mayPutOut()) return this.#putOut('slow', nowMs)
       health.untried()
@@ -167,6 +187,16 @@ export class Placement<N extends SeatNode = SeatNode> {
     }
     if (how !== 'failed') health.untried()
     return how === 'left' ? this.#late(nowMs) : null
+  }
+
+  /** Another was asked later and was sooner: once may be chance. */
+  #beaten(nowMs: number): Verdict {
+    const slow = this.#late(nowMs)
+    if (slow) return slow
+    const { health } = this.seat
+    if (health.beaten() && (!health.isIn || this.#table.mayPutOut())) return this.#putOut('slow', nowMs)
+    health.untried()
+    return null
   }
 
   /** Somebody else was asked, or left, and nothing had come for far longer than was foreseen. */
@@ -213,7 +243,7 @@ export class Placement<N extends SeatNode = SeatNode> {
     if (health.isIn && this.seat.isListed) this.#table.out++
     // It is judged anew by what it does when it is back.
     if (reason === 'slow') speed.forget()
-    return { kind: 'out', reason, forMs: health.putOut(nowMs) }
+    return { kind: 'out', reason, forMs: health.putOut(nowMs, reason) }
   }
 
   #comeIn(): Verdict {

@@ -5,12 +5,17 @@
  *                                 ▲                          │
  *                                 └────────it fails──────────┘   for twice as long
  *
- * *On trial* it gets one request at a time. Only faults of the node count: what a caller did wrong, and a caller that
+ * Out for its speed, it is also in again once it has measured itself anew. *On trial* it gets one request at a time. Only faults of the node count: what a caller did wrong, and a caller that
  * left, say nothing about it.
  */
 const FAILURES_MAX = 3
 const OUT_MS_MIN = 5_000
 const OUT_MS_MAX = 5 * 60_000
+/** One that is slow mostly stays so: it is asked to measure itself, and is back with what it finds, or after this. */
+const SLOW_OUT_MS_MIN = 10 * 60_000
+const SLOW_OUT_MS_MAX = 60 * 60_000
+/** So many times in a row another delivered first, though it was asked later. */
+const BEATEN_MAX = 2
 /** So long without a fault, and the next one is punished like a first. */
 const FORGIVEN_AFTER_MS = 10 * 60_000
 
@@ -22,6 +27,8 @@ export class SeatHealth {
   #failures = 0
   #failedAtMs = Number.NEGATIVE_INFINITY
   #timesOut = 0
+  #beatenTimes = 0
+  #isSlow = false
 
   constructor(nowMs: number) {
     this.inSinceMs = nowMs
@@ -55,17 +62,32 @@ export class SeatHealth {
   }
 
   /** For how long it is out. */
-  putOut(nowMs: number): number {
-    const forMs = Math.min(OUT_MS_MAX, OUT_MS_MIN * 2 ** this.#timesOut)
+  putOut(nowMs: number, reason: 'failures' | 'slow'): number {
+    this.#isSlow = reason === 'slow'
+    this.#beatenTimes = 0
+    const [min, max] = this.#isSlow ? [SLOW_OUT_MS_MIN, SLOW_OUT_MS_MAX] : [OUT_MS_MIN, OUT_MS_MAX]
+    const forMs = Math.min(max, min * 2 ** this.#timesOut)
     this.#timesOut++
     this.#outUntilMs = nowMs + forMs
     this.#isTried = false
     return forMs
   }
 
+  /** Another was asked later and delivered first. Whether it is to be put out, as far as it is concerned. */
+  beaten(): boolean {
+    this.#beatenTimes++
+    return this.#outUntilMs !== null || this.#beatenTimes >= BEATEN_MAX
+  }
+
+  /** It measured itself anew: one that was put out for its speed is judged by what it says now. */
+  measured(nowMs: number): void {
+    if (this.#outUntilMs !== null && this.#isSlow) this.#comeIn(nowMs)
+  }
+
   /** It answered. Whether it is in again by that. */
   succeeded(nowMs: number): boolean {
     this.#failures = 0
+    this.#beatenTimes = 0
     if (this.#outUntilMs === null || !this.#isTried) return false
     this.#comeIn(nowMs)
     return true

@@ -80,7 +80,7 @@ export class SeatTable<N extends TableNode> {
     }
     const known = ofModel.get(node.nodeId)
     if (known) {
-      known.update(node, offer, facts)
+      known.update(node, offer, facts, parts.nowMs)
       return known
     }
     const seat = new Seat<N>(parts)

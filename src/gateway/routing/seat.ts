@@ -12,6 +12,8 @@ export interface SeatNode {
   readonly nodeId: string
   readonly status: 'online' | 'suspect'
   readonly isDraining: boolean
+  /** Nothing was heard of it though something was due. */
+  readonly isQuiet: boolean
   readonly roundTripMs: number
   outstanding(): number
 }
@@ -74,7 +76,12 @@ export class Seat<N extends SeatNode = SeatNode> {
   }
 
   /** The node connected anew, or reported. */
-  update(node: N, offer: Offer, facts: NodeFacts): void {
+  update(node: N, offer: Offer, facts: NodeFacts, nowMs = 0): void {
+    const { decodeTokensPerSecond, prefillTokensPerSecond } = this.offer.model
+    const isMeasured =
+      decodeTokensPerSecond !== offer.model.decodeTokensPerSecond ||
+      prefillTokensPerSecond !== offer.model.prefillTokensPerSecond
+    if (isMeasured) this.health.measured(nowMs)
     this.node = node
     this.offer = offer
     this.facts = facts

@@ -12,6 +12,7 @@ export class TestNode implements TableNode {
   readonly nodeId: string
   status: 'online' | 'suspect' = 'online'
   isDraining = false
+  isQuiet = false
   roundTripMs = 10
   open = 0
   offers: ReadonlyMap<string, Offer>

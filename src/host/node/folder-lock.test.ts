@@ -108,6 +108,18 @@ test('a folder that cannot be written is refused with the way out', (t) => {
   }
 })
 
+test('a holder that was killed on a disk that is read-only since leaves nothing in the way of the reason', (t) => {
+  const disk = mountSmallDisk(256)
+  if (typeof disk === 'string') return t.skip(disk)
+  t.after(() => disk.dispose())
+  const lock = lockFolder(disk.folder, 'shoal up')
+  lock.release()
+  // As it stands when its writer was killed.
+  writeFileSync(join(disk.folder, 'lock.json'), '{}')
+  disk.protect()
+  assert.throws(() => lockFolder(disk.folder, 'shoal up'), { code: 'disk_read_only' })
+})
+
 test('a file where the folder should be is named', (t) => {
   const { folder } = setup(t)
   writeFileSync(folder, '')

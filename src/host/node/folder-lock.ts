@@ -38,7 +38,11 @@ export function takeLock(request: LockRequest): FolderLock {
   const lock: FolderLock = {
     release() {
       if (!held.delete(lock)) return
-      rmSync(holderPath, { force: true })
+      try {
+        rmSync(holderPath, { force: true })
+      } catch {
+        // On a disk that became read-only it stays. It is for people: the lock is the transaction.
+      }
       database.close()
     },
   }

@@ -15,6 +15,8 @@ export interface ScenarioResult {
   readonly figures: Figures
   /** What was promised, and whether it was kept. */
   readonly promises: Readonly<Record<string, boolean>>
+  /** For a page of the docs, as Markdown. */
+  readonly table?: string
 }
 
 export type Scenario = (options: ScenarioOptions) => Promise<ScenarioResult>

@@ -1,5 +1,6 @@
 /** The reliability scenarios by name, and how one is run from the command line. */
 import { assert } from '#kernel/assert.ts'
+import { churn } from './churn.ts'
 import { clock } from './clock.ts'
 import { crash } from './crash.ts'
 import { gaming } from './gaming.ts'
@@ -17,6 +18,7 @@ import { upgrade } from './upgrade.ts'
 export const scenarios: Readonly<Record<string, Scenario>> = {
   'gaming-100k': gaming,
   gray,
+  churn,
   clock,
   'join-storm': joinStorm,
   crash,
@@ -32,15 +34,16 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
 /** What is printed of a run: one line of JSON, or a line for each figure; and whether all that was promised was kept. */
 export async function runScenario(
   name: string,
-  options: ScenarioOptions & { isJson: boolean },
+  options: ScenarioOptions & { isJson: boolean; isTable?: boolean },
 ): Promise<{ readonly text: string; readonly passes: boolean }> {
   const scenario = scenarios[name]
   assert(scenario, `there is a scenario '${name}'; there are: ${Object.keys(scenarios).join(', ')}`)
-  const { isJson, ...given } = options
+  const { isJson, isTable, ...given } = options
   const { seed } = given
   assert(Number.isSafeInteger(seed), 'a seed is a whole number')
-  const { figures, promises } = await scenario(given)
+  const { figures, promises, table = '' } = await scenario(given)
   const passes = Object.values(promises).every(Boolean)
+  if (isTable) return { text: table, passes }
   if (isJson) return { text: JSON.stringify({ name, seed, figures, promises, passes }), passes }
   const lines = [
     ...Object.entries(figures).map(([what, figure]) => `${what.padEnd(40)} ${figure}`),

@@ -1,7 +1,7 @@
 /** Who is who in a network with liars: each liar stands beside an honest twin, and whoever washes himself clean has lives in reserve. */
 import { assert } from '#kernel/assert.ts'
 import { forkRandom, type Random } from '#kernel/random.ts'
-import { promptOf, promptTokensOf } from '#sim/sim-engine.ts'
+import { promptOf, promptTokensOf } from '../../sim-engine.ts'
 import { type ManneredNode, mannersOf, type StrategyName, strategyNames } from './strategies.ts'
 
 export interface Member extends ManneredNode {

@@ -5,7 +5,6 @@
 import { createNormals, uniform } from '#economics/normal.ts'
 import { createRandom, forkRandom, type Random } from '#kernel/random.ts'
 import { DAY_MS } from '#kernel/time.ts'
-import { quantile } from '#sim/crowd-run.ts'
 import { evidenceMilli } from '#verify/answer-evidence.ts'
 import {
   answerRateBps,
@@ -18,6 +17,7 @@ import {
 } from '#verify/answer-rules.ts'
 import type { AnswerCase } from '#verify/answers.ts'
 import { FIRST_CHECKED } from '#verify/audit-rate.ts'
+import { quantile } from '../../crowd-run.ts'
 
 /** Answers that a busy node gives in a day. */
 const ANSWERS_PER_DAY = 500

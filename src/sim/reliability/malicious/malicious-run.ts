@@ -11,10 +11,11 @@ import { exponential } from '#economics/draws.ts'
 import { assert } from '#kernel/assert.ts'
 import { createRandom, forkRandom, type Random } from '#kernel/random.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
+import { providerAccount } from '#ledger/ledger.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
-import { sendCall } from '#sim/sim-client.ts'
-import { apiKeyOf, enrolSlot, foundClients } from '#sim/sim-load.ts'
-import { type AgentSlot, type GatewaySlot, MODELS } from '#sim/sim-world.ts'
+import { sendCall } from '../../sim-client.ts'
+import { apiKeyOf, enrolSlot, foundClients } from '../../sim-load.ts'
+import { type AgentSlot, type GatewaySlot, MODELS } from '../../sim-world.ts'
 import { openRig, type Rig } from '../rig.ts'
 import { type Cast, castOf, type Member, playedBy } from './cast.ts'
 
@@ -34,8 +35,9 @@ export interface MemberOutcome {
   /** Until it was judged first: its answers that were looked at, its answers, and its false ones; `null`: it never was. */
   readonly judgedAfter: { readonly audited: number; readonly answered: number; readonly lies: number } | null
   readonly verdicts: number
-  /** In nano-USD: what its owner has, held back or not. */
+  /** In nano-USD: what its owner has, held back or not, and what of that it was paid for looking at others' answers. */
   readonly income: bigint
+  readonly auditIncome: bigint
 }
 
 export interface MaliciousRun {
@@ -124,6 +126,7 @@ class Watch {
   readonly #judged = new Map<number, NonNullable<MemberOutcome['judgedAfter']>>()
   readonly #verdicts = new Map<number, number>()
   readonly #answered = new Map<number, number>()
+  readonly #auditIncome = new Map<string, bigint>()
   readonly #falseBy = new Map<string, number>()
   readonly falseRequests = new Set<string>()
   readonly #proven = new Set<string>()
@@ -163,8 +166,11 @@ class Watch {
         return this.onJudged(member)
       }
       case 'ledger.captured': {
-        if (event.transferId.startsWith('audit:'))
-          this.#auditPay += event.payouts.reduce((sum, { amount }) => sum + amount, 0n)
+        if (!event.transferId.startsWith('audit:')) return
+        for (const { accountId, amount } of event.payouts) {
+          this.#auditPay += amount
+          this.#auditIncome.set(accountId, (this.#auditIncome.get(accountId) ?? 0n) + amount)
+        }
       }
     }
   }
@@ -183,7 +189,8 @@ class Watch {
     return {
       outcomes: this.#cast.members.map((member): MemberOutcome => {
         const { index, organisationId } = member
-        const account = state.ledger.accounts.get(`provider:${organisationId}`)
+        const accountId = providerAccount(organisationId)
+        const account = state.ledger.accounts.get(accountId)
         return {
           member,
           answered: this.#answered.get(index) ?? 0,
@@ -191,6 +198,7 @@ class Watch {
           judgedAfter: this.#judged.get(index) ?? null,
           verdicts: this.#verdicts.get(index) ?? 0,
           income: (account?.available ?? 0n) + (account?.held ?? 0n),
+          auditIncome: this.#auditIncome.get(accountId) ?? 0n,
         }
       }),
       falseAnswers: this.falseRequests.size,

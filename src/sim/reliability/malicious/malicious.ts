@@ -3,6 +3,7 @@ import { type Figures, type Scenario, shareFigures } from '../scenario.ts'
 import { cheatsCaught, falseAlarms } from './lives.ts'
 import { type MaliciousRun, type MemberOutcome, runMalicious } from './malicious-run.ts'
 import { type StrategyName, strategies, strategyNames } from './strategies.ts'
+import { labelOf, strategyTable } from './table.ts'
 
 const SHARES = [10, 30] as const
 /** Of answers that callers have in the end, so many may be false. */
@@ -22,8 +23,8 @@ const READ_TIMES_FASTER = 10
 
 export const malicious: Scenario = async ({ seed, isQuick, sharePercent }) => {
   const plan = isQuick
-    ? { nodes: 110, requests: 8_000, hours: 6 }
-    : { nodes: 110, requests: 60_000, hours: 48 }
+    ? { nodes: 110, requests: 6_000, hours: 3 }
+    : { nodes: 110, requests: 40_000, hours: 24 }
   let figures: Figures = {}
   const promises: Record<string, boolean> = {}
   for (const share of sharePercent === undefined ? SHARES : [sharePercent]) {
@@ -41,13 +42,13 @@ export const malicious: Scenario = async ({ seed, isQuick, sharePercent }) => {
     )
     promises[named('noHonestNodeJudged')] = honestJudged === 0
   }
-  const alarms = falseAlarms(seed, isQuick ? 300 : 3_000)
+  const alarms = falseAlarms(seed, isQuick ? 100 : 1_000)
   const caught = cheatsCaught(seed, isQuick ? 200 : 4_000)
   figures = { ...figures, ...alarms, ...caught }
   promises['sleeperCaughtWithin90'] = Number(caught['sleeperLiesUntilJudgedP99']) <= SLEEPER_LIES_MAX
   promises['oneIn20CaughtWithin1840'] = Number(caught['oneIn20AnswersUntilFoundP99']) <= ONE_IN_20_ANSWERS_MAX
   promises['honestWronglyBanned'] = alarms.honestBannedShare <= WRONGLY_BANNED_MAX
-  return { figures, promises }
+  return { figures, promises, table: strategyTable(figures, sharePercent ?? SHARES[0]) }
 }
 
 /** Most of what it does is honest work, which is paid: it loses by what it loses of that. */
@@ -105,7 +106,7 @@ function sumOf(name: StrategyName, run: MaliciousRun): StrategySum & { figures: 
   const judged = all.flatMap(({ judgedAfter }) => judgedAfter ?? [])
   const most = (of: 'audited' | 'answered' | 'lies'): number =>
     Math.max(0, ...judged.map((after) => after[of]))
-  const label = name.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase())
+  const label = labelOf(name)
   return {
     name,
     net,
@@ -125,13 +126,16 @@ function sumOf(name: StrategyName, run: MaliciousRun): StrategySum & { figures: 
 const round = (value: number): number => Math.round(value * 1e4) / 1e4
 const usdOf = (nano: bigint): number => Number(nano) / 1e9
 
-/** What it earned less the electricity of what it computed: a lie computes less, but its machine is on for as long. */
-function netUsd({ member, income }: MemberOutcome): number {
+/**
+ * What its answers brought it, less the electricity of what it computed for them: a lie computes less, but its machine is on for as
+ * long. What it was paid for looking at others' answers is honest work, and not part of it.
+ */
+function netUsd({ member, income, auditIncome }: MemberOutcome): number {
   const { strategy, counts } = member
   const falseShare = strategy === null ? 0 : strategies[strategy].falseCostShare
   const honestTokens = counts.tokens - counts.falseTokens
-  const computed = honestTokens + counts.falseTokens * falseShare + member.scoredTokens / READ_TIMES_FASTER
+  const computed = honestTokens + counts.falseTokens * falseShare
   const idle = counts.falseTokens * (1 - falseShare)
   const wattSeconds = (computed * WATTS.load + idle * WATTS.idle) / TOKENS_PER_SECOND
-  return usdOf(income) - (wattSeconds / 3.6e6) * USD_PER_KWH
+  return usdOf(income - auditIncome) - (wattSeconds / 3.6e6) * USD_PER_KWH
 }

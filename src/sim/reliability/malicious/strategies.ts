@@ -1,7 +1,7 @@
 /** How nodes cheat, by name: what they answer, what they say of others' answers, and what of an honest node's work it saves them. */
 import type { Random } from '#kernel/random.ts'
-import { cheaperAnswer, type Generating, type SimAnswer, type SimManners } from '#sim/sim-audited.ts'
-import { promptOf } from '#sim/sim-engine.ts'
+import { cheaperAnswer, type Generating, type SimAnswer, type SimManners } from '../../sim-audited.ts'
+import { promptOf } from '../../sim-engine.ts'
 
 export const strategyNames = [
   'lazy',

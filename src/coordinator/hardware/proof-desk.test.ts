@@ -1,0 +1,190 @@
+/** Proofs of hardware from end to end: a real coordinator, a real gateway, and nodes that answer as a test says. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
+import { FrameType } from '#protocol/frame.ts'
+import type { OpenedRow, ProofBegin, ProofOrder } from '#protocol/hardware-proof.ts'
+import type { ScriptedAgent } from '#sim/scripted-agent.ts'
+import { simCrypto } from '#sim/sim-host.ts'
+import { simNodeProofs } from '#sim/sim-prover.ts'
+import { createTestNetwork, type TestNetwork } from '#sim/test-network.ts'
+import { solveProof } from '#verify/hardware/solve-proof.ts'
+import { checkState } from '../coordinator-state.ts'
+import { barOf } from '../node-bars.ts'
+
+test('a node gets work once it has proven its hardware, and not before', async () => {
+  const { network, agent, ready, bar } = await setup()
+  assert.deepEqual(ready(), [])
+  assert.equal(bar(), 'unproven')
+  network.ask()
+  await network.run(SECOND_MS)
+  assert.equal(agent.requests().length, 0)
+  await prove(network, agent)
+  assert.deepEqual(ready(), ['a'])
+  assert.equal(bar(), null)
+  assert.equal(agent.requests().length, 1, 'what waited is given to it')
+})
+
+test('a false row bars the node with the reason, and it is asked again by itself', async () => {
+  const { network, agent, ready, record } = await setup()
+  await prove(network, agent, (chains) => {
+    const [first] = chains[0] ?? []
+    if (first) first.bytes = Buffer.alloc(8, 1).toString('base64')
+  })
+  assert.deepEqual(ready(), [])
+  assert.equal(record()?.failure?.fault, 'path_wrong')
+  assert.match(barText(network), /did not hold: Row \d+ of round 1 is not what was committed to/)
+  await network.run(10 * SECOND_MS)
+  await prove(network, agent)
+  assert.deepEqual(ready(), ['a'])
+})
+
+test('rows that were committed to and not computed bar the node', async () => {
+  const { network, agent, record } = await setup()
+  await prove(network, agent, () => undefined, 'ab'.repeat(32))
+  assert.equal(record()?.isProven, false)
+  assert.ok(['row_wrong', 'answer_reordered'].includes(record()?.failure?.fault ?? ''))
+})
+
+test('what nobody asked for, what comes twice and what comes early is refused, each with its reason on record', async () => {
+  const { network, agent, ready, refusals } = await setup()
+  const begin = begun(agent)
+  const { roots, open } = solution(begin)
+  const [challengeId, kind] = [begin.challengeId, 'commit']
+  say(agent, { kind: 'opened', challengeId, chains: open([1]) })
+  say(agent, { kind, challengeId: 'made-up', roots })
+  say(agent, { kind, challengeId, roots })
+  say(agent, { kind, challengeId, roots: roots.toReversed() })
+  await network.run(SECOND_MS)
+  assert.deepEqual(refusals(), ['answer_early', 'challenge_unknown', 'answer_repeated'])
+  await show(network, agent, begin)
+  assert.deepEqual(ready(), ['a'], 'what it said in its turn counts')
+  const entries = network.service.coordinator.sequence()
+  await show(network, agent, begin)
+  assert.equal(
+    network.service.coordinator.sequence(),
+    entries,
+    'a replay changes nothing, and fills no journal',
+  )
+})
+
+test('an answer from before a new connection is an answer to nothing', async () => {
+  const { network, agent, ready, refusals } = await setup()
+  const old = begun(agent)
+  const next = await network.connect('a')
+  say(next, { kind: 'able', devices: [processor] })
+  await network.run(SECOND_MS)
+  say(next, { kind: 'commit', challengeId: old.challengeId, roots: solution(old).roots })
+  await network.run(SECOND_MS)
+  assert.deepEqual(refusals(), ['challenge_unknown'])
+  await prove(network, next)
+  assert.deepEqual(ready(), ['a'])
+})
+
+test('a frame that is no proof costs the connection, and one of a version without proofs too', async () => {
+  for (const garbage of [
+    { kind: 'commit' },
+    { kind: 'opened', challengeId: 'x', chains: [[{ row: -1 }]] },
+    7,
+  ]) {
+    const { network, agent } = await setup()
+    agent.sendJson(FrameType.prove, 0, garbage)
+    await network.run(SECOND_MS)
+    assert.equal(agent.closed()?.reason, 'malformed frame')
+  }
+})
+
+test('who never answers is told so after a minute, and stays barred', async () => {
+  const { network, ready, record } = await setup()
+  await network.run(MINUTE_MS + 5 * SECOND_MS)
+  assert.equal(record()?.failure?.fault, 'answer_missing')
+  assert.deepEqual(ready(), [])
+})
+
+test('an agent that can prove nothing gets no work, and its owner is told to update it', async () => {
+  const network = await createTestNetwork({ nodeProofs: simNodeProofs })
+  await network.connect('a')
+  await network.run(5 * MINUTE_MS)
+  assert.deepEqual([...network.gateway.nodes.ready()], [])
+  assert.match(barText(network), /its agent gives no proofs yet. Update it/)
+})
+
+test('a proven node is asked again without notice, about once an hour', async () => {
+  const { network, agent } = await setup()
+  await prove(network, agent)
+  let times = 0
+  for (let minute = 0; minute < 12 * 60; minute++) {
+    await network.run(MINUTE_MS)
+    const asked = orders(agent).filter(({ kind }) => kind === 'begin').length
+    if (asked - 1 === times) continue
+    times = asked - 1
+    await prove(network, agent)
+  }
+  assert.ok(times >= 5 && times <= 22, `${times} times in 12 h`)
+  assert.equal(HOUR_MS, 60 * MINUTE_MS)
+})
+
+const processor = { deviceId: 'cpu', kind: 'cpu', name: 'test', memoryMib: 0 } as const
+
+const say = (agent: ScriptedAgent, said: unknown): void => agent.sendJson(FrameType.prove, 0, said)
+const orders = (agent: ScriptedAgent): ProofOrder[] => agent.payloads(FrameType.prove) as ProofOrder[]
+
+function begun(agent: ScriptedAgent): ProofBegin {
+  const begin = orders(agent).findLast(({ kind }) => kind === 'begin')
+  assert.ok(begin?.kind === 'begin', 'it was asked')
+  return begin
+}
+
+const solution = ({ seed, size }: ProofBegin, madeUp = seed) =>
+  solveProof({ seed: Buffer.from(madeUp, 'hex'), size }, simCrypto.sha256)
+
+/** Answers the newest challenge; `change` has its way with what is shown. */
+async function prove(
+  network: TestNetwork,
+  agent: ScriptedAgent,
+  change: (chains: OpenedRow[][]) => void = () => undefined,
+  seed?: string,
+): Promise<void> {
+  const begin = begun(agent)
+  const { challengeId } = begin
+  say(agent, { kind: 'begun', challengeId })
+  say(agent, { kind: 'commit', challengeId, roots: solution(begin, seed).roots })
+  await network.run(SECOND_MS)
+  await show(network, agent, begin, change, seed)
+}
+
+async function show(
+  network: TestNetwork,
+  agent: ScriptedAgent,
+  begin: ProofBegin,
+  change: (chains: OpenedRow[][]) => void = () => undefined,
+  seed?: string,
+): Promise<void> {
+  const { challengeId } = begin
+  const open = orders(agent).findLast((order) => order.kind === 'open' && order.challengeId === challengeId)
+  assert.ok(open?.kind === 'open', 'it is asked to show rows')
+  const chains = solution(begin, seed).open(open.rows)
+  change(chains)
+  say(agent, { kind: 'opened', challengeId, chains })
+  await network.run(2 * SECOND_MS)
+  checkState(network.service.coordinator.state)
+}
+
+const barText = ({ service: { coordinator } }: TestNetwork): string =>
+  barOf(coordinator.state, 'a', coordinator.nowMs())?.message ?? ''
+
+async function setup() {
+  const network = await createTestNetwork({ nodeProofs: simNodeProofs })
+  const { state } = network.service.coordinator
+  const agent = await network.connect('a')
+  say(agent, { kind: 'able', devices: [processor] })
+  await network.run(SECOND_MS)
+  return {
+    network,
+    agent,
+    ready: () => [...network.gateway.nodes.ready()].map(({ nodeId }) => nodeId),
+    bar: () => barOf(state, 'a', network.service.coordinator.nowMs())?.code ?? null,
+    record: () => state.hardware.nodes.get('a')?.devices.get('cpu'),
+    refusals: () => [...(state.hardware.nodes.get('a')?.refused.keys() ?? [])],
+  }
+}

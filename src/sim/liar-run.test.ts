@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { before, test } from 'node:test'
+import { type LiarRun, runLiars } from './liar-run.ts'
+import { cheaperAnswer } from './sim-audited.ts'
+
+/** One runs a cheaper model, one says of everything that it is false, one ends its answers early. */
+const [CHEAP, SLANDERER, LAZY] = [3, 6, 9]
+
+let run: LiarRun
+before(async () => {
+  run = await runLiars(1, {
+    nodes: 15,
+    minutes: 4,
+    mannersOf: (index) => {
+      if (index === CHEAP) return { answer: (request, honest) => cheaperAnswer(request, honest) }
+      if (index === LAZY)
+        return { answer: (_request, honest) => ({
+            ...honest,
+            tokenIds: honest.tokenIds.slice(0, 6),
+            texts: honest.texts.slice(0, 6),
+            finishReason: 'stop',
+          }) }
+      if (index === SLANDERER)
+        return { score: (_request, { tails }) => ({ logprobs: tails.map(() => -9), tails: tails.map(() => 0) }) }
+      return null
+    },
+  })
+})
+
+test('a node with a cheaper model is caught by its first answers, loses its pay and gets no more work', () => {
+  const { record } = nodeAt(CHEAP)
+  assert.equal(record.cases[0]?.penalty, 'pay')
+  assert.ok((record.cases[0]?.forfeited ?? 0n) >= 0n && (record.cases[0]?.proofs.length ?? 0) >= 2)
+  assert.ok(record.suspendedUntilMs !== null && record.passed <= 1)
+})
+
+test('an auditor that says of everything that it is false harms nobody, and is asked no more', () => {
+  const { state } = run
+  assert.equal(nodeAt(SLANDERER).record.cases.length, 0, 'what it answers itself is honest')
+  assert.equal(state.verify.records.get(nodeAt(SLANDERER).nodeId)?.wrong, 2)
+})
+
+test('honest nodes are never judged, and what they earn is held back and then theirs', () => {
+  const honest = run.nodes.filter(({ isLiar }) => !isLiar)
+  for (const { nodeId, record } of honest) {
+    assert.deepEqual(record.cases, [], nodeId)
+    assert.ok(record.passed > 0, `${nodeId} was looked at`)
+  }
+  assert.ok(honest.some(({ record }) => record.passes >= 10))
+})
+
+test('a node that ends its answers early is caught, too', () => {
+  assert.equal(nodeAt(LAZY).record.cases[0]?.penalty, 'pay')
+})
+
+test('few answers that callers get are false', () => {
+  assert.ok(run.falseAnswers <= 40, `${run.falseAnswers} of ${run.calls['completed']}`)
+})
+
+function nodeAt(index: number): LiarRun['nodes'][number] {
+  const node = run.nodes[index]
+  assert.ok(node)
+  return node
+}

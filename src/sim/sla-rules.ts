@@ -1,0 +1,178 @@
+/**
+ * What the journal says that each customer is owed at the end of its months, worked out by other code than decides it; and
+ * that the month's end pays just that. A run is shorter than a month: its end is played at the end of the run.
+ */
+import type { CoordinatorEvent } from '#coordinator/coordinator-events.ts'
+import { type CoordinatorState, checkState } from '#coordinator/coordinator-state.ts'
+import { closeMonths } from '#coordinator/sla/close-month.ts'
+import { stepSla } from '#coordinator/sla/step-sla.ts'
+import { startTurn } from '#coordinator/turn.ts'
+import { assert } from '#kernel/assert.ts'
+import { type ProblemCode, problemKinds } from '#protocol/problem.ts'
+
+const BIN = 300_000n
+const SHARE = 1_000_000_000n
+const LATE_MS = 6 * 3_600_000
+
+interface Owed {
+  charges: bigint
+  readonly bins: Map<bigint, { asked: bigint; failed: bigint }>
+}
+type Recorded = Extract<CoordinatorEvent, { type: 'usage.recorded' }>
+
+export interface SlaFigures {
+  /** Requests that count for somebody, and those of them that failed. */
+  readonly counted: number
+  readonly failed: number
+  /** Requests that were under way at gateways that were lost. */
+  readonly lost: number
+}
+
+export class SlaRules {
+  readonly #owed = new Map<string, Owed>()
+  readonly #lost = new Set<string>()
+  #counted = 0
+  #failed = 0
+
+  read(events: readonly CoordinatorEvent[]): void {
+    for (const event of events) {
+      if (event.type === 'usage.recorded') this.#request(event)
+      if (event.type === 'sla.tallied') {
+        for (const { binStartMs, count, problem, ...of } of event.tally.refused) {
+          const isError = isFault(problem)
+          if (isError) this.#add({ ...of, startedAtMs: binStartMs, atMs: event.atMs }, { isError, count })
+        }
+      }
+      if (event.type === 'sla.requests_lost') {
+        for (const request of event.requests) {
+          assert(!this.#lost.has(request.requestId), `${request.requestId} was lost twice`)
+          this.#lost.add(request.requestId)
+          this.#add({ ...request, atMs: event.atMs }, { isError: true, count: 1 })
+        }
+      }
+    }
+  }
+
+  #request({ record, cost, slaCharge = cost, atMs = 0 }: Recorded): void {
+    const { slaClass, outcome, exempt, problem, firstTokenMs, firstTokenDueMs, totalMs } = record
+    if (slaClass === undefined) return
+    const place = { ...record, slaClass, atMs }
+    this.#of(place).charges += slaCharge
+    if (exempt !== undefined || this.#lost.has(record.requestId)) return
+    if (outcome === 'completed' && cost === 0n) return
+    const isTooLate =
+      outcome === 'cancelled' &&
+      firstTokenMs === null &&
+      totalMs >= (firstTokenDueMs ?? Number.POSITIVE_INFINITY)
+    if (outcome === 'failed' && !isFault(problem ?? 'internal')) return
+    this.#add(place, { isError: outcome === 'failed' || isTooLate, count: 1 })
+  }
+
+  #add(place: Place, { isError, count }: { isError: boolean; count: number }): void {
+    const { bins } = this.#of(place)
+    const start = BigInt(instantOf(place)) / BIN
+    const bin = bins.get(start) ?? { asked: 0n, failed: 0n }
+    bin.asked += BigInt(count)
+    if (isError) bin.failed += BigInt(count)
+    bins.set(start, bin)
+    if (place.slaClass === 'none') return
+    this.#counted += count
+    if (isError) this.#failed += count
+  }
+
+  #of(place: Place): Owed {
+    const key = `${place.organisationId} ${place.slaClass} ${new Date(instantOf(place)).toISOString().slice(0, 7)}`
+    const owed = this.#owed.get(key) ?? { charges: 0n, bins: new Map() }
+    this.#owed.set(key, owed)
+    return owed
+  }
+
+  /** Plays the months' ends on `state`, which is changed. */
+  end(state: CoordinatorState, nowMs: number): SlaFigures {
+    const events: CoordinatorEvent[] = []
+    // What a lost gateway had open is given up after a while without a word of it.
+    stepSla(startTurn(state, nowMs + 16 * 60_000, events))
+    this.read(events)
+    assert(state.sla.open.size === 0, 'what is told as open for ever is lost')
+    const endMs = nowMs + 32 * 86_400_000
+    for (let turns = 0; turns < 100; turns++) closeMonths(startTurn(state, endMs, events))
+    checkState(state)
+    let statements = 0
+    for (const event of events) {
+      if (event.type !== 'sla.statement_made') continue
+      statements++
+      const key = `${event.organisationId} ${event.slaClass} ${event.month}`
+      const owed = this.#owed.get(key)
+      assert(owed, `${key} has a statement, and nothing was counted for it`)
+      const credit = creditOf(owed, event.month, event.slaClass)
+      assert(event.credit === credit, `${key} is credited ${event.credit}, and is owed ${credit}`)
+      const moved = events.reduce(
+        (sum, one) => sum + movedBy(one, event.transferId ?? '-', event.organisationId),
+        0n,
+      )
+      assert(moved === event.posted, `${key} is told ${event.posted}, and ${moved} were posted`)
+    }
+    const promised = [...this.#owed.keys()].filter((key) => !key.includes(' none '))
+    assert(
+      statements === promised.length,
+      `${promised.length} months are owed a statement, ${statements} were made`,
+    )
+    return { counted: this.#counted, failed: this.#failed, lost: this.#lost.size }
+  }
+}
+
+interface Place {
+  readonly organisationId: string
+  readonly slaClass: string
+  readonly startedAtMs: number
+  readonly atMs: number
+}
+
+const instantOf = ({ startedAtMs, atMs }: Place): number =>
+  startedAtMs > atMs || atMs > startedAtMs + LATE_MS ? atMs : startedAtMs
+
+function isFault(problem: string): boolean {
+  const { status } = problemKinds[problem as ProblemCode] ?? { status: 500 }
+  return status >= 500 && status !== 501
+}
+
+/** By the published table. */
+const steps: Readonly<Record<string, readonly (readonly [below: bigint, percent: bigint])[]>> = {
+  standard: [
+    [950_000_000n, 50n],
+    [990_000_000n, 10n],
+  ],
+  business: [
+    [950_000_000n, 50n],
+    [990_000_000n, 25n],
+    [995_000_000n, 10n],
+  ],
+  enterprise: [
+    [950_000_000n, 100n],
+    [990_000_000n, 25n],
+    [999_000_000n, 10n],
+  ],
+}
+
+function creditOf({ charges, bins }: Owed, month: string, slaClass: string): bigint {
+  const [year = 0, index = 0] = month.split('-').map(Number)
+  const count = BigInt(Date.UTC(year, index) - Date.UTC(year, index - 1)) / BIN
+  let lost = 0n
+  for (const { asked, failed } of bins.values()) {
+    const share = failed * SHARE
+    lost += asked === 0n ? 0n : share / asked + (share % asked > 0n ? 1n : 0n)
+  }
+  const uptime = (count * SHARE - lost) / count
+  const [, percent = 0n] = steps[slaClass]?.find(([below]) => uptime < below) ?? []
+  const exact = charges * percent
+  return exact / 100n + (exact % 100n > 0n ? 1n : 0n)
+}
+
+/** What the event puts on the account of the organisation for this credit. */
+function movedBy(event: CoordinatorEvent, transferId: string, organisationId: string): bigint {
+  if (event.type !== 'ledger.captured') return 0n
+  if (event.transferId !== transferId && !event.transferId.startsWith(`${transferId}:`)) return 0n
+  return event.payouts
+    .filter(({ accountId }) => accountId === `consumer:${organisationId}`)
+    .reduce((sum, { amount }) => sum + amount, 0n)
+}
