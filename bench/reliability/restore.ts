@@ -5,7 +5,7 @@
 import { cpSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { startChaosFleet } from '../../test/chaos/chaos-fleet.ts'
+import { type ChaosFleet, startChaosFleet } from '../../test/chaos/chaos-fleet.ts'
 import { proveBooks, settle } from '../../test/e2e/books.ts'
 import { until } from '../../test/e2e/process-group.ts'
 import { type Network, openRig, type Rig } from '../../test/e2e/rig.ts'
@@ -36,10 +36,7 @@ export async function restore({ seed }: ScenarioOptions): Promise<ScenarioResult
 
     const lostMs = performance.now()
     const { port } = new URL(network.ready.apiUrl)
-    network.program.signalGroup('SIGKILL')
-    for (const { pid, title } of rig.processes())
-      if (title.includes(network.folder)) process.kill(pid, 'SIGKILL')
-    await network.program.end
+    await until('the whole network to be gone', () => killBut(rig, fleet))
     rmSync(network.folder, { recursive: true, force: true })
     renameSync(backup, network.folder)
     const again = await startWrapped(rig, [], { port })
@@ -80,6 +77,20 @@ export async function restore({ seed }: ScenarioOptions): Promise<ScenarioResult
   } finally {
     await rig.dispose()
   }
+}
+
+/** True when nothing but the agents is left. */
+function killBut(rig: Rig, { agents }: ChaosFleet): boolean {
+  const spared = new Set(agents.map(({ program }) => program.pid))
+  const left = rig.processes().filter(({ group }) => !spared.has(group))
+  for (const { pid } of left) {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      // It ended by itself.
+    }
+  }
+  return left.length === 0
 }
 
 /** Each with an amount of its own, so that the balance tells which are there. */

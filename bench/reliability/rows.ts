@@ -59,7 +59,7 @@ export const rows: readonly Row[] = [
   { id: 'F7', fault: 'clocks: nodes an hour off, a step of 5 s', parts: [sim('clock'), real('clock')] },
   {
     id: 'F8',
-    fault: '10 % and 30 % of the nodes lie, by eight strategies',
+    fault: '10 % and 30 % of the nodes lie, by nine strategies',
     parts: [sim('malicious', 60)],
   },
   {

@@ -112,7 +112,10 @@ function alertOf(event: CoordinatorEvent, alertId: string): Pick<Waiting, 'organ
   }
   const alert = slaAlertOf(event, alertId)
   if (alert === null) return null
-  return { organisationId: 'organisationId' in alert ? alert.organisationId : null, body: slaAlertText(alert) }
+  return {
+    organisationId: 'organisationId' in alert ? alert.organisationId : null,
+    body: slaAlertText(alert),
+  }
 }
 
 /** One try: null when the server took it. */

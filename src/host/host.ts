@@ -46,6 +46,8 @@ export interface Secrets {
 /** Synchronous by intent: off-thread crypto resolves in an order that no seed controls. */
 export interface Crypto {
   sha256(data: Uint8Array | string): Uint8Array
+  /** The same as base64url without padding, at a third of the cost; left out where nothing hangs on it. */
+  sha256Text?(data: Uint8Array | string): string
   hmacSha256(key: string, data: string): Uint8Array
   /** An ed25519 key pair from a 32-byte seed; keys are raw 32-byte values in hex. */
   keyPair(seed: Uint8Array): KeyPair

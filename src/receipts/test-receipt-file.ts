@@ -1,5 +1,6 @@
 /** A file of receipts as a network writes it, with the keys of a network and a node. */
 import { nodeCrypto } from '#host/node/node-crypto.ts'
+import type { Random } from '#kernel/random.ts'
 import type { ChainFacts, ReceiptBody, ReceiptDispute, SignedHead } from '#protocol/receipts.ts'
 import { endText, formatReceiptLine, type ReceiptLine } from './receipt-lines.ts'
 import {
@@ -11,7 +12,7 @@ import {
   outputDigest,
   receiptText,
 } from './receipt-text.ts'
-import type { VerifyParts } from './verify-receipts.ts'
+import type { VerifyParts } from './check-chain.ts'
 
 export const digest: Digest = (data) => Buffer.from(nodeCrypto.sha256(data)).toString('base64url')
 const toBytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -101,4 +102,32 @@ export function fileOf(chains: readonly MadeChain[], lines = chains.flatMap(line
     ...{ type: 'end', ...told, signature: signature(keys.network, endText(header, told)) },
   }
   return [header, ...lines, end].map((line) => `${formatReceiptLine(line)}\n`).join('')
+}
+
+export const swap = (lines: string[], a: number, b: number): string[] =>
+  lines.with(a, lines[b] ?? '').with(b, lines[a] ?? '')
+
+/** One of the ways in which a file is harmed: by a byte, by a line, by a piece of it. */
+export function harm(text: string, random: Random): string {
+  const at = random.int(text.length)
+  const lines = text.split('\n').slice(0, -1)
+  if (lines.length === 0) return text.slice(0, at)
+  const [a, b] = [random.int(lines.length), random.int(lines.length)]
+  const joined = (all: readonly string[]): string => all.map((line) => `${line}\n`).join('')
+  switch (random.int(7)) {
+    case 0:
+      return text.slice(0, at) + String.fromCharCode(32 + random.int(95)) + text.slice(at + 1)
+    case 1:
+      return text.slice(0, at) + text.slice(at + 1 + random.int(3))
+    case 2:
+      return text.slice(0, at) + text[at] + text.slice(at)
+    case 3:
+      return text.slice(0, at)
+    case 4:
+      return joined(swap(lines, a, b))
+    case 5:
+      return joined(lines.toSpliced(a, 1))
+    default:
+      return joined(lines.toSpliced(a, 0, lines[b] ?? ''))
+  }
 }

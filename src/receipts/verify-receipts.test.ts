@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { createRandom } from '#kernel/random.ts'
 import { formatReceiptLine, type ReceiptLine } from './receipt-lines.ts'
-import { fileOf, headOf, keys, linesOf, madeChain, partOf, verifyParts } from './test-receipt-file.ts'
+import { fileOf, harm as mutate, headOf, keys, linesOf, madeChain, partOf, swap, verifyParts } from './test-receipt-file.ts'
 import { isOfText, verifyReceipts } from './verify-receipts.ts'
 
 const codesOf = (text: string, networkKey?: string): string[] =>
@@ -149,32 +149,6 @@ const head = (by: Parameters<typeof headOf>[2]): string =>
   formatReceiptLine({ type: 'head', head: headOf(setup().made, 4, by) })
 const change = (lines: string[], index: number, what: string | RegExp, into: string): string[] =>
   lines.with(index, lines[index]?.replace(what, into) ?? '')
-const swap = (lines: string[], a: number, b: number): string[] =>
-  lines.with(a, lines[b] ?? '').with(b, lines[a] ?? '')
-
-/** One of the ways in which a file is harmed: by a byte, by a line, by a piece of it. */
-export function mutate(text: string, random: ReturnType<typeof createRandom>): string {
-  const at = random.int(text.length)
-  const lines = text.split('\n').slice(0, -1)
-  const [a, b] = [random.int(lines.length), random.int(lines.length)]
-  const joined = (all: readonly string[]): string => all.map((line) => `${line}\n`).join('')
-  switch (random.int(7)) {
-    case 0:
-      return text.slice(0, at) + String.fromCharCode(32 + random.int(95)) + text.slice(at + 1)
-    case 1:
-      return text.slice(0, at) + text.slice(at + 1 + random.int(3))
-    case 2:
-      return text.slice(0, at) + text[at] + text.slice(at)
-    case 3:
-      return text.slice(0, at)
-    case 4:
-      return joined(swap(lines, a, b))
-    case 5:
-      return joined(lines.toSpliced(a, 1))
-    default:
-      return joined(lines.toSpliced(a, 0, lines[b] ?? ''))
-  }
-}
 
 function setup() {
   const made = madeChain([1, 2, 3, 4].map((number) => partOf(`request_${number}`, { stream: number })))

@@ -3,46 +3,16 @@
  * there is of each chain, both keys signed the newest links, and the links are made of the receipts. So nothing can be changed,
  * left out, added, moved or said twice, and what was tried is told with its line.
  */
-import type { ChainFacts, SignedHead } from '#protocol/receipts.ts'
-import { endText, type ReceiptLine, readReceiptLine } from './receipt-lines.ts'
 import {
-  chainId,
-  type Digest,
-  linkOf,
-  networkHeadText,
-  nodeHeadText,
-  outputDigest,
-  receiptText,
-} from './receipt-text.ts'
-
-export type ReceiptFaultCode =
-  | 'empty'
-  | 'malformed'
-  | 'truncated'
-  | 'network_other'
-  | 'chain_altered'
-  | 'chain_missing'
-  | 'chain_unlinked'
-  | 'altered'
-  | 'number_twice'
-  | 'replayed'
-  | 'reordered'
-  | 'gap'
-  | 'tail_cut'
-  | 'unsigned'
-  | 'signature_forged'
-  | 'end_missing'
-  | 'extent_other'
-
-export interface ReceiptFault {
-  readonly code: ReceiptFaultCode
-  /** In the file, from 1; null for what is nowhere in it. */
-  readonly line: number | null
-  readonly chain?: string
-  readonly number?: number
-  /** For people. */
-  readonly message: string
-}
+  type Chain,
+  ChainCheck,
+  type LineOf,
+  type ReceiptFault,
+  type ReceiptFaultCode,
+  type VerifyParts,
+} from './check-chain.ts'
+import { endText, type ReceiptLine, readReceiptLine } from './receipt-lines.ts'
+import { chainId, type Digest, outputDigest, receiptText } from './receipt-text.ts'
 
 export interface ReceiptFileFacts {
   /** The key that the file names as the network's. */
@@ -57,25 +27,6 @@ export interface ReceiptFileFacts {
   readonly faults: readonly ReceiptFault[]
 }
 
-export interface VerifyParts {
-  readonly digest: Digest
-  /** False for a wrong signature and for a malformed one alike. Key and signature in hex. */
-  readonly verify: (key: string, text: string, signature: string) => boolean
-  /** The network's key as it is known from elsewhere; the file's own word for it unless given. */
-  readonly networkKey?: string
-}
-
-type LineOf<Type extends ReceiptLine['type']> = Extract<ReceiptLine, { type: Type }>
-type Entry = { readonly at: number; readonly line: LineOf<'receipt'> | LineOf<'sealed'> }
-interface Chain {
-  readonly at: number
-  readonly line: LineOf<'chain'>
-  readonly entries: Entry[]
-  readonly heads: { readonly at: number; readonly head: SignedHead }[]
-  /** By number, as the file has them. */
-  readonly links: Map<number, string>
-}
-
 /** Beyond so many the rest is only more of the same. */
 const FAULTS_MAX = 1_000
 
@@ -87,11 +38,9 @@ class FileCheck {
   readonly #parts: VerifyParts
   readonly #faults: ReceiptFault[] = []
   readonly #chains = new Map<string, Chain>()
-  readonly #disputes: Record<string, number> = {}
   #header: LineOf<'receipts'> | null = null
   #end: { at: number; line: LineOf<'end'> } | null = null
   #receipts = 0
-  #heads = 0
   /** The chain whose lines come. */
   #open: string | null = null
 
@@ -101,7 +50,8 @@ class FileCheck {
 
   run(text: string): ReceiptFileFacts {
     this.#read(text)
-    for (const chain of this.#chains.values()) this.#checkChain(chain)
+    const check = new ChainCheck(this.#parts, this.#header?.network ?? '', (...fault) => this.#fault(...fault))
+    for (const chain of this.#chains.values()) check.check(chain)
     this.#checkRepeats()
     this.#checkOrigins()
     this.#checkEnd()
@@ -109,8 +59,8 @@ class FileCheck {
     const faults = this.#faults.sort(
       (a, b) => (a.line ?? Number.MAX_SAFE_INTEGER) - (b.line ?? Number.MAX_SAFE_INTEGER),
     )
-    const [chains, receipts, heads] = [this.#chains.size, this.#receipts, this.#heads]
-    return { network, of: id, chains, receipts, heads, disputes: this.#disputes, faults }
+    const [chains, receipts, heads] = [this.#chains.size, this.#receipts, check.heads]
+    return { network, of: id, chains, receipts, heads, disputes: check.disputes, faults }
   }
 
   #fault(code: ReceiptFaultCode, line: number | null, message: string, at: Partial<ReceiptFault> = {}): void {
@@ -196,128 +146,6 @@ class FileCheck {
       this.#fault('chain_altered', at, 'what the chain begins with is not what its id was made of.', {
         chain,
       })
-  }
-
-  #checkChain(chain: Chain): void {
-    const entries = this.#inOrder(chain)
-    this.#checkLinks(chain, entries)
-    this.#checkHeads(chain, entries)
-    const last = entries.at(-1)?.line.number ?? chain.line.after.number
-    const signed = Math.max(chain.line.after.number, ...chain.heads.map(({ head }) => head.number))
-    const id = chain.line.chain
-    if (last > signed) {
-      const at = entries.find(({ line }) => line.number > signed)?.at ?? null
-      const message = `receipts ${signed + 1} to ${last} of this chain are not signed by both sides.`
-      this.#fault('unsigned', at, message, { chain: id, number: signed + 1 })
-    } else if (last < signed) {
-      const at = chain.heads.find(({ head }) => head.number > last)?.at ?? null
-      const message = `both sides signed ${signed} receipts of this chain, and it ends with number ${last}.`
-      this.#fault('tail_cut', at, message, { chain: id, number: last + 1 })
-    }
-  }
-
-  /** By number, each once; what is wrong with their places is told. */
-  #inOrder({ line: { chain, after }, entries }: Chain): Entry[] {
-    const byNumber = new Map<number, Entry>()
-    let highest = after.number
-    for (const entry of entries) {
-      const { number, hash } = entry.line
-      const other = byNumber.get(number)
-      if (other) {
-        const isSame = other.line.hash === hash
-        const message = isSame
-          ? `receipt ${number} stands in line ${other.at} already.`
-          : `there is another receipt with the number ${number}, in line ${other.at}.`
-        this.#fault(isSame ? 'replayed' : 'number_twice', entry.at, message, { chain, number })
-        continue
-      }
-      byNumber.set(number, entry)
-      if (number < highest) {
-        const message = `receipt ${number} stands behind receipt ${highest}.`
-        this.#fault('reordered', entry.at, message, { chain, number })
-      }
-      highest = Math.max(highest, number)
-    }
-    return [...byNumber.values()].sort((a, b) => a.line.number - b.line.number)
-  }
-
-  #checkLinks({ line: { chain, after, facts }, links }: Chain, entries: readonly Entry[]): void {
-    const { digest } = this.#parts
-    let before: { number: number; hash: string } = after
-    for (const { at, line } of entries) {
-      const { number, hash } = line
-      links.set(number, hash)
-      if (number > before.number + 1) {
-        const message = `receipts ${before.number + 1} to ${number - 1} of this chain are missing.`
-        this.#fault('gap', at, message, { chain, number: before.number + 1 })
-      } else {
-        const receipt = line.type === 'sealed' ? line.receipt : digest(receiptText(line.body))
-        if (linkOf(digest, { chain, number, before: before.hash, receipt }) !== hash)
-          this.#fault('altered', at, `receipt ${number} is not what the chain was made of.`, {
-            chain,
-            number,
-          })
-      }
-      before = { number, hash }
-      if (line.type === 'receipt' && line.body.node !== facts.node)
-        this.#fault('replayed', at, `receipt ${number} is of another node.`, { chain, number })
-    }
-  }
-
-  /** A head stands right behind the receipt that it is of, once. */
-  #checkPlace(
-    { line, heads, entries }: Chain,
-    { at, head }: Chain['heads'][number],
-    own: Entry | undefined,
-  ): void {
-    const at0 = { chain: line.chain, number: head.number }
-    const other = heads.find((one) => one.at < at && one.head.number === head.number)
-    if (other)
-      return this.#fault(
-        'replayed',
-        at,
-        `what was signed under receipt ${head.number} stands in line ${other.at}.`,
-        at0,
-      )
-    const isBehind = own === undefined || own.at < at
-    const isNext = own === undefined || !entries.some((entry) => entry.at > own.at && entry.at < at)
-    if (isBehind && isNext) return
-    this.#fault(
-      'reordered',
-      at,
-      `what was signed under receipt ${head.number} does not stand behind it.`,
-      at0,
-    )
-  }
-
-  #checkHeads(whole: Chain, entries: readonly Entry[]): void {
-    const { line, heads, links } = whole
-    const { chain, facts } = line
-    const byNumber = new Map(entries.map((entry) => [entry.line.number, entry]))
-    for (const { at, head } of heads) {
-      this.#heads++
-      const { number, hash } = head
-      this.#checkPlace(whole, { at, head }, byNumber.get(number))
-      for (const who of this.#forgers(head, facts)) {
-        const message = `the signature of the ${who} under receipt ${number} is not by its key.`
-        this.#fault('signature_forged', at, message, { chain, number })
-      }
-      const link = links.get(number)
-      if (link !== undefined && link !== hash)
-        this.#fault('altered', at, `what both sides signed under number ${number} is another receipt.`, {
-          chain,
-          number,
-        })
-      for (const { why } of head.disputes) this.#disputes[why] = (this.#disputes[why] ?? 0) + 1
-    }
-  }
-
-  #forgers(head: SignedHead, facts: ChainFacts): string[] {
-    const { verify } = this.#parts
-    const network = this.#header?.network ?? ''
-    const isNetworks = verify(network, networkHeadText(head), head.networkSignature)
-    const isNodes = verify(facts.nodeKey, nodeHeadText(head, head.disputes), head.nodeSignature)
-    return [...(isNetworks ? [] : ['network']), ...(isNodes ? [] : ['node'])]
   }
 
   /** The same work under two numbers, or in two chains. */

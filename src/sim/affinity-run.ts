@@ -70,6 +70,7 @@ class Machine implements TableNode {
   readonly nodeId: string
   readonly status = 'online'
   readonly isDraining = false
+  readonly isQuiet = false
   readonly roundTripMs = 20
   readonly offers: ReadonlyMap<string, Offer>
   readonly cache: PrefixCache

@@ -17,6 +17,12 @@ export interface LiarPlan {
   readonly nodes: number
   readonly minutes: number
   /** How the node of this number lies; `null` where it is honest. */
+  /** The operator's own, by its number; none unless given. */
+  readonly operatorsNode?: number
+  /** Callers let no second node see what they ask. */
+  readonly isPrivate?: boolean
+  /** Callers pause for so long at the most. */
+  readonly thinkMs?: number
   readonly mannersOf: (index: number) => SimManners | null
 }
 
@@ -35,10 +41,12 @@ export interface LiarRun {
 }
 
 const FOUNDING_MS = 2_000
+const THINK_MS = 1_000
 const CHECK_EVERY_EVENTS = 5_000
 
 /** Rejects when an invariant breaks. */
-export async function runLiars(seed: number, { nodes, minutes, mannersOf }: LiarPlan): Promise<LiarRun> {
+export async function runLiars(seed: number, liarPlan: LiarPlan): Promise<LiarRun> {
+  const { nodes, minutes, mannersOf, operatorsNode, isPrivate = false, thinkMs = THINK_MS } = liarPlan
   const random = createRandom(seed)
   const plan = {
     ...drawPlan(random),
@@ -64,13 +72,16 @@ export async function runLiars(seed: number, { nodes, minutes, mannersOf }: Liar
   await scheduler.run(FOUNDING_MS)
   const { coordinator } = world
   assert(coordinator, 'the coordinator is up')
-  coordinator.execute((turn) => foundNetwork(turn, world))
+  coordinator.execute((turn) => {
+    foundNetwork(turn, world, operatorsNode)
+  })
   for (const slot of world.gateways) world.startGateway(slot)
   for (const slot of world.agents) world.startAgent(slot)
   await scheduler.run(2 * FOUNDING_MS)
   const calls: Record<string, number> = {}
   let falseAnswers = 0
   startCallers(world, forkRandom(random), {
+    ...{ isPrivate, thinkMs },
     onFalse: () => falseAnswers++,
     onOver: (kind) => {
       calls[kind] = (calls[kind] ?? 0) + 1
@@ -99,7 +110,7 @@ export async function runLiars(seed: number, { nodes, minutes, mannersOf }: Liar
 function startCallers(
   world: SimWorld,
   random: Random,
-  told: { onFalse: () => void; onOver: (kind: string) => void },
+  told: { isPrivate: boolean; thinkMs: number; onFalse: () => void; onOver: (kind: string) => void },
 ): void {
   const { scheduler, plan } = world
   const [gateway] = world.gateways
@@ -119,15 +130,14 @@ function startCallers(
         leaveAfterMs: null,
         drainMs: null,
         onFalse: told.onFalse,
+        ...(told.isPrivate && { provider: { audits: 'deny' } }),
       },
       ({ kind }) => {
         told.onOver(kind)
-        scheduler.after(random.int(THINK_MS), () => call(client))
+        scheduler.after(random.int(told.thinkMs), () => call(client))
       },
     )
   }
   for (let client = 0; client < plan.clients; client++)
-    scheduler.after(random.int(THINK_MS), () => call(client))
+    scheduler.after(random.int(told.thinkMs), () => call(client))
 }
-
-const THINK_MS = 1_000

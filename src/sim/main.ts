@@ -4,7 +4,7 @@ import { HOUR_MS, MINUTE_MS } from '#kernel/time.ts'
 import { runFarmSeeds } from './farm-seeds.ts'
 import { runMoneySeeds } from './money-seeds.ts'
 import { runScenario } from './reliability/scenarios.ts'
-import { administersIn, isMoodyIn, type SimPlan } from './sim-plan.ts'
+import { administersIn, hasForgersIn, isMoodyIn, type SimPlan } from './sim-plan.ts'
 import { simulate } from './simulate.ts'
 
 const usage = `Usage: npm run sim -- [--seeds N] [--from S] [--twice] [--nodes N] [--minutes M] [--verbose]
@@ -93,7 +93,12 @@ let requests = 0
 let secondTries = 0
 for (let seed = from; seed < from + seeds; seed++) {
   try {
-    const plan = { administers: administersIn(seed), isMoody: isMoodyIn(seed), ...override }
+    const plan = {
+      administers: administersIn(seed),
+      isMoody: isMoodyIn(seed),
+      hasForgers: hasForgersIn(seed),
+      ...override,
+    }
     const run = await simulate(seed, plan)
     requests += run.gateways.admitted
     secondTries += run.gateways.hedged

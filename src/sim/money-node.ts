@@ -17,6 +17,7 @@ import { MoneyManner } from './money-manner.ts'
 import type { MoneyNodePlan } from './money-plan.ts'
 import { createSimEngine } from './sim-engine.ts'
 import { simCrypto } from './sim-host.ts'
+import { createSimProver } from './sim-prover.ts'
 import type { TestMachine, TestWorld } from './test-world.ts'
 
 export interface MoneyNodeParts {
@@ -114,6 +115,7 @@ export class MoneyNode {
       ...{ nodeId: plan.nodeId, keys: this.keys, gatewayUrl: gateway.url, agentVersion: 'sim' },
       ...{ askPerGpuHour: 0n, capability, worker: this.#worker },
       pin: { fingerprint: fingerprintOf(simCrypto, NETWORK_KEYS.publicKeyHex), allowsUnproven: false },
+      prover: createSimProver(clock),
       speedOf: () => noSpeed,
       onState: (state) => {
         this.#servesSinceMs = state === 'serving' ? world.scheduler.nowMs() : null

@@ -26,6 +26,7 @@ import { FALSE } from './money-manner.ts'
 import { MoneyNode } from './money-node.ts'
 import { GATEWAYS, type MoneyManner, type MoneyPlan, planMoney } from './money-plan.ts'
 import { MoneyRules } from './money-rules.ts'
+import { simNodeProofs } from './sim-prover.ts'
 import { createTestWorld, foundCell, PAYER, type TestMachine, type TestWorld } from './test-world.ts'
 
 const REFERENCE = 'reference'
@@ -163,6 +164,7 @@ class MoneyFarm {
     const opening = openCoordinatorService(host, {
       feeBps: 1_000,
       snapshotEvery: 500,
+      nodeProofs: simNodeProofs,
       onFatal: (problem: Problem) => assert(false, problem.message),
       inspect: (coordinator, desk) => createInspection({ ...host, coordinator, desk }),
     })

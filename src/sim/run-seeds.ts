@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { MINUTE_MS } from '#kernel/time.ts'
-import { administersIn, type FaultKind, faultKinds, isMoodyIn } from './sim-plan.ts'
+import { administersIn, type FaultKind, faultKinds, hasForgersIn, isMoodyIn } from './sim-plan.ts'
 import { type SimRun, simulate } from './simulate.ts'
 
 /** Runs each seed of `from` to `to` twice; rejects with the command that replays the first failure. */
@@ -8,7 +8,11 @@ export async function runSeeds(from: number, to: number): Promise<void> {
   const runs: SimRun[] = []
   for (let seed = from; seed <= to; seed++) {
     try {
-      const plan = { administers: administersIn(seed), isMoody: isMoodyIn(seed) }
+      const plan = {
+        administers: administersIn(seed),
+        isMoody: isMoodyIn(seed),
+        hasForgers: hasForgersIn(seed),
+      }
       const run = await simulate(seed, plan)
       const again = await simulate(seed, plan)
       assert.equal(again.digest, run.digest, 'two runs of one seed are the same run')

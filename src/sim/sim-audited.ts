@@ -11,6 +11,7 @@ import {
   type createSimEngine,
   type ExpectedAnswer,
   expectedAnswer,
+  hashOf,
   promptOf,
   promptTokensOf,
 } from './sim-engine.ts'
@@ -46,6 +47,7 @@ export function takesPartInAudits(
     start(request, sink) {
       if (request.kind === 'embedding') return engine.start(request, sink)
       if (request.scored) return score(clock, { request, sink, manners, msPerScoredToken })
+      if (!manners.answer && request.topLogprobs === undefined) return engine.start(request, sink)
       const honest = honestAnswer(request)
       const told = manners.answer?.(request, honest) ?? honest
       if (told === honest && request.topLogprobs === undefined) return engine.start(request, sink)
@@ -59,7 +61,7 @@ function honestAnswer(request: Generating): SimAnswer {
   const prompt = promptOf(request)
   const begun = request.resumedIds?.length ?? 0
   const { tokenIds, texts, finishReason } = expectedAnswer(prompt, begun + request.maxTokens)
-  const logprobs = tokenIds.map((id, place) => logprobOf(prompt, place, id))
+  const logprobs = logprobsOf(prompt, 0, tokenIds)
   return {
     tokenIds: tokenIds.slice(begun),
     texts: texts.slice(begun),
@@ -70,8 +72,8 @@ function honestAnswer(request: Generating): SimAnswer {
 
 /** Another model's answer: of `share` of its tokens others are likelier, and it is as sure of itself as any. */
 export function cheaperAnswer(request: Generating, honest: SimAnswer, share = 0.45): SimAnswer {
-  const prompt = promptOf(request)
-  const isOther = (place: number): boolean => noise(`cheaper ${prompt} ${place}`) < share
+  const seed = hashOf(`cheaper ${promptOf(request)}`)
+  const isOther = (place: number): boolean => noiseAt(seed, place, 1) < share
   const tokenIds = honest.tokenIds.map((id, place) => (isOther(place) ? (id + 1) % 50_000 : id))
   return {
     ...honest,
@@ -128,11 +130,12 @@ function score(
   const begun = request.resumedIds?.length ?? 0
   const timer = clock.after((promptTokens + tokenIds.length) * parts.msPerScoredToken, () => {
     sink.onStarted(promptTokens)
-    const logprobs = tokenIds.map(
-      (id, index) => logprobOf(prompt, begun + index, id) + (noise(`${id}`) - 0.5) / 50,
+    const logprobs = logprobsOf(prompt, begun, tokenIds).map(
+      (logprob, index) => logprob + (noiseAt(0, tokenIds[index] ?? 0, 0) - 0.5) / 50,
     )
+    const seed = hashOf(prompt)
     const tails = logprobs.map((logprob, index) =>
-      logprob < -4 ? 0.001 : 0.03 + 0.9 * noise(`${prompt} ${index}`),
+      logprob < -4 ? 0.001 : 0.03 + 0.9 * noiseAt(seed, index, 0),
     )
     if (hasEnd) {
       const isRight =
@@ -152,19 +155,24 @@ function score(
   return { cancel: () => timer.cancel(), pause: () => undefined, resume: () => undefined }
 }
 
-/** Of a token at a place of the answer to `prompt`: the expected one is likely, any other next to impossible. */
-function logprobOf(prompt: string, place: number, tokenId: number): number {
-  const isExpected = expectedAnswer(prompt, PLACES).tokenIds[place] === tokenId
-  return isExpected ? -1.5 * noise(`${prompt} ${place} ${tokenId}`) : -6 - 3 * noise(`${place} ${tokenId}`)
+/** Of tokens from a place of the answer to `prompt` on: the expected one is likely, any other next to impossible. */
+function logprobsOf(prompt: string, begun: number, tokenIds: readonly number[]): number[] {
+  const expected = expectedAnswer(prompt, PLACES).tokenIds
+  const seed = hashOf(prompt)
+  return tokenIds.map((id, index) => {
+    const place = begun + index
+    return expected[place] === id ? -1.5 * noiseAt(seed, place, id) : -6 - 3 * noiseAt(0, place, id)
+  })
 }
 
 /** Beyond any answer. */
 const PLACES = 4_096
 
-/** From 0 to below 1, decided by `text`. */
-function noise(text: string): number {
-  let hash = 2_166_136_261
-  for (let index = 0; index < text.length; index++)
-    hash = Math.imul(hash ^ text.charCodeAt(index), 16_777_619) >>> 0
+/** From 0 to below 1, decided by all three. */
+function noiseAt(seed: number, place: number, tokenId: number): number {
+  const hash = Math.imul(
+    seed ^ Math.imul(place + 1, 0x9e3779b1) ^ Math.imul(tokenId + 1, 0x85ebca77),
+    0xc2b2ae3d,
+  )
   return (Math.imul(hash ^ (hash >>> 15), 0x85ebca6b) >>> 0) / 2 ** 32
 }

@@ -31,6 +31,8 @@ export interface ClientCall {
   readonly leaveAfterMs: number | null
   /** Reads slowly: every write fills the buffer, which drains this much later. */
   readonly drainMs: number | null
+  /** As in the API: which nodes will do. */
+  readonly provider?: Readonly<Record<string, unknown>>
   /** Nodes may lie: runs, once, when the answer is not the right one. Without it that is a bug. */
   readonly onFalse?: () => void
 }
@@ -53,6 +55,7 @@ export function sendCall(
       messages: [{ role: 'user', content: call.prompt }],
       max_tokens: call.maxTokens,
       stream: call.isStream,
+      ...(call.provider && { provider: call.provider }),
       ...(call.isStream ? { stream_options: { include_usage: true } } : {}),
     }),
   )

@@ -45,17 +45,18 @@ const WANTED_LENGTH = /^write (\d+) /
 
 /** The one right answer to a prompt: a function of its text alone, whichever node gives it. */
 export function expectedAnswer(prompt: string, maxTokens: number): ExpectedAnswer {
-  const known = answers.get(prompt)
-  if (known?.maxTokens === maxTokens) return known.answer
+  const key = `${maxTokens} ${prompt}`
+  const known = answers.get(key)
+  if (known) return known
   const answer = workOut(prompt, maxTokens)
   if (answers.size >= ANSWERS_KEPT) answers.clear()
-  answers.set(prompt, { maxTokens, answer })
+  answers.set(key, answer)
   return answer
 }
 
 /** Caller, engine and whoever goes on all ask for the same one. */
 const ANSWERS_KEPT = 2_000
-const answers = new Map<string, { maxTokens: number; answer: ExpectedAnswer }>()
+const answers = new Map<string, ExpectedAnswer>()
 
 function workOut(prompt: string, maxTokens: number): ExpectedAnswer {
   const seed = hashOf(prompt)
@@ -69,7 +70,7 @@ function workOut(prompt: string, maxTokens: number): ExpectedAnswer {
   }
 }
 
-function hashOf(text: string): number {
+export function hashOf(text: string): number {
   let hash = 2_166_136_261
   for (let index = 0; index < text.length; index++) {
     hash = Math.imul(hash ^ text.charCodeAt(index), 16_777_619) >>> 0

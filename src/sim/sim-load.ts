@@ -14,6 +14,8 @@ import { simCrypto } from './sim-host.ts'
 import { type AgentSlot, type GatewaySlot, KEY_SECRET, MODELS, type SimWorld } from './sim-world.ts'
 
 const PROVIDERS = 5
+/** The first of its first turn. */
+const FOUNDER = 'org_client000'
 /** What clients are promised, in turn. */
 const CLASSES = ['business', 'none', 'enterprise', 'standard'] as const satisfies SlaClass[]
 
@@ -21,12 +23,13 @@ export const apiKeyOf = (client: number): string => `sk-sim-client-${client}`
 export const organisationOf = (client: number): string => `org_client${String(client).padStart(3, '0')}`
 
 /** The network's first turn: organisations with keys and money, and all nodes enrolled. */
-export function foundNetwork(turn: Turn, world: SimWorld): void {
+export function foundNetwork(turn: Turn, world: SimWorld, operatorsNode?: number): void {
   foundClients(turn, world)
   for (let provider = 0; provider < PROVIDERS; provider++) {
     openOrganisation(turn, { organisationId: `org_provider${provider}`, name: `provider ${provider}` })
   }
-  for (const slot of world.agents) enrolSlot(turn, slot, `org_provider${slot.index % PROVIDERS}`)
+  for (const slot of world.agents) 
+    enrolSlot(turn, slot, slot.index === operatorsNode ? FOUNDER : `org_provider${slot.index % PROVIDERS}`)
 }
 
 /** Organisations with keys and money. */

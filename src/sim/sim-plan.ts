@@ -87,3 +87,6 @@ export const isMoodyIn = (seed: number): boolean => seed % 3 !== 0
 
 /** In half of the seeds owners and operators are at work; what else a seed draws is the same with and without. */
 export const administersIn = (seed: number): boolean => seed % 2 === 0
+
+/** In one of four seeds some nodes do not have the hardware that they say they have. */
+export const hasForgersIn = (seed: number): boolean => seed % 4 === 1

@@ -104,7 +104,13 @@ export class SlaRules {
       const key = `${event.organisationId} ${event.slaClass} ${event.month}`
       const owed = this.#owed.get(key)
       assert(owed, `${key} has a statement, and nothing was counted for it`)
-      const credit = creditOf(owed, event.month, event.slaClass)
+      const { uptime, credit, asked, failed } = creditOf(owed, event.month, event.slaClass)
+      assert(
+        event.valid + event.aborted === asked && event.errors === failed,
+        `${key} counts ${event.errors} errors of ${event.valid + event.aborted}, not ${failed} of ${asked}`,
+      )
+      assert(event.charges === owed.charges, `${key} is charged ${event.charges}, not ${owed.charges}`)
+      assert(BigInt(event.uptimePpb) === uptime, `${key} is up ${event.uptimePpb} ppb, not ${uptime}`)
       assert(event.credit === credit, `${key} is credited ${event.credit}, and is owed ${credit}`)
       const moved = events.reduce(
         (sum, one) => sum + movedBy(one, event.transferId ?? '-', event.organisationId),
@@ -154,18 +160,22 @@ const steps: Readonly<Record<string, readonly (readonly [below: bigint, percent:
   ],
 }
 
-function creditOf({ charges, bins }: Owed, month: string, slaClass: string): bigint {
+function creditOf({ charges, bins }: Owed, month: string, slaClass: string) {
   const [year = 0, index = 0] = month.split('-').map(Number)
   const count = BigInt(Date.UTC(year, index) - Date.UTC(year, index - 1)) / BIN
   let lost = 0n
+  let [allAsked, allFailed] = [0n, 0n]
   for (const { asked, failed } of bins.values()) {
+    allAsked += asked
+    allFailed += failed
     const share = failed * SHARE
     lost += asked === 0n ? 0n : share / asked + (share % asked > 0n ? 1n : 0n)
   }
   const uptime = (count * SHARE - lost) / count
   const [, percent = 0n] = steps[slaClass]?.find(([below]) => uptime < below) ?? []
   const exact = charges * percent
-  return exact / 100n + (exact % 100n > 0n ? 1n : 0n)
+  const credit = exact / 100n + (exact % 100n > 0n ? 1n : 0n)
+  return { uptime, credit, asked: Number(allAsked), failed: Number(allFailed) }
 }
 
 /** What the event puts on the account of the organisation for this credit. */

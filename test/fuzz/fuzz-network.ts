@@ -12,6 +12,7 @@ import { routeMakers, type Tenant } from '../e2e/route-inputs.ts'
 import { openTenant, readOperations } from '../e2e/tenants.ts'
 import { type GoodCall, headerSurface, jsonSurface, multipartSurface } from './http-surfaces.ts'
 import { linkSurface, type OwnNode } from './link-surface.ts'
+import { receiptSurface } from './receipt-surface.ts'
 import { recordSurface } from './record-surface.ts'
 import type { Surface } from './surface.ts'
 import { tokenSurface } from './token-surface.ts'
@@ -34,6 +35,7 @@ export const surfaceNames = [
   'websocket',
   'tokens',
   'journal-records',
+  'receipts',
 ] as const
 
 const IN_FLIGHT = 4
@@ -67,6 +69,7 @@ export async function startFuzzed(rig: Rig): Promise<FuzzedNetwork> {
       linkSurface(port, await enrolNodes(network, IN_FLIGHT)),
       tokenSurface(port, secrets),
       await recordSurface(),
+      receiptSurface(),
     ],
     residentMib() {
       const kib = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]

@@ -15,6 +15,7 @@ import { check, forgetChecks } from './golden-checks.ts'
 import { endGrace, prove, shareCard } from './golden-hardware.ts'
 import { forgetJobs, meddle, render } from './golden-jobs.ts'
 import { fallSick, getWell } from './golden-reputation.ts'
+import { forgetReceipts, signReceipts } from './golden-receipts.ts'
 import { breakPromise, promise, settleMonth } from './golden-sla.ts'
 
 const FOUNDED_AT_MS = Date.UTC(2026, 10, 22, 12)
@@ -343,5 +344,7 @@ const steps: readonly (readonly [waitMs: number, step: Step])[] = [
   [1_000, promise],
   [6 * MINUTE_MS, breakPromise],
   [40 * DAY_MS, settleMonth],
+  [1_000, signReceipts],
+  [4 * DAY_MS, forgetReceipts],
   [1_000, endGrace],
 ]

@@ -1,6 +1,7 @@
 /** Bugs planted in what decides about tasks, which the simulated render farm must find; and all planted bugs together. */
 import type { FarmPlan } from '#sim/farm-plan.ts'
 import { type Mutant, mutants, type PlantedBug } from './mutants.ts'
+import { trustMutants } from './trust-mutants.ts'
 
 /** One that a simulated farm finds: as the seed draws it, but for what is said here. */
 export interface FarmMutant extends PlantedBug {
@@ -123,4 +124,4 @@ const farmMutants: readonly FarmMutant[] = [
   },
 ]
 
-export const allMutants: readonly AnyMutant[] = [...mutants, ...farmMutants]
+export const allMutants: readonly AnyMutant[] = [...mutants, ...trustMutants, ...farmMutants]

@@ -29,7 +29,7 @@ export interface Mutant extends PlantedBug {
 export const PINNED_SEEDS = 12
 
 /** A small network in which only the given faults strike, each about so often. */
-const small = (
+export const small = (
   faultEveryMs: Partial<Record<FaultKind, number>>,
   part: Partial<SimPlan> = {},
 ): Partial<SimPlan> => ({

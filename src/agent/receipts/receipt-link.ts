@@ -3,6 +3,7 @@
  * to have delivered; it signs all the same, and says with its signature which of them it disputes. What does not fit to what it
  * signed before it does not sign.
  */
+import { digestOf } from '#host/digest-of.ts'
 import type { Clock, Crypto, KeyPair, Link, Log } from '#host/host.ts'
 import { PROTOCOL_WITH_EVIDENCE } from '#protocol/agent-version.ts'
 import { decodeJson, encodeJsonFrame, FrameType } from '#protocol/frame.ts'
@@ -69,7 +70,7 @@ export function createReceiptLink(
   { clock, crypto, log }: Parts,
   { nodeId, keys, book }: { nodeId: string; keys: KeyPair; book: ReceiptBook | undefined },
 ): ReceiptLink {
-  const digest: Digest = (data) => Buffer.from(crypto.sha256(data)).toString('base64url')
+  const digest: Digest = digestOf(crypto)
   const sessions = new Map<number, Delivered>()
   let now: { connection: ReceiptConnection; delivered: Delivered } | null = null
   const claimedAtMs = new Map<string, number>()

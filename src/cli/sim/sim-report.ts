@@ -2,6 +2,7 @@
 import { bandName, bandShare } from '#economics/chart/downtime-chart.ts'
 import { shareTick } from '#economics/chart/share-tick.ts'
 import type { DownBand, PromiseKept } from '#economics/fleet/fleet-outlook.ts'
+import { machinesFor } from '#economics/fleet/spares.ts'
 import type { SparesRow } from '#economics/fleet/spares-search.ts'
 import { usdText } from '#economics/usd-text.ts'
 import { formatDuration } from '#kernel/time.ts'
@@ -127,13 +128,8 @@ export const changeColumns = ({ tier }: SimReport): Column<SimChange>[] => [
 
 const minutes = (count: number): string => (count === 0 ? 'none' : formatDuration(count * 60_000))
 
-export function simFields({
-  outlook,
-  plan,
-  pricePerHour,
-  chargesUsd,
-  creditsUsd,
-}: SimReport): [string, string][] {
+export function simFields(report: SimReport): [string, string][] {
+  const { outlook, plan, pricePerHour, chargesUsd, creditsUsd } = report
   const { downMinutes } = outlook
   const takeover = plan.replaceMs === 0 ? 'at once' : `after ${formatDuration(plan.replaceMs)}`
   return [
@@ -146,7 +142,7 @@ export function simFields({
       'outages',
       `${Number(outlook.outagesPerMonth.toPrecision(2))} a month and service, the longest ${minutes(outlook.longestOutageMinutes)}`,
     ],
-    ['every copy served', `${(outlook.fullShare * 100).toFixed(2)} % of the time`],
+    ['every copy served', `${(outlook.fullShare * 100).toFixed(2)} % of the time; ${formulaText(report)}`],
     [
       'machines',
       `${outlook.lossesPerMonth.toFixed(1)} lost a month; one is there ${(outlook.machineAvailability * 100).toFixed(1)} % of the time; a spare serves ${takeover}`,
@@ -155,4 +151,11 @@ export function simFields({
     ['machines a month', usdText(outlook.machinesUsdPerMonth)],
     ['customers pay', `${usdText(chargesUsd)} a month, and get back ${usdText(creditsUsd)} in the mean`],
   ]
+}
+
+/** Beside what was simulated, what the binomial formula says of machines that fail each for itself. */
+function formulaText({ outlook, plan, target }: SimReport): string {
+  const { machineAvailability: availability } = outlook
+  const spares = availability < 1 ? machinesFor(plan.nodes, availability, target) - plan.nodes : 0
+  return `for ${shareTick(target)} it takes ${spares} by the formula for machines that fail each for itself and are replaced at once`
 }

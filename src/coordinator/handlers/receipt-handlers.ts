@@ -1,3 +1,4 @@
+import { digestOf } from '#host/digest-of.ts'
 import { ReceiptBody, SignedHead } from '#protocol/receipts.ts'
 import type { Caller, Handlers } from '#protocol/route.ts'
 import type { ControlRoutes } from '#protocol/routes.ts'
@@ -13,7 +14,7 @@ const LIMIT_DEFAULT = 500
 
 export function receiptHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>, Names> {
   const { coordinator, crypto, keySecret, projector, queries } = parts
-  const digest: Digest = (data) => Buffer.from(crypto.sha256(data)).toString('base64url')
+  const digest: Digest = digestOf(crypto)
   const mac: Mac = (data) => Buffer.from(crypto.hmacSha256(keySecret, data)).toString('base64url')
 
   /** Whose receipts are asked for: those of a node of the caller's own, or those of its own work. */

@@ -1,4 +1,5 @@
 /** Receipts at the coordinator: keeps what both sides signed, bills what only a node's copy brings, and has the rest signed. */
+import { digestOf } from '#host/digest-of.ts'
 import type { Bus, Clock, Crypto, Log } from '#host/host.ts'
 import { subjects } from '#protocol/cell.ts'
 import {
@@ -46,7 +47,7 @@ const writeLeftovers = jsonWriter(ReceiptLeftovers)
 export function serveReceipts(parts: ReceiptServiceParts): { close(): void } {
   const { bus, clock, crypto, log, coordinator, feeBps, networkKey, keySecret } = parts
   const { state } = coordinator
-  const digest: Digest = (data) => Buffer.from(crypto.sha256(data)).toString('base64url')
+  const digest: Digest = digestOf(crypto)
   const mac: Mac = (data) => Buffer.from(crypto.hmacSha256(keySecret, data)).toString('base64url')
   const offeredAtMs = new Map<string, number>()
   let isClosed = false

@@ -6,7 +6,15 @@ export function slaAlertOf(event: CoordinatorEvent, alertId: string): SlaAlert |
   switch (event.type) {
     case 'sla.budget_burning': {
       const { organisationId, slaClass, window, burnTenths, atMs } = event
-      return { kind: 'budget_burning', alertId, organisationId, slaClass, window, burn: burnTenths / 10, atMs }
+      return {
+        kind: 'budget_burning',
+        alertId,
+        organisationId,
+        slaClass,
+        window,
+        burn: burnTenths / 10,
+        atMs,
+      }
     }
     case 'sla.incident_opened': {
       const { incidentId, title, by, isOutage, startedAtMs, atMs } = event

@@ -30,12 +30,14 @@ export interface CanaryParts {
   readonly ask: (request: RunRequest, sink: RunSink) => void
 }
 
-/** Between two of a gateway, on the average. */
-const EVERY_MS = 5 * MINUTE_MS
+/** Between two of a gateway, on the average; more at once where many nodes are waiting for one. */
+const EVERY_MS = 2 * MINUTE_MS
+const NODES_PER_CANARY = 20
 const SHAPES_MAX = 64
 /** Answers of a node that nobody looked at until it is asked something. */
-const UNSEEN_MIN = 20
+const UNSEEN_MIN = 10
 const NODES_MAX = 10_000
+const WATCHED_BPS = 10_000
 const CHARS_MAX = 4_000
 const CHARS_PER_WORD = 6
 const WRITE_MS_MAX = 60_000
@@ -58,15 +60,24 @@ export function startCanaries(parts: CanaryParts): Canaries {
 
   function tick(): void {
     if (isClosed) return
-    release()
+    const here = [...parts.nodes()]
+    const writers = here.filter(isTrusted)
+    const askable = shapes.filter(({ model }) => writers.some(({ offers }) => offers.has(model)))
+    const wanting = here.filter(
+      ({ nodeId, offers }) =>
+        (unseen.get(nodeId) ?? 0) >= UNSEEN_MIN && askable.some(({ model }) => offers.has(model)),
+    )
+    // Those that something speaks against, and new ones, come first.
+    const watched = wanting.filter(({ nodeId }) => directory.node(nodeId)?.auditBps === WATCHED_BPS)
+    for (let left = Math.ceil(wanting.length / NODES_PER_CANARY); left > 0; left--)
+      release(watched.length > 0 ? watched : wanting, askable)
     clock.after(random.int(2 * EVERY_MS), tick)
   }
 
-  function release(): void {
-    const wanting = [...parts.nodes()].filter(({ nodeId }) => (unseen.get(nodeId) ?? 0) >= UNSEEN_MIN)
+  function release(wanting: readonly NodeConnection[], askable: readonly Shape[]): void {
     const node = wanting[random.int(Math.max(1, wanting.length))]
     if (!node) return
-    const mine = shapes.filter(({ model }) => node.offers.has(model))
+    const mine = askable.filter(({ model }) => node.offers.has(model))
     const shape = mine[random.int(Math.max(1, mine.length))]
     const writer = shape && [...parts.nodes()].find((one) => isTrusted(one) && one.offers.has(shape.model))
     const payer = writer && directory.node(writer.nodeId)?.organisationId

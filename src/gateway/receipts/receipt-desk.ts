@@ -8,6 +8,7 @@
  * No signature is on the path of a request. Of a node that is gone the coordinator knows the receipts by its readings, and
  * shows them to it where it is then.
  */
+import { digestOf } from '#host/digest-of.ts'
 import type { Bus, Clock, Crypto, Log, Secrets, Subscription } from '#host/host.ts'
 import { PROTOCOL_WITH_EVIDENCE } from '#protocol/agent-version.ts'
 import { decodeJson } from '#protocol/frame.ts'
@@ -109,7 +110,7 @@ class Desk {
     const { gatewayId, keySecret } = options
     this.#parts = parts
     this.#options = options
-    this.digest = (data) => Buffer.from(crypto.sha256(data)).toString('base64url')
+    this.digest = digestOf(crypto)
     this.#mac = (data) => Buffer.from(crypto.hmacSha256(keySecret, data)).toString('base64url')
     this.#offers = new OfferQueue(clock, (chain) => this.#chains.get(chain.id)?.of.offerChain(chain) ?? true)
     this.#report = createReceiptReport(parts, {

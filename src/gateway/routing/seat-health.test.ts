@@ -97,7 +97,35 @@ test('a node that is far slower than it promised, while the others are not, is p
       if (verdict) verdicts.push([node.nodeId, verdict])
     }
   }
-  assert.deepEqual(verdicts[0], ['a', { kind: 'out', reason: 'slow', forMs: 5_000 }])
+  assert.deepEqual(verdicts[0], ['a', { kind: 'out', reason: 'slow', forMs: 600_000 }])
+})
+
+test('a node that is beaten twice in a row by one that was asked later is put out, once is chance', () => {
+  const { table } = setup()
+  const beat = (nowMs: number) => begin(table, seatOf(table, 'a'), { nowMs }).end('beaten', 0, nowMs + 50)
+  assert.equal(beat(1_000), null)
+  serve(table, seatOf(table, 'a'), { nowMs: 2_000, tookMs: 30 })
+  assert.equal(beat(3_000), null, 'it answered in between')
+  assert.deepEqual(beat(4_000), { kind: 'out', reason: 'slow', forMs: 600_000 })
+})
+
+test('a node that was put out for its speed is in again once it has measured itself anew', () => {
+  const { table } = setup()
+  const seat = seatOf(table, 'a')
+  for (const nowMs of [1_000, 2_000]) begin(table, seat, { nowMs }).end('beaten', 0, nowMs + 50)
+  seat.update(seat.node, seat.offer, seat.facts, 3_000)
+  assert.equal(seat.health.isIn, false, 'the same speed says nothing new')
+  const model = { ...seat.offer.model, decodeTokensPerSecond: 3 }
+  seat.update(seat.node, { ...seat.offer, model }, seat.facts, 4_000)
+  assert.deepEqual([seat.health.isIn, seat.share(5_000) < 1], [true, true])
+})
+
+test('a node of which nothing is heard though something is due gets nothing while another will do', () => {
+  const { table, nodes } = setup()
+  for (const node of nodes) node.isQuiet = node.nodeId !== 'b'
+  assert.deepEqual(chosen(table, 1_000), new Set(['b']))
+  for (const node of nodes) node.isQuiet = true
+  assert.ok(chosen(table, 1_000).size > 0)
 })
 
 test('when all are slow nobody is', () => {

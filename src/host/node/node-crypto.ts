@@ -28,6 +28,7 @@ function createNodeCrypto(): Crypto {
   const pads = keepLastUsed((key) => hmacPads(key))
   return {
     sha256: (data) => plain(hash('sha256', data, 'buffer')),
+    sha256Text: (data) => hash('sha256', data, 'base64url'),
     hmacSha256: (key, data) => plain(hmac(pads(key), data)),
     keyPair(seed) {
       assert(seed.length === 32, `an ed25519 seed is 32 bytes, not ${seed.length}`)

@@ -42,6 +42,12 @@ test('in a network with liars the naive ones are judged within three lies, and t
       assert.ok((judgedAfter?.lies ?? 0) <= 3, `${member.strategy} lies ${judgedAfter?.lies} times`)
   }
   assert.ok(run.falseRefunded > 0, 'what was proven false is paid back')
+  const kept = judged.map(({ member, income, auditIncome }) => {
+    const twin = run.outcomes[member.twin ?? -1]
+    return { lied: income - auditIncome, honest: twin ? twin.income - twin.auditIncome : 0n }
+  })
+  const sum = (of: 'lied' | 'honest'): bigint => kept.reduce((all, one) => all + one[of], 0n)
+  assert.ok(10n * sum('lied') < sum('honest'), `liars keep ${sum('lied')}, their twins ${sum('honest')}`)
 })
 
 test('a share that nobody promised is refused', async () => {

@@ -7,7 +7,7 @@ import { type Figures, type Scenario, shareFigures } from '../scenario.ts'
 import { type CustomerMonth, type MonthRun, runMonth } from './month-run.ts'
 
 const KEPT_MIN = 0.999
-const MONTH = { machines: 24, customers: 1_000, requests: 40_000 }
+const MONTH = { machines: 20, customers: 1_000, requests: 30_000 }
 const QUICK = { machines: 16, customers: 200, requests: 2_000, days: 2 }
 /** So many requests that the lost hours are lost to everybody: below what each class promises. */
 const BAD = { machines: 12, customers: 18, requests: 5_000, days: 2, outageMs: 20 * HOUR_MS }

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { UsageRecord } from '#protocol/usage.ts'
+import { createTestWorld } from '#sim/test-world.ts'
+import type { RunRequest } from './run-request.ts'
+import { createSlaDesk, TALLY_EVERY_MS } from './sla-desk.ts'
+import { noTelemetry } from './telemetry.ts'
+
+test('a reading gets the class of its request, and why it failed', () => {
+  const { desk, telemetry } = setup()
+  desk.begins(request('a'), false)
+  telemetry.onFailed({ requestId: 'a', model: 'tiny', code: 'node_failed' })
+  const { slaClass, problem, exempt } = desk.complete(reading('a', { outcome: 'failed' }))
+  assert.deepEqual([slaClass, problem, exempt], ['business', 'node_failed', undefined])
+})
+
+test('a caller that leaves is told apart by when the first token was due', () => {
+  const { desk } = setup()
+  desk.begins(request('a', { promptTokensMax: 2_000 }), false)
+  assert.equal(
+    desk.complete(reading('a', { outcome: 'cancelled', firstTokenMs: null })).firstTokenDueMs,
+    50_000,
+  )
+  desk.begins(request('b'), false)
+  assert.equal(desk.complete(reading('b', { outcome: 'cancelled' })).firstTokenDueMs, undefined)
+})
+
+test('what a caller chose itself, what is free and what is of a batch is exempt, however it ends', () => {
+  const { desk } = setup()
+  const wishes = { sort: null, nodeClass: 'community', regions: null, keepsNoPrompts: false } as const
+  const open = { promptPerMillionMax: null, completionPerMillionMax: null, only: null, ignore: null }
+  for (const [more, isFree, expected] of [
+    [{}, false, undefined],
+    [{}, true, 'free'],
+    [{ preferences: { ...wishes, ...open } }, false, undefined],
+    [{ preferences: { ...wishes, ...open, only: new Set(['node_1']) } }, false, 'restricted'],
+    [{ preferences: { ...wishes, ...open, promptPerMillionMax: 1n } }, false, 'restricted'],
+    [{ batch: { keep: () => '' } }, false, 'batch'],
+  ] as const) {
+    for (const outcome of ['completed', 'failed', 'cancelled'] as const) {
+      desk.begins(request('a', more), isFree)
+      assert.equal(desk.complete(reading('a', { outcome })).exempt, expected)
+    }
+  }
+})
+
+test('speed is told of whole answers that no reader held up', () => {
+  const { desk } = setup()
+  desk.begins(request('a'), false)
+  assert.equal(desk.complete(reading('a')).decodeMs, 900)
+  desk.begins(request('b'), false)
+  desk.heldUp('b')
+  assert.equal(desk.complete(reading('b')).decodeMs, undefined)
+})
+
+test('what is under way and what was refused goes into the spool, and an idle gateway writes nothing', async () => {
+  const { desk, told, run } = setup()
+  await run(3 * TALLY_EVERY_MS)
+  assert.equal(told.length, 0)
+  desk.begins(request('a'), false)
+  desk.begins(request('none', { slaClass: 'none' }), false)
+  for (let index = 0; index < 3; index++) desk.refused(request(`r${index}`), 'overloaded')
+  await run(TALLY_EVERY_MS)
+  assert.deepEqual(
+    told.map(({ tally }) => [tally?.open.map(({ requestId }) => requestId), tally?.refused]),
+    [
+      [
+        ['a'],
+        [{ organisationId: 'acme', slaClass: 'business', binStartMs: 0, problem: 'overloaded', count: 3 }],
+      ],
+    ],
+  )
+  await run(3 * TALLY_EVERY_MS)
+  assert.equal(told.length, 1, 'the same is told once')
+  desk.complete(reading('a'))
+  await run(3 * TALLY_EVERY_MS)
+  assert.deepEqual(
+    told.map(({ tally }) => tally?.open.length),
+    [1, 0],
+  )
+})
+
+function setup() {
+  const world = createTestWorld()
+  const { host } = world.machine('gateway')
+  const told: UsageRecord[] = []
+  const desk = createSlaDesk(host.clock, {
+    gatewayId: 'gateway',
+    run: '1',
+    cellNowMs: () => 1_000,
+    append: (record) => void told.push(record),
+  })
+  return { desk, told, run: world.run, telemetry: desk.listening(noTelemetry) }
+}
+
+const request = (requestId: string, more: Partial<RunRequest> = {}): RunRequest => ({
+  requestId,
+  organisationId: 'acme',
+  keyId: 'key',
+  engine: { kind: 'embedding', requestId, model: 'tiny', inputs: ['x'] },
+  promptTokensMax: 10,
+  completionTokensMax: 10,
+  slaClass: 'business',
+  ...more,
+})
+
+const reading = (requestId: string, more: Partial<UsageRecord> = {}): UsageRecord => ({
+  requestId,
+  organisationId: 'acme',
+  keyId: 'key',
+  holdId: '',
+  model: 'tiny',
+  kind: 'chat',
+  outcome: 'completed',
+  parts: [],
+  startedAtMs: 0,
+  firstTokenMs: 100,
+  totalMs: 1_000,
+  ...more,
+})
