@@ -67,13 +67,22 @@ if (import.meta.main) {
       variants: { type: 'string' },
     },
   })
-  const [answers, tokens, draws] = [values.answers, values.tokens, values.draws].map(Number) as [number, number, number]
-  const file = values.model === undefined ? Buffer.from(tinyGguf({ isEndless: true })) : await readFile(values.model)
+  const [answers, tokens, draws] = [values.answers, values.tokens, values.draws].map(Number) as [
+    number,
+    number,
+    number,
+  ]
+  const file =
+    values.model === undefined ? Buffer.from(tinyGguf({ isEndless: true })) : await readFile(values.model)
   const variants = variantsOf(file, values.model === undefined).filter(
     ({ name }) => values.variants === undefined || values.variants.split(',').includes(name),
   )
   const rows = await measure({ file, variants, answers, tokens, draws })
-  print(values.json, { bench: 'answer-audits', seed: SEED, model: values.model ?? 'tiny', answers, tokens, rows }, () => text(rows))
+  print(
+    values.json,
+    { bench: 'answer-audits', seed: SEED, model: values.model ?? 'tiny', answers, tokens, rows },
+    () => text(rows),
+  )
 }
 
 function variantsOf(file: Buffer, isTiny: boolean): Variant[] {
@@ -83,7 +92,9 @@ function variantsOf(file: Buffer, isTiny: boolean): Variant[] {
     { name: '3-bit', file: coarser(file, 3), ...one },
     { name: '2-bit', file: coarser(file, 2), ...one },
     { name: 'fewer-layers', file: fewerLayers(file, isTiny ? 2 : 4), ...one },
-    ...(isTiny ? [{ name: 'another', file: Buffer.from(tinyGguf({ isEndless: true, seed: 7 })), ...one }] : []),
+    ...(isTiny
+      ? [{ name: 'another', file: Buffer.from(tinyGguf({ isEndless: true, seed: 7 })), ...one }]
+      : []),
   ]
 }
 
@@ -101,7 +112,15 @@ async function measure(of: {
     const node = await open(folder, variant)
     const counts = await look(node, auditor, of)
     await node.close()
-    for (const test of tests) rows.push(rowOf(variant.name, test, counts.map((one) => one[test]), of.draws))
+    for (const test of tests)
+      rows.push(
+        rowOf(
+          variant.name,
+          test,
+          counts.map((one) => one[test]),
+          of.draws,
+        ),
+      )
   }
   await auditor.close()
   await rm(folder, { recursive: true })
@@ -124,7 +143,10 @@ async function look(
 ): Promise<Record<AnswerTest, TokenCounts>[]> {
   const asked = Array.from({ length: answers }, (_, index): EngineRequest => {
     const prompt = `${PROMPTS[index % PROMPTS.length]} ${index}`
-    const request = completion(prompt, { maxTokens: tokens, sampling: { temperature: 0.8, seed: SEED + index } })
+    const request = completion(prompt, {
+      maxTokens: tokens,
+      sampling: { temperature: 0.8, seed: SEED + index },
+    })
     return { ...request, topLogprobs: 0 } as EngineRequest
   })
   return await Promise.all(
@@ -132,7 +154,11 @@ async function look(
       const { deltas, tokenIds } = await finishRun(node.engine, request)
       const claimed = deltas.flatMap(({ detail }) => detail?.logprobs?.map(({ logprob }) => logprob) ?? [])
       const scored = { tokenIds: [...tokenIds], hasEnd: false }
-      const said = await finishRun(auditor.engine, { ...request, topLogprobs: undefined, scored } as EngineRequest)
+      const said = await finishRun(auditor.engine, {
+        ...request,
+        topLogprobs: undefined,
+        scored,
+      } as EngineRequest)
       const scores = said.deltas.flatMap(({ detail }) => detail?.scores ?? [])
       const found = scores.flatMap(({ logprobs }) => logprobs)
       const tails = scores.flatMap((one) => one.tails)
@@ -160,7 +186,8 @@ function rowOf(delivered: string, test: AnswerTest, counts: readonly TokenCounts
   }
   const sorted = audits.sort((a, b) => a - b)
   const at = (share: number): number | null => {
-    const found = sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.POSITIVE_INFINITY
+    const found =
+      sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.POSITIVE_INFINITY
     return Number.isFinite(found) ? found : null
   }
   return {

@@ -120,10 +120,10 @@ function publish(report: Report): number {
 
 function writeDocs(report: Report): void {
   const previous = existsSync(KEPT) ? (JSON.parse(readFileSync(KEPT, 'utf8')) as Report) : { rows: [] }
-  const all = merge(previous, report, ids)
+  const all = merge(previous, report, rows)
   writeFileSync(KEPT, `${JSON.stringify(all, null, 1)}\n`)
   const page = readFileSync(PAGE, 'utf8')
   const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)]
   if (begin < 0 || end < begin) throw new Error(`${PAGE} has no place for the table`)
-  writeFileSync(PAGE, `${page.slice(0, begin)}${BEGIN}\n\n${tableOf(all)}\n\n${page.slice(end)}`)
+  writeFileSync(PAGE, `${page.slice(0, begin)}${BEGIN}\n\n${tableOf(all, rows)}\n\n${page.slice(end)}`)
 }

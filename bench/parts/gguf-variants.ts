@@ -32,7 +32,9 @@ const nibbles: Readonly<Record<number, readonly [bytes: number, valuesAt: number
 /** The model with one layer in `every` left out. */
 export function fewerLayers(file: Buffer, every: number): Buffer {
   const parts = readParts(file)
-  const kept = Array.from({ length: parts.layers }, (_, layer) => layer).filter((layer) => layer % every !== every - 1)
+  const kept = Array.from({ length: parts.layers }, (_, layer) => layer).filter(
+    (layer) => layer % every !== every - 1,
+  )
   const tensors = parts.tensors.flatMap((tensor): (Tensor & { newName: string })[] => {
     const [, layer, rest] = /^blk\.(\d+)\.(.*)$/.exec(tensor.name) ?? []
     if (layer === undefined) return [{ ...tensor, newName: tensor.name }]
@@ -71,7 +73,7 @@ export function coarser(file: Buffer, bits: number): Buffer {
 }
 
 function coarsenNibbles(body: Buffer, [bytes, valuesAt]: readonly [number, number], lost: number): void {
-  const round = (value: number): number => Math.min(15, (value >> lost << lost) + ((1 << lost) >> 1))
+  const round = (value: number): number => Math.min(15, ((value >> lost) << lost) + ((1 << lost) >> 1))
   for (let block = 0; block < body.length; block += bytes)
     for (let at = block + valuesAt; at < block + bytes; at++) {
       const byte = body[at] ?? 0

@@ -21,6 +21,7 @@ import {
   encodeJsonFrame,
   FrameType,
 } from '#protocol/frame.ts'
+import { ProofOrder, type ProofSay, type ProvableDevice } from '#protocol/hardware-proof.ts'
 import { secretOf } from '#protocol/join-token.ts'
 import { Problem } from '#protocol/problem.ts'
 import { routes } from '#protocol/routes.ts'
@@ -103,9 +104,14 @@ async function storm(options: FakesOptions): Promise<FakesReport> {
         if (frame.type === FrameType.admit) {
           counts.admitted++
           socket.send(encodeJsonFrame(FrameType.capability, 0, NodeReport.encode(boast)))
+          sayProof(socket, { kind: 'able', devices: imaginedCards(nodeId) })
         }
         if (frame.type === FrameType.deny) refused((decodeJson(frame.payload) as { code: string }).code)
-        if (frame.type === FrameType.prove) counts.challenged++
+        if (frame.type === FrameType.prove) {
+          const order = ProofOrder.parse(decodeJson(frame.payload))
+          if (order.kind === 'begin') counts.challenged++
+          lie(socket, order)
+        }
         if (frame.type === FrameType.request) {
           counts.work++
           const end = { finishReason: 'stop', promptTokens: 10, completionTokens: 1_000 }
@@ -169,6 +175,33 @@ const nameOf = (error: unknown): string => {
   if (!(error instanceof Error)) return String(error)
   const { cause } = error
   return cause instanceof Error && 'code' in cause ? String(cause.code) : error.message
+}
+
+const sayProof = (socket: WebSocket, say: ProofSay): void =>
+  socket.send(encodeJsonFrame(FrameType.prove, 0, say))
+
+const imaginedCards = (nodeId: string): ProvableDevice[] =>
+  Array.from({ length: 8 }, (_, index) => ({
+    deviceId: `GPU-${nodeId}-${index}`,
+    kind: 'cuda',
+    name: 'NVIDIA GeForce RTX 4090',
+    memoryMib: 24_564,
+  }))
+
+/** Answers a challenge at once, with roots and rows out of thin air. */
+function lie(socket: WebSocket, order: ProofOrder): void {
+  const { challengeId } = order
+  const hash = createHash('sha256').update(challengeId).digest('hex')
+  if (order.kind === 'begin') {
+    sayProof(socket, { kind: 'begun', challengeId })
+    sayProof(socket, { kind: 'commit', challengeId, roots: Array(order.size.rounds).fill(hash) })
+  }
+  if (order.kind === 'open') {
+    const chains = order.rows.map((row) => [
+      { row, bytes: Buffer.alloc(64).toString('base64'), path: [hash] },
+    ])
+    sayProof(socket, { kind: 'opened', challengeId, chains })
+  }
 }
 
 /** A machine that would get all the work if its word were enough. */

@@ -3,6 +3,7 @@
  * the start of the program, enrolment, loading and measuring its model, the proof of its hardware, and being chosen.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Problem } from '#protocol/problem.ts'
 import { startChaosFleet } from '../../test/chaos/chaos-fleet.ts'
 import { readUsage } from '../../test/e2e/books.ts'
 import { until } from '../../test/e2e/process-group.ts'
@@ -59,12 +60,18 @@ async function join(rig: Rig, network: Network, name: string): Promise<Newcomer>
   })
   const servesMs = performance.now() - startedMs
   const first = await until(`${name} to be paid`, async () =>
-    (await readUsage(network.operator)).findLast(
+    (await readUsage(network.operator).catch(notYet)).findLast(
       ({ nodeIds, cost }) => nodeIds.includes(nodeId) && cost > 0n,
     ),
   )
   const paidMs = performance.now() - startedMs
   return { nodeId, servesMs, paidMs, answeredAtMs: first.atMs + first.totalMs }
+}
+
+/** Lists are made while the network begins. */
+function notYet(error: unknown): [] {
+  if (error instanceof Problem && error.retriable) return []
+  throw error
 }
 
 function judge(newcomers: readonly Newcomer[], events: readonly JournalEvent[]): ScenarioResult {

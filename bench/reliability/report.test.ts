@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { machineState } from '../parts/machine.ts'
-import type { PartResult, Verdict } from './part.ts'
+import type { Part, PartResult, Verdict } from './part.ts'
 import { merge, rowResult, tableOf } from './report.ts'
 import { rows } from './rows.ts'
 import { shareText } from './share-text.ts'
@@ -16,29 +16,28 @@ test('a row is as good as the worst of its parts, and one without parts was not 
 })
 
 test('the table has a line for each part and for each thing that was not run, with figure and bound', () => {
-  const result = rowResult({ ...row, notRun: ['leases'] }, [part('passed'), part('missed')], machineState())
-  const lines = tableOf({ rows: [result] }).split('\n')
+  const matrix = [{ ...row, parts: [program('x'), program('y')], notRun: ['leases'] }]
+  const [only] = matrix
+  assert(only)
+  const lines = tableOf({ rows: [rowResult(only, [part('missed')], machineState())] }, matrix).split('\n')
   assert.equal(lines.length, 5)
-  assert.match(
-    lines[2] ?? '',
-    /^\| F0 a fault \| real \| lost: 3 \(0\) \| passed \(short run\) \| `node x` \|/,
-  )
-  assert.match(lines[3] ?? '', /\| \*\*missed\*\* \|/)
+  assert.match(lines[2] ?? '', /^\| \*\*F0\*\* a fault \| real \| lost: 3 \(0\) \| \*\*missed\*\* \(short run\) \| `node x` \|/)
+  assert.match(lines[3] ?? '', /^\| F0 \| real \|  \| no run published \| `--rows F0 --parts 'y'` \|/)
   assert.match(lines[4] ?? '', /\| leases \| not run \|/)
 })
 
-test('a run of some rows takes the place of these alone, in the order of the matrix', () => {
-  const [one, two] = ['F1', 'F2'].map((id) => rowResult({ ...row, id }, [part('missed')], machineState()))
-  assert(one && two)
-  const again = rowResult({ ...row, id: 'F1' }, [part('passed')], machineState())
-  const merged = merge({ rows: [two, one] }, { rows: [again] }, ['F1', 'F2'])
+test('a run of some parts takes the place of these alone', () => {
+  const matrix = [{ ...row, id: 'F1', parts: [program('x'), program('y')] }]
+  const [only] = matrix
+  assert(only)
+  const of = (...parts: PartResult[]) => ({ rows: [rowResult(only, parts, machineState())] })
+  const before = of(part('missed'), { ...part('passed'), name: 'y' })
+  const merged = merge(before, of(part('passed')), matrix)
   assert.deepEqual(
-    merged.rows.map(({ id, verdict }) => [id, verdict]),
-    [
-      ['F1', 'passed'],
-      ['F2', 'missed'],
-    ],
+    merged.rows.map(({ verdict, parts }) => [verdict, parts.map(({ name, verdict: one }) => [name, one])]),
+    [['passed', [['x', 'passed'], ['y', 'passed']]]],
   )
+  assert.deepEqual(merge({ rows: [] }, { rows: [] }, matrix).rows, [], 'what never ran has no result')
 })
 
 test('every row of the matrix is there: with programs, or with the reason why not', () => {
@@ -56,6 +55,14 @@ test('a share is told with what it leaves open', () => {
 })
 
 const row = { id: 'F0', fault: 'a fault', parts: [] }
+
+const program = (name: string): Part => ({
+  level: 'real',
+  name,
+  limitMinutes: 1,
+  command: () => [name],
+  read: () => ({ figures: {}, checks: [], notRun: [] }),
+})
 
 const part = (verdict: Verdict): PartResult => ({
   level: 'real',

@@ -26,10 +26,17 @@ export function rowResult(row: Row, parts: readonly PartResult[], machine: Machi
   return { id: row.id, fault: row.fault, verdict, parts, notRun: [...new Set(notRun)], machine }
 }
 
-/** Rows of `next` in the place of those of `previous` with the same id; in the order of `ids`. */
-export function merge(previous: Report, next: Report, ids: readonly string[]): Report {
-  const byId = new Map([...previous.rows, ...next.rows].map((row) => [row.id, row]))
-  return { rows: ids.flatMap((id) => byId.get(id) ?? []) }
+/** Parts of `next` in the place of those of `previous` with the same name, in the order of the matrix. */
+export function merge(previous: Report, next: Report, matrix: readonly Row[]): Report {
+  const merged = matrix.flatMap((row) => {
+    const old = previous.rows.find(({ id }) => id === row.id)
+    const fresh = next.rows.find(({ id }) => id === row.id)
+    const byName = new Map([...(old?.parts ?? []), ...(fresh?.parts ?? [])].map((part) => [part.name, part]))
+    const parts = row.parts.flatMap(({ name }) => byName.get(name) ?? [])
+    const machine = (fresh ?? old)?.machine
+    return machine === undefined ? [] : [rowResult(row, parts, machine)]
+  })
+  return { rows: merged }
 }
 
 const signs: Record<RowVerdict, string> = {
@@ -40,29 +47,33 @@ const signs: Record<RowVerdict, string> = {
   'not run': 'not run',
 }
 
-/** The table of `docs/reference/reliability.md`. */
-export function tableOf({ rows }: Report): string {
-  const lines = rows.flatMap((row) => [
-    ...row.parts.map((part, index) =>
-      cells([
-        index === 0 ? `${row.id} ${row.fault}` : row.id,
-        part.level,
-        part.checks.map(({ what, found, pass }) => `${what}: ${found} (${pass})`).join('<br>') ||
-          (part.problem?.split(';')[0] ?? ''),
-        `${signs[part.verdict]}${part.isQuick && part.verdict === 'passed' ? ' (short run)' : ''}`,
-        `\`${part.command}\``,
-        `${part.measuredAt.slice(0, 10)}, ${part.commit.slice(0, 8)}${part.commit.endsWith('+') ? '+' : ''}, ${Math.round(part.seconds)} s`,
-      ]),
-    ),
-    ...row.notRun.map((why) =>
-      cells([row.parts.length === 0 ? `${row.id} ${row.fault}` : row.id, '', why, 'not run', '', '']),
-    ),
-  ])
+/** The table of `docs/reference/reliability.md`: every row of the matrix, with what was found or the reason why nothing was. */
+export function tableOf({ rows }: Report, matrix: readonly Row[]): string {
+  const lines = matrix.flatMap((row) => {
+    const result = rows.find(({ id }) => id === row.id)
+    const found = row.parts.map((part) => {
+      const of = result?.parts.find(({ name }) => name === part.name)
+      return of ? foundCells(of) : [part.level, '', 'no run published', `\`--rows ${row.id} --parts '${part.name}'\``, '']
+    })
+    const notRun = (result?.notRun ?? row.notRun ?? []).map((why) => ['', why, 'not run', '', ''])
+    return [...found, ...notRun].map((rest, index) =>
+      cells([index === 0 ? `**${row.id}** ${row.fault}` : row.id, ...rest]),
+    )
+  })
+  const head = ['row', 'level', 'found (asked)', 'verdict', 'command', 'when, commit, took']
+  return [cells(head), cells(head.map(() => '---')), ...lines].join('\n')
+}
+
+function foundCells(part: PartResult): string[] {
+  const { level, checks, problem, verdict, isQuick, command, measuredAt, commit, seconds } = part
+  const found = checks.map(({ what, found: is, pass }) => `${what}: ${is} (${pass})`).join('<br>')
   return [
-    cells(['row', 'level', 'found (asked)', 'verdict', 'command', 'when, commit, took']),
-    cells(['---', '---', '---', '---', '---', '---']),
-    ...lines,
-  ].join('\n')
+    level,
+    found || (problem?.split(';')[0] ?? ''),
+    `${signs[verdict]}${isQuick ? ' (short run)' : ''}`,
+    `\`${command}\``,
+    `${measuredAt.slice(0, 10)}, ${commit.slice(0, 8)}${commit.endsWith('+') ? '+' : ''}, ${Math.round(seconds)} s`,
+  ]
 }
 
 const cells = (texts: readonly string[]): string =>

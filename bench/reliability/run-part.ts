@@ -49,6 +49,7 @@ export function readCommit(): string {
 /** Never rejects. */
 export async function runPart(part: Part, options: PartOptions): Promise<PartResult> {
   const args = part.command(options)
+  const commit = readCommit()
   const startedMs = performance.now()
   const { code, stdout, stderr, isLate } = await runToEnd(args, part.limitMinutes * 60_000)
   let reading: PartReading = { figures: {}, checks: [], notRun: [] }
@@ -67,7 +68,7 @@ export async function runPart(part: Part, options: PartOptions): Promise<PartRes
     command: `node ${args.join(' ')}`,
     verdict: verdictOf(reading, problem, { code, stderr }),
     ...options,
-    commit: readCommit(),
+    commit,
     seconds: Math.round((performance.now() - startedMs) / 100) / 10,
     measuredAt: new Date().toISOString(),
     problem,

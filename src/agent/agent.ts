@@ -22,20 +22,16 @@ import {
   FrameType,
 } from '#protocol/frame.ts'
 import type { Problem } from '#protocol/problem.ts'
+import { createAgentLinks } from './agent-links.ts'
 import { createAgentOffer, type OfferOptions } from './agent-offer.ts'
-import { type AgentStreams, createAgentStreams } from './agent-streams.ts'
+import type { AgentStreams } from './agent-streams.ts'
 import { beginHandshake, type Handshake } from './handshake.ts'
-import { createProofLink } from './hardware/proof-link.ts'
 import type { ProofSolver } from './hardware/proof-solver.ts'
-import { createHealthLink } from './health/health-link.ts'
 import type { HealthWatch } from './health/health-watch.ts'
-import { createHostingLink } from './hosting/hosting-link.ts'
 import type { ModelHost } from './hosting/model-host.ts'
 import { type NetworkPin, NO_PIN } from './network-check.ts'
 import type { ReceiptBook } from './receipts/receipt-book.ts'
-import { createReceiptLink } from './receipts/receipt-link.ts'
 import type { PauseHow, TaskWorker } from './work/task-worker.ts'
-import { createWorkLink } from './work/work-link.ts'
 
 export interface AgentOptions extends OfferOptions {
   readonly nodeId: string
@@ -107,13 +103,7 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
   const { clock, log, network, random } = parts
   const { nodeId, keys, gatewayUrl, agentVersion, heartbeatMs = HEARTBEAT_MS } = options
   const { pin = NO_PIN, versions = AGENT_PROTOCOL, worker } = options
-  const [hosting, work] = [
-    createHostingLink(options.hosting),
-    createWorkLink(worker, (fence, outputs) => receipts.made(fence, outputs)),
-  ]
-  const proofs = createProofLink(options.prover)
-  const receipts = createReceiptLink(parts, { nodeId, keys, book: options.receipts })
-  const health = createHealthLink(options.health, options.onSlow)
+  const links = createAgentLinks(parts, engine, options)
   const offer = createAgentOffer(engine, options)
   let state: AgentState = 'waiting'
   let link: Link | null = null
@@ -167,10 +157,7 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
   }
 
   const receive = (message: Uint8Array): void =>
-    eachFrame(message, onFrame, (text) => {
-      log.error('agent.frame_malformed', { message: text })
-      link?.close(1002, 'malformed frame')
-    })
+    eachFrame(message, onFrame, { log, close: () => link?.close(1002, 'malformed frame') })
 
   function onFrame(frame: Frame): void {
     const step = handshake?.receive(frame, link?.tlsKey?.() ?? null)
@@ -208,18 +195,14 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
     admission?.cancel()
     become('serving')
     hasServed = true
-    const connection = { link, protocol, session, networkKey }
-    const requests = createAgentStreams(engine, link, receipts.watch(connection))
-    streams = work.open(hosting.open(requests, link, protocol), link, protocol)
-    streams = receipts.open(streams, connection)
-    streams = health.open(proofs.open(streams, link, protocol), link, protocol)
+    streams = links.open({ link, protocol, session, networkKey })
     // Before the offers, so that no request slips in between.
     if (offer.parkedReason !== null) link.send(encodeEmptyFrame(FrameType.drain, 0))
     report()
     beat()
   }
 
-  const report = (): void => link?.send(offer.report(hosting.capability()))
+  const report = (): void => link?.send(offer.report(links.capability()))
 
   function beat(): void {
     if (state !== 'serving') return
@@ -291,11 +274,12 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
 function eachFrame(
   message: Uint8Array,
   onFrame: (frame: Frame) => void,
-  onMalformed: (text: string) => void,
+  { log, close }: { log: Log; close: () => void },
 ): void {
   try {
     for (const frame of decodeFrames(message)) onFrame(frame)
   } catch (error) {
-    onMalformed(error instanceof Error ? error.message : String(error))
+    log.error('agent.frame_malformed', { message: error instanceof Error ? error.message : String(error) })
+    close()
   }
 }

@@ -1,4 +1,4 @@
-import { Command } from 'commander'
+import { Argument, Command } from 'commander'
 import { routes } from '#protocol/routes.ts'
 import { SlaClass } from '#protocol/sla.ts'
 import type { SlaMonth, SlaReport } from '#protocol/sla-api.ts'
@@ -125,13 +125,12 @@ const statementColumns: Column<SlaStatement>[] = [
 const classCommand = (context: CliContext): Command =>
   new Command('class')
     .description('say what an organisation is promised from now on (operators)')
-    .argument('<class>', SlaClass.options.join(', '))
+    .addArgument(new Argument('<class>', 'what it is promised').choices(SlaClass.options))
     .option('--organisation <id>', "another organisation than the key's own")
-    .action((text: string, { organisation }: ReportOptions, command: Command) =>
+    .action((slaClass: SlaClass, { organisation }: ReportOptions, command: Command) =>
       runSession(context, command, async (session) => {
         const client = session.operator
         const organisationId = organisation ?? (await client.getOwnKey()).organisationId
-        const slaClass = SlaClass.parse(text)
         const told = await client.setSlaClass({ params: { organisationId }, body: { slaClass } })
         show(
           session,

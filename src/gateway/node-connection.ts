@@ -176,13 +176,10 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
         connection.isDraining = false
         return parts.onAvailable()
       case FrameType.work:
-        return parts.onWork?.(frame.payload)
       case FrameType.receipts:
-        return parts.onReceipts?.(frame.payload)
       case FrameType.prove:
-        return parts.onProve?.(frame.payload)
       case FrameType.health:
-        return parts.onHealth?.(frame.payload)
+        return besideRequests(parts, frame.type)?.(frame.payload)
       case FrameType.started: {
         const { promptTokens, cachedPromptTokens } = Started.parse(decodeJson(frame.payload))
         return streams.get(frame.stream)?.onStarted(promptTokens, cachedPromptTokens)
@@ -220,16 +217,6 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
     }
   }
 
-  function offersIn({ capability, askPerGpuHour }: NodeReport): Map<string, Offer> {
-    const offers = new Map<string, Offer>()
-    for (const model of capability.models) {
-      const asked = tokenPrice(capability, model, askPerGpuHour)
-      const price = parts.quote ? parts.quote(model.id, asked) : asked
-      if (price) offers.set(model.id, { model, price })
-    }
-    return offers
-  }
-
   function setOffers(offers: ReadonlyMap<string, Offer>, { capability }: NodeReport): void {
     connection.offers = offers
     connection.batchOffers = batchOffers(offers, capability.batchDiscountBps ?? null)
@@ -243,7 +230,7 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
     connection.agentVersion = capability.agentVersion
     connection.roundTripMs = capability.network?.roundTripMs ?? 0
     reported = report
-    setOffers(offersIn(report), report)
+    setOffers(offersIn(parts, report), report)
     // Names beyond this many are a node's nonsense.
     if (offered.size < NAMES_MAX) for (const model of connection.offers.keys()) offered.add(model)
     parts.onReport(report)
@@ -269,7 +256,7 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
     hosted: [],
     reoffer() {
       if (!reported || !parts.quote) return
-      const offers = offersIn(reported)
+      const offers = offersIn(parts, reported)
       if (!areSame(offers, connection.offers)) setOffers(offers, reported)
     },
     send(message) {
@@ -288,12 +275,9 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
       link.send(sent?.message ?? encodeJsonFrame(FrameType.request, stream, request))
       return {
         ...(sent?.evidence && { evidence: sent.evidence }),
-        cancel() {
-          if (streams.delete(stream) && !isClosed) link.send(encodeEmptyFrame(FrameType.cancel, stream))
-        },
-        credit(bytes) {
-          if (streams.has(stream)) link.send(encodeCreditFrame(stream, bytes))
-        },
+        cancel: () =>
+          streams.delete(stream) && !isClosed && link.send(encodeEmptyFrame(FrameType.cancel, stream)),
+        credit: (bytes) => streams.has(stream) && link.send(encodeCreditFrame(stream, bytes)),
       }
     },
     receive(message) {
@@ -323,6 +307,36 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
     },
   }
   return connection
+}
+
+function offersIn(
+  { quote }: Pick<NodeConnectionParts, 'quote'>,
+  { capability, askPerGpuHour }: NodeReport,
+): Map<string, Offer> {
+  const offers = new Map<string, Offer>()
+  for (const model of capability.models) {
+    const asked = tokenPrice(capability, model, askPerGpuHour)
+    const price = quote ? quote(model.id, asked) : asked
+    if (price) offers.set(model.id, { model, price })
+  }
+  return offers
+}
+
+/** Who hears what a node says beside its requests: unchecked, as it came. */
+function besideRequests(
+  { onWork, onReceipts, onProve, onHealth }: NodeConnectionParts,
+  type: 21 | 22 | 23 | 24,
+): ((payload: Uint8Array) => void) | undefined {
+  switch (type) {
+    case FrameType.work:
+      return onWork
+    case FrameType.receipts:
+      return onReceipts
+    case FrameType.prove:
+      return onProve
+    case FrameType.health:
+      return onHealth
+  }
 }
 
 const notOfAgents = (type: number): Problem =>

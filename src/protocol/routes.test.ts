@@ -24,11 +24,20 @@ test('a route without a scope is no route', () => {
   assert.ok(wrong)
 })
 
-test('only health, the network’s proof and economics are public, and only enrolment takes an enrolment token', () => {
+test('only health, status, the network’s proof and economics are public, and only enrolment takes an enrolment token', () => {
   const keyless = table.filter(([, { scope }]) => scope === 'public' || scope === 'enrolment_token')
   assert.deepEqual(
     keyless.map(([name]) => name),
-    ['getHealth', 'proveNetwork', 'enrolNode', 'listGpus', 'listPlaces', 'assessGpu', 'compareNetworks'],
+    [
+      'getHealth',
+      'proveNetwork',
+      'enrolNode',
+      'getStatusPage',
+      'listGpus',
+      'listPlaces',
+      'assessGpu',
+      'compareNetworks',
+    ],
   )
 })
 

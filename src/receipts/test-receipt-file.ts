@@ -2,6 +2,7 @@
 import { nodeCrypto } from '#host/node/node-crypto.ts'
 import type { Random } from '#kernel/random.ts'
 import type { ChainFacts, ReceiptBody, ReceiptDispute, SignedHead } from '#protocol/receipts.ts'
+import type { VerifyParts } from './check-chain.ts'
 import { endText, formatReceiptLine, type ReceiptLine } from './receipt-lines.ts'
 import {
   chainId,
@@ -12,7 +13,6 @@ import {
   outputDigest,
   receiptText,
 } from './receipt-text.ts'
-import type { VerifyParts } from './check-chain.ts'
 
 export const digest: Digest = (data) => Buffer.from(nodeCrypto.sha256(data)).toString('base64url')
 const toBytes = (text: string): Uint8Array => new TextEncoder().encode(text)

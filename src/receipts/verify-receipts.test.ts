@@ -2,7 +2,17 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { createRandom } from '#kernel/random.ts'
 import { formatReceiptLine, type ReceiptLine } from './receipt-lines.ts'
-import { fileOf, harm as mutate, headOf, keys, linesOf, madeChain, partOf, swap, verifyParts } from './test-receipt-file.ts'
+import {
+  fileOf,
+  headOf,
+  keys,
+  linesOf,
+  madeChain,
+  harm as mutate,
+  partOf,
+  swap,
+  verifyParts,
+} from './test-receipt-file.ts'
 import { isOfText, verifyReceipts } from './verify-receipts.ts'
 
 const codesOf = (text: string, networkKey?: string): string[] =>

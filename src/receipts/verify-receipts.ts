@@ -50,7 +50,9 @@ class FileCheck {
 
   run(text: string): ReceiptFileFacts {
     this.#read(text)
-    const check = new ChainCheck(this.#parts, this.#header?.network ?? '', (...fault) => this.#fault(...fault))
+    const check = new ChainCheck(this.#parts, this.#header?.network ?? '', (...fault) =>
+      this.#fault(...fault),
+    )
     for (const chain of this.#chains.values()) check.check(chain)
     this.#checkRepeats()
     this.#checkOrigins()

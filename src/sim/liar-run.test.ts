@@ -14,14 +14,18 @@ before(async () => {
     mannersOf: (index) => {
       if (index === CHEAP) return { answer: (request, honest) => cheaperAnswer(request, honest) }
       if (index === LAZY)
-        return { answer: (_request, honest) => ({
+        return {
+          answer: (_request, honest) => ({
             ...honest,
             tokenIds: honest.tokenIds.slice(0, 6),
             texts: honest.texts.slice(0, 6),
             finishReason: 'stop',
-          }) }
+          }),
+        }
       if (index === SLANDERER)
-        return { score: (_request, { tails }) => ({ logprobs: tails.map(() => -9), tails: tails.map(() => 0) }) }
+        return {
+          score: (_request, { tails }) => ({ logprobs: tails.map(() => -9), tails: tails.map(() => 0) }),
+        }
       return null
     },
   })
@@ -37,7 +41,9 @@ test('a node with a cheaper model is caught by its first answers, loses its pay 
 test('an auditor that says of everything that it is false harms nobody, and is asked no more', () => {
   const { state } = run
   assert.equal(nodeAt(SLANDERER).record.cases.length, 0, 'what it answers itself is honest')
-  assert.equal(state.verify.records.get(nodeAt(SLANDERER).nodeId)?.wrong, 2)
+  // What it was asked at the same moment still comes.
+  const wrong = state.verify.records.get(nodeAt(SLANDERER).nodeId)?.wrong ?? 0
+  assert.ok(wrong >= 2 && wrong <= 6, `${wrong} times`)
 })
 
 test('honest nodes are never judged, and what they earn is held back and then theirs', () => {
@@ -61,12 +67,13 @@ test('few answers that callers get are false', () => {
 test('where callers let no second node look, the network asks for itself, and the operator’s own node judges', async () => {
   const { nodes } = await runLiars(2, {
     ...{ nodes: 4, minutes: 35, operatorsNode: 0, isPrivate: true, thinkMs: 30_000 },
-    mannersOf: (index) => (index === 3 ? { answer: (request, honest) => cheaperAnswer(request, honest) } : null),
+    mannersOf: (index) =>
+      index === 3 ? { answer: (request, honest) => cheaperAnswer(request, honest) } : null,
   })
   const [, ...others] = nodes
-  const judged = others.filter(({ record }) => record.cases.length > 0)
+  const accused = others.filter(({ record }) => record.cases.length > 0 || record.against.length > 0)
   assert.deepEqual(
-    judged.map(({ isLiar }) => isLiar),
+    accused.map(({ isLiar }) => isLiar),
     [true],
   )
 })

@@ -8,15 +8,15 @@ export class ProofRules {
   /** Nodes by their devices: whether the newest proof of each held. */
   readonly #devices = new Map<string, Map<string, boolean>>()
   readonly #provenOnce = new Set<string>()
-  #paid = 0
+  readonly #forgers: ReadonlySet<string>
+
+  /** `forgers`: nodes that have not the hardware that they say they have. */
+  constructor(forgers: ReadonlySet<string>) {
+    this.#forgers = forgers
+  }
 
   read(events: readonly CoordinatorEvent[]): void {
     for (const event of events) this.#note(event)
-  }
-
-  /** Nodes that were paid for requests. */
-  get paid(): number {
-    return this.#paid
   }
 
   #note(event: CoordinatorEvent): void {
@@ -31,6 +31,7 @@ export class ProofRules {
         break
       }
       case 'hardware.proven': {
+        assert(!this.#forgers.has(event.nodeId), `${event.nodeId} forges its proofs, and one was believed`)
         const devices = this.#devices.get(event.nodeId)?.set(event.deviceId, true)
         if (devices && [...devices.values()].every(Boolean)) this.#provenOnce.add(event.nodeId)
         break
@@ -46,7 +47,6 @@ export class ProofRules {
         for (const { nodeId } of [...event.record.parts, ...(event.record.losers ?? [])]) {
           if (!this.#isRequired) continue
           assert(this.#provenOnce.has(nodeId), `${nodeId} was paid and never proved its hardware`)
-          this.#paid++
         }
         break
     }

@@ -98,7 +98,13 @@ async function setup(seed: number) {
     {
       ...drawPlan(random),
       ...{ nodes: 4, gateways: 1, clients: 4, thinkMs: 1_500, balanceUsd: 50, askFactor: 1, isMoody: false },
-      ...{ busLossPer10k: 0, busDuplicatePer10k: 0, busDelayMsMax: 5, leavePercent: 10, slowReaderPercent: 0 },
+      ...{
+        busLossPer10k: 0,
+        busDuplicatePer10k: 0,
+        busDelayMsMax: 5,
+        leavePercent: 10,
+        slowReaderPercent: 0,
+      },
       // Clocks hours apart decide nothing.
       skewMsMax: 5 * 3_600_000,
       faultEveryMs: never as never,

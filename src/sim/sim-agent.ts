@@ -7,6 +7,7 @@ import { fingerprintOf } from '#protocol/network-key.ts'
 import type { Problem } from '#protocol/problem.ts'
 import { type SimManners, takesPartInAudits } from './sim-audited.ts'
 import { createSimEngine } from './sim-engine.ts'
+import { createSimHealth } from './sim-health.ts'
 import { simCrypto } from './sim-host.ts'
 import type { SimPlan } from './sim-plan.ts'
 import { createSimProver, type ProverManner } from './sim-prover.ts'
@@ -80,6 +81,7 @@ export function startSimAgent(host: Host, slot: AgentSlot, parts: Parts): void {
     ...(versions && { versions }),
     ...(parts.heartbeatMs && { heartbeatMs: parts.heartbeatMs }),
     receipts: openReceiptBook(host),
+    health: createSimHealth(host.clock, slot),
     prover: createSimProver(host.clock, { manner: parts.proves ?? mannerOf(plan, slot) }),
     pin: { fingerprint: fingerprintOf(simCrypto, parts.networkKey), allowsUnproven: false },
     askPerGpuHour: BigInt((50_000_000 + slot.index * 1_000_000) * (plan.askFactor ?? 1)),
@@ -111,7 +113,10 @@ const moodsOf = ({ isMoody = false }: SimPlan, { index, nodeId }: AgentSlot) => 
 })
 
 /** In a network with forgers, which ones. */
-const mannerOf = ({ hasForgers = false }: SimPlan, { index }: AgentSlot): ProverManner =>
+export const mannerOf = (
+  { hasForgers = false }: SimPlan,
+  { index }: Pick<AgentSlot, 'index'>,
+): ProverManner =>
   hasForgers && index % FORGES_EVERY === 3 ? (forgeries[index % forgeries.length] ?? 'forges') : 'honest'
 const FORGES_EVERY = 8
 const forgeries: readonly ProverManner[] = ['forges', 'lateForges', 'silent']

@@ -13,6 +13,8 @@ import { checkBills } from './bill-check.ts'
 import { JournalRules } from './journal-rules.ts'
 import { ProofRules } from './proof-rules.ts'
 import { ReceiptCheck, type ReceiptFigures } from './receipt-check.ts'
+import { ReputationRules } from './reputation-rules.ts'
+import { mannerOf } from './sim-agent.ts'
 import type { ClientResult } from './sim-client.ts'
 import type { SimLoad } from './sim-load.ts'
 import { FEE_BPS, NETWORK_KEYS, type SimWorld } from './sim-world.ts'
@@ -34,6 +36,7 @@ export async function checkEnd(
   world: SimWorld,
   load: SimLoad,
   outcomes: ReadonlyMap<string, UsageRecord>,
+  { allSign = true }: { readonly allSign?: boolean } = {},
 ): Promise<SimSummary> {
   const { coordinator } = world
   assert(coordinator, 'a coordinator is up after healing')
@@ -55,8 +58,9 @@ export async function checkEnd(
   const oracle = new Map<string, bigint>()
   const rules = new JournalRules()
   const answers = new AnswerRules()
-  const proofs = new ProofRules()
+  const proofs = new ProofRules(forgersOf(world))
   const promises = new SlaRules()
+  const reputations = new ReputationRules()
   const receipts = new ReceiptCheck(NETWORK_KEYS.publicKeyHex)
   const claimed = new Set<string>()
   let losses = 0n
@@ -76,6 +80,7 @@ export async function checkEnd(
     answers.read(atMs, events)
     proofs.read(events)
     promises.read(events)
+    reputations.read(events)
     checkBills(events, BigInt(FEE_BPS))
     acts.push(...events.filter(({ type }) => type === 'audit.recorded'))
     for (const event of events) {
@@ -105,6 +110,7 @@ export async function checkEnd(
       }
     }
   }
+  reputations.end(coordinator.state)
   checkAuditLog(acts, coordinator.state)
   checkKeyLimits(coordinator.state, world.plan)
   assert(formatState(parsed) === live, 'what the schema reads of the journal gives the live state')
@@ -126,7 +132,7 @@ export async function checkEnd(
   return {
     entries: entries.length,
     usageRecords: billed.size,
-    receipts: receipts.end(coordinator.state, { allSign: true }),
+    receipts: receipts.end(coordinator.state, { allSign }),
     // The last of all, as it changes what it plays on.
     sla: promises.end(parsed, coordinator.nowMs()),
     losses,
@@ -185,3 +191,6 @@ export function unrest(world: SimWorld, load: SimLoad): string | null {
   if (holds.length > 0) return `${holds.length} holds are open`
   return null
 }
+
+const forgersOf = ({ plan, agents }: SimWorld): ReadonlySet<string> =>
+  new Set(agents.filter((slot) => mannerOf(plan, slot) !== 'honest').map(({ nodeId }) => nodeId))

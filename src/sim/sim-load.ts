@@ -28,7 +28,7 @@ export function foundNetwork(turn: Turn, world: SimWorld, operatorsNode?: number
   for (let provider = 0; provider < PROVIDERS; provider++) {
     openOrganisation(turn, { organisationId: `org_provider${provider}`, name: `provider ${provider}` })
   }
-  for (const slot of world.agents) 
+  for (const slot of world.agents)
     enrolSlot(turn, slot, slot.index === operatorsNode ? FOUNDER : `org_provider${slot.index % PROVIDERS}`)
 }
 

@@ -17,7 +17,11 @@ import type { AnswerCase, PayWindow } from './answers.ts'
 
 test('tokens fit where claim and finding are near, or both next to impossible', () => {
   assert.deepEqual(compareClaims([-1, -2, -12, -3], [-1.4, -2.6, -9, -3]), { tokens: 4, off: 1 })
-  assert.deepEqual(compareClaims([-1], [-1, -1, -1]), { tokens: 3, off: 2 }, 'what is not claimed does not fit')
+  assert.deepEqual(
+    compareClaims([-1], [-1, -1, -1]),
+    { tokens: 3, off: 2 },
+    'what is not claimed does not fit',
+  )
   assert.deepEqual(countSurprises([0.5, 0.04, 0, 1]), { tokens: 4, off: 2 })
 })
 
@@ -69,29 +73,37 @@ test('opinions come to a verdict', () => {
 })
 
 test('all answers of a new node are looked at, ever fewer of one that passes, and all again of one in doubt', () => {
-  const rate = (passes: number, evidence = 0): number => answerRateBps({ passes, evidenceMilli: evidence }, 'community')
-  assert.deepEqual([0, 9, 10, 14, 15, 40, 1_000].map((passes) => rate(passes)), [10_000, 10_000, 910, 910, 625, 500, 500])
+  const rate = (passes: number, evidence = 0): number =>
+    answerRateBps({ passes, evidenceMilli: evidence }, 'community')
+  assert.deepEqual(
+    [0, 9, 10, 14, 15, 40, 1_000].map((passes) => rate(passes)),
+    [10_000, 10_000, 910, 910, 625, 500, 500],
+  )
   assert.equal(rate(1_000, 8_000), 10_000)
   assert.equal(answerRateBps({ passes: 1_000, evidenceMilli: 0 }, 'vetted'), 200)
 })
 
 test('held pay covers what a lie brings: (1 - q) / q answers and those that it takes to be judged', () => {
   for (const [nodeClass, q] of [
-    ['community', 0.05 * 0.8 * (1 - 0.1667)],
-    ['vetted', 0.02 * 0.8],
+    ['community', 0.05 * 0.4 * (1 - 0.1667)],
+    ['vetted', 0.02 * 0.4],
   ] as const)
     assert.equal(holdbackAnswers(nodeClass), Math.ceil((1 - q) / q) + 2)
 })
 
 test('pay is freed once enough of its worth came after it and was looked at, and never before ten passes', () => {
-  const windows = [0, 1, 2].map((index) => windowOf(index, { answers: 20, amount: 200n }))
+  const windows = [0, 1, 2].map((index) => windowOf(index, { answers: 40, amount: 400n }))
   const passed = { passes: 10, passedAtMs: 10 * HOUR_MS, evidenceMilli: 0 }
   assert.deepEqual(idsOf(agedWindows(windows, passed, 'community')), [1])
   assert.deepEqual(idsOf(agedWindows(windows, { ...passed, passes: 9 }, 'community')), [])
   assert.deepEqual(idsOf(agedWindows(windows, { ...passed, passedAtMs: 0 }, 'community')), [])
   assert.deepEqual(idsOf(agedWindows(windows, { ...passed, evidenceMilli: 8_000 }, 'community')), [])
-  const cheap = [windowOf(0, { answers: 20, amount: 200_000n }), ...windows.slice(1)]
-  assert.deepEqual(idsOf(agedWindows(cheap, passed, 'community')), [], 'cheap answers do not stand in for dear ones')
+  const cheap = [windowOf(0, { answers: 40, amount: 400_000n }), ...windows.slice(1)]
+  assert.deepEqual(
+    idsOf(agedWindows(cheap, passed, 'community')),
+    [],
+    'cheap answers do not stand in for dear ones',
+  )
 })
 
 test('pay that nobody looked behind is freed after a day, of a node on trial after 30', () => {

@@ -62,7 +62,11 @@ export function weighOpinions(opinions: readonly WeighedOpinion[]): Weighed {
   const isBad = ({ evidenceMilli }: WeighedOpinion): boolean => evidenceMilli >= DOUBT_MILLI
   const bad = opinions.filter(isBad)
   const good = opinions.length - bad.length
-  const told = (outcome: AnswerOutcome, isOpen: boolean, isWrong?: (one: WeighedOpinion) => boolean): Weighed => ({
+  const told = (
+    outcome: AnswerOutcome,
+    isOpen: boolean,
+    isWrong?: (one: WeighedOpinion) => boolean,
+  ): Weighed => ({
     outcome,
     isOpen,
     evidenceMilli: outcome === 'against' ? least(bad) : outcome === 'passed' ? -FADE_MILLI : 0,
@@ -102,10 +106,10 @@ export function answerRateBps(
 }
 
 /**
- * The part of audited answers of another model that an audit doubts, at the least: measured by `npm run bench -- answer-audits`
- * with answers of 32 tokens.
+ * The part of looked-at answers of another model that is doubted, at the least: all of the one in four whose node gave log probabilities, and of
+ * the others a quarter, with answers of 40 tokens of a model that lost each fourth layer (`npm run bench -- answer-audits`).
  */
-export const ANSWER_DETECTION_BPS = 8_000
+export const ANSWER_DETECTION_BPS = 4_000
 
 /** Answers whose pay is held back, of a node of this class: as `minHoldback`, and those that it takes to be judged. */
 export const holdbackAnswers = (nodeClass: NodeClass): number =>
@@ -180,7 +184,9 @@ export function penaltyFor(
   cases: readonly Pick<AnswerCase, 'atMs' | 'liftedAtMs'>[],
   nowMs: TimestampMs,
 ): { readonly penalty: Penalty; readonly untilMs: TimestampMs | null } {
-  const counting = cases.filter(({ atMs, liftedAtMs }) => liftedAtMs === null && nowMs - atMs < CASE_COUNTS_MS)
+  const counting = cases.filter(
+    ({ atMs, liftedAtMs }) => liftedAtMs === null && nowMs - atMs < CASE_COUNTS_MS,
+  )
   const penalty = (['pay', 'suspended'] as const)[counting.length] ?? 'banned'
   const forMs = SUSPENDED_MS[penalty]
   return { penalty, untilMs: forMs === null ? null : nowMs + forMs }

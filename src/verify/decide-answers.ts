@@ -18,7 +18,13 @@ import type { Verify } from './verify.ts'
 
 export type AnswerCommand =
   | { kind: 'hear_report'; gatewayId: string; start: string; sequence: number }
-  | { kind: 'check_answer'; check: AnswerCheck; of: AuditedNode; opinions: readonly ToldOpinion[]; nowMs: TimestampMs }
+  | {
+      kind: 'check_answer'
+      check: AnswerCheck
+      of: AuditedNode
+      opinions: readonly ToldOpinion[]
+      nowMs: TimestampMs
+    }
   | { kind: 'fault_answer'; finding: AnswerFinding; of: AuditedNode; nowMs: TimestampMs }
   | { kind: 'judge_node'; nodeId: string; nodeClass: NodeClass; nowMs: TimestampMs }
   | { kind: 'end_suspension'; nodeId: string; nowMs: TimestampMs }
@@ -98,7 +104,8 @@ export function decideAnswers(verify: Verify, command: AnswerCommand): Decision 
       const { kind: _, nowMs: atMs, ...pay } = command
       if (pay.amount <= 0n) return []
       const windows = answers.pay.get(pay.nodeId) ?? []
-      const windowId = windowFor(windows, pay.accountId, atMs)?.windowId ?? (windows.at(-1)?.windowId ?? 0) + 1
+      const windowId =
+        windowFor(windows, pay.accountId, atMs)?.windowId ?? (windows.at(-1)?.windowId ?? 0) + 1
       return [{ type: 'verify.answer_pay_held', ...pay, windowId, atMs }]
     }
     case 'free_answer_pay': {

@@ -8,6 +8,7 @@ import type { Client } from '#protocol/client.ts'
 import { enrolmentText } from '#protocol/enrolment.ts'
 import { secretOf } from '#protocol/join-token.ts'
 import type { Scope } from '#protocol/scope.ts'
+import { slaRouteMakers } from './route-inputs-sla.ts'
 
 /** One call in wire form. */
 export interface RouteInput {
@@ -121,18 +122,6 @@ const newPayout = async (tenant: Tenant, operator: Client): Promise<string> =>
 const modelSource = { kind: 'url', url: 'https://models.example/small.gguf' } as const
 const newModel = async (operator: Client): Promise<string> =>
   (await operator.addModel({ body: { name: fresh('model'), source: modelSource } })).name
-
-const slaMonth = { month: '2026-11', slaClass: 'business' }
-
-/** Incidents and maintenance are the network's own. */
-const newIncident = async (operator: Client): Promise<string> =>
-  (await operator.openIncident({ body: { title: fresh('incident') } })).incidentId
-
-/** A minute long, months ahead: all of a month is bounded. */
-const maintenanceBody = (days: number) => {
-  const fromMs = Date.now() + (30 + days) * 86_400_000
-  return { title: 'Disks', fromMs, toMs: fromMs + 60_000 }
-}
 
 const payoutBody = ({ organisationId }: Tenant) => ({
   requestId: fresh('request'),
@@ -289,32 +278,7 @@ export const routeMakers: Readonly<Record<string, RouteMaker>> = {
   changeKeyLimits: byPath('keyId', { body: { limits: { tokensPerDay: 1 } } }),
   revokeKey: used('keyId', newKey),
   listAlerts: { own: () => ({}), pointers: onlyQuery('organisationId') },
-  getStatusPage: plain(),
-  getSla: { own: () => ({}), pointers: onlyQuery('organisationId') },
-  getSlaEvidence: {
-    own: () => ({ query: slaMonth }),
-    pointers: {
-      'query organisationId': ({ organisationId }) => ({ query: { ...slaMonth, organisationId } }),
-    },
-  },
-  setSlaClass: byPath('organisationId', { body: { slaClass: 'standard' } }),
-  openIncident: plain({ body: { title: 'Away' } }),
-  noteIncident: {
-    own: async (_tenant, operator) => ({
-      params: { incidentId: await newIncident(operator) },
-      body: { text: 'We look.' },
-    }),
-  },
-  closeIncident: {
-    own: async (_tenant, operator) => ({ params: { incidentId: await newIncident(operator) } }),
-  },
-  announceMaintenance: { own: () => ({ body: maintenanceBody(1) }) },
-  cancelMaintenance: {
-    own: async (_tenant, operator) => {
-      const { maintenanceId } = await operator.announceMaintenance({ body: maintenanceBody(2) })
-      return { params: { maintenanceId } }
-    },
-  },
+  ...slaRouteMakers,
   listReceiptChains: {
     own: ({ nodeId }) => ({ query: { nodeId } }),
     pointers: {

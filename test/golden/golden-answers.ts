@@ -22,7 +22,11 @@ export function auditAnswers(turn: Turn, nowMs: number): void {
       ...{ cost: 4n, isCanary: false, evidenceHash: 'e5'.repeat(32), opinions: [] },
     }
     const told = { tokens: 90, off: 40, evidenceMilli: 22_000, readTokens: 120, pay: 2n, isReference: false }
-    const opinions = ['node_2', 'node_3'].map((by) => ({ ...told, nodeId: by, organisationId: `org_of_${by}` }))
+    const opinions = ['node_2', 'node_3'].map((by) => ({
+      ...told,
+      nodeId: by,
+      organisationId: `org_of_${by}`,
+    }))
     done(answersIn(turn, { kind: 'check_answer', check, of, opinions, nowMs }))
   }
   const seen = { kind: 'finding', auditId: 'req_9:node_1', nodeId, model: 'guide' } as const

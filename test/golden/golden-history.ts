@@ -14,8 +14,8 @@ import { auditAnswers, forgiveAnswers } from './golden-answers.ts'
 import { check, forgetChecks } from './golden-checks.ts'
 import { endGrace, prove, shareCard } from './golden-hardware.ts'
 import { forgetJobs, meddle, render } from './golden-jobs.ts'
-import { fallSick, getWell } from './golden-reputation.ts'
 import { forgetReceipts, signReceipts } from './golden-receipts.ts'
+import { fallSick, getWell } from './golden-reputation.ts'
 import { breakPromise, promise, settleMonth } from './golden-sla.ts'
 
 const FOUNDED_AT_MS = Date.UTC(2026, 10, 22, 12)

@@ -1,22 +1,35 @@
 /** Receipts that both sides signed, and the end of their chain, in the golden history. */
 import type { Turn } from '#coordinator/turn.ts'
 import { assert } from '#kernel/assert.ts'
+import type { ChainFacts, SignedHead } from '#protocol/receipts.ts'
 import { decideForgetChains } from '#receipts/receipts.ts'
 
 const chain = 'c'.repeat(43)
 const hash = 'h'.repeat(43)
 
 export function signReceipts(turn: Turn, nowMs: number): void {
-  const facts = {
-    ...{ of: 'tasks', network: '1'.repeat(64), node: 'node_1', nodeKey: 'ab'.repeat(32), gateway: 'gateway_1' },
+  const facts: ChainFacts = {
+    ...{
+      of: 'tasks',
+      network: '1'.repeat(64),
+      node: 'node_1',
+      nodeKey: 'ab'.repeat(32),
+      gateway: 'gateway_1',
+    },
     ...{ session: 1, nonce: '0'.repeat(32), previous: { chain: 'p'.repeat(43), number: 3, hash } },
-  } as const
-  const head = {
+  }
+  const head: SignedHead = {
     ...{ chain, number: 1, hash, networkSignature: '2'.repeat(128), nodeSignature: '3'.repeat(128) },
-    disputes: [{ number: 1, why: 'completion_tokens', expected: 7 }] as const,
+    disputes: [{ number: 1, why: 'completion_tokens', expected: 7 }],
   }
   const extra = [{ number: 1, hash, text: '{"kind":"task"}', organisationId: 'org_buyer' }]
-  const signed = { nodeId: 'node_1', head: { ...head, disputes: [...head.disputes] }, facts, extra, atMs: nowMs }
+  const signed = {
+    nodeId: 'node_1',
+    head: { ...head, disputes: [...head.disputes] },
+    facts,
+    extra,
+    atMs: nowMs,
+  }
   const refusal = turn.signReceipts(signed)
   assert(refusal === null, `the golden history: ${refusal}`)
 }

@@ -10,13 +10,24 @@ const done = (refusal: string | null): void => assert(refusal === null, `the gol
 
 export function promise(turn: Turn, nowMs: number): void {
   done(slaIn(turn, { kind: 'set_class', ...of, nowMs }))
-  const announced = { kind: 'announce_maintenance', title: 'Disks', fromMs: nowMs + 2 * DAY_MS, nowMs } as const
+  const announced = {
+    kind: 'announce_maintenance',
+    title: 'Disks',
+    fromMs: nowMs + 2 * DAY_MS,
+    nowMs,
+  } as const
   for (const maintenanceId of ['maint_1', 'maint_2']) {
     done(slaIn(turn, { ...announced, maintenanceId, toMs: announced.fromMs + HOUR_MS }))
   }
   done(slaIn(turn, { kind: 'cancel_maintenance', maintenanceId: 'maint_2', nowMs }))
   const incidentId = 'inc_1'
-  const opened = { kind: 'open_incident', incidentId, title: 'Away', isOutage: true, startedAtMs: nowMs } as const
+  const opened = {
+    kind: 'open_incident',
+    incidentId,
+    title: 'Away',
+    isOutage: true,
+    startedAtMs: nowMs,
+  } as const
   done(slaIn(turn, { ...opened, nowMs }))
   done(slaIn(turn, { kind: 'note_incident', incidentId, text: 'We look.', nowMs }))
   done(slaIn(turn, { kind: 'close_incident', incidentId, nowMs }))

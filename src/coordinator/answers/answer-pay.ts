@@ -8,7 +8,7 @@ import { consumerAccount, NETWORK_FEES } from '#ledger/ledger.ts'
 import type { Payout } from '#ledger/ledger-events.ts'
 import { holdbackHold, holdbackOwner } from '#ledger/payouts.ts'
 import { agedWindows, expiredWindows } from '#verify/answer-rules.ts'
-import { answerRecordOf, type AnswerProof, type PayWindow } from '#verify/answers.ts'
+import { type AnswerProof, answerRecordOf, type PayWindow } from '#verify/answers.ts'
 import { type AnswerCommand, type AnswerRefusal, decideAnswers } from '#verify/decide-answers.ts'
 import type { Turn } from '../turn.ts'
 import { classOf } from '../work/holdback.ts'
@@ -109,7 +109,12 @@ function shares(proofs: readonly AnswerProof[], amount: NanoUsd): Payout[] {
   return [...sums].map(([accountId, sum]) => ({ accountId, amount: sum }))
 }
 
-function free(turn: Turn, nodeId: string, { windowId }: PayWindow, why: 'aged' | 'expired' | 'forfeited'): void {
+function free(
+  turn: Turn,
+  nodeId: string,
+  { windowId }: PayWindow,
+  why: 'aged' | 'expired' | 'forfeited',
+): void {
   const refusal =
     answersIn(turn, { kind: 'free_answer_pay', nodeId, windowId, why, nowMs: turn.nowMs }) ??
     turn.ledger({ kind: 'release_holdback', holdbackId: answerPayId(nodeId, windowId) })

@@ -9,7 +9,13 @@ const PREFIX = 'answers:'
 export const answerPayId = (nodeId: string, windowId: number): string => `${PREFIX}${nodeId}:${windowId}`
 
 /** Throws unless the pay that stands in for answers is what the ledger holds back for them, to the last window. */
-export function checkAnswerPay({ verify, ledger }: { readonly verify: Verify; readonly ledger: Ledger }): void {
+export function checkAnswerPay({
+  verify,
+  ledger,
+}: {
+  readonly verify: Verify
+  readonly ledger: Ledger
+}): void {
   let count = 0
   for (const [nodeId, windows] of verify.answers.pay) {
     for (const { windowId, accountId, amount } of windows) {

@@ -55,7 +55,10 @@ test('the second verdict suspends for a week and takes the class, the third bans
   const { hear, record, turn, at } = setup()
   turn.fleet({ kind: 'class', nodeId: 'node_1', nodeClass: 'vetted', nowMs: 0 })
   const judge = (sequence: number): void =>
-    hear([1, 2].map((answer) => check(`req_${sequence}_${answer}`, [bad('node_2'), bad('node_3')])), { sequence })
+    hear(
+      [1, 2].map((answer) => check(`req_${sequence}_${answer}`, [bad('node_2'), bad('node_3')])),
+      { sequence },
+    )
   judge(1)
   endSuspensions(at(HOUR_MS))
   judge(2)
@@ -65,7 +68,10 @@ test('the second verdict suspends for a week and takes the class, the third bans
   endSuspensions(at(9 * 24 * HOUR_MS))
   judge(3)
   const banned = (): string | null => turn.state.fleet.nodes.get('node_1')?.bannedReason ?? null
-  assert.deepEqual(record().cases.map(({ penalty }) => penalty), ['pay', 'suspended', 'banned'])
+  assert.deepEqual(
+    record().cases.map(({ penalty }) => penalty),
+    ['pay', 'suspended', 'banned'],
+  )
   assert.match(banned() ?? '', /do not fit/)
   liftCases(turn, 'node_1', 'our file was another')
   assert.deepEqual([banned(), record().suspendedUntilMs], [null, null])
@@ -93,7 +99,12 @@ test('the operator’s own node needs no second opinion, and what is said of str
 
 const said = { tokens: 100, off: 60, readTokens: 150, pay: 7n }
 const bad = (nodeId: string): AnswerCheck['opinions'][number] => ({ ...said, nodeId, evidenceMilli: 30_000 })
-const good = (nodeId: string): AnswerCheck['opinions'][number] => ({ ...said, nodeId, off: 0, evidenceMilli: -9_000 })
+const good = (nodeId: string): AnswerCheck['opinions'][number] => ({
+  ...said,
+  nodeId,
+  off: 0,
+  evidenceMilli: -9_000,
+})
 
 const check = (auditId: string, opinions: AnswerCheck['opinions'], cost = 300n): AnswerCheck => ({
   ...{ kind: 'check', test: 'claimed', auditId, nodeId: 'node_1', model: 'm', organisationId: 'payer', cost },
@@ -118,7 +129,13 @@ function setup() {
     const facts = { nodeId, publicKey: nodeId, name: nodeId, tokenHash, askPerGpuHour: 1n }
     assert.notEqual(typeof enrolNode(turn, facts), 'string')
   }
-  const transfer = { kind: 'transfer', debitAccountId: EXTERNAL_TEST, memo: '', createdAtMs: nowMs, nowMs } as const
+  const transfer = {
+    kind: 'transfer',
+    debitAccountId: EXTERNAL_TEST,
+    memo: '',
+    createdAtMs: nowMs,
+    nowMs,
+  } as const
   turn.ledger({ ...transfer, transferId: 'd', creditAccountId: consumerAccount('payer'), amount: 10_000n })
   turn.ledger({ ...transfer, transferId: 'f', creditAccountId: NETWORK_FEES, amount: 900n })
   return {

@@ -15,8 +15,7 @@ export function judgeNode(turn: Turn, nodeId: string): void {
   const verdict = answerRecordOf(state.verify.answers, nodeId).cases.at(-1)
   assert(verdict, 'a verdict leaves a case')
   forfeitAnswerPay(turn, { ...verdict, nodeId })
-  if (verdict.penalty === 'suspended')
-    turn.fleet({ kind: 'class', nodeId, nodeClass: 'community', nowMs })
+  if (verdict.penalty === 'suspended') turn.fleet({ kind: 'class', nodeId, nodeClass: 'community', nowMs })
   if (verdict.penalty === 'banned') turn.fleet({ kind: 'ban', nodeId, reason: verdict.reason, nowMs })
 }
 

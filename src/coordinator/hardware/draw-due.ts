@@ -20,12 +20,12 @@ export function drawDue(draw: number, mean: number): number {
 
 /** So many different rows of `rows`, a power of two; all of them where there are not more. */
 export function drawRows(
-  randomBytes: (length: number) => Uint8Array,
+  draw: (length: number) => Uint8Array,
   rows: number,
   count: number,
 ): readonly number[] {
   if (rows <= count) return Array.from({ length: rows }, (_, row) => row)
   const drawn = new Set<number>()
-  while (drawn.size < count) drawn.add(Math.floor(uniform(randomBytes(4)) * rows))
+  while (drawn.size < count) drawn.add(Math.floor(uniform(draw(4)) * rows))
   return [...drawn]
 }

@@ -1,6 +1,6 @@
 /** Nodes that said what they can prove, and what each is asked now. In memory alone: after a restart they say it again. */
 import type { Bus, Clock, Secrets } from '#host/host.ts'
-import { MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
+import { SECOND_MS } from '#kernel/time.ts'
 import {
   type ProofOrder,
   ProofOrders,
@@ -61,8 +61,8 @@ export interface ProofSeats {
 }
 
 const SAY_AGAIN_MS = 5 * SECOND_MS
-const PROCESSOR_WITHIN_MS = MINUTE_MS
-const CARD_WITHIN_MS = 3 * MINUTE_MS
+const PROCESSOR_WITHIN_MS = 60 * SECOND_MS
+const CARD_WITHIN_MS = 180 * SECOND_MS
 const writeOrders = jsonWriter(ProofOrders)
 
 export function createProofSeats(parts: {

@@ -24,8 +24,8 @@ import {
   INSERT_USAGE,
   UPSERT_PAYOUTS,
 } from './project-sql.ts'
-import { collectFacts, insertFacts, type SlaFactRow } from './sla-rows.ts'
 import { collectReceipts, insertReceipts, type ReceiptRow } from './receipt-rows.ts'
+import { collectFacts, insertFacts, type SlaFactRow } from './sla-rows.ts'
 import { storable, storableOrNull } from './storable.ts'
 
 export interface DecodedEntry {

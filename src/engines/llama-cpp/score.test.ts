@@ -32,7 +32,10 @@ test('another model of the same size finds an answer surprising, and its own cla
 })
 
 test('nothing is generated, the end is scored too where it is asked for, and a long answer comes in parts', async () => {
-  const short = await finishRun(honest.engine, scoring({ tokenIds: answer.tokenIds.slice(0, 3), hasEnd: true }))
+  const short = await finishRun(
+    honest.engine,
+    scoring({ tokenIds: answer.tokenIds.slice(0, 3), hasEnd: true }),
+  )
   assert.deepEqual([short.text, short.tokenIds, short.end?.completionTokens], ['', [], 0])
   assert.equal(scoresOf(short).logprobs.length, 4)
   const long = Array.from({ length: 1_200 }, (_, index) => answer.tokenIds[index % TOKENS] ?? 0)

@@ -43,7 +43,10 @@ export async function scoreAnswer(job: Scoring, control: ScoringControl): Promis
   }
   // Each token is found behind the one before it, and the end behind the last.
   const behind = [...prompt.slice(-1), ...answer]
-  const targets: (readonly Token[])[] = [...answer.map((token) => [token]), ...(ends.length > 0 ? [ends] : [])]
+  const targets: (readonly Token[])[] = [
+    ...answer.map((token) => [token]),
+    ...(ends.length > 0 ? [ends] : []),
+  ]
   for (let at = 0; at < targets.length; at += BATCH_TOKENS) {
     if (!(await control.mayGoOn())) return false
     const wanted = targets.slice(at, at + BATCH_TOKENS)

@@ -20,10 +20,10 @@ import { OPINIONS_MAX, type WeighedOpinion, weighOpinions } from '#verify/answer
 import type { Directory } from '../directory.ts'
 import type { NodeConnection, Offer } from '../node-connection.ts'
 import type { Preferences } from '../preferences.ts'
+import { testOf } from './audit-test.ts'
 import { type Answered, type AttemptAudit, AuditedAnswer } from './audited-answer.ts'
 import { chooseAuditor } from './choose-auditor.ts'
 import { type Scores, scoreAnswer } from './score-answer.ts'
-import { testOf } from './audit-test.ts'
 import { type AnswerFacts, seenFaults } from './seen-faults.ts'
 
 export interface AnswerAuditor {
@@ -72,7 +72,7 @@ export interface AnswerAuditorParts {
 }
 
 /** One request in so many asks for log probabilities that are for nobody but us. */
-const CLAIMS_ONE_IN = 8
+const CLAIMS_ONE_IN = 4
 /** Answers that wait for an auditor, or are with one: further ones count as if nobody had been there. */
 const OPEN_MAX = 256
 /** At once, so that audits never take the nodes from callers. */
@@ -111,7 +111,8 @@ export function createAnswerAuditor(parts: AnswerAuditorParts): AnswerAuditor {
     const rateBps = of.isCanary ? 10_000 : (known?.auditBps ?? 0)
     if (request.kind === 'embedding' || rateBps === 0 || !known || known.organisationId === of.organisationId)
       return plain
-    const canClaim = request.topLogprobs === undefined && of.offer.model.features?.includes('logprobs') === true
+    const canClaim =
+      request.topLogprobs === undefined && of.offer.model.features?.includes('logprobs') === true
     const isAskedSecretly = draw(CLAIMS_ONE_IN) === 0 && canClaim
     const asked: Answered = isAskedSecretly ? { ...request, topLogprobs: 0 } : request
     const isDue = draw(10_000) < rateBps && of.preferences?.refusesAudits !== true
@@ -130,7 +131,11 @@ export function createAnswerAuditor(parts: AnswerAuditorParts): AnswerAuditor {
     }
   }
 
-  function seen(request: Answered, facts: Omit<AnswerFacts, 'request'>, { nodeId, offer, roundTripMs }: AnswerOf): void {
+  function seen(
+    request: Answered,
+    facts: Omit<AnswerFacts, 'request'>,
+    { nodeId, offer, roundTripMs }: AnswerOf,
+  ): void {
     const { decodeTokensPerSecondSingle: tokensPerSecond, contextTokens } = offer.model
     for (const fault of seenFaults({ ...facts, request }, { tokensPerSecond, contextTokens, roundTripMs })) {
       const { requestId, model } = request
@@ -193,7 +198,14 @@ export function createAnswerAuditor(parts: AnswerAuditorParts): AnswerAuditor {
         const { price } = auditor.offer
         const counted = judged(open.test, { scores, kept, isSameFile })
         const pay = (price.promptPerMillion * BigInt(scores.readTokens)) / 1_000_000n
-        open.opinions.push({ nodeId, ...counted, readTokens: scores.readTokens, pay, organisationId, isReference })
+        open.opinions.push({
+          nodeId,
+          ...counted,
+          readTokens: scores.readTokens,
+          pay,
+          organisationId,
+          isReference,
+        })
         open.said.push(scores)
       }
       settle(open)
@@ -260,9 +272,7 @@ function judged(
 function scoringRequest({ kept, finishReason }: FinishedAnswer, requestId: string): EngineRequest {
   const { traceparent: _trace, topLogprobs: _claims, ...request } = kept.request
   const hasEnd = finishReason === 'stop' && kept.isWhole && request.sampling.stop.length === 0
-  const scored = kept.areIdsKnown
-    ? { tokenIds: kept.tokenIds, hasEnd }
-    : { text: kept.text, hasEnd }
+  const scored = kept.areIdsKnown ? { tokenIds: kept.tokenIds, hasEnd } : { text: kept.text, hasEnd }
   return { ...request, requestId, scored }
 }
 

@@ -11,10 +11,12 @@ const TEMPERATURE_MAX = 1.2
 export function testOf({ request, hasClaims, areIdsKnown }: AuditedAnswer): AnswerTest | null {
   if (hasClaims) return 'claimed'
   const { sampling } = request
-  const isConstrained = request.kind === 'chat' && (request.format !== undefined || request.tools !== undefined)
+  const isConstrained =
+    request.kind === 'chat' && (request.format !== undefined || request.tools !== undefined)
   const isPenalised = sampling.frequencyPenalty !== 0 || sampling.presencePenalty !== 0
   const isBent = isConstrained || isPenalised || sampling.logitBias !== undefined
   // Without ids it is the text that is looked at; its words may have been other tokens.
-  if (isBent || sampling.temperature > TEMPERATURE_MAX || (!areIdsKnown && sampling.stop.length > 0)) return null
+  if (isBent || sampling.temperature > TEMPERATURE_MAX || (!areIdsKnown && sampling.stop.length > 0))
+    return null
   return 'typical'
 }

@@ -89,7 +89,11 @@ export function startCanaries(parts: CanaryParts): Canaries {
   const isTrusted = ({ nodeId }: NodeConnection): boolean => directory.node(nodeId)?.isReference === true
   const newId = (): string => formatId('req', secrets.randomBytes(ID_BYTES))
 
-  function write(writer: NodeConnection, { chars, model, sampling }: Shape, done: (text: string) => void): void {
+  function write(
+    writer: NodeConnection,
+    { chars, model, sampling }: Shape,
+    done: (text: string) => void,
+  ): void {
     const words = Math.max(3, Math.round(chars / CHARS_PER_WORD))
     let text = ''
     const deadline = clock.after(WRITE_MS_MAX, () => stream.cancel())
@@ -172,7 +176,13 @@ function shapeOf(request: EngineRequest): Shape | null {
   if (request.kind === 'chat' && (request.tools || request.format)) return null
   const { kind, model, maxTokens, sampling } = request
   const text = kind === 'chat' ? request.messages.map(({ content }) => content).join('\n') : request.prompt
-  return { kind, model, chars: Math.min(CHARS_MAX, Math.max(1, text.length)), maxTokens, sampling: { ...sampling, stop: [] } }
+  return {
+    kind,
+    model,
+    chars: Math.min(CHARS_MAX, Math.max(1, text.length)),
+    maxTokens,
+    sampling: { ...sampling, stop: [] },
+  }
 }
 
 const deaf: RunSink = {

@@ -5,8 +5,8 @@ import type { Directory } from '../directory.ts'
 import type { NodeLinks } from '../node-links.ts'
 import type { RunRequest } from '../run-request.ts'
 import { createAnswerAuditor, type PreparedAnswer } from './answer-auditor.ts'
-import { type CanaryParts, startCanaries } from './canaries.ts'
 import { createAuditReporter } from './audit-reporter.ts'
+import { type CanaryParts, startCanaries } from './canaries.ts'
 
 /** All that a gateway does to look at answers. */
 export interface Audits {

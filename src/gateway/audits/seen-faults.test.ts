@@ -32,7 +32,12 @@ const rows: [name: string, facts: Partial<AnswerFacts>, claims: Partial<NodeClai
   ['a limit that was not reached', { finishReason: 'length' }, {}, ['finish_inconsistent']],
   ['the limit', { finishReason: 'length', completionTokens: 200, lastTokenMs: 4_000 }, {}, []],
   ['a full context', { finishReason: 'length', promptTokens: 3_700 }, {}, []],
-  ['an answer that never came', { finishReason: null, completionTokens: 0, firstTokenMs: null, lastTokenMs: null }, {}, []],
+  [
+    'an answer that never came',
+    { finishReason: null, completionTokens: 0, firstTokenMs: null, lastTokenMs: null },
+    {},
+    [],
+  ],
 ]
 for (const [name, facts, said, faults] of rows)
   test(`seen of ${name}: ${faults.join() || 'nothing'}`, () => {

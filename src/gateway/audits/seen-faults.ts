@@ -45,19 +45,30 @@ export function seenFaults(facts: AnswerFacts, claims: NodeClaims): readonly See
 }
 
 /** The time counts from when it was sent, so that a line that hung and let all through at once is no fault. */
-function tooFast({ completionTokens, lastTokenMs }: AnswerFacts, { tokensPerSecond }: NodeClaims): SeenFault | null {
+function tooFast(
+  { completionTokens, lastTokenMs }: AnswerFacts,
+  { tokensPerSecond }: NodeClaims,
+): SeenFault | null {
   if (!lastTokenMs || tokensPerSecond <= 0 || completionTokens < TOKENS_TIMED_MIN) return null
   const speed = (completionTokens * 1_000) / lastTokenMs
   const most = tokensPerSecond * SPEED_TIMES_MAX
   if (speed <= most) return null
-  return { fault: 'too_fast', found: `${Math.round(speed)} tokens/s`, expected: `at most ${Math.round(most)} tokens/s` }
+  return {
+    fault: 'too_fast',
+    found: `${Math.round(speed)} tokens/s`,
+    expected: `at most ${Math.round(most)} tokens/s`,
+  }
 }
 
 function tooSoon({ firstTokenMs }: AnswerFacts, { roundTripMs }: NodeClaims): SeenFault | null {
   const least = roundTripMs * ROUND_TRIP_PART
   if (firstTokenMs === null || least < ROUND_TRIP_MS_MIN || firstTokenMs >= least) return null
   const found = `a first token after ${Math.round(firstTokenMs)} ms`
-  return { fault: 'first_token_too_soon', found, expected: `its round trip takes ${Math.round(roundTripMs)} ms` }
+  return {
+    fault: 'first_token_too_soon',
+    found,
+    expected: `its round trip takes ${Math.round(roundTripMs)} ms`,
+  }
 }
 
 /** It says that it reached a limit: the request's, or its context's. */

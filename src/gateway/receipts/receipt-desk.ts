@@ -202,7 +202,17 @@ class Desk {
     const { jobId: job, organisationId, step, task, fence, outputs, wallMs } = result
     const outputBytes = outputs.reduce((sum, { bytes }) => sum + bytes, 0)
     const body: ReceiptBody = {
-      ...{ kind: 'task', node: node.nodeId, job, step, task, fence, files: outputs.length, outputBytes, wallMs },
+      ...{
+        kind: 'task',
+        node: node.nodeId,
+        job,
+        step,
+        task,
+        fence,
+        files: outputs.length,
+        outputBytes,
+        wallMs,
+      },
       ...{ output: filesDigest(this.digest, outputs), atMs: this.#parts.directory.cellNowMs() },
     }
     chain.add(body, organisationId)
@@ -242,7 +252,10 @@ class Desk {
     if (this.#isClosed) return
     const parsed = ReceiptLeftovers.safeParse(JSON.parse(message))
     if (!parsed.success)
-      return this.#parts.log.error('bus.message_malformed', { subject: 'receipts', message: parsed.error.message })
+      return this.#parts.log.error('bus.message_malformed', {
+        subject: 'receipts',
+        message: parsed.error.message,
+      })
     for (const { nodeId, chain, session, from, before, receipts: texts } of parsed.data.offers) {
       const entry = this.#byNodeId.get(nodeId)
       // Of this connection it is shown them anyway.
@@ -274,4 +287,3 @@ class Desk {
     this.#report.close()
   }
 }
-

@@ -4,9 +4,9 @@
  */
 import { createRandom, forkRandom, type Random } from '#kernel/random.ts'
 import { MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
-import { quantile } from '#sim/crowd-run.ts'
-import { deposit } from '#sim/sim-load.ts'
-import { MODELS } from '#sim/sim-world.ts'
+import { quantile } from '../crowd-run.ts'
+import { deposit } from '../sim-load.ts'
+import { MODELS } from '../sim-world.ts'
 import { openRig, type Rig } from './rig.ts'
 import { type Scenario, shareFigures } from './scenario.ts'
 import { finishStreams, hasSucceeded, startStreams } from './stream-load.ts'

@@ -4,8 +4,8 @@
  */
 import { createRandom, forkRandom, type Random } from '#kernel/random.ts'
 import { MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
-import { quantile } from '#sim/crowd-run.ts'
-import { type AgentSlot, MODELS, type SimWorld } from '#sim/sim-world.ts'
+import { quantile } from '../crowd-run.ts'
+import { type AgentSlot, MODELS, type SimWorld } from '../sim-world.ts'
 import { openRig } from './rig.ts'
 import { type Scenario, shareFigures } from './scenario.ts'
 import { finishStreams, firstTokensOf, hasSucceeded, type StreamCall, startStreams } from './stream-load.ts'

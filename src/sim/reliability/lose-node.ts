@@ -1,4 +1,4 @@
-import type { AgentSlot, SimWorld } from '#sim/sim-world.ts'
+import type { AgentSlot, SimWorld } from '../sim-world.ts'
 
 /** Longer than any side waits for a sign of life. */
 const SILENT_MS = 60_000

@@ -1,8 +1,8 @@
 /** 0.8 of what the nodes can do, then five times as much as they can for a minute, then 0.8 again. */
 import { createRandom, forkRandom } from '#kernel/random.ts'
 import { MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
-import { quantile } from '#sim/crowd-run.ts'
-import { MODELS } from '#sim/sim-world.ts'
+import { quantile } from '../crowd-run.ts'
+import { MODELS } from '../sim-world.ts'
 import { openRig } from './rig.ts'
 import { type Scenario, shareFigures } from './scenario.ts'
 import { finishStreams, firstTokensOf, hasSucceeded, type StreamCall, startStreams } from './stream-load.ts'

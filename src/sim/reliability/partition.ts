@@ -4,9 +4,9 @@
  */
 import { createRandom, forkRandom } from '#kernel/random.ts'
 import { MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
-import { quantile } from '#sim/crowd-run.ts'
-import type { CutWay } from '#sim/sim-network.ts'
-import { MODELS, type SimWorld } from '#sim/sim-world.ts'
+import { quantile } from '../crowd-run.ts'
+import type { CutWay } from '../sim-network.ts'
+import { MODELS, type SimWorld } from '../sim-world.ts'
 import { recoveryMs } from './recovery.ts'
 import { openRig, type Rig } from './rig.ts'
 import { type Scenario, shareFigures } from './scenario.ts'
@@ -83,6 +83,7 @@ export const partition: Scenario = async ({ seed, isQuick }) => {
       succeededCutOffFromCoordinatorPercent:
         Math.round((1e4 * later.filter(hasSucceeded).length) / Math.max(1, later.length)) / 100,
       longestPauseMs: Math.round(Math.max(0, ...load.calls.map(({ pauseMsMax }) => pauseMsMax))),
+      endsCutOffFromCoordinator: endsOf(later),
       lossesNanoUsd: `${summary.losses}`,
       billed: summary.usageRecords,
     },
@@ -97,6 +98,18 @@ export const partition: Scenario = async ({ seed, isQuick }) => {
       noDoubleResultNoEarlyExpiry: true,
     },
   }
+}
+
+/** How requests ended, and how many had begun to be answered. */
+function endsOf(calls: readonly StreamCall[]): string {
+  const counts: Record<string, number> = {}
+  for (const { kind, status, firstTokenMs } of calls) {
+    const end = `${kind} ${status}${firstTokenMs === null ? '' : ' begun'}`
+    counts[end] = (counts[end] ?? 0) + 1
+  }
+  return Object.entries(counts)
+    .map(([end, count]) => `${end}: ${count}`)
+    .join(', ')
 }
 
 /** How long each took to heal, and when those between coordinator and gateways began. */

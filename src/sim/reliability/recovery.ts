@@ -1,6 +1,6 @@
 /** How long a network takes to be whole again. */
 import { SECOND_MS } from '#kernel/time.ts'
-import type { SimWorld } from '#sim/sim-world.ts'
+import type { SimWorld } from '../sim-world.ts'
 
 const LOOK_MS = 100
 const LIMIT_MS = 180 * SECOND_MS

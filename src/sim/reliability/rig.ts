@@ -5,18 +5,20 @@ import { assert } from '#kernel/assert.ts'
 import { forkRandom, type Random } from '#kernel/random.ts'
 import { MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
-import { checkEnd, type SimSummary, unrest } from '#sim/sim-checks.ts'
-import type { ClientResult } from '#sim/sim-client.ts'
-import { foundNetwork } from '#sim/sim-load.ts'
-import { faultKinds, type SimPlan } from '#sim/sim-plan.ts'
-import { type AgentSlot, SimWorld, type SimWorldOptions } from '#sim/sim-world.ts'
-import { TimeRules } from '#sim/time-rules.ts'
+import { checkEnd, type SimSummary, unrest } from '../sim-checks.ts'
+import type { ClientResult } from '../sim-client.ts'
+import { foundNetwork } from '../sim-load.ts'
+import { faultKinds, type SimPlan } from '../sim-plan.ts'
+import { type AgentSlot, SimWorld, type SimWorldOptions } from '../sim-world.ts'
+import { TimeRules } from '../time-rules.ts'
 
 export interface RigOptions {
   readonly plan: Partial<SimPlan>
   readonly world?: SimWorldOptions
   /** The network's first turn, instead of five providers who share the nodes. */
   readonly found?: (turn: Turn, world: SimWorld) => void
+  /** Some agents are older than receipts; none is unless told otherwise. */
+  readonly hasOldAgents?: boolean
   /** Who is there from the beginning; all unless told otherwise. */
   readonly isThere?: (slot: AgentSlot) => boolean
 }
@@ -117,7 +119,7 @@ export async function openRig(random: Random, options: RigOptions): Promise<Rig>
         restless = unrest(world, load)
       }
       assert(restless === null, `healed for ${REST_WITHIN_MS / MINUTE_MS} minutes, yet ${restless}`)
-      return checkEnd(world, load, outcomes)
+      return checkEnd(world, load, outcomes, { allSign: options.hasOldAgents !== true })
     },
   }
   return rig

@@ -4,8 +4,8 @@
  */
 import { createRandom, forkRandom } from '#kernel/random.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
-import { MODELS } from '#sim/sim-world.ts'
-import { simulate } from '#sim/simulate.ts'
+import { MODELS } from '../sim-world.ts'
+import { simulate } from '../simulate.ts'
 import { openRig } from './rig.ts'
 import type { Scenario } from './scenario.ts'
 import { finishStreams, hasSucceeded, startStreams } from './stream-load.ts'

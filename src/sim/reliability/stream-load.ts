@@ -4,9 +4,9 @@ import { createNormals } from '#economics/normal.ts'
 import { assert } from '#kernel/assert.ts'
 import { forkRandom, type Random } from '#kernel/random.ts'
 import { MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
-import { type ClientResult, sendCall } from '#sim/sim-client.ts'
-import { apiKeyOf } from '#sim/sim-load.ts'
-import { type GatewaySlot, MODELS } from '#sim/sim-world.ts'
+import { type ClientResult, sendCall } from '../sim-client.ts'
+import { apiKeyOf } from '../sim-load.ts'
+import { type GatewaySlot, MODELS } from '../sim-world.ts'
 import type { Rig } from './rig.ts'
 
 export interface StreamLoad {

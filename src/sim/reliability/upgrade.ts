@@ -6,8 +6,8 @@ import { createRandom, forkRandom } from '#kernel/random.ts'
 import { MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
 import type { VersionRange } from '#protocol/agent-version.ts'
 import { AGENT_PROTOCOL } from '#protocol/agent-version.ts'
-import { quantile } from '#sim/crowd-run.ts'
-import { type AgentSlot, MODELS } from '#sim/sim-world.ts'
+import { quantile } from '../crowd-run.ts'
+import { type AgentSlot, MODELS } from '../sim-world.ts'
 import { openRig, type Rig } from './rig.ts'
 import { type Scenario, shareFigures } from './scenario.ts'
 import { finishStreams, firstTokensOf, hasSucceeded, startStreams } from './stream-load.ts'
@@ -40,6 +40,7 @@ export const upgrade: Scenario = async ({ seed, isQuick }) => {
   const asked: { readonly nodeId: string; readonly atMs: number }[] = []
   const rig = await openRig(forkRandom(random), {
     plan: { nodes: NODES, gateways: 2, clients: 20 },
+    hasOldAgents: true,
     world: {
       agentOf: ({ index }) => ({ models: [MODELS[0]], ...installed[index] }),
       watch: { onAttempt: ({ nodeId }) => void asked.push({ nodeId, atMs: rig.world.scheduler.nowMs() }) },
