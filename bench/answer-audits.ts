@@ -88,7 +88,7 @@ if (import.meta.main) {
 function variantsOf(file: Buffer, isTiny: boolean): Variant[] {
   const one = { slots: 1, threads: 1 }
   return [
-    { name: 'honest', file, slots: 4, threads: 2 },
+    { name: 'honest', file, slots: 4, threads: 1 },
     { name: '3-bit', file: coarser(file, 3), ...one },
     { name: '2-bit', file: coarser(file, 2), ...one },
     { name: 'fewer-layers', file: fewerLayers(file, isTiny ? 2 : 4), ...one },

@@ -83,6 +83,8 @@ async function main(): Promise<number> {
     if (askedParts && parts.length === 0) continue
     const result = rowResult(row, parts, machineState())
     results.push(result)
+    // At once: a run takes hours, and what was found must not wait for what comes last.
+    if (values.write) writeDocs({ rows: [result] })
     if (!values.json) console.log(`${tellRow(result).join('\n')}\n`)
   }
   return publish({ rows: results })
@@ -114,7 +116,6 @@ function publish(report: Report): number {
       `${counts.run} parts run: ${counts.passed} passed, ${counts.missed} missed, ${counts.missing} without a scenario, ${counts.broken} broken.`,
     )
   if (values.out !== undefined) writeFileSync(values.out, `${JSON.stringify(whole, null, 1)}\n`)
-  if (values.write) writeDocs(report)
   return counts.passed === counts.run ? 0 : 1
 }
 

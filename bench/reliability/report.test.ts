@@ -21,8 +21,11 @@ test('the table has a line for each part and for each thing that was not run, wi
   assert(only)
   const lines = tableOf({ rows: [rowResult(only, [part('missed')], machineState())] }, matrix).split('\n')
   assert.equal(lines.length, 5)
-  assert.match(lines[2] ?? '', /^\| \*\*F0\*\* a fault \| real \| lost: 3 \(0\) \| \*\*missed\*\* \(short run\) \| `node x` \|/)
-  assert.match(lines[3] ?? '', /^\| F0 \| real \|  \| no run published \| `--rows F0 --parts 'y'` \|/)
+  assert.match(
+    lines[2] ?? '',
+    /^\| \*\*F0\*\* a fault \| real \| lost: 3 \(0\) \| \*\*missed\*\* \(short run\) \| `node x` \|/,
+  )
+  assert.match(lines[3] ?? '', /^\| F0 \| real \| {2}\| no run published \| `--rows F0 --parts 'y'` \|/)
   assert.match(lines[4] ?? '', /\| leases \| not run \|/)
 })
 
@@ -35,7 +38,15 @@ test('a run of some parts takes the place of these alone', () => {
   const merged = merge(before, of(part('passed')), matrix)
   assert.deepEqual(
     merged.rows.map(({ verdict, parts }) => [verdict, parts.map(({ name, verdict: one }) => [name, one])]),
-    [['passed', [['x', 'passed'], ['y', 'passed']]]],
+    [
+      [
+        'passed',
+        [
+          ['x', 'passed'],
+          ['y', 'passed'],
+        ],
+      ],
+    ],
   )
   assert.deepEqual(merge({ rows: [] }, { rows: [] }, matrix).rows, [], 'what never ran has no result')
 })

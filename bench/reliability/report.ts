@@ -53,7 +53,9 @@ export function tableOf({ rows }: Report, matrix: readonly Row[]): string {
     const result = rows.find(({ id }) => id === row.id)
     const found = row.parts.map((part) => {
       const of = result?.parts.find(({ name }) => name === part.name)
-      return of ? foundCells(of) : [part.level, '', 'no run published', `\`--rows ${row.id} --parts '${part.name}'\``, '']
+      return of
+        ? foundCells(of)
+        : [part.level, '', 'no run published', `\`--rows ${row.id} --parts '${part.name}'\``, '']
     })
     const notRun = (result?.notRun ?? row.notRun ?? []).map((why) => ['', why, 'not run', '', ''])
     return [...found, ...notRun].map((rest, index) =>

@@ -8,9 +8,11 @@ const KILL_AFTER_MS = 15_000
 const TAIL_CHARS = 600
 
 const running = new Set<ChildProcess>()
+let isEnding = false
 
-/** Ends what runs, politely and then not; resolves when it is gone. */
+/** Ends what runs, politely and then not; resolves when it is gone. Nothing is begun any more. */
 export async function endParts(): Promise<void> {
+  isEnding = true
   await Promise.all([...running].map(end))
 }
 
@@ -46,12 +48,13 @@ export function readCommit(): string {
   }
 }
 
-/** Never rejects. */
+/** Never rejects, and never resolves once all is to end. */
 export async function runPart(part: Part, options: PartOptions): Promise<PartResult> {
   const args = part.command(options)
   const commit = readCommit()
   const startedMs = performance.now()
   const { code, stdout, stderr, isLate } = await runToEnd(args, part.limitMinutes * 60_000)
+  if (isEnding) await new Promise(() => undefined)
   let reading: PartReading = { figures: {}, checks: [], notRun: [] }
   let problem: string | null = null
   try {

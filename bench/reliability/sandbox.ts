@@ -26,6 +26,12 @@ export async function sandbox(): Promise<ScenarioResult> {
   writeFileSync(secret, 'a secret of this machine')
   const server = createServer((socket) => socket.end()).listen(0, '127.0.0.1')
   const bystander = spawn('sleep', ['600'], { stdio: 'ignore' })
+  const abandon = (): void => {
+    bystander.kill('SIGKILL')
+    rmSync(folder, { recursive: true, force: true })
+    process.exit(1)
+  }
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, abandon)
   try {
     await new Promise((resolve) => server.once('listening', resolve))
     const address = server.address()
@@ -71,6 +77,7 @@ export async function sandbox(): Promise<ScenarioResult> {
       notRun: absent(),
     }
   } finally {
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, abandon)
     bystander.kill('SIGKILL')
     server.close()
     rmSync(folder, { recursive: true, force: true })

@@ -32,7 +32,7 @@ function reputationFields(reputation: NodeReputation): Field[] {
     ['standing', percent(standing)],
     [
       'answers',
-      `${formatCount(answers)}, ${formatCount(failures)} failed; surely good: ${percent(successLcb)}`,
+      `${formatCount(answers)} given, ${formatCount(failures)} failed; ${percent(successLcb)} can be relied on`,
     ],
     ...(speedRatio === null ? [] : [['speed', `${percent(speedRatio)} of its own benchmark`] as const]),
     ...(availability === null ? [] : [['here', `${percent(availability)} of the last weeks`] as const]),

@@ -45,11 +45,11 @@ async function exported(
   { operator: client }: Pick<Session, 'operator'>,
   { node, organisation }: ExportOptions,
 ): Promise<{ text: string; receipts: number }> {
-  const whose = {
-    ...(node !== undefined && { nodeId: node }),
-    ...(organisation !== undefined && { organisationId: organisation }),
-  }
-  const listed = await client.listReceiptChains({ query: whose })
+  const organisationId = organisation ?? (await client.getOwnKey()).organisationId
+  const whose = node === undefined ? { organisationId } : { nodeId: node }
+  const listed = await (node === undefined
+    ? client.getOrganisationReceipts({ params: { organisationId } })
+    : client.getNodeReceipts({ params: { nodeId: node } }))
   const { network, of, id, madeAtMs, chains, signature } = listed
   const lines = [formatReceiptLine({ type: 'receipts', version: 1, network, of, id })]
   for (const { chain, facts, after, to } of chains) {

@@ -232,6 +232,23 @@ const stubNodes = (): Node[] => {
     isDrained: false,
     bannedReason: null,
     nodeClass: 'community',
+    reputation: {
+      standing: 0.61,
+      successLcb: 0.57,
+      survival1h: 0.97,
+      speedRatio: 0.94,
+      availability: 0.99,
+      answers: 210,
+      failures: 14,
+      reasons: [
+        {
+          code: 'failures',
+          message:
+            'It failed 14 times beside 210 answers that it gave, of late: other nodes are asked first.',
+          wayBack: 'Each answer that it gives counts for it, and what is past counts half after a week.',
+        },
+      ],
+    },
     askPerGpuHour: 100_000_000n,
     models: [
       { model: 'guide', tokensPerSecond: 1550.4, promptPerMillion: 1_000n, completionPerMillion: 17_922n },

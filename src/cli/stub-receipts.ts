@@ -3,15 +3,20 @@ import type { receiptRoutes } from '#protocol/receipt-routes.ts'
 import type { Handlers } from '#protocol/route.ts'
 
 export const stubReceiptHandlers = (nowMs: number): Handlers<typeof receiptRoutes> => ({
-  listReceiptChains: ({ query }) => ({
-    network: 'ab'.repeat(32),
-    of: query?.nodeId === undefined ? 'organisation' : 'node',
-    id: query?.nodeId ?? query?.organisationId ?? 'org_1',
-    madeAtMs: nowMs,
-    chains: [],
-    signature: '00'.repeat(64),
-    asOfSequence: 41,
-    lagEntries: 0,
+  getNodeReceipts: ({ params: { nodeId } }) => ({ ...none(nowMs), of: 'node', id: nodeId }),
+  getOrganisationReceipts: ({ params: { organisationId } }) => ({
+    ...none(nowMs),
+    of: 'organisation',
+    id: organisationId,
   }),
   readReceipts: () => ({ lines: [], next: null }),
+})
+
+const none = (madeAtMs: number) => ({
+  network: 'ab'.repeat(32),
+  madeAtMs,
+  chains: [],
+  signature: '00'.repeat(64),
+  asOfSequence: 41,
+  lagEntries: 0,
 })

@@ -28,7 +28,7 @@ test('what is read at the quick is what the schema reads, for every type of even
       assert.deepEqual(readRecord(text), expected)
       for (const event of given.events) seen.add(event.type)
     }),
-    { numRuns: 1_000, seed: 1 },
+    { numRuns: 2_000, seed: 1 },
   )
   assert.deepEqual([...seen].sort(), [...wireFormsByKind(CoordinatorEvent).keys()].sort())
 })

@@ -10,7 +10,7 @@ test('a reader of another epoch gets every node and key', async () => {
   const { feed } = await setup()
   const { nodes, keys, nowMs, ...rest } = feed.since({ epoch: 0, version: 0 })
   assert.ok(nowMs !== undefined && nowMs > 0)
-  assert.deepEqual(rest, { epoch: 1, version: 1, isComplete: true, models: [] })
+  assert.deepEqual(rest, { epoch: 1, version: 1, takesTallies: true, isComplete: true, models: [] })
   assert.deepEqual([nodes.map((node) => node.id), keys.map((key) => key.id)], [['a', 'b'], ['k']])
   assert.deepEqual(nodes[0], {
     id: 'a',

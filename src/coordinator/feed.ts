@@ -97,6 +97,7 @@ export function createFeed(
         epoch: coordinator.journal.epoch,
         version: coordinator.sequence(),
         nowMs: coordinator.nowMs(),
+        takesTallies: true,
         isComplete,
         nodes: [...nodeIds].flatMap((id) =>
           followedNode(state, id, { nowMs: coordinator.nowMs(), auditsAnswers }),

@@ -22,13 +22,14 @@ import { createHostingDesk } from './hosting-desk.ts'
 import { createKeyBudgets, type LimitedKey } from './key-budgets.ts'
 import { type LiveModel, liveModels } from './live-models.ts'
 import type { NetworkIdentity } from './network-prover.ts'
-import type { Offer } from './node-connection.ts'
+import type { NodeConnection, Offer } from './node-connection.ts'
 import { createNodeLinks, type NodeLinks } from './node-links.ts'
 import type { Room } from './peers.ts'
 import { noMatch } from './preferences.ts'
 import { createReceiptDesk } from './receipts/receipt-desk.ts'
 import { createRecounter, type ModelCounter } from './recount/recounter.ts'
 import type { RequestRun } from './request-run.ts'
+import type { ModelSeats } from './routing/model-seats.ts'
 import type { RunHost } from './run-host.ts'
 import type { RunRequest, RunSink } from './run-request.ts'
 import { createSlaDesk } from './sla-desk.ts'
@@ -190,6 +191,7 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     budgets.tell(reply.keys.flatMap(({ budgetId, use }) => (budgetId && use ? [{ budgetId, ...use }] : [])))
     for (const { budgetId, promised = 0n } of reply.keys) if (budgetId) budgets.promise(budgetId, promised)
     budgets.followed(reply.gateways ?? 1)
+    sla.mayTell(reply.takesTallies === true)
     for (const run of readyListeners.splice(0)) run()
     if (reply.wantsPresence) nodes.reportAll()
     // Nearly every reply says that nothing changed.
@@ -214,7 +216,7 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     heldUp: sla.heldUp,
     admit(asked, sink, caller) {
       const request = caller?.slaClass ? { ...asked, slaClass: caller.slaClass } : asked
-      const refusal = refuse(request) ?? unfit(request)
+      const refusal = refuse(request) ?? unfit(request, tableOf(request.engine.model))
       if (refusal) return refused(request, refusal)
       const limited = caller?.limited
       const tokensMax = request.promptTokensMax + request.completionTokensMax
@@ -264,40 +266,46 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
 
   function refuse({ engine: { model }, slaClass }: RunRequest): Problem | null {
     if (isClosed) return new Problem('unavailable', 'This gateway is stopping. Try again in a moment.')
-    if (spool.isFull()) {
-      return new Problem(
-        'unavailable',
-        'The coordinator has been away for too long to meter more work. Try again later.',
-      )
-    }
+    if (spool.isFull()) return tooLongAway()
     const isServed = tableOf(model) !== null
     const cold = hosting.ask(model, { isServed, waitMs: QUEUE_WAIT_MS, slaClass })
     if (cold !== 'not_ours') return cold
     if (isServed || [...nodes.ready()].some((node) => node.hasOffered(model)) || directory.knowsModel(model))
       return null
-    const known = [...liveModels(nodes.ready()).keys()].slice(0, 10)
-    const choice = known.length > 0 ? `It serves: ${known.join(', ')}.` : 'No node serves any model yet.'
-    return new Problem('model_not_found', `No node of this network serves the model '${model}'. ${choice}`, {
-      details: { param: 'model' },
-    })
-  }
-
-  /** Why none of the nodes that are here can serve it, or may: a wait would not help. */
-  function unfit({ engine, preferences }: RunRequest): Problem | null {
-    const table = tableOf(engine.model)
-    if (!table || (!preferences && featuresNeeded(engine).length === 0)) return null
-    const missing = featureMissing(
-      engine,
-      table.seats.map(({ offer }) => offer),
-    )
-    if (missing || !preferences) return missing
-    return noMatch(
-      engine.model,
-      preferences,
-      table.seats.map(({ facts, offer }) => ({ node: facts, offer })),
-    )
+    return modelUnknown(model, [...liveModels(nodes.ready()).keys()].slice(0, 10))
   }
 }
+
+/** Why none of the nodes that are here can serve it, or may: a wait would not help. */
+function unfit(
+  { engine, preferences }: RunRequest,
+  table: ModelSeats<NodeConnection> | null,
+): Problem | null {
+  if (!table || (!preferences && featuresNeeded(engine).length === 0)) return null
+  const missing = featureMissing(
+    engine,
+    table.seats.map(({ offer }) => offer),
+  )
+  if (missing || !preferences) return missing
+  return noMatch(
+    engine.model,
+    preferences,
+    table.seats.map(({ facts, offer }) => ({ node: facts, offer })),
+  )
+}
+
+function modelUnknown(model: string, known: readonly string[]): Problem {
+  const choice = known.length > 0 ? `It serves: ${known.join(', ')}.` : 'No node serves any model yet.'
+  return new Problem('model_not_found', `No node of this network serves the model '${model}'. ${choice}`, {
+    details: { param: 'model' },
+  })
+}
+
+const tooLongAway = (): Problem =>
+  new Problem(
+    'unavailable',
+    'The coordinator has been away for too long to meter more work. Try again later.',
+  )
 
 const isFree = (seats: readonly { offer: Offer }[]): boolean =>
   seats.length > 0 &&

@@ -12,6 +12,8 @@ import type { GatewayTelemetry } from './telemetry.ts'
 /** Silence of an engine that counts as its failure: before the first token, and after it. */
 export const FIRST_TOKEN_WAIT_MS = 60_000
 export const STALL_MS = 20_000
+/** Of an answer whose node is heard otherwise, with another node at hand. */
+const HEARD_STALL_MS = 2_000
 /** With another node at hand: so many times what nearly all first tokens take, and no less than this. */
 const FIRST_TOKEN_TIMES = 3
 const FIRST_TOKEN_WAIT_MS_MIN = 2_000
@@ -102,9 +104,12 @@ export function startRunWatch(
   }
 }
 
-/** A node that has other prompts to read meanwhile may take that much longer. */
-const stallMs = ({ pace, attempt }: RequestRun): number =>
-  pace.stallMs() + (attempt?.placement.seat.machine.prefillMs ?? 0)
+/** A node that is heard otherwise meanwhile is alive: with prompts to read, or little time for this one. */
+function stallMs({ pace, attempt }: RequestRun): number {
+  if (!attempt) return pace.stallMs()
+  const isHeard = attempt.node.lastHeardMs > pace.movedMs
+  return Math.max(pace.stallMs(), isHeard ? HEARD_STALL_MS : 0) + attempt.placement.seat.machine.prefillMs
+}
 
 /** Its answer should have gone on by now, and nothing else was heard of the node either: it gets no more until it is. */
 function noteQuiet({ attempt, pace }: RequestRun, silenceMs: number): void {

@@ -80,6 +80,15 @@ test('what is under way and what was refused goes into the spool, and an idle ga
   )
 })
 
+test('an earlier coordinator is told nothing that it would take for a reading', async () => {
+  const { desk, told, run } = setup()
+  desk.mayTell(false)
+  desk.begins(request('a'), false)
+  desk.refused(request('b'), 'overloaded')
+  await run(3 * TALLY_EVERY_MS)
+  assert.equal(told.length, 0)
+})
+
 function setup() {
   const world = createTestWorld()
   const { host } = world.machine('gateway')
@@ -90,6 +99,7 @@ function setup() {
     cellNowMs: () => 1_000,
     append: (record) => void told.push(record),
   })
+  desk.mayTell(true)
   return { desk, told, run: world.run, telemetry: desk.listening(noTelemetry) }
 }
 

@@ -37,6 +37,8 @@ export interface SlaDesk {
   refused(request: RunRequest, code: ProblemCode): void
   /** Its reader was too slow once: how fast its node was can't be told. */
   heldUp(requestId: string): void
+  /** The coordinator knows tallies, or is an earlier one that does not. */
+  mayTell(takesTallies: boolean): void
   /** The reading as it goes into the spool. */
   complete(record: UsageRecord): UsageRecord
   /** `telemetry`, which this one listens to for why requests fail. */
@@ -57,6 +59,7 @@ export function createSlaDesk(
   const { gatewayId, run, cellNowMs } = options
   const begun = new Map<string, Begun>()
   const refusals = new Map<string, { -readonly [Key in keyof RefusedCount]: RefusedCount[Key] }>()
+  let takesTallies = false
   let told = ''
   let toldAtMs = 0
   let isClosed = false
@@ -64,6 +67,7 @@ export function createSlaDesk(
   function tell(): void {
     if (isClosed) return
     clock.after(TALLY_EVERY_MS, tell)
+    if (!takesTallies) return refusals.clear()
     const open = openRequests(begun)
     const ids = open.map(({ requestId }) => requestId).join()
     const isDue = ids !== told && (ids !== '' || told !== '')
@@ -103,6 +107,9 @@ export function createSlaDesk(
     heldUp(requestId) {
       const one = begun.get(requestId)
       if (one) one.isHeldUp = true
+    },
+    mayTell(does) {
+      takesTallies = does
     },
     complete(record) {
       const one = begun.get(record.requestId)

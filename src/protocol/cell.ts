@@ -116,6 +116,8 @@ export const FollowReply = z.object({
   wantsPresence: z.boolean(),
   nodes: z.array(FollowedNode),
   keys: z.array(FollowedKey),
+  /** It counts for promises, and knows a tally in a spool from a reading. Absent from earlier coordinators. */
+  takesTallies: z.boolean().optional(),
   /** Cell time when it was made; absent from coordinators of the first release. */
   nowMs: z.int().optional(),
   /** How many gateways the coordinator hears: each allows its share of what is left of a key's limits. */

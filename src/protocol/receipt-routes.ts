@@ -47,12 +47,20 @@ export const ReceiptLines = z
   .meta({ id: 'ReceiptLines', description: 'Receipts of one chain, in order.' })
 
 export const receiptRoutes = {
-  listReceiptChains: {
+  getNodeReceipts: {
     method: 'GET',
-    path: '/api/receipts',
+    path: '/api/nodes/:nodeId/receipts',
     scope: 'viewer',
-    summary: 'Lists the chains of receipts of a node, or of the work that was done for an organisation.',
-    query: z.strictObject(whose),
+    summary: 'Tells the chains of receipts of a node.',
+    params: z.strictObject({ nodeId: Id }),
+    reply: ReceiptChains,
+  },
+  getOrganisationReceipts: {
+    method: 'GET',
+    path: '/api/organisations/:organisationId/receipts',
+    scope: 'viewer',
+    summary: 'Tells the chains with receipts of the work that was done for an organisation.',
+    params: z.strictObject({ organisationId: Id }),
     reply: ReceiptChains,
   },
   readReceipts: {

@@ -79,6 +79,7 @@ test('every list replies items and where the next page starts', () => {
   for (const [name, { query, reply }] of table) {
     if (!query || !(reply instanceof z.ZodObject) || name in economicsRoutes) continue
     if ('after' in query.shape) continue // News go on from what was read, the oldest first.
+    if (name === 'getSla') continue // One report, of the organisation that is named.
     assert.ok('limit' in query.shape && 'before' in query.shape, name)
     assert.ok('items' in reply.shape && 'next' in reply.shape, name)
   }

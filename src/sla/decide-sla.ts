@@ -1,5 +1,5 @@
 import { unreachable } from '#kernel/assert.ts'
-import { DAY_MS, HOUR_MS, type TimestampMs } from '#kernel/time.ts'
+import { HOUR_MS, type TimestampMs } from '#kernel/time.ts'
 import type { SlaClass, SlaTally } from '#protocol/sla.ts'
 import { monthOf, type Span, spanOfMonth } from './bins.ts'
 import { decideStep, requestsLost } from './decide-step.ts'
@@ -40,7 +40,7 @@ export type SlaRefusal =
   /** All windows of a month together. */
   | 'maintenance_too_long'
 
-export const NOTICE_MS_MIN = DAY_MS
+export const NOTICE_MS_MIN = 24 * HOUR_MS
 export const MAINTENANCE_MS_MAX = 8 * HOUR_MS
 
 /** The events that `command` causes (none for what is already so), or why it is refused. Changes nothing. */

@@ -104,7 +104,7 @@ export interface Maintenance extends Span {
 /** A gateway that says nothing of its open requests for so long is gone, and they with it. */
 export const OPEN_SILENT_MS = 15 * MINUTE_MS
 /** Readings that come later still count, in a bin that is closed. */
-export const BIN_GRACE_MS = MINUTE_MS
+export const BIN_GRACE_MS = 1 * MINUTE_MS
 /** A month is closed half a day after its end: credits are there within the day. */
 export const MONTH_GRACE_MS = 12 * HOUR_MS
 /** A reading that comes later counts as of when it comes. Less than `MONTH_GRACE_MS`: no closed month is changed. */

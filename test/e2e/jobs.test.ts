@@ -77,7 +77,7 @@ test('a job that a task fails everywhere pauses with the end of its log, and goe
 
 test('a network that is killed has its jobs afterwards, nodes keep what they have, and news go on', async (t) => {
   const folder = rig.path('killed')
-  const first = await startTiny(rig, folder)
+  const first = await startTiny(rig, folder, ['--node-proofs', 'off'])
   // The node comes back to wherever this is by then.
   const live = { ...first }
   const worker = await startWorkingNode(live, 'worker-2')
@@ -95,7 +95,7 @@ test('a network that is killed has its jobs afterwards, nodes keep what they hav
   const before = await newest(jobId, first)
   first.program.signal('SIGKILL')
   await first.program.end
-  Object.assign(live, await startTiny(rig, folder))
+  Object.assign(live, await startTiny(rig, folder, ['--node-proofs', 'off']))
   const kept = await live.operator.getJob({ params })
   assert.deepEqual([kept.status, kept.steps[0]?.done, kept.steps[0]?.running], ['active', 1, 2])
   await worker.connect()

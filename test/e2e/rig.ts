@@ -74,6 +74,7 @@ export function openRig(): Rig {
   }
   const abandon = (): void => {
     endAll()
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
     process.exit(1)
   }
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, abandon)

@@ -279,13 +279,8 @@ export const routeMakers: Readonly<Record<string, RouteMaker>> = {
   revokeKey: used('keyId', newKey),
   listAlerts: { own: () => ({}), pointers: onlyQuery('organisationId') },
   ...slaRouteMakers,
-  listReceiptChains: {
-    own: ({ nodeId }) => ({ query: { nodeId } }),
-    pointers: {
-      'query nodeId': ({ nodeId }) => ({ query: { nodeId } }),
-      'query organisationId': ({ organisationId }) => ({ query: { organisationId } }),
-    },
-  },
+  getNodeReceipts: byPath('nodeId'),
+  getOrganisationReceipts: byPath('organisationId'),
   readReceipts: {
     own: () => ({ query: { chain: 'c' } }),
     pointers: {

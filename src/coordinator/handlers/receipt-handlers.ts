@@ -1,4 +1,6 @@
+import type { z } from 'zod'
 import { digestOf } from '#host/digest-of.ts'
+import type { ReceiptChains } from '#protocol/receipt-routes.ts'
 import { ReceiptBody, SignedHead } from '#protocol/receipts.ts'
 import type { Caller, Handlers } from '#protocol/route.ts'
 import type { ControlRoutes } from '#protocol/routes.ts'
@@ -8,7 +10,7 @@ import { type Digest, saltOf } from '#receipts/receipt-text.ts'
 import type { KeptReceipt, ReceiptFilter } from '../read-models/receipt-rows.ts'
 import { freshly, type HandlerParts, maySee, notFound, organisationFor } from './handler-parts.ts'
 
-type Names = 'listReceiptChains' | 'readReceipts'
+type Names = 'getNodeReceipts' | 'getOrganisationReceipts' | 'readReceipts'
 
 const LIMIT_DEFAULT = 500
 
@@ -42,23 +44,23 @@ export function receiptHandlers(parts: HandlerParts): Pick<Handlers<ControlRoute
     return { type: 'receipt', chain, number, hash, body, ...(salt !== undefined && { salt }) }
   }
 
+  async function chainsOf(filter: ReceiptFilter): Promise<z.output<typeof ReceiptChains>> {
+    await freshly(parts)
+    const { chains, asOfSequence } = await queries.receiptChains(filter)
+    const whose =
+      'nodeId' in filter
+        ? ({ of: 'node', id: filter.nodeId } as const)
+        : ({ of: 'organisation', id: filter.organisationId } as const)
+    const madeAtMs = coordinator.nowMs()
+    const text = endText(whose, { madeAtMs, chains })
+    const { publicKeyHex: network, privateKeyHex } = parts.network.keys
+    const signature = Buffer.from(crypto.sign(privateKeyHex, new TextEncoder().encode(text))).toString('hex')
+    return { network, ...whose, madeAtMs, chains, signature, asOfSequence, lagEntries: projector.lag() }
+  }
+
   return {
-    async listReceiptChains({ query }, caller) {
-      const filter = filterOf(caller, query)
-      await freshly(parts)
-      const { chains, asOfSequence } = await queries.receiptChains(filter)
-      const whose =
-        'nodeId' in filter
-          ? ({ of: 'node', id: filter.nodeId } as const)
-          : ({ of: 'organisation', id: filter.organisationId } as const)
-      const madeAtMs = coordinator.nowMs()
-      const text = endText(whose, { madeAtMs, chains })
-      const { publicKeyHex: network, privateKeyHex } = parts.network.keys
-      const signature = Buffer.from(crypto.sign(privateKeyHex, new TextEncoder().encode(text))).toString(
-        'hex',
-      )
-      return { network, ...whose, madeAtMs, chains, signature, asOfSequence, lagEntries: projector.lag() }
-    },
+    getNodeReceipts: async ({ params }, caller) => chainsOf(filterOf(caller, params)),
+    getOrganisationReceipts: async ({ params }, caller) => chainsOf(filterOf(caller, params)),
 
     async readReceipts({ query }, caller) {
       const filter = filterOf(caller, query)

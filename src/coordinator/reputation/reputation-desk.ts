@@ -2,7 +2,7 @@
  * Keeps the standing of nodes: notes who was seen at work, grades them now and then, and halts versions of the agent that
  * fail. Only what changes is journalled, for all nodes together.
  */
-import { SECOND_MS, type TimestampMs } from '#kernel/time.ts'
+import { MINUTE_MS, SECOND_MS, type TimestampMs } from '#kernel/time.ts'
 import type { ToldHealth } from '#protocol/node-health.ts'
 import type { CoordinatorEvent, UsageEvent } from '../coordinator-events.ts'
 import type { CoordinatorState } from '../coordinator-state.ts'
@@ -20,7 +20,7 @@ export interface ReputationDesk {
 
 const GRADE_EVERY_MS = 10 * SECOND_MS
 /** All nodes, seen or not: what was counted long ago counts less. */
-const GRADE_ALL_EVERY_MS = 600 * SECOND_MS
+const GRADE_ALL_EVERY_MS = 10 * MINUTE_MS
 const JUDGE_EVERY_MS = 5 * SECOND_MS
 
 export function createReputationDesk(state: CoordinatorState): ReputationDesk {

@@ -13,11 +13,15 @@ const STEPS = 40
 
 /** The `p`-quantile of Beta(a, b), to 1e-12. `a`, `b` >= 1. */
 export function betaQuantile(p: number, a: number, b: number): number {
+  // Most nodes have failed nothing, and all are asked for again and again: these have a closed form.
+  if (b === 1) return p ** (1 / a)
+  if (a === 1) return 1 - (1 - p) ** (1 / b)
+  const log = logBeta(a, b)
   let low = 0
   let high = 1
   for (let step = 0; step < STEPS; step++) {
     const middle = (low + high) / 2
-    if (betaShare(middle, a, b) < p) low = middle
+    if (shareBelow(middle, { a, b, log }) < p) low = middle
     else high = middle
   }
   return (low + high) / 2
@@ -27,8 +31,14 @@ export function betaQuantile(p: number, a: number, b: number): number {
 export function betaShare(x: number, a: number, b: number): number {
   if (x <= 0) return 0
   if (x >= 1) return 1
-  const log = logGamma(a + b) - logGamma(a) - logGamma(b) + a * Math.log(x) + b * Math.log1p(-x)
-  const front = Math.exp(log)
+  return shareBelow(x, { a, b, log: logBeta(a, b) })
+}
+
+/** Of the factor before x^(a-1) (1-x)^(b-1), the logarithm. */
+const logBeta = (a: number, b: number): number => logGamma(a + b) - logGamma(a) - logGamma(b)
+
+function shareBelow(x: number, { a, b, log }: { a: number; b: number; log: number }): number {
+  const front = Math.exp(log + a * Math.log(x) + b * Math.log1p(-x))
   return x < (a + 1) / (a + b + 2) ? (front * fraction(x, a, b)) / a : 1 - (front * fraction(1 - x, b, a)) / b
 }
 

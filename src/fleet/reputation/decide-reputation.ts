@@ -28,6 +28,10 @@ export type ReputationRefusal = 'node_unknown' | 'version_not_halted' | 'rest_no
 
 /** Standings are told in steps of this many hundredths, so that little of it is written. */
 const GRADE_STEP = 5
+/** A sick node gets no work for so long, each further time so many times as long. */
+const SICK_MS_MIN = 1 * MINUTE_MS
+const SICK_TIMES = 4
+const SICK_MS_MAX = 1 * HOUR_MS
 
 export function decideReputation(
   reputation: Reputation,
@@ -104,5 +108,5 @@ const worstOf = (faults: readonly DeviceFault[]): DeviceFault | undefined =>
 /** How long a node that fell sick gets no work at least: each further time within a day four times as long. */
 export function restMs(sickAtMs: readonly TimestampMs[], nowMs: TimestampMs): number {
   const times = sickAtMs.filter((atMs) => nowMs - atMs < DAY_MS).length
-  return Math.min(HOUR_MS, MINUTE_MS * 4 ** Math.max(0, times - 1))
+  return Math.min(SICK_MS_MAX, SICK_MS_MIN * SICK_TIMES ** Math.max(0, times - 1))
 }

@@ -13,7 +13,7 @@ const OUT_MS_MIN = 5_000
 const OUT_MS_MAX = 5 * 60_000
 /** One that is slow mostly stays so: it is asked to measure itself, and is back with what it finds, or after this. */
 const SLOW_OUT_MS_MIN = 10 * 60_000
-const SLOW_OUT_MS_MAX = 60 * 60_000
+const SLOW_OUT_MS_MAX = 3_600_000
 /** So many times in a row another delivered first, though it was asked later. */
 const BEATEN_MAX = 2
 /** So long without a fault, and the next one is punished like a first. */

@@ -12,10 +12,7 @@ for (const name of ['replay', 'join-storm'])
   })
 
 test('each scenario is in the docs', () => {
-  const page = readFileSync(
-    new URL('../../../docs/operating/simulator.md', import.meta.url),
-    'utf8',
-  )
+  const page = readFileSync(new URL('../../../docs/operating/simulator.md', import.meta.url), 'utf8')
   assert.deepEqual(
     Object.keys(scenarios).filter((name) => !page.includes(`\`${name}\``)),
     [],

@@ -42,6 +42,8 @@ export const upgrade: Scenario = async ({ seed, isQuick }) => {
     plan: { nodes: NODES, gateways: 2, clients: 20 },
     hasOldAgents: true,
     world: {
+      // Agents that are older than proofs: on a network that was there before them they have a grace of a week.
+      nodeProofs: false,
       agentOf: ({ index }) => ({ models: [MODELS[0]], ...installed[index] }),
       watch: { onAttempt: ({ nodeId }) => void asked.push({ nodeId, atMs: rig.world.scheduler.nowMs() }) },
     },

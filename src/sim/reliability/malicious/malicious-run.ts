@@ -37,6 +37,8 @@ export interface MemberOutcome {
   readonly verdicts: number
   /** In nano-USD: what its owner has, held back or not, and what of that it was paid for looking at others' answers. */
   readonly income: bigint
+  /** Of that, what is held back. */
+  readonly held: bigint
   readonly auditIncome: bigint
 }
 
@@ -198,6 +200,7 @@ class Watch {
           judgedAfter: this.#judged.get(index) ?? null,
           verdicts: this.#verdicts.get(index) ?? 0,
           income: (account?.available ?? 0n) + (account?.held ?? 0n),
+          held: account?.held ?? 0n,
           auditIncome: this.#auditIncome.get(accountId) ?? 0n,
         }
       }),

@@ -121,7 +121,11 @@ function sumOf(name: StrategyName, run: MaliciousRun): StrategySum & { figures: 
       [`${label}LiesUntilJudgedMax`]: most('lies'),
       [`${label}IncomeMilliUsd`]: round(1e3 * all.reduce((sum, { income }) => sum + usdOf(income), 0)),
       [`${label}NetMilliUsd`]: round(1e3 * net),
+      [`${label}WithAuditsMilliUsd`]: round(1e3 * all.reduce((sum, one) => sum + netWithAuditsUsd(one), 0)),
       [`${label}TwinNetMilliUsd`]: round(1e3 * twinNet),
+      [`${label}TwinWithAuditsMilliUsd`]: round(
+        1e3 * twins.reduce((sum, one) => sum + netWithAuditsUsd(one), 0),
+      ),
     },
   }
 }
@@ -131,14 +135,27 @@ const usdOf = (nano: bigint): number => Number(nano) / 1e9
 
 /**
  * What its answers brought it, less the electricity of what it computed for them: a lie computes less, but its machine is on for as
- * long. What it was paid for looking at others' answers is honest work, and not part of it.
+ * long. What it was paid for looking at others' answers is honest work, and not part of it; nor
+ * is what is held back of somebody who was judged before and lies on: the next verdict takes it.
  */
-function netUsd({ member, income, auditIncome }: MemberOutcome): number {
+function netUsd({ member, income, held, verdicts, auditIncome }: MemberOutcome): number {
+  const isAtRisk = member.strategy !== null && (verdicts > 0 || member.firstLife !== null)
   const { strategy, counts } = member
   const falseShare = strategy === null ? 0 : strategies[strategy].falseCostShare
   const honestTokens = counts.tokens - counts.falseTokens
   const computed = honestTokens + counts.falseTokens * falseShare
   const idle = counts.falseTokens * (1 - falseShare)
-  const wattSeconds = (computed * WATTS.load + idle * WATTS.idle) / TOKENS_PER_SECOND
-  return usdOf(income - auditIncome) - (wattSeconds / 3.6e6) * USD_PER_KWH
+  return (
+    usdOf(income - auditIncome - (isAtRisk ? held : 0n)) -
+    electricityUsd(computed * WATTS.load + idle * WATTS.idle)
+  )
 }
+
+/** With what it was paid for looking at others' answers, and what that took. */
+function netWithAuditsUsd(outcome: MemberOutcome): number {
+  const scoring = (outcome.member.scoredTokens / READ_TIMES_FASTER) * WATTS.load
+  return netUsd(outcome) + usdOf(outcome.auditIncome) - electricityUsd(scoring)
+}
+
+/** Of tokens times the watts that a machine draws meanwhile. */
+const electricityUsd = (tokenWatts: number): number => (tokenWatts / TOKENS_PER_SECOND / 3.6e6) * USD_PER_KWH

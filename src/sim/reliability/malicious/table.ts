@@ -2,7 +2,7 @@
 import type { Figures } from '../scenario.ts'
 import { type StrategyName, strategies, strategyNames } from './strategies.ts'
 
-/** As Markdown, of the figures of `share` percent. Amounts are thousandths of a dollar, less electricity. */
+/** As Markdown, of the figures of `share` percent. Amounts are thousandths of a dollar, pay for audits with them, less electricity. */
 export function strategyTable(figures: Figures, share: number): string {
   const rows = strategyNames.map((name) => {
     const figure = (what: string): string =>
@@ -12,8 +12,8 @@ export function strategyTable(figures: Figures, share: number): string {
       `${figure('Judged')} of ${figure('Nodes')}`,
       figure('LiesUntilJudgedMax'),
       figure('False'),
-      milli(figure('NetMilliUsd')),
-      milli(figure('TwinNetMilliUsd')),
+      milli(figure('WithAuditsMilliUsd')),
+      milli(figure('TwinWithAuditsMilliUsd')),
     ]
     return `| ${cells.join(' | ')} |`
   })

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { digestOf } from '#host/digest-of.ts'
+import { nodeCrypto } from '#host/node/node-crypto.ts'
+import { HOUR_MS, MINUTE_MS } from '#kernel/time.ts'
+import { checkLedger, consumerAccount, providerAccount } from '#ledger/ledger.ts'
+import type { ReceiptBody, ReceiptsClaim } from '#protocol/receipts.ts'
+import { type Mac, payerMark } from '#receipts/receipt-secrets.ts'
+import { linksOf, receiptText } from '#receipts/receipt-text.ts'
+import { foundCell, PAYER, PROVIDER } from '#sim/test-world.ts'
+import type { CoordinatorEvent, UsageEvent } from '../coordinator-events.ts'
+import { emptyState } from '../coordinator-state.ts'
+import { startTurn } from '../turn.ts'
+import { billClaim } from './bill-claim.ts'
+
+const chain = 'c'.repeat(43)
+const BEGIN_MS = 1_800_000_000_000
+const digest = digestOf(nodeCrypto)
+const mac: Mac = (data) => Buffer.from(nodeCrypto.hmacSha256('secret', data)).toString('base64url')
+
+test('what the ledger lacks is billed by a copy, once, and what it has is not', () => {
+  const { claim, billed, available } = setup()
+  assert.equal(claim(1, 2), 'settled')
+  assert.deepEqual(billed(), [1, 2])
+  assert.equal(claim(1, 2), 'settled')
+  assert.equal(claim(1, 3), 'settled')
+  assert.deepEqual(billed(), [1, 2, 3])
+  assert.deepEqual(
+    [available(consumerAccount(PAYER)), available(providerAccount(PROVIDER))],
+    [997_000n, 2_850n],
+  )
+})
+
+test('the gateway itself is waited for, and what is too old is billed no more', () => {
+  const { claim, billed } = setup()
+  assert.equal(claim(1, 1, 9 * MINUTE_MS), 'early')
+  assert.equal(claim(1, 1, 71 * HOUR_MS), 'too_old')
+  assert.deepEqual(billed(), [])
+})
+
+test('copies come in order: what is behind others that are not there waits for them', () => {
+  const { claim, billed } = setup()
+  assert.equal(claim(2, 3), 'early')
+  assert.deepEqual(billed(), [])
+})
+
+test('a receipt whose key is gone is noted, and nobody pays for it', () => {
+  const { claim, billed, available } = setup({ payer: 'nobody' })
+  assert.equal(claim(1, 1), 'settled')
+  assert.deepEqual(billed(), [])
+  assert.equal(available(consumerAccount(PAYER)), 1_000_000n)
+})
+
+function setup({ payer }: { payer?: string } = {}) {
+  const state = emptyState()
+  const events: CoordinatorEvent[] = []
+  const turnAt = (afterMs: number) => startTurn(state, BEGIN_MS + afterMs, events)
+  foundCell(turnAt(0), { balance: 1_000_000n, nodes: { node_1: 'key 1' } })
+  const key = {
+    organisationId: PAYER,
+    keyId: 'key_1',
+    hash: 'h',
+    hint: 'k',
+    name: 'k',
+    scopes: ['developer'],
+  }
+  const refused = turnAt(0).organisations({ kind: 'create_key', ...key, nowMs: BEGIN_MS } as never)
+  assert.equal(refused, null)
+  const body = (number: number): ReceiptBody => ({
+    ...{ kind: 'part', node: 'node_1', request: `r${number}`, model: 'm', call: 'chat', promptTokens: 1_000 },
+    ...{ completionTokens: 0, promptPerMillion: 1_000_000n, completionPerMillion: 0n, stream: number },
+    ...{ input: 'i'.repeat(43), output: 'o'.repeat(43), outputBytes: 0, atMs: BEGIN_MS },
+    payer: payer ?? payerMark(mac, { chain, keyId: 'key_1' }),
+  })
+  const text = (number: number): string => receiptText(body(number))
+  const links = linksOf(digest, { chain, from: 1, before: chain, texts: [1, 2, 3].map(text) })
+  return {
+    claim(from: number, to: number, afterMs = HOUR_MS) {
+      const receipts = Array.from({ length: to - from + 1 }, (_, index) => text(from + index))
+      const head = {
+        chain,
+        number: to,
+        hash: links[to - 1] ?? '',
+        networkSignature: '00',
+        nodeSignature: '00',
+      }
+      const before = links[from - 2] ?? chain
+      const claim: ReceiptsClaim = {
+        ...{ kind: 'claim', chain, from, before, receipts, facts: null },
+        head: { ...head, disputes: [] },
+      }
+      const outcome = billClaim(turnAt(afterMs), { nodeId: 'node_1', claim }, { digest, mac, feeBps: 500 })
+      checkLedger(state.ledger)
+      return outcome
+    },
+    billed: () =>
+      events
+        .filter((event): event is UsageEvent => event.type === 'usage.recorded')
+        .map(({ sequence }) => sequence),
+    available: (accountId: string) => state.ledger.accounts.get(accountId)?.available,
+  }
+}
