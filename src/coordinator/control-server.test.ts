@@ -260,7 +260,9 @@ function setup(overrides: Readonly<Record<string, () => Promise<unknown>>> = {})
     const path = route.path.replace(/:\w+/g, 'x')
     const schema = route.method === 'GET' ? undefined : route.body
     const init = schema && { body: body ?? JSON.stringify(sample(schema)) }
-    return fetch(new Request(`http://localhost${path}`, { method: route.method, headers, ...init }))
+    const needed = new URLSearchParams(route.query ? (neededOf(route.query) as Record<string, string>) : {})
+    const url = `http://localhost${path}${needed.size > 0 ? `?${needed}` : ''}`
+    return fetch(new Request(url, { method: route.method, headers, ...init }))
   }
   return { client, fetch, call, calls, bugs, logged, requests }
 }
@@ -286,9 +288,17 @@ function inputOf(route: Route) {
 }
 
 function queryOf(query: z.ZodObject): unknown {
-  if ('limit' in query.shape) return { limit: 7, before: 'a&b=c' }
+  if ('limit' in query.shape) return { ...neededOf(query), limit: 7, before: 'a&b=c' }
   return 'after' in query.shape ? { after: 7 } : sample(query)
 }
+
+/** What a query cannot do without. */
+const neededOf = (query: z.ZodObject): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(query.shape as Record<string, z.ZodType>).flatMap(([name, schema]) =>
+      schema.safeDecode(undefined as never).success ? [] : [[name, sample(schema)]],
+    ),
+  )
 
 /** A value in wire form that `schema` takes, every optional member among it. */
 function sample(schema: z.ZodType): unknown {
@@ -337,6 +347,9 @@ const texts = [
   '2026-11-22',
   'a0'.repeat(32),
   'a0'.repeat(64),
+  'a0'.repeat(21) + 'a',
+  '2026-11',
+  'a0'.repeat(16),
 ]
 const sampleText = (pattern = ''): string =>
   texts.find((text) => new RegExp(pattern, 'u').test(text)) ?? assert.fail(`no sample for ${pattern}`)

@@ -20,6 +20,7 @@ export interface BusFaults {
 
 /** Some second copies are later than any first one: newer messages have overtaken them. */
 const LATE_COPY_MS_MAX = 10_000
+const CUT_MARGIN_MS = 30_000
 
 type Answer = (message: string, reply: (message: string) => void) => void
 
@@ -27,6 +28,8 @@ export class SimBus {
   readonly #scheduler: Scheduler
   readonly #random: Random
   readonly faults: BusFaults
+  /** When processes were cut off, by the scheduler's time. */
+  readonly cuts: { readonly fromMs: number; readonly untilMs: number }[] = []
   /** Messages that come again, long after. */
   replayed = 0
   readonly #servers = new Map<string, { process: SimProcess; answer: Answer }>()
@@ -36,6 +39,13 @@ export class SimBus {
     this.#scheduler = scheduler
     this.#random = random
     this.faults = faults
+  }
+
+  /** Whether somebody was cut off at this time, or shortly before: clocks differ a little. */
+  wasCut(atMs: number): boolean {
+    return this.cuts.some(
+      ({ fromMs, untilMs }) => atMs > fromMs - CUT_MARGIN_MS && atMs < untilMs + CUT_MARGIN_MS,
+    )
   }
 
   /** The bus as `process` sees it. */

@@ -17,6 +17,7 @@ import { ReputationRules } from './reputation-rules.ts'
 import { mannerOf } from './sim-agent.ts'
 import type { ClientResult } from './sim-client.ts'
 import type { SimLoad } from './sim-load.ts'
+import { EPOCH_MS } from './sim-process.ts'
 import { FEE_BPS, NETWORK_KEYS, type SimWorld } from './sim-world.ts'
 import { type SlaFigures, SlaRules } from './sla-rules.ts'
 
@@ -60,7 +61,7 @@ export async function checkEnd(
   const answers = new AnswerRules()
   const proofs = new ProofRules(forgersOf(world))
   const promises = new SlaRules()
-  const reputations = new ReputationRules()
+  const reputations = new ReputationRules((atMs) => world.bus.wasCut(atMs - EPOCH_MS))
   const receipts = new ReceiptCheck(NETWORK_KEYS.publicKeyHex)
   const claimed = new Set<string>()
   let losses = 0n

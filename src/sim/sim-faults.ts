@@ -144,7 +144,10 @@ const faults: Record<FaultKind, (strike: Strike) => void> = {
     world.bus.faults.cutOff.add(name)
     // Now and then long enough for slices to expire.
     const cutMsMax = random.chance(1, 6) ? 300_000 : 60_000
-    world.scheduler.after(500 + random.int(cutMsMax), () => void world.bus.faults.cutOff.delete(name))
+    const cutMs = 500 + random.int(cutMsMax)
+    const fromMs = world.scheduler.nowMs()
+    world.bus.cuts.push({ fromMs, untilMs: fromMs + cutMs })
+    world.scheduler.after(cutMs, () => void world.bus.faults.cutOff.delete(name))
   },
   clock_jump({ world, random, struck }) {
     struck()

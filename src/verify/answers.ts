@@ -20,8 +20,14 @@ export interface AnswerChecks {
   readonly nodes: Map<string, AnswerRecord>
   /** By node: windows of its pay, oldest first. */
   readonly pay: Map<string, PayWindow[]>
-  /** What was heard of each gateway: its start, and the number of its newest report. */
-  readonly heard: Map<string, { readonly start: string; readonly sequence: number }>
+  /** By gateway: the number of the newest report of each of its last starts, the newest start last. A late one may come again. */
+  readonly heard: Map<string, HeardStart[]>
+}
+
+/** The number of the newest report since a gateway's start. */
+export interface HeardStart {
+  readonly start: string
+  sequence: number
 }
 
 export interface AnswerRecord {
@@ -84,6 +90,13 @@ export interface PayWindow {
 
 export const CASES_MAX = 16
 export const PROOFS_MAX = 8
+
+/** The number of the newest report that was heard since this start of the gateway; 0 before the first. */
+export const newestReport = (
+  { heard }: Pick<AnswerChecks, 'heard'>,
+  gatewayId: string,
+  start: string,
+): number => heard.get(gatewayId)?.find((one) => one.start === start)?.sequence ?? 0
 
 export const emptyAnswers = (): AnswerChecks => ({ nodes: new Map(), pay: new Map(), heard: new Map() })
 

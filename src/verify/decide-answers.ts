@@ -13,7 +13,7 @@ import {
   weighOpinions,
   windowFor,
 } from './answer-rules.ts'
-import { type AnswerRecord, answerRecordOf, heldOf } from './answers.ts'
+import { type AnswerRecord, answerRecordOf, heldOf, newestReport } from './answers.ts'
 import type { Verify } from './verify.ts'
 
 export type AnswerCommand =
@@ -74,8 +74,7 @@ export function decideAnswers(verify: Verify, command: AnswerCommand): Decision 
   switch (command.kind) {
     case 'hear_report': {
       const { gatewayId, start, sequence } = command
-      const heard = answers.heard.get(gatewayId)
-      if (heard?.start === start && sequence <= heard.sequence) return 'report_repeated'
+      if (sequence <= newestReport(answers, gatewayId, start)) return 'report_repeated'
       return [{ type: 'verify.answers_heard', gatewayId, start, sequence }]
     }
     case 'check_answer':

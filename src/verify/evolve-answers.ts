@@ -1,7 +1,7 @@
 import { unreachable } from '#kernel/assert.ts'
 import type { AnswerEvent } from './answer-events.ts'
 import { isStrike, passesAfter } from './answer-rules.ts'
-import { type AnswerRecord, CASES_MAX, newAnswerRecord, PROOFS_MAX } from './answers.ts'
+import { type AnswerChecks, type AnswerRecord, CASES_MAX, newAnswerRecord, PROOFS_MAX } from './answers.ts'
 import { type CheckRecord, newRecord, type Verify } from './verify.ts'
 
 type EventOf<Type extends AnswerEvent['type']> = Extract<AnswerEvent, { type: Type }>
@@ -12,7 +12,7 @@ export function evolveAnswers(verify: Verify, event: AnswerEvent): void {
   switch (event.type) {
     case 'verify.answers_heard': {
       const { gatewayId, start, sequence } = event
-      answers.heard.set(gatewayId, { start, sequence })
+      hear(answers.heard, { gatewayId, start, sequence })
       return
     }
     case 'verify.answer_checked':
@@ -49,6 +49,21 @@ export function evolveAnswers(verify: Verify, event: AnswerEvent): void {
     default:
       unreachable(event)
   }
+}
+
+/** Starts of one gateway that are remembered: what is late by more than so many is as good as lost. */
+const STARTS_MAX = 4
+
+function hear(
+  heard: AnswerChecks['heard'],
+  { gatewayId, start, sequence }: { gatewayId: string; start: string; sequence: number },
+): void {
+  const starts = heard.get(gatewayId) ?? []
+  heard.set(gatewayId, starts)
+  const known = starts.find((one) => one.start === start)
+  if (known) known.sequence = sequence
+  else starts.push({ start, sequence })
+  if (starts.length > STARTS_MAX) starts.shift()
 }
 
 function check(verify: Verify, event: EventOf<'verify.answer_checked'>): void {

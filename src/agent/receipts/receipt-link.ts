@@ -195,7 +195,7 @@ export function createReceiptLink(
     },
     open(streams, connection) {
       const delivered = sessions.get(connection.session)
-      if (!signs(connection) || !book || !delivered) return streams
+      if (!signs(connection) || !book || !delivered) return unsigned(streams, connection)
       now = { connection, delivered }
       ownChains.clear()
       claimedAtMs.clear()
@@ -223,6 +223,15 @@ export function createReceiptLink(
     made: (fence, outputs) => (now?.delivered ?? [...sessions.values()].at(-1))?.made(fence, outputs),
   }
 }
+
+/** A gateway shows receipts to every agent of this version: what is not signed is left unanswered, and costs no connection. */
+const unsigned = (streams: AgentStreams, { protocol }: ReceiptConnection): AgentStreams =>
+  protocol < PROTOCOL_WITH_EVIDENCE
+    ? streams
+    : {
+        ...streams,
+        receive: (frame) => (frame.type === FrameType.receipts ? undefined : streams.receive(frame)),
+      }
 
 /** Null for what no receipt says, or says otherwise than receipts are written. */
 function readReceipt(text: string): ReceiptBody | null {

@@ -2,7 +2,7 @@ import { assert, unreachable } from '#kernel/assert.ts'
 import { minimum } from '#kernel/money.ts'
 import { NETWORK_FEES, providerAccount } from '#ledger/ledger.ts'
 import type { AnswerCheck, AnswerNews, AnswerReport } from '#protocol/answer-audit.ts'
-import { answerRecordOf } from '#verify/answers.ts'
+import { answerRecordOf, newestReport } from '#verify/answers.ts'
 import { isToBeJudged, type ToldOpinion } from '#verify/decide-answers.ts'
 import type { Turn } from '../turn.ts'
 import { answersIn, freeAgedAnswers } from './answer-pay.ts'
@@ -14,7 +14,7 @@ export function hearAnswers(turn: Turn, report: AnswerReport): { sequence: numbe
   const { gatewayId, start, sequence, news } = report
   const repeated = answersIn(turn, { kind: 'hear_report', gatewayId, start, sequence })
   if (repeated === null) for (const item of news) hear(turn, item)
-  return { sequence: turn.state.verify.answers.heard.get(gatewayId)?.sequence ?? sequence }
+  return { sequence: newestReport(turn.state.verify.answers, gatewayId, start) }
 }
 
 function hear(turn: Turn, item: AnswerNews): void {

@@ -154,6 +154,7 @@ function capture(turn: Turn, step: Step & { kind: 'capture' }, id: string): void
     cost: refusal === null ? cost : 0n,
     fee: 0n,
     transferId: refusal === null ? transferId : null,
+    atMs: nowMs,
   })
 }
 
