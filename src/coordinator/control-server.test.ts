@@ -288,8 +288,9 @@ function inputOf(route: Route) {
 }
 
 function queryOf(query: z.ZodObject): unknown {
-  if ('limit' in query.shape) return { ...neededOf(query), limit: 7, before: 'a&b=c' }
-  return 'after' in query.shape ? { after: 7 } : sample(query)
+  if ('limit' in query.shape && 'before' in query.shape)
+    return { ...neededOf(query), limit: 7, before: 'a&b=c' }
+  return 'after' in query.shape ? { ...neededOf(query), after: 7 } : sample(query)
 }
 
 /** What a query cannot do without. */
