@@ -348,7 +348,7 @@ const texts = [
   '2026-11-22',
   'a0'.repeat(32),
   'a0'.repeat(64),
-  'a0'.repeat(21) + 'a',
+  `${'a0'.repeat(21)}a`,
   '2026-11',
   'a0'.repeat(16),
 ]
