@@ -1,6 +1,7 @@
 /** `GET /v1/models`: OpenAI's list, and beside it what this network's models cost, hold and do. */
 import type { NanoUsd } from '#kernel/money.ts'
 import type { TimestampMs } from '#kernel/time.ts'
+import { callerFeatures } from '#protocol/engine-features.ts'
 import type { FollowedModel } from '#protocol/model-catalogue.ts'
 import type { Model } from '#protocol/openai-reply.ts'
 import type { LiveModel } from './live-models.ts'
@@ -40,7 +41,7 @@ const listedLive = (model: LiveModel, created: number): Model => ({
   nodes: model.nodes,
   slots: model.slots,
   tasks: [...model.tasks].sort(),
-  features: [...model.features].sort(),
+  features: callerFeatures.filter((feature) => model.features.includes(feature)).sort(),
   resumes: model.resumes,
   tokens_per_second: Math.round(model.decodeTokensPerSecondSingle * 10) / 10,
   tokens_per_second_all: Math.round(model.decodeTokensPerSecond * 10) / 10,

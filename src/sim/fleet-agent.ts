@@ -4,6 +4,7 @@ import { createEnergyKeeper, type EnergyKeeper } from '#agent/energy/energy-keep
 import { meterEngine } from '#agent/energy/metered-engine.ts'
 import type { Meters } from '#agent/energy/meters.ts'
 import { openTariffSource } from '#agent/energy/tariff-source.ts'
+import { openReceiptBook } from '#agent/receipts/receipt-book.ts'
 import { tokenPrice } from '#fleet/token-price.ts'
 import type { EnergyStore } from '#host/energy-store.ts'
 import type { Clock, Host } from '#host/host.ts'
@@ -63,6 +64,7 @@ export async function startFleetAgent(host: Host, parts: FleetAgentParts): Promi
     capability,
     speedOf,
     prover: createSimProver(host.clock),
+    receipts: openReceiptBook(host),
     onRefused: onFailure,
   })
   const { setAsk, park, unpark } = agent
