@@ -68,10 +68,11 @@ test('an interrupt ends the tests that run and starts no more', (t) => {
   const { text, code } = setup(t, {
     'a.test.ts': interrupt,
     'b.test.ts': interrupt,
-    'c.test.ts': 'throw 1\n',
+    'c.test.ts': interrupt,
+    'd.test.ts': 'throw 1\n',
   })
   assert.match(text, /SIGINT: ending/)
-  assert.doesNotMatch(text, /c\.test/)
+  assert.doesNotMatch(text, /d\.test/)
   assert.equal(code, 130)
 })
 

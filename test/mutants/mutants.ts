@@ -340,7 +340,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'hear-a-stream-that-was-given-up',
     file: 'gateway/node-connection.ts',
-    edits: [['if (streams.delete(stream) && !isClosed)', 'if (!isClosed)']],
+    edits: [['streams.delete(stream) && !isClosed && link.send(', '!isClosed && link.send(']],
     breaks: 'two nodes write into one answer',
     world: small({ engine_slow: 2_000 }, { thinkMs: 500, loadMs: 6 * MINUTE_MS }),
     seeds: 40,
