@@ -296,7 +296,7 @@ export const mutants: readonly Mutant[] = [
     edits: [["  if (session < node.session) return 'session_stale'\n", '']],
     breaks: 'a connection that is long gone raises its node from the dead',
     world: small({ agent_crash: 500, bus_cut: 5_000 }, { nodes: 12, gateways: 3 }),
-    found: /is online by session|the coordinator sees|is \w+$/,
+    found: /is online by session|the coordinator sees|is \w+$|are not signed by their nodes/,
   },
   {
     name: 'lose-a-node-without-grace',
@@ -325,7 +325,7 @@ export const mutants: readonly Mutant[] = [
     edits: [['session = Math.max(session, step.sessionMin - 1)', 'session = Math.max(1, clock.nowMs())']],
     breaks: 'a node whose clock went back stays outside',
     world: small({ agent_crash: 10_000 }, { skewMsMax: 60 * MINUTE_MS }),
-    found: /is (waiting|connecting|proving|down)$|the coordinator sees/,
+    found: /is (waiting|connecting|proving|down)$|the coordinator sees|are not signed by their nodes/,
   },
   {
     name: 'give-up-after-a-lost-connection',
@@ -335,7 +335,7 @@ export const mutants: readonly Mutant[] = [
     ],
     breaks: 'an agent whose gateway is away for a while never comes back',
     world: small({ gateway_crash: 20_000 }),
-    found: /is (waiting|connecting|proving|down)$|the coordinator sees/,
+    found: /is (waiting|connecting|proving|down)$|the coordinator sees|are not signed by their nodes/,
   },
   {
     name: 'hear-a-stream-that-was-given-up',
@@ -345,7 +345,7 @@ export const mutants: readonly Mutant[] = [
     world: small({ engine_slow: 2_000 }, { thinkMs: 500, loadMs: 6 * MINUTE_MS }),
     seeds: 40,
     found:
-      /has two outcomes|is told of while it is open|no token is lost, repeated or foreign|a finished answer is whole/,
+      /has two outcomes|is told of while it is open|no token is lost, repeated or foreign|a finished answer is whole|usage counts every token of the answer/,
   },
   {
     name: 'apply-old-presence-reports',
