@@ -90,7 +90,8 @@ test('a network that is killed has its jobs afterwards, nodes keep what they hav
   if (begun) worker.finish(begun)
   await until('one to be done, and the node to have two again', async () => {
     const step = (await first.operator.getJob({ params })).steps[0]
-    return step?.done === 1 && step.running === 2
+    // Given is not yet received.
+    return step?.done === 1 && step.running === 2 && worker.held.size === 2
   })
   const before = await newest(jobId, first)
   first.program.signal('SIGKILL')
