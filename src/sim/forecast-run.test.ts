@@ -6,22 +6,21 @@ import { auditFleet } from './fleet-audit.ts'
 import { drawFleet } from './fleet-profiles.ts'
 import { monthPlan, openFleetWorld } from './fleet-run.ts'
 import { runForecast } from './forecast-run.ts'
-import { scoreOf } from './forecast-score.ts'
+import { MEDIAN_MAX, scoreOf } from './forecast-score.ts'
 
 /** Of the month with 50 nodes that `node bench/forecast.ts` runs, as much as a test has time for. */
-const week = { ...monthPlan, nodes: 12, gateways: 1, requestsPerNodeHour: 3, days: 10, forecastDay: 7 }
-const FEW_MEDIAN_MAX = 0.35
+const week = { ...monthPlan, nodes: 12, gateways: 1, requestsPerNodeHour: 6, days: 10, forecastDay: 7 }
 const moment = { ...monthPlan, nodes: 4, gateways: 1, days: 1.2, forecastDay: 1 }
 
 describe('a network of mixed fleets', () => {
-  test('on day 7 nodes forecast what the ledger pays them afterwards, within 35 % in the median', async () => {
-    // Of so few nodes and days the median hangs on the seed: 3 to 34 % with the first six. The bench's month has enough of both for 15 %.
+  test('on day 7 nodes forecast what the ledger pays them afterwards, within 15 % in the median', async () => {
+    // With half as many requests the median hangs on the seed (3 to 34 %); so it is 11, 14, 14 and 12 % with the first four.
     const { outcomes, bills, statuses } = await runForecast(1, week)
     const { median, nodes, withoutRecord } = scoreOf(outcomes)
     assert.equal(nodes + withoutRecord, week.nodes)
     assert.ok(withoutRecord <= 2, `${withoutRecord} nodes have no record`)
-    assert.ok(median <= FEW_MEDIAN_MAX, `the median error is ${median}`)
-    assert.ok(bills > 5_000 && (statuses[200] ?? 0) <= bills, 'it is paid for by requests')
+    assert.ok(median <= MEDIAN_MAX, `the median error is ${median}`)
+    assert.ok(bills > 10_000 && (statuses[200] ?? 0) <= bills, 'it is paid for by requests')
   })
 
   test('the same seed is the same run', async () => {
