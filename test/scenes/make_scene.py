@@ -49,13 +49,14 @@ def add_camera(scene):
     camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
     scene.collection.objects.link(camera)
     scene.camera = camera
-    # Half a round in 48 frames: neighbours differ a little everywhere.
+    # Half a round in 48 frames, for as long as the scene is: neighbours differ a little everywhere.
+    rounds = max(1, math.ceil(scene.frame_end / 48))
     pivot = bpy.data.objects.new("Pivot", None)
     scene.collection.objects.link(pivot)
     camera.parent = pivot
     camera.location = (0.0, -9.0, 4.0)
     camera.rotation_euler = (math.radians(66.0), 0.0, 0.0)
-    for frame, angle in ((1, 0.0), (49, math.pi)):
+    for frame, angle in ((1, 0.0), (1 + 48 * rounds, math.pi * rounds)):
         pivot.rotation_euler = (0.0, 0.0, angle)
         pivot.keyframe_insert("rotation_euler", frame=frame)
 
