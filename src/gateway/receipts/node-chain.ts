@@ -55,6 +55,9 @@ interface Pending {
   readonly extra?: ExtraReceipt
 }
 
+/** Receipts of one chain that wait for their node to sign. */
+const WAITING_MAX = 4_096
+
 export class NodeChain {
   readonly facts: ChainFacts
   readonly id: string
@@ -111,6 +114,7 @@ export class NodeChain {
     const isDurable = organisationId !== null
     const extra = isDurable && { extra: { number, hash, text, organisationId } }
     this.#pending.push({ number, text, hash, isDurable, ...extra })
+    if (isDurable) this.#forgetOldest()
     return { number, hash }
   }
 
@@ -119,6 +123,18 @@ export class NodeChain {
     const first = this.#pending[0]?.number ?? 0
     const pending = this.#pending[number - first]
     if (pending) pending.isDurable = true
+    this.#forgetOldest()
+  }
+
+  /** A node that never signs is not waited for: the coordinator knows the oldest by their readings. */
+  #forgetOldest(): void {
+    while (this.#pending.length > WAITING_MAX && this.#pending[0]?.isDurable)
+      this.#offeredHash = this.#pending.shift()?.hash ?? this.#offeredHash
+  }
+
+  /** How many receipts are kept here until they are signed. */
+  get waiting(): number {
+    return this.#pending.length
   }
 
   /** How many receipts may be signed now. */
