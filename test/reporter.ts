@@ -140,7 +140,7 @@ export function formatSummary(steps: readonly Step[], reports: readonly FileRepo
       const verdict = isGood ? style('green', 'ok    ') : style('red', 'FAILED')
       return `${name.padEnd(12)} ${verdict} ${formatDuration(durationMs)}`
     }),
-    ...(failing.length === 0 ? [] : ['', 'failed:', ...failing.map((report) => `  ${report.file}`)]),
+    ...(failing.length === 0 ? [] : ['', 'failed:', ...failing.flatMap(headsOf)]),
     ...(skipped.length === 0
       ? []
       : ['', 'skipped:', ...skipped.map((one) => `  ${one.file}: ${one.name}: ${one.reason}`)]),
@@ -148,6 +148,14 @@ export function formatSummary(steps: readonly Step[], reports: readonly FileRepo
     `${total((report) => report.passed)} passed, ${total((report) => report.failed)} failed, ${skipped.length} skipped`,
   ].join('\n')
 }
+
+/** A failing file with the beginning of each of its failures: the end of a long log is what is kept and read. */
+const headsOf = ({ file, failures }: FileReport): string[] => [
+  `  ${file}`,
+  ...failures.map((failure) => indent(failure.split('\n').slice(0, HEAD_LINES).join('\n'), '    ')),
+]
+
+const HEAD_LINES = 6
 
 const indent = (text: string, by: string): string =>
   text

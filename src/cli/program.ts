@@ -9,6 +9,7 @@ import { auditCommand } from './audit.ts'
 import { batchCommand } from './batch.ts'
 import { chatCommand } from './chat.ts'
 import type { CliContext } from './context.ts'
+import type { GlobalOptions } from './credentials.ts'
 import { doctorCommand } from './doctor.ts'
 import { type ExitCode, exitCodeOf, exitCodes } from './exit-codes.ts'
 import { gpusCommand } from './gpus.ts'
@@ -25,6 +26,7 @@ import { readModelsCommand } from './read-models.ts'
 import { receiptsCommand, verifyCommand } from './receipts.ts'
 import { renderCommand } from './render/render.ts'
 import { roiCommand } from './roi.ts'
+import { completeCommands } from './same-network.ts'
 import { serviceAccountsCommand } from './service-accounts.ts'
 import { simCommand } from './sim/sim.ts'
 import { slaCommand } from './sla.ts'
@@ -107,20 +109,21 @@ export async function runProgram(
     await program.parseAsync([...commandLine], { from: 'user' })
     return exitCodes.ok
   } catch (error) {
-    return report(error, context, commandLine.includes('--json'))
+    return report(error, context, { ...program.opts<GlobalOptions>(), json: commandLine.includes('--json') })
   }
 }
 
-function report(error: unknown, context: CliContext, isJson: boolean): ExitCode {
+function report(error: unknown, context: CliContext, options: GlobalOptions): ExitCode {
   // Commander has said itself what is wrong, or printed what was asked for.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
   if (error instanceof QuietExit) return error.exitCode
   const { stderr, env } = context
   if (error instanceof Problem) {
     const style = styleFor(stderr, env)
-    if (isJson) stderr.write(`${JSON.stringify(toProblemDetails(error))}\n`)
-    else if (error.code === 'cancelled') stderr.write(`${style('dim', error.message)}\n`)
-    else stderr.write(`${style('bad', 'shoal:')} ${printable(error.message)}\n`)
+    const message = completeCommands(error.message, options)
+    if (options.json) stderr.write(`${JSON.stringify({ ...toProblemDetails(error), detail: message })}\n`)
+    else if (error.code === 'cancelled') stderr.write(`${style('dim', message)}\n`)
+    else stderr.write(`${style('bad', 'shoal:')} ${printable(message)}\n`)
     return exitCodeOf[error.code]
   }
   const what = error instanceof Error ? (error.stack ?? error.message) : String(error)

@@ -4,8 +4,9 @@ import { z } from 'zod'
 import { type Client, createClient } from '#protocol/client.ts'
 import { Problem } from '#protocol/problem.ts'
 import { routes } from '#protocol/routes.ts'
-import type { CliContext } from './context.ts'
+import type { CliContext, CliOutput } from './context.ts'
 import { type Connection, caFileOf, type GlobalOptions, resolveConnection } from './credentials.ts'
+import { completeCommands } from './same-network.ts'
 import { type Style, styleFor } from './style.ts'
 import { type Column, formatFields, formatTable } from './table.ts'
 
@@ -19,6 +20,8 @@ export interface Session {
   /** Acts without a key: for the few calls that take a token instead. */
   readonly anyone: Client
   readonly isJson: boolean
+  /** Commands that a text tells of lead to this network, wherever they are typed. */
+  readonly complete: (text: string) => string
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal
   readonly style: Style
@@ -41,9 +44,10 @@ export async function runSession(
     controller.abort(new Problem('cancelled', 'Interrupted.'))
   })
   const { signal } = controller
+  const complete = (text: string): string => completeCommands(text, options)
   try {
     await work({
-      context,
+      context: { ...context, stderr: completing(context.stderr, complete) },
       connection,
       member: clientOf(context, connection, { apiKey: connection.apiKey, signal }),
       operator: clientOf(context, connection, { apiKey: connection.operatorKey, signal }),
@@ -52,11 +56,24 @@ export async function runSession(
         fetch: (request) => context.fetch(new Request(request, { signal })),
       }),
       isJson: options.json === true,
+      complete,
       signal,
       style: styleFor(context.stdout, context.env),
     })
   } finally {
     unsubscribe()
+  }
+}
+
+function completing(output: CliOutput, complete: (text: string) => string): CliOutput {
+  return {
+    write: (text) => output.write(complete(text)),
+    get isTty() {
+      return output.isTty
+    },
+    get columns() {
+      return output.columns
+    },
   }
 }
 
@@ -86,7 +103,9 @@ export function show<Schema extends z.ZodType>(
   render: () => string,
 ): void {
   session.context.stdout.write(
-    session.isJson ? `${JSON.stringify(z.encode(schema, value), null, 2)}\n` : `${render()}\n`,
+    session.isJson
+      ? `${JSON.stringify(z.encode(schema, value), null, 2)}\n`
+      : `${session.complete(render())}\n`,
   )
 }
 

@@ -41,7 +41,7 @@ function statusFields(
     ['network', `${status.networkName}, at ${apiUrl}`],
     ['version', `${status.version}, epoch ${status.epoch}, up for ${formatDuration(status.uptimeMs)}`],
     ['nodes', [presence, ...set].join('; ')],
-    ['requests', `${status.requestsInFlight} in flight`],
+    ['requests', requestsText(status)],
     ['read model', lagText(status.readModel.lagEntries)],
     ['processes', `coordinator ${processes.coordinator}${gateway}`],
     ...(status.certificate
@@ -56,6 +56,9 @@ function certificateText({ names, expiresAtMs, isExpiring }: ShownCertificate, n
   if (nowMs >= expiresAtMs) return `${what}: it has expired, and nobody accepts it; renew it now`
   return isExpiring ? `${what}: renew it, ${formatDuration(expiresAtMs - nowMs)} are left` : what
 }
+
+const requestsText = ({ requestsInFlight, requestsUnbilled = 0 }: NetworkStatus): string =>
+  `${requestsInFlight} in flight${requestsUnbilled === 0 ? '' : `, ${requestsUnbilled} not billed yet`}`
 
 const lagText = (lagEntries: number): string =>
   lagEntries === 0 ? 'up to date' : `${lagEntries} journal entries behind`

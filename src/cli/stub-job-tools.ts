@@ -54,6 +54,7 @@ export function createStubTools(parts: StubToolParts = {}): StubTools {
     absolute: (path) => `/home/ada/${path}`,
     async look(path) {
       const bytes = files.get(path)
+      if (path.endsWith('.blend') && path !== 'nothere.blend') return { kind: 'file', bytes: 1 }
       if (bytes) return { kind: 'file', bytes: path.startsWith('out/frame') ? 4_096 : bytes.length }
       return [...files.keys()].some((other) => other.startsWith(`${path}/`)) ? { kind: 'folder' } : null
     },

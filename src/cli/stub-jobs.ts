@@ -22,6 +22,8 @@ export interface StubScript {
   /** Of a job that was begun here: how much of it is done at each look, and in what state it is then. */
   readonly looks?: readonly (Partial<JobFacts> & { readonly progress: number })[]
   readonly quote?: Partial<z.output<typeof Quote>>
+  /** The network starts anew so often: once while it measures, once before a job is made. */
+  readonly forgets?: number
 }
 
 const LOOKS: NonNullable<StubScript['looks']> = [
@@ -33,12 +35,17 @@ const LOOKS: NonNullable<StubScript['looks']> = [
 
 export function createStubJobs(
   nowMs: number,
-  { looks = LOOKS, quote: quoteParts = {} }: StubScript = {},
+  { looks = LOOKS, quote: quoteParts = {}, forgets = 0 }: StubScript = {},
 ): StubJobs {
   const asked: StubJobs['asked'] = []
   const made: StubJobs['made'] = []
   const jobs = new Map(storedJobs(nowMs).map((job) => [job.jobId, job]))
-  let [seen, quoteLooks] = [0, 0]
+  let [seen, quoteLooks, forgotten] = [0, 0, 0]
+  const mayForget = (at: number): void => {
+    if (forgotten !== at || forgotten >= forgets) return
+    forgotten++
+    throw new Problem('not_found', 'There is no such quote.')
+  }
   const found = (jobId: string): JobFacts => {
     const job = jobs.get(jobId)
     if (job) return job
@@ -62,8 +69,12 @@ export function createStubJobs(
       asked.push(body)
       return quote('measuring')
     },
-    getQuote: () => quote(quoteLooks++ === 0 ? 'measuring' : 'ready'),
+    getQuote() {
+      mayForget(0)
+      return quote(quoteLooks++ === 0 ? 'measuring' : 'ready')
+    },
     createJob({ body }) {
+      mayForget(1)
       made.push(body)
       const job = { ...begun(), cap: body.cap ?? stubCap }
       jobs.set(job.jobId, job)

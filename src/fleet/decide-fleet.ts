@@ -160,8 +160,9 @@ const textOf = (capability: Capability | null): string =>
   JSON.stringify(capability, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value))
 
 /**
- * A newer session always wins. The same session may only return from a silence: once its link closed it is over,
- * and late news of it must not raise it from the dead.
+ * A newer session always wins. The same session may only return from a silence, its own or its gateway's, however long
+ * that was: its connection may well have outlived it, with answers under way. Once its link closed it is over, and late
+ * news of it must not raise it from the dead.
  */
 function decideOnline(
   node: Node,
@@ -171,9 +172,9 @@ function decideOnline(
   if (node.bannedReason !== null) return 'node_banned'
   if (session < node.session) return 'session_stale'
   if (session === node.session) {
-    if (node.gatewayId !== gatewayId || node.presence === 'absent') return 'session_stale'
+    if (node.gatewayId !== gatewayId) return 'session_stale'
     if (node.presence === 'online') return []
-    if (node.lossReason === 'link_closed') return 'session_stale'
+    if (isOver(node.lossReason)) return 'session_stale'
   }
   return [{ type: 'fleet.node_online', nodeId: node.id, gatewayId, session, atMs }]
 }
@@ -185,5 +186,11 @@ function decideLose(node: Node, command: AbsenceCommand): FleetRefusal | FleetEv
   // A node that says goodbye is gone at once; one that merely fell silent keeps its grace.
   const isGraceOver = node.presence === 'suspect' && nowMs >= node.presenceSinceMs + SUSPECT_GRACE_MS
   if (reason !== 'left' && !isGraceOver) return 'grace_not_over'
-  return [{ type: 'fleet.node_lost', nodeId: node.id, reason, atMs: nowMs }]
+  // A connection that closed stays closed, whatever else is said of it.
+  const why = reason !== 'left' && isOver(node.lossReason) ? node.lossReason : reason
+  return [{ type: 'fleet.node_lost', nodeId: node.id, reason: why, atMs: nowMs }]
 }
+
+/** Whether what ended the presence ended the connection, too. */
+const isOver = (reason: Node['lossReason']): reason is 'link_closed' | 'left' =>
+  reason === 'link_closed' || reason === 'left'

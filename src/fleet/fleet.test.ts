@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { decideFleet, type FleetCommand, type FleetRefusal } from './decide-fleet.ts'
 import { evolveFleet } from './evolve-fleet.ts'
+import type { LossReason } from './fleet-events.ts'
 import { checkFleet, emptyFleet, type Fleet, type Node, SUSPECT_GRACE_MS } from './fleet.ts'
 
 const START_MS = 1_800_000_000_000
@@ -18,6 +19,20 @@ test('a node that fell silent may come back in the same session, within its grac
       [node.presence, node.lossReason, node.presenceSinceMs],
       ['online', null, START_MS + silenceMs],
     )
+  }
+})
+
+test('a node that was given up while its gateway was cut off is back in the same session: its answers are under way', () => {
+  for (const reason of ['gateway_lost', 'silent'] as const) {
+    const { online, suspect, lose, node } = setup()
+    online(5)
+    suspect(5, reason)
+    assert.equal(lose(5, reason, START_MS + SUSPECT_GRACE_MS), 'done')
+    assert.equal(online(5, { gatewayId: 'other' }), 'session_stale')
+    assert.equal(online(5), 'done')
+    assert.deepEqual([node.presence, node.lossReason], ['online', null])
+    lose(5, 'left', START_MS)
+    assert.equal(online(5), 'session_stale')
   }
 })
 
@@ -100,7 +115,7 @@ test('whatever the order of the news, sessions only grow and presence moves alon
           continue
         }
         assert.ok(arrows.has(`${before.presence} ${node.presence}`), `${before.presence} → ${node.presence}`)
-        if (node.presence === 'absent' || node.lossReason === 'link_closed') over.add(node.session)
+        if (node.lossReason === 'left' || node.lossReason === 'link_closed') over.add(node.session)
         if (node.presence === 'online') assert.ok(!over.has(node.session), 'what is over stays over')
         if (before.presence === 'online' && node.presence === 'absent') assert.equal(node.lossReason, 'left')
       }
@@ -167,9 +182,9 @@ function setup() {
     node,
     online: (session: number, part: { gatewayId?: string; nowMs?: number } = {}) =>
       apply({ kind: 'come_online', gatewayId: 'g', ...about, ...part, session }),
-    suspect: (session: number, reason: 'silent' | 'link_closed') =>
+    suspect: (session: number, reason: LossReason) =>
       apply({ kind: 'suspect', ...about, session, reason }),
-    lose: (session: number, reason: 'silent' | 'link_closed' | 'left', nowMs: number) =>
+    lose: (session: number, reason: LossReason, nowMs: number) =>
       apply({ kind: 'lose', ...about, session, reason, nowMs }),
   }
 }

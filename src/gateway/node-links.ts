@@ -98,12 +98,15 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
   const reporter = createPresenceReporter(parts, {
     gatewayId,
     incarnation: options.incarnation,
-    onRefused({ nodeId, session, sessionMin }) {
-      const connection = connections.get(nodeId)
-      if (connection?.session !== session) return
-      // Another connection of this node is newer, or the node may not be here at all.
-      log.warn('node.refused', { nodeId, session, sessionMin })
-      drop(connection, 'replaced by a newer connection')
+    onRefused(refused) {
+      const stale = refused.flatMap(({ nodeId, session, sessionMin }) => {
+        const connection = connections.get(nodeId)
+        if (connection?.session !== session) return []
+        // Another connection of this node is newer, or the node may not be here at all.
+        log.warn('node.refused', { nodeId, session, sessionMin })
+        return [connection]
+      })
+      dropAll(stale, 'replaced by a newer connection')
     },
   })
 
@@ -124,6 +127,12 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
   function drop(connection: NodeConnection, reason: string, code = 1008): void {
     remove(connection, 'link_closed')
     connection.close(code, reason)
+  }
+
+  /** All are removed before any is closed: work must not go from one of them to the next. */
+  function dropAll(those: readonly NodeConnection[], reason: string): void {
+    for (const connection of those) remove(connection, 'link_closed')
+    for (const connection of those) connection.close(1008, reason)
   }
 
   function sweep(): void {
@@ -215,11 +224,16 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
       options.proofs?.tellAll()
     },
     recheck() {
+      const [banned, stale]: [NodeConnection[], NodeConnection[]] = [[], []]
       for (const connection of connections.values()) {
         const node = directory.node(connection.nodeId)
-        if (node?.isBanned) drop(connection, 'the node is banned')
+        if (node?.isBanned) banned.push(connection)
         // A refusal may never have come: it was accepted, and only then a newer one was heard of elsewhere.
-        else if (node && node.session > connection.session) drop(connection, 'replaced by a newer connection')
+        else if (node && node.session > connection.session) stale.push(connection)
+      }
+      dropAll(banned, 'the node is banned')
+      dropAll(stale, 'replaced by a newer connection')
+      for (const connection of connections.values()) {
         connection.reoffer()
         options.hosting?.tell(connection)
       }

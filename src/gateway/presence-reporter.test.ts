@@ -159,7 +159,7 @@ function setup() {
   const reporter = createPresenceReporter(world.machine('g').host, {
     gatewayId: 'g',
     incarnation: 3,
-    onRefused: (one) => refused.push(one),
+    onRefused: (those) => refused.push(...those),
   })
   return { reporter, reports: () => reports, answers, refused, faults, run }
 }

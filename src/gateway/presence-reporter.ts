@@ -21,7 +21,7 @@ export function createPresenceReporter(
     gatewayId: string
     /** Grows with every start, but for a disk that was replaced or put back: then the coordinator says what it must be. */
     incarnation: number
-    onRefused: (refused: PresenceReply['refused'][number]) => void
+    onRefused: (refused: PresenceReply['refused']) => void
   },
 ): PresenceReporter {
   const { clock } = host
@@ -55,7 +55,7 @@ export function createPresenceReporter(
         return send({ ...report, incarnation, sequence })
       }
       isTelling = false
-      for (const refused of reply.refused) options.onRefused(refused)
+      if (reply.refused.length > 0) options.onRefused(reply.refused)
       tellNext()
     })
   }

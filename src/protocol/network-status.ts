@@ -88,6 +88,11 @@ export const NetworkStatus = z
     }),
     models: z.array(ModelOffer),
     requestsInFlight: z.int().nonnegative(),
+    requestsUnbilled: z
+      .int()
+      .nonnegative()
+      .optional()
+      .describe('Meter readings of this gateway that are safe on its disk and not in the ledger yet.'),
     work: WorkCounts.optional().describe('Absent from networks that take no jobs.'),
     readModel: z.object({ appliedSequence: z.int().nonnegative(), lagEntries: z.int().nonnegative() }),
     processes: z.object({ coordinator: z.int().positive(), gateway: z.int().positive().nullable() }),

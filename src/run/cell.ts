@@ -152,7 +152,11 @@ async function openWhole(parts: CellParts, config: CellConfig, opened: Opened): 
   opened.batches = await serveBatches(parts, config, { gateway, front })
   opened.blobs = serveBlobs(host, { ...config, keySecret }, { gateway, front }, blobHooks(host, gateway))
   opened.checks = serveChecks({ ...host, vault: opened.blobs.vault })
-  const live = { processId: parts.processId, requestsOpen: gateway.requestsOpen }
+  const live = {
+    processId: parts.processId,
+    requestsOpen: gateway.requestsOpen,
+    requestsUnbilled: gateway.spoolLag,
+  }
   const { models, desk } = opened.service
   const ordered = opened.standby?.ordered() ?? null
   const known = {

@@ -133,10 +133,12 @@ export class JournalRules {
   #readOnline({ nodeId, session, gatewayId }: Of<'fleet.node_online'>): void {
     const node = this.#nodes.get(nodeId)
     const isBack =
-      node?.presence === 'suspect' &&
+      node !== undefined &&
+      node.presence !== 'online' &&
       session === node.session &&
       gatewayId === node.gatewayId &&
-      node.reason !== 'link_closed'
+      node.reason !== 'link_closed' &&
+      node.reason !== 'left'
     assert(
       !node || session > node.session || isBack,
       `${nodeId} is online by session ${session}, after ${node?.session}, when it was ${node?.presence}`,

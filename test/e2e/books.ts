@@ -38,8 +38,8 @@ export const readAccounts = (client: Client): Promise<Account[]> =>
 /** Waits until nothing is under way: no request, no reading on its way to the ledger, no lag of the lists. */
 export async function settle({ operator, status }: Network, requests: number): Promise<UsageLine[]> {
   await until(`${requests} requests to be billed`, async () => {
-    const { requestsInFlight, readModel } = await status()
-    if (requestsInFlight > 0 || readModel.lagEntries > 0) return false
+    const { requestsInFlight, requestsUnbilled = 0, readModel } = await status()
+    if (requestsInFlight > 0 || requestsUnbilled > 0 || readModel.lagEntries > 0) return false
     const { totals, lagEntries } = await operator.listUsage({ query: { limit: 1 } })
     return lagEntries === 0 && totals.requests >= requests
   })

@@ -7,6 +7,8 @@ import type { JobClient, JobFacts } from './job-client.ts'
 
 export interface Beginning {
   readonly quote: QuoteFacts
+  /** The same quote anew, for a network that started anew since: it keeps none, and need not measure again. */
+  readonly renew: () => Promise<QuoteFacts>
   /** What is to be done, in a few words. */
   readonly what: string
   /** `null`: what the quote says. */
@@ -18,7 +20,7 @@ export interface Beginning {
 /** Shows the quote, asks, and makes the job; `null` after a no. */
 export async function beginJob(
   { session, jobs }: { readonly session: Session; readonly jobs: Pick<JobClient, 'createJob'> },
-  { quote, what, cap, isAsked, priority }: Beginning,
+  { quote, renew, what, cap, isAsked, priority }: Beginning,
 ): Promise<JobFacts | null> {
   const { context, style } = session
   const warning = budgetWarning(quote, cap)
@@ -31,7 +33,16 @@ export async function beginJob(
       return null
     }
   }
-  return jobs.createJob({ body: { quoteId: quote.quoteId, priority, ...(cap !== null && { cap }) } })
+  try {
+    return await jobs.createJob({ body: { quoteId: quote.quoteId, priority, ...(cap !== null && { cap }) } })
+  } catch (error) {
+    if (!(error instanceof Problem) || error.code !== 'not_found') throw error
+    context.stderr.write(`${style('dim', 'The network has forgotten the quote: it is asked for again.')}\n`)
+    const { quoteId } = await renew()
+    // What was said yes to is the most that it costs.
+    const most = cap ?? quote.cap
+    return jobs.createJob({ body: { quoteId, priority, ...(most !== null && { cap: most }) } })
+  }
 }
 
 /** Before anything is sent: somebody is there to say yes, or has said so. */

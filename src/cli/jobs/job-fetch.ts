@@ -5,6 +5,7 @@ import type { CliContext } from '../context.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { formatNoun } from '../format.ts'
 import { QuietExit } from '../quiet-exit.ts'
+import { VIDEO_STEP } from '../render/render-plan.ts'
 import { watchRender } from '../render/watch-render.ts'
 import { runSession, show, showFields } from '../session.ts'
 import { createJobClient } from './job-client.ts'
@@ -16,6 +17,7 @@ import { createResults } from './results.ts'
 
 interface FetchOptions {
   readonly out?: string
+  readonly video?: string
   readonly watch?: true
   readonly taskFolders?: true
 }
@@ -26,6 +28,7 @@ export const fetchJobCommand = (context: CliContext): Command =>
     .argument('<job>', 'its id, from `shoal jobs`')
     .option('-o, --out <folder>', 'where to (default: a folder named like the job)')
     .option('-w, --watch', 'until it is over, each result as it is done')
+    .option('--video <file>', 'where its video goes instead')
     .option('--task-folders', "each task's files in a folder of its own")
     .action((jobId: string, options: FetchOptions, command: Command) =>
       runSession(context, command, async (session) => {
@@ -35,6 +38,7 @@ export const fetchJobCommand = (context: CliContext): Command =>
         const job = await jobs.getJob({ params: { jobId } })
         const folder = options.out?.replace(/(.)\/+$/, '$1') ?? jobId
         const hasTaskFolders = options.taskFolders === true
+        const instead = new Map(options.video === undefined ? [] : [[VIDEO_STEP, options.video]])
         const lines = createLiveLines(context)
         if (options.watch) {
           const last = await watchRender({
@@ -45,6 +49,7 @@ export const fetchJobCommand = (context: CliContext): Command =>
             lines,
             job,
             folder,
+            instead,
             hasTaskFolders,
             startedAtMs,
           })
@@ -54,7 +59,7 @@ export const fetchJobCommand = (context: CliContext): Command =>
         }
         let fresh = 0
         const results = createResults({
-          ...{ session, jobs, files, disk: tools.disk, jobId, folder, hasTaskFolders },
+          ...{ session, jobs, files, disk: tools.disk, jobId, folder, instead, hasTaskFolders },
           async onFile({ path }) {
             fresh++
             lines.draw([`fetching: ${path}`])

@@ -11,6 +11,7 @@ import { askForQuote } from '../render/ask-quote.ts'
 import { videoForm } from '../render/render-options.ts'
 import { runSession, type Session, show, showFields } from '../session.ts'
 import { beginJob, checkAnswerable } from './begin-job.ts'
+import { fetchCommand } from './fetch-command.ts'
 import { createJobClient, eachTask, type JobClient, type JobFacts } from './job-client.ts'
 import { jobFields } from './job-fields.ts'
 import { openJobFiles } from './job-files.ts'
@@ -126,9 +127,10 @@ async function beginVideo(
     steps: [step],
   }
   const lines = createLiveLines(context)
-  const quote = await askForQuote({ session, jobs, lines }, body)
+  const renew = () => askForQuote({ session, jobs, lines }, body)
+  const quote = await renew()
   const what = `a video of ${settings.frames.length} frames at ${settings.fps} a second`
-  return beginJob({ session, jobs }, { quote, what, cap: null, isAsked, priority: 50 })
+  return beginJob({ session, jobs }, { quote, renew, what, cap: null, isAsked, priority: 50 })
 }
 
 async function watchVideo(
@@ -147,6 +149,6 @@ async function watchVideo(
   const instead = new Map([[STEP, out]])
   const results = createResults({ session, jobs, ...tools, jobId, folder, instead })
   const lines = createLiveLines(session.context)
-  const comeBack = `shoal job fetch ${jobId} --out ${folder} --watch`
+  const comeBack = `${fetchCommand({ jobId, folder, instead })} --watch`
   return watchJob({ session, jobs, first: job, results, comeBack, lines })
 }

@@ -6,6 +6,7 @@
 import { wrongPath } from '#blobs/tree.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { Session } from '../session.ts'
+import { type FetchPlace, fetchCommand } from './fetch-command.ts'
 import { eachTask, type JobClient, type JobFacts, type TaskFacts } from './job-client.ts'
 import type { JobFiles, ResultDisk } from './job-tools.ts'
 import { patiently } from './patience.ts'
@@ -44,7 +45,7 @@ export interface Results {
 const OWN_FOLDER = '.shoal'
 
 export function createResults(input: ResultsInput): Results {
-  const { disk, jobId, folder, session } = input
+  const { disk, jobId, session } = input
   const jobs: ResultsInput['jobs'] = {
     listJobTasks: (...asked) => patiently(session, () => input.jobs.listJobTasks(...asked)),
   }
@@ -90,7 +91,7 @@ export function createResults(input: ResultsInput): Results {
           doneBefore.set(index, step.done)
         }
       } catch (error) {
-        throw withWayOn(error, { jobId, folder })
+        throw withWayOn(error, input)
       }
     },
   }
@@ -182,12 +183,12 @@ const taken = (path: string): Problem =>
     { details: { file: path } },
   )
 
-function withWayOn(error: unknown, { jobId, folder }: { jobId: string; folder: string }): unknown {
+function withWayOn(error: unknown, place: FetchPlace): unknown {
   if (!(error instanceof Problem) || error.code !== 'disk_full') return error
-  const file = error.details['file'] ?? folder
+  const file = error.details['file'] ?? place.folder
   return new Problem(
     'disk_full',
-    `The disk is full: ${file} could not be written. Free some space, then get the rest: shoal job fetch ${jobId} --out ${folder}. The job goes on, and nothing of it is lost.`,
+    `The disk is full: ${file} could not be written. Free some space, then get the rest: ${fetchCommand(place)}. The job goes on, and nothing of it is lost.`,
     { details: error.details, cause: error },
   )
 }

@@ -23,11 +23,11 @@ export async function submitJob(session: Session, file: string, options: SubmitO
   const { context } = session
   const startedAtMs = context.clock.elapsedMs()
   const cap = readBudget(options.budget)
-  checkAnswerable(session, options.yes !== true)
   const document = parseFile(await context.readFile(file), file)
   const parameters = readParameters(options.param)
   // All that is wrong with it is said before anything is sent.
   const draft = inFile(file, () => readJobTemplate(document, { parameters, inputRoot: null }))
+  checkAnswerable(session, options.yes !== true)
   const { tools, files } = await openJobFiles(session)
   const lines = createLiveLines(context)
   const sends = await inputsOf(tools.disk, {
@@ -47,11 +47,15 @@ export async function submitJob(session: Session, file: string, options: SubmitO
       ...(sent && { inputBytes: sent.bytes }),
     })),
   }
-  const quote = await askForQuote({ session, jobs, lines }, body)
+  const renew = () => askForQuote({ session, jobs, lines }, body)
+  const quote = await renew()
   const tasks = steps.reduce((sum, step) => sum + step.tasks.length, 0)
   const what = `${formatNoun(tasks, 'task')} in ${formatNoun(steps.length, 'step')}`
   const { priority } = options
-  const job = await beginJob({ session, jobs }, { quote, what, cap, isAsked: options.yes !== true, priority })
+  const job = await beginJob(
+    { session, jobs },
+    { quote, renew, what, cap, isAsked: options.yes !== true, priority },
+  )
   if (job === null) return
   const folder = options.out?.replace(/(.)\/+$/, '$1') ?? job.jobId
   const hasTaskFolders = options.taskFolders === true

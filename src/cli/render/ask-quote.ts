@@ -32,18 +32,30 @@ export async function askForQuote(
     if (!lines.isLive && reason !== told) context.stderr.write(`${printable(text)}\n`)
     told = reason
   }
-  let quote = await jobs.askQuote({ body })
-  const { quoteId } = quote
+  const ask = () => patiently(session, () => jobs.askQuote({ body }))
+  let quote = await ask()
   for (let look = 1; quote.status === 'measuring' && look <= LOOKS_MAX; look++) {
     tell(quote)
     await context.sleep(EVERY_MS, signal)
-    quote = await patiently(session, () => jobs.getQuote({ params: { quoteId } }))
+    const { quoteId } = quote
+    const found = await patiently(session, () => unlessForgotten(jobs.getQuote({ params: { quoteId } })))
+    quote = found ?? (await ask())
   }
   lines.clear()
   if (quote.status === 'ready') return quote
   const reason = quote.reason ?? 'its tasks were not measured in time'
   if (quote.status === 'failed') throw new Problem('engine_failed', `There is no quote: ${reason}`)
   throw new Problem('no_node_available', `There is no quote yet: ${reason}. Try again when a node is there.`)
+}
+
+/** `null` where the network has started anew since: what it has measured is still there. */
+async function unlessForgotten(quote: Promise<QuoteFacts>): Promise<QuoteFacts | null> {
+  try {
+    return await quote
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'not_found') return null
+    throw error
+  }
 }
 
 function waitingText({ previews, reason }: QuoteFacts): string {

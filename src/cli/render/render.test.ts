@@ -147,6 +147,24 @@ test('bad input is refused in one sentence before anything is sent', async () =>
   }
 })
 
+test('a scene that is not there is named before anything else is asked for', async () => {
+  const { run } = setup()
+  const { exitCode, err } = await run('render', 'nothere.blend')
+  assert.deepEqual([exitCode, err.includes('--yes')], [2, false])
+  assert.match(err, /^shoal: There is no file nothere\.blend\. Check its path/)
+})
+
+test('a network that forgot the quote is asked again, and may bill no more than was said yes to', async () => {
+  const { run, jobs } = setup({}, { forgets: 2 })
+  const { exitCode, err } = await run('render', 's.blend', ...YES)
+  assert.equal(exitCode, 0, err)
+  assert.match(err, /The network has forgotten the quote: it is asked for again/)
+  assert.deepEqual(
+    [jobs.asked.length, jobs.made],
+    [3, [{ quoteId: 'quote_abcdef', priority: 50, cap: 2_400_000n }]],
+  )
+})
+
 test('what lies in the folder of results stays: another is made unless one was named', async () => {
   const { run, tools } = setup({ held: ['s-frames/frame-0001.png', 's-frames-2/x'] })
   const { exitCode } = await run('render', 's.blend', '--yes', '--watch')
@@ -215,11 +233,13 @@ test('Ctrl-C while watching leaves the job, and says how to come back and how to
       },
     },
   )
-  const { exitCode, err } = await terminal.run('render', 's.blend', '--yes', '--watch', '--out', 'my frames')
+  const network = ['--url', 'http://127.0.0.1:7420', '--data', '/home/ada/.shoal']
+  const flags = ['--video', 'v.mp4', '--yes', '--watch', '--out', 'my frames']
+  const { exitCode, err } = await terminal.run('render', 's.blend', ...flags, ...network)
   assert.equal(exitCode, 130)
   assert.match(
     err,
-    /job_new goes on without you\. Come back: shoal job fetch job_new --out 'my frames' --watch\. End it: shoal job cancel job_new\n$/,
+    /job_new goes on without you\. Come back: shoal --url \S+ --data \/home\/ada\/\.shoal job fetch job_new --out 'my frames' --video v\.mp4 --watch\. End it: shoal --url \S+ --data \S+ job cancel job_new\n$/,
   )
   assert.equal(terminal.jobs.jobs.get('job_new')?.status, 'active')
 })

@@ -53,8 +53,10 @@ export const renderCommand = (context: CliContext): Command =>
     .action((path: string, flags: RenderFlags, command: Command) =>
       runSession(context, command, async (session) => {
         const options = readRenderOptions(flags)
+        const rendering = await openRender(session)
+        await checkScene(rendering, path)
         checkAnswerable(session, options.isAsked)
-        await render(await openRender(session), path, options)
+        await render(rendering, path, options)
       }),
     )
 
@@ -80,6 +82,18 @@ async function openRender(session: Session): Promise<Rendering> {
   }
 }
 
+/** What is wrong with the file is said before all else. */
+async function checkScene({ tools }: Rendering, path: string): Promise<void> {
+  const found = await tools.disk.look(path)
+  if (found !== null && found.kind !== 'folder') return
+  throw new Problem(
+    'invalid_request',
+    found !== null
+      ? `${path} is a folder. Name the .blend file in it.`
+      : `There is no file ${path}. Check its path, and save the scene in Blender first.`,
+  )
+}
+
 async function render(rendering: Rendering, path: string, options: RenderOptions): Promise<void> {
   const { session, tools } = rendering
   const scene = await inspect(rendering, path, options)
@@ -95,10 +109,12 @@ async function render(rendering: Rendering, path: string, options: RenderOptions
   const parts = await countParts(rendering, { options, scene, frames })
   const { inputRoot, bytes } = await sendScene(rendering, scene.sends)
   const steps = planRender({ options, scene, frames, parts, inputRoot, inputBytes: bytes })
-  const quote = await askForQuote(rendering, { name, tier: options.tier, isIdempotent: true, steps })
+  const asked = { name, tier: options.tier, isIdempotent: true, steps }
+  const quote = await askForQuote(rendering, asked)
   await showPreviews({ ...rendering, quote, folder })
   const what = workText({ options, scene, frames, parts })
-  const job = await beginJob(rendering, { quote, what, ...options })
+  const renew = () => askForQuote(rendering, asked)
+  const job = await beginJob(rendering, { quote, renew, what, ...options })
   if (job === null) return
   const instead = new Map(options.video === null ? [] : [[VIDEO_STEP, options.video.path]])
   const watched = { ...rendering, job, folder, instead }

@@ -2,6 +2,7 @@
 import { formatDuration } from '#kernel/time.ts'
 import { Job } from '#protocol/job.ts'
 import { formatNoun } from '../format.ts'
+import { type FetchPlace, fetchCommand } from '../jobs/fetch-command.ts'
 import type { JobClient, JobFacts } from '../jobs/job-client.ts'
 import { jobFields } from '../jobs/job-fields.ts'
 import type { JobFiles, JobTools } from '../jobs/job-tools.ts'
@@ -28,16 +29,14 @@ export interface WatchedRender {
   readonly startedAtMs: number
 }
 
-const comeBackTo = ({ job, folder }: Pick<WatchedRender, 'job' | 'folder'>): string =>
-  `shoal job fetch ${job.jobId} --out ${quoted(folder)} --watch`
-
-const quoted = (path: string): string =>
-  /^[\w./~-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
+const comeBackTo = ({ job, ...place }: Omit<FetchPlace, 'jobId'> & Pick<WatchedRender, 'job'>): string =>
+  `${fetchCommand({ ...place, jobId: job.jobId })} --watch`
 
 /** What there is to say where nobody waits for the end. */
-export function endOf({ session, job, folder }: WatchedRender): void {
+export function endOf(watched: WatchedRender): void {
+  const { session, job } = watched
   show(session, Job, job, () => showFields(session, jobFields(job)))
-  const text = `It goes on without you. Get the frames: ${comeBackTo({ job, folder })}`
+  const text = `It goes on without you. Get its results: ${comeBackTo(watched)}`
   session.context.stderr.write(`${session.style('dim', text)}\n`)
 }
 

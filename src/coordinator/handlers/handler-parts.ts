@@ -59,6 +59,8 @@ export interface HandlerParts {
 export interface LiveNetwork {
   readonly processId: number
   requestsOpen(): number
+  /** Meter readings that are not in the ledger yet. */
+  requestsUnbilled(): number
 }
 
 /** Takes a turn; resolves with its result once all that it saw is durable. */

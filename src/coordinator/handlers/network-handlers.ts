@@ -47,6 +47,7 @@ export function networkHandlers(parts: HandlerParts): Pick<Handlers<ControlRoute
           },
           models: modelOffers(nodes),
           requestsInFlight: live?.requestsOpen() ?? 0,
+          ...(live && { requestsUnbilled: live.requestsUnbilled() }),
           ...(parts.jobs && { work: workCounts(parts, parts.jobs) }),
           readModel: { appliedSequence: projector.position(), lagEntries: projector.lag() },
           processes: { coordinator: parts.processId, gateway: live?.processId ?? null },
