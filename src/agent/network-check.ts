@@ -47,8 +47,7 @@ const encoder = new TextEncoder()
 
 export function meetNetwork({ crypto, secrets }: MeetingParts, options: MeetingOptions): Meeting {
   const { pin, host, isTls, nodeId, session, versions } = options
-  const agentNonce = Buffer.from(secrets.randomBytes(NONCE_BYTES)).toString('hex')
-  let met: { challenge: Challenge; protocol: number } | null = null
+  let met: { challenge: Challenge; protocol: number; agentNonce: string } | null = null
 
   const isPinned = (): boolean => {
     const isOld = met !== null && met.protocol < PROTOCOL_WITH_PROOF
@@ -61,13 +60,16 @@ export function meetNetwork({ crypto, secrets }: MeetingParts, options: MeetingO
       const protocol = highestCommon(versions, theirs)
       if (protocol === null)
         return new Problem('join_refused', versionsApart({ network: theirs, agent: versions }))
-      met = { challenge, protocol }
+      // Not before: most tries to reach a gateway that is down get no challenge.
+      const agentNonce = Buffer.from(secrets.randomBytes(NONCE_BYTES)).toString('hex')
+      met = { challenge, protocol, agentNonce }
       if (protocol >= PROTOCOL_WITH_PROOF) return { protocol, versions, network: { nonce: agentNonce, host } }
       return isPinned() ? tooOldToProve(host) : { protocol }
     },
     check({ proof, verdict, tlsKey }) {
       if (!isPinned()) return null
       if (!met || !proof) return unproven(host, 'it did not prove its key')
+      const { agentNonce } = met
       const { nonce: gatewayNonce, gatewayId } = met.challenge
       const found = fingerprintOf(crypto, proof.publicKey)
       if (found !== pin.fingerprint) return unproven(host, `its key has the fingerprint ${found}`)

@@ -4,8 +4,8 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { decideFleet, type FleetCommand, type FleetRefusal } from './decide-fleet.ts'
 import { evolveFleet } from './evolve-fleet.ts'
-import type { LossReason } from './fleet-events.ts'
 import { checkFleet, emptyFleet, type Fleet, type Node, SUSPECT_GRACE_MS } from './fleet.ts'
+import type { LossReason } from './fleet-events.ts'
 
 const START_MS = 1_800_000_000_000
 
@@ -182,8 +182,7 @@ function setup() {
     node,
     online: (session: number, part: { gatewayId?: string; nowMs?: number } = {}) =>
       apply({ kind: 'come_online', gatewayId: 'g', ...about, ...part, session }),
-    suspect: (session: number, reason: LossReason) =>
-      apply({ kind: 'suspect', ...about, session, reason }),
+    suspect: (session: number, reason: LossReason) => apply({ kind: 'suspect', ...about, session, reason }),
     lose: (session: number, reason: LossReason, nowMs: number) =>
       apply({ kind: 'lose', ...about, session, reason, nowMs }),
   }

@@ -32,6 +32,8 @@ export interface DispatcherParts {
   readonly nodes: NodeLinks
   readonly directory: Directory
   readonly telemetry: GatewayTelemetry
+  /** Between two heartbeats of an agent; the protocol's own unless told otherwise. */
+  readonly heartbeatMs?: number | undefined
   readonly money: Pick<RunHost, 'reserve' | 'settle' | 'meter' | 'keepAnswer' | 'prepare'>
 }
 
@@ -109,6 +111,16 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
 
   /** Nodes of last resort are left out. */
   function chooseOwn(run: RequestRun, table: Table, isAlso: (seat: LiveSeat) => boolean): Place | null {
+    const { silentSinceMs } = run
+    if (silentSinceMs === null) return chooseCareful(run, table, isAlso)
+    // What cut its node off may have cut off more of them, and of those nothing was heard since either.
+    const isHeard = ({ node }: LiveSeat): boolean => node.lastHeardMs > silentSinceMs
+    return (
+      chooseCareful(run, table, (seat) => isHeard(seat) && isAlso(seat)) ?? chooseCareful(run, table, isAlso)
+    )
+  }
+
+  function chooseCareful(run: RequestRun, table: Table, isAlso: (seat: LiveSeat) => boolean): Place | null {
     for (const isFit of carefulSteps(run.request.slaClass, run.before, directory.cellNowMs())) {
       const place = choose(run, table, (seat) => !seat.node.isBackstop && isFit(seat.facts) && isAlso(seat))
       if (place) return place
@@ -163,6 +175,7 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
     waitingFor: (model) => admission.waitingFor(model),
   })
   const watch = startRunWatch(clock, {
+    heartbeatMs: parts.heartbeatMs,
     runs,
     nodes,
     tableOf,

@@ -173,6 +173,7 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     ask: (request, sink) => void dispatcher.admit(request, sink),
   })
   const dispatcher: Dispatcher = createDispatcher({
+    heartbeatMs: options.heartbeatMs,
     clock,
     random,
     nodes,

@@ -1,5 +1,6 @@
 /** Watches all requests of a gateway for those that wait too long, and for nodes and callers that fell silent. */
 import type { Clock } from '#host/host.ts'
+import { HEARTBEAT_MS } from '#protocol/agent-link.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { NodeConnection } from './node-connection.ts'
 import type { NodeLinks } from './node-links.ts'
@@ -20,6 +21,8 @@ const FIRST_TOKEN_WAIT_MS_MIN = 2_000
 /** A caller that reads nothing for this long loses its answer: it must not hold a slot for ever. */
 export const SLOW_READER_MS = 60_000
 const SWEEP_MS = 250
+/** A heartbeat that is so late does not come. */
+const HEARTBEATS_LATE = 1.1
 
 export interface RunWatch {
   close(): void
@@ -31,13 +34,15 @@ export function startRunWatch(
     runs: Iterable<RequestRun>
     nodes: Pick<NodeLinks, 'ready'>
     telemetry: GatewayTelemetry
+    /** Between two heartbeats of an agent. */
+    heartbeatMs?: number | undefined
     tableOf(model: string): ModelSeats<NodeConnection> | null
     /** It waited in vain, and is about to be told. */
     onGivenUp(run: RequestRun): void
     onSwept(): void
   },
 ): RunWatch {
-  const { runs, nodes, telemetry, tableOf } = parts
+  const { runs, nodes, telemetry, tableOf, heartbeatMs = HEARTBEAT_MS } = parts
   let isClosed = false
 
   function look(run: RequestRun, nowMs: number): void {
@@ -59,9 +64,17 @@ export function startRunWatch(
   function lookAtNode(run: RequestRun, nowMs: number): void {
     const silenceMs = nowMs - run.pace.movedMs
     noteQuiet(run, silenceMs)
-    if (silenceMs > run.pace.stallMs() && silenceMs > silenceMsMax(run)) run.abandon(stalled(silenceMs))
+    const isStalled = silenceMs > run.pace.stallMs() && silenceMs > silenceMsMax(run)
+    if (isStalled || (isGone(run, nowMs) && canMove(run))) run.abandon(stalled(silenceMs))
     else if (isCrawling(run, nowMs) && canMove(run)) run.abandon(crawling(), 'slow')
   }
+
+  /** Its answer comes in long steps, which make silence usual; but a heartbeat is missing, too. */
+  const isGone = ({ attempt, pace }: RequestRun, nowMs: number): boolean =>
+    attempt !== null &&
+    pace.hasData &&
+    nowMs - pace.movedMs > pace.lateMs() &&
+    nowMs - attempt.node.lastHeardMs > Math.max(HEARTBEATS_LATE * heartbeatMs, pace.lateMs())
 
   function giveUp(run: RequestRun): void {
     parts.onGivenUp(run)
@@ -74,7 +87,9 @@ export function startRunWatch(
   /** With another node at hand a silent one is left soon; alone it is waited for. */
   function silenceMsMax(run: RequestRun): number {
     const table = tableOf(run.model)
-    const p95 = run.failedOffers.size === 0 ? (table?.times.p95(run.needs.promptTokens) ?? null) : null
+    // What failed before may be long in coming; but of a node that is there, something is heard.
+    const mayLeave = run.failedOffers.size === 0 || isUnheard(run)
+    const p95 = mayLeave ? (table?.times.p95(run.needs.promptTokens) ?? null) : null
     if (!run.pace.hasData && p95 === null) return FIRST_TOKEN_WAIT_MS
     if (run.pace.hasData) return canMove(run) ? Math.min(stallMs(run), STALL_MS) : STALL_MS
     if (p95 === null || !canMove(run)) return FIRST_TOKEN_WAIT_MS
@@ -112,10 +127,15 @@ function stallMs({ pace, attempt }: RequestRun): number {
 }
 
 /** Its answer should have gone on by now, and nothing else was heard of the node either: it gets no more until it is. */
-function noteQuiet({ attempt, pace }: RequestRun, silenceMs: number): void {
-  if (!attempt || !pace.hasData || silenceMs < pace.stallMs() / 2) return
-  if (attempt.node.lastHeardMs <= pace.movedMs) attempt.node.isQuiet = true
+function noteQuiet(run: RequestRun, silenceMs: number): void {
+  const { attempt, pace } = run
+  if (!attempt || silenceMs < (pace.hasData ? pace.stallMs() / 2 : FIRST_TOKEN_WAIT_MS_MIN)) return
+  if (isUnheard(run)) attempt.node.isQuiet = true
 }
+
+/** Since it was asked, or since its answer moved last, nothing at all was heard of the node, not even a heartbeat. */
+const isUnheard = ({ attempt, pace }: RequestRun): boolean =>
+  attempt !== null && attempt.node.lastHeardMs <= pace.movedMs
 
 const isCrawling = ({ attempt, pace }: RequestRun, nowMs: number): boolean =>
   attempt !== null &&

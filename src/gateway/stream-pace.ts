@@ -3,6 +3,7 @@
 /** Silence that is never too long, and how many of its usual pauses are. */
 const STALL_MS_MIN = 1_500
 const STALL_PACES = 8
+const LATE_PACES = 2
 /** How much the newest pause counts in the usual one. */
 const WEIGHT = 0.1
 
@@ -52,6 +53,11 @@ export class StreamPace {
     if (this.#hasData) this.#pauseMs += WEIGHT * (nowMs - this.#movedMs - this.#pauseMs)
     this.#hasData = true
     this.#movedMs = nowMs
+  }
+
+  /** After such a silence more of it was due, and only other signs of its node tell that it will come. */
+  lateMs(): number {
+    return Math.max(STALL_MS_MIN, LATE_PACES * this.#pauseMs)
   }
 
   /** How long its node may say nothing, once it has begun, if another can go on. */

@@ -86,16 +86,21 @@ for (const [how, end] of [
   })
 
 test('a gateway that started anew goes by what the node mentions and the token says', async () => {
-  const { pipe, node, tell } = setup()
+  const { pipe, node, tell, news, run } = setup()
   assert.throws(() => pipe.mayNode(ask), isUnavailable, 'a transfer that is back before its connection waits')
   pipe.hear(node, bytesOf(beat(7)))
   assert.equal(pipe.mayNode(ask), true)
   assert.equal(pipe.mayNode({ ...ask, root: { kind: 'tree', sha256: TREE } }), true)
-  assert.equal(
-    pipe.mayNode({ ...ask, root: { kind: 'object', sha256: FILE } }),
-    false,
-    'nobody signed that one',
+  const file = { ...ask, root: { kind: 'object', sha256: FILE } } as const
+  assert.throws(() => pipe.mayNode(file), isUnavailable, 'nobody signed that one')
+  await run(10)
+  assert.deepEqual(
+    news.flatMap(({ unknown = [] }) => unknown),
+    [{ nodeId: 'node_1', fence: 7 }],
+    'the coordinator is asked',
   )
+  await tell(grant)
+  assert.equal(pipe.mayNode(file), true)
   await tell({ kind: 'cancel', fence: 7 })
   assert.equal(pipe.mayNode(ask), false)
 })
@@ -181,6 +186,30 @@ test('a grant beyond what a frame takes is told to nobody, and costs nobody else
     ['who'],
   )
   assert.equal(pipe.mayNode(ask), false)
+})
+
+test('a grant of very many files comes in pages, and goes to its node whole or not at all', async () => {
+  const { pipe, node, told, tellRaw, run, news } = setup()
+  pipe.hear(node, bytesOf(beat()))
+  const files = Array.from({ length: 9_000 }, (_, at) => ({
+    ...{ path: `frames/frame-${at}.png`, bytes: 1, sha256: FILE },
+  }))
+  const tellPage = (from: number, fence = 7): void => {
+    const order = { ...grant, fence, files: files.slice(from, from + 3_000) }
+    const orders = [{ nodeId: 'node_1', order, page: { from, of: 9_000 } }]
+    tellRaw(JSON.stringify(WorkOrders.encode({ orders })))
+  }
+  for (const from of [3_000, 0, 0, 6_000]) tellPage(from)
+  await run(10)
+  const [whole] = told
+  assert.deepEqual([told.length, whole?.kind === 'grant' && whole.files.length], [1, 9_000])
+  assert.ok(whole?.kind === 'grant' && JSON.stringify(whole.files) === JSON.stringify(files))
+  for (const from of [3_000, 6_000]) tellPage(from, 8)
+  await run(10)
+  assert.equal(told.length, 1, 'the first page was lost')
+  pipe.hear(node, bytesOf(beat(7, 8)))
+  await run(10)
+  assert.deepEqual(news.at(-1)?.unknown, [{ nodeId: 'node_1', fence: 8 }])
 })
 
 const grant: WorkOrder & { kind: 'grant' } = {

@@ -7,7 +7,8 @@
  *   granted → (cancelled | refused | delivered | failed, and that was answered) → over
  *
  * A gateway that started after a grant knows it only by the signed token: its node must mention the fence, and nobody must
- * have ended it since. The coordinator cancels what a node mentions and should not have, so that holds for a beat at most.
+ * have ended it since. The coordinator cancels what a node mentions and should not have, so that holds for a beat at most;
+ * it is asked for such a grant again, as files of other steps stand in no token.
  */
 import { z } from 'zod'
 import { type BlobGrant, writeGrant } from '#blobs/grant.ts'
@@ -21,6 +22,7 @@ import { jsonWriter } from '#protocol/wire-form.ts'
 import type { TaskGrant } from '#protocol/work-link.ts'
 import { WORK_HELD_MAX, WorkNews, WorkOrder, WorkOrders, WorkSay, workOrdersTo } from '#protocol/work-link.ts'
 import type { NodeWish } from './blobs/blob-access.ts'
+import { createGrantPages } from './grant-pages.ts'
 import type { ReceiptNode } from './receipts/node-receipts.ts'
 import type { MadeResult } from './receipts/receipt-desk.ts'
 
@@ -69,6 +71,8 @@ interface NodeEntry {
   mentioned: ReadonlySet<number> | null
   /** Fences that ended, the oldest first. */
   readonly over: Set<number>
+  /** When the coordinator was asked last for what is mentioned and not known, by the elapsed clock. */
+  askedAtMs: number
   /** What it may yet say at once. */
   budget: number
   budgetAtMs: number
@@ -88,6 +92,7 @@ const BYTES_PER_UNIT = 8 * 1024
 /** How long the attempts of a node count that is not connected: beyond its lease, and the start of a coordinator. */
 const KEEP_MS = 90_000
 const OVER_MAX = 1_000
+const ASK_EVERY_MS = 5_000
 /** Copies of attempts that were granted and never came to an end that was heard of. */
 const LIVE_MAX = 4 * WORK_HELD_MAX
 /** A token ends some time after any attempt would; while it is good, `mayNode` is asked at each call. */
@@ -112,12 +117,19 @@ export function createWorkPipe(
   const entries = new Map<string, NodeEntry>()
   const sign = (text: string): string => Buffer.from(crypto.hmacSha256(keySecret, text)).toString('hex')
   const batch = createBatch(clock, (said) => bus.publish(subjects.work, writeNews({ gatewayId, said })))
+  const pages = createGrantPages()
   let isClosed = false
 
   function entryOf(nodeId: string): NodeEntry {
     const known = entries.get(nodeId)
     if (known) return known
-    const made = { node: null, live: new Map(), mentioned: null, over: new Set<number>() }
+    const made = {
+      node: null,
+      live: new Map(),
+      mentioned: null,
+      over: new Set<number>(),
+      askedAtMs: Number.NEGATIVE_INFINITY,
+    }
     const entry: NodeEntry = { ...made, budget: BUDGET_MAX, budgetAtMs: clock.elapsedMs() }
     entries.set(nodeId, entry)
     return entry
@@ -149,6 +161,16 @@ export function createWorkPipe(
     entry.node.send(encodeFrame(FrameType.work, 0, payload))
   }
 
+  function askForUnknown(nodeId: string, entry: NodeEntry): void {
+    const { live, over, mentioned, askedAtMs } = entry
+    const fences = [...(mentioned ?? [])].filter((fence) => !live.has(fence) && !over.has(fence))
+    const nowMs = clock.elapsedMs()
+    if (fences.length === 0 || nowMs - askedAtMs < ASK_EVERY_MS) return
+    entry.askedAtMs = nowMs
+    const unknown = fences.map((fence) => ({ nodeId, fence }))
+    bus.publish(subjects.work, writeNews({ gatewayId, said: [], unknown }))
+  }
+
   function tellMade({ node, live }: NodeEntry, fence: number): void {
     const attempt = live.get(fence)
     if (!node || !attempt?.made) return
@@ -166,7 +188,10 @@ export function createWorkPipe(
   function receive(text: string): void {
     if (isClosed) return
     const { orders } = WorkOrders.parse(JSON.parse(text))
-    for (const { nodeId, order: told } of orders) {
+    for (const one of orders) {
+      const { nodeId } = one
+      const told = pages.take(one)
+      if (told === null) continue
       try {
         order(nodeId, told)
       } catch (error) {
@@ -193,6 +218,7 @@ export function createWorkPipe(
       if (live && say.kind === 'commit') live.made = { outputs: say.outputs, wallMs: say.wallMs }
       if (say.kind === 'beat') entry.mentioned = new Set(say.held.map(({ fence }) => fence))
       batch.add({ nodeId: node.nodeId, say }, payload.length)
+      if (say.kind === 'beat') askForUnknown(node.nodeId, entry)
     },
     lost(node) {
       const entry = entries.get(node.nodeId)
@@ -212,9 +238,16 @@ export function createWorkPipe(
           'This node has not said yet which tasks it has. Try again in a moment.',
         )
       const attempt = entry.live.get(fence)
-      // Known by its token alone: the trees in it are signed, other files are not.
-      if (!attempt)
-        return root?.kind !== 'object' && entry.mentioned?.has(fence) === true && !entry.over.has(fence)
+      if (!attempt) {
+        if (entry.mentioned?.has(fence) !== true || entry.over.has(fence)) return false
+        // Known by its token alone: the trees in it are signed, other files are not.
+        if (root?.kind === 'object')
+          throw new Problem(
+            'unavailable',
+            'Which files this task may have is asked for. Try again in a moment.',
+          )
+        return true
+      }
       if (attempt.organisationId !== organisationId) return false
       if (root === null) return true
       return root.kind === 'tree' ? root.sha256 === attempt.inputRoot : attempt.files.has(root.sha256)
@@ -234,7 +267,9 @@ function note(entry: NodeEntry, told: WorkOrder): void {
     if (entry.over.has(told.fence)) return
     const { jobId, step, task, organisationId, inputRoot } = told
     const files = new Set(told.files.map(({ sha256 }) => sha256))
-    entry.live.set(told.fence, { jobId, step, task, organisationId, inputRoot, files })
+    const made = entry.live.get(told.fence)?.made
+    const attempt = { jobId, step, task, organisationId, inputRoot, files }
+    entry.live.set(told.fence, { ...attempt, ...(made && { made }) })
     dropOldest(entry.live, LIVE_MAX)
   }
   const isEnd =

@@ -16,6 +16,11 @@ export const WORK_RESEND_MS = 1_500
 export const WORK_HELD_MAX = 16
 /** Files of other steps that one task may take. */
 export const TASK_FILES_MAX = 10_000
+/** Of all those together, as a grant names them: it goes to its node in one frame. */
+export const TASK_FILES_BYTES_MAX = 6 * 1024 * 1024
+/** Of a step's settings, and of one task's params, as JSON; with the files they make the grant. */
+export const SETTINGS_BYTES_MAX = 512 * 1024
+export const PARAMS_BYTES_MAX = 256 * 1024
 /** Files that one attempt may make. */
 export const TASK_OUTPUTS_MAX = 1_000
 
@@ -110,11 +115,25 @@ export type WorkOrder = z.output<typeof WorkOrder>
 export const WorkNews = z.object({
   gatewayId: z.string(),
   said: z.array(z.object({ nodeId: z.string(), say: WorkSay })).max(10_000),
+  /** Attempts that its nodes have and it does not know: it wants to be told of them again. */
+  unknown: z
+    .array(z.object({ nodeId: z.string(), fence: Fence }))
+    .max(WORK_HELD_MAX)
+    .optional(),
 })
 export type WorkNews = z.output<typeof WorkNews>
 
 /** Over the bus, to one gateway: what its nodes are to be told, in order. */
-export const WorkOrders = z.object({ orders: z.array(z.object({ nodeId: z.string(), order: WorkOrder })) })
+export const WorkOrders = z.object({
+  orders: z.array(
+    z.object({
+      nodeId: z.string(),
+      order: WorkOrder,
+      /** Of a grant that comes in several: its files are those from here on, of so many. */
+      page: z.object({ from: z.int().nonnegative(), of: z.int().nonnegative() }).optional(),
+    }),
+  ),
+})
 export type WorkOrders = z.output<typeof WorkOrders>
 
 /** Bus subject on which a gateway hears `WorkOrders`. */

@@ -31,15 +31,15 @@ const { toMs: DECEMBER } = spanOfMonth(MONTH)
 const KEY_SECRET = 'a secret of this test'
 const NETWORK = simCrypto.keyPair(new Uint8Array(32).fill(7))
 /** More than one entry of the journal takes. */
-const CUSTOMERS = 150
-/** A tenth of ten answers at 1,000 each: 60 of 8,640 bins lost are more than 0.5 %. */
+const CUSTOMERS = 110
+/** A tenth of an answer at 10,000: 60 of 8,640 bins lost are more than 0.5 %. */
 const CREDIT = 1_000n
 
 test('a coordinator that runs over the turn of the month posts the credits half a day later, once, unasked', async () => {
   const { start, run, outage, credits, posted, kill } = setup()
   await start(DECEMBER - 40 * MINUTE_MS)
   await outage()
-  await run(60 * MINUTE_MS)
+  await run(42 * MINUTE_MS)
   assert.deepEqual(credits(), [], 'nothing before readings have had their time')
   await kill()
   await start(DECEMBER + 12 * HOUR_MS - 90 * SECOND_MS)
@@ -49,7 +49,7 @@ test('a coordinator that runs over the turn of the month posts the credits half 
   assert.equal(credits().length, CUSTOMERS)
   assert.ok(credits().every(({ atMs }) => atMs < DECEMBER + DAY_MS))
   assert.deepEqual(new Set(posted()), new Set([CREDIT]))
-  await run(HOUR_MS)
+  await run(10 * MINUTE_MS)
   assert.equal(credits().length, CUSTOMERS, 'no statement is made twice')
 })
 
@@ -67,13 +67,13 @@ test('one that was down at the turn of the month, and all its first day, posts t
 })
 
 test('restarts and takeovers in the middle of the month’s end post nothing twice and leave nobody out', async () => {
-  for (let seed = 1; seed <= 12; seed++) {
+  for (let seed = 1; seed <= 5; seed++) {
     const { start, run, outage, credits, posted, kill, random } = setup({ seed })
     await start(DECEMBER - 2 * DAY_MS)
     await outage()
     await kill()
     let nowMs = DECEMBER + 12 * HOUR_MS - 20 * SECOND_MS
-    for (let life = 0; life < 8; life++) {
+    for (let life = 0; life < 6; life++) {
       await start(nowMs)
       // The first month's end that it sees is at its first tick: most lives end around there, some with another at it too.
       const lifeMs = 1 + random(life % 2 === 0 ? 1_100 : 62_000)
@@ -176,27 +176,27 @@ function setup({ seed = 1 } = {}) {
       if (machine) machine.disk.crash(machine.process)
       service = null
     },
-    /** Ten answers for each customer, and none in the 60 bins before. */
+    /** An answer for each customer, one that failed, and before that five hours in which nobody could be served. */
     async outage(): Promise<void> {
       const startedAtMs = coordinator().nowMs()
       const records = customers.flatMap((customer) => [
-        ...Array.from({ length: 10 }, (_, index) =>
-          reading(`${customer}_${index}`, { customer, startedAtMs, isFailed: false }),
-        ),
-        ...Array.from({ length: 60 }, (_, index) =>
-          reading(`${customer}_f${index}`, {
-            customer,
-            startedAtMs: startedAtMs - (index + 1) * 5 * MINUTE_MS,
-            isFailed: true,
-          }),
-        ),
+        reading(`${customer}_1`, { customer, startedAtMs, isFailed: false }),
+        reading(`${customer}_2`, { customer, startedAtMs, isFailed: true }),
       ])
+      assert.ok(service)
+      await execute(world, service, (turn) => {
+        const { nowMs } = turn
+        const incidentId = 'inc_1'
+        const began = { title: 'Away', isOutage: true, startedAtMs: nowMs - 5 * HOUR_MS }
+        assert.equal(slaIn(turn, { kind: 'open_incident', incidentId, ...began, nowMs }), null)
+        assert.equal(slaIn(turn, { kind: 'close_incident', incidentId, nowMs }), null)
+      })
       const { bus } = world.machine('gateway').host
-      for (let first = 0; first < records.length; first += 500) {
+      for (let first = 0; first < records.length; first += 100) {
         const batch = {
           spoolId: 'spool',
           firstSequence: first + 1,
-          records: records.slice(first, first + 500),
+          records: records.slice(first, first + 100),
         }
         await world.settle(bill(bus, batch))
       }
@@ -294,7 +294,7 @@ function reading(
   const part = {
     nodeId: 'node_1',
     promptTokens: 0,
-    completionTokens: 1_000,
+    completionTokens: 10_000,
     promptPerMillion: 0n,
     completionPerMillion: 1_000_000n,
   }

@@ -235,6 +235,8 @@ export class MoneyNode {
   #outputs(clock: Clock): JobOutputs {
     const life = this.#lives
     return {
+      kept: [],
+      keep: async () => undefined,
       makeFolder: async (fence) => {
         this.folders++
         return `out/${fence}`

@@ -53,7 +53,8 @@ function hmac(key: string, data: string): Buffer {
 
 /** Four bytes a draw: networks that lose gateways make many nonces. */
 function bytesFrom(random: Random, length: number): Uint8Array {
-  const words = Uint32Array.from({ length: Math.ceil(length / 4) }, () => random.int(0x1_0000_0000))
+  const words = new Uint32Array(Math.ceil(length / 4))
+  for (let index = 0; index < words.length; index++) words[index] = random.int(0x1_0000_0000)
   return new Uint8Array(words.buffer, 0, length)
 }
 

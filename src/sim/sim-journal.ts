@@ -47,6 +47,8 @@ export class StoredJournal {
   /** What lies behind the last entry: written, and nobody was told that it is durable. */
   #unsynced = ''
   readonly #sha256: Sha256
+  /** What entries were found to fit behind, so that none is hashed twice: an entry that changes is another object. */
+  #fits = new WeakMap<StoredEntry, string>()
 
   constructor(name: string, id: string, sha256: Sha256) {
     this.name = name
@@ -62,6 +64,7 @@ export class StoredJournal {
     copied.epoch = this.epoch
     copied.entries = [...this.entries]
     copied.#trimmed = this.#trimmed
+    copied.#fits = this.#fits
     return copied
   }
 
@@ -70,7 +73,9 @@ export class StoredJournal {
   }
 
   sealed(previous: string, entry: JournalEntry): StoredEntry {
-    return { ...entry, checksum: chainOf(this.#sha256, previous, entry) }
+    const made = { ...entry, checksum: chainOf(this.#sha256, previous, entry) }
+    this.#fits.set(made, previous)
+    return made
   }
 
   land(group: Group): void {
@@ -118,11 +123,18 @@ export class StoredJournal {
     const found = this.entries.slice(start, start + countMax)
     let previous = start === 0 ? this.#trimmed.checksum : (this.entries[start - 1]?.checksum ?? '')
     for (const [index, entry] of found.entries()) {
-      previous = chainOf(this.#sha256, previous, entry)
-      if (entry.checksum !== previous || entry.sequence !== first + start + index)
+      if (!this.#fitsBehind(previous, entry) || entry.sequence !== first + start + index)
         throw this.#corrupt(first + start + index)
+      previous = entry.checksum
     }
     return found
+  }
+
+  #fitsBehind(previous: string, entry: StoredEntry): boolean {
+    if (this.#fits.get(entry) === previous) return true
+    const fits = entry.checksum === chainOf(this.#sha256, previous, entry)
+    if (fits) this.#fits.set(entry, previous)
+    return fits
   }
 
   /** Throws as `read` does when one of the newest entries is damaged. */

@@ -2,6 +2,7 @@
 import { toCanonical } from '#kernel/canonical.ts'
 import { type AskQuote, type NewStep, TASKS_MAX } from '#protocol/job.ts'
 import type { TaskParams } from '#protocol/task.ts'
+import { PARAMS_BYTES_MAX, SETTINGS_BYTES_MAX, TASK_FILES_MAX } from '#protocol/work-link.ts'
 import { SERIES_MAX, seriesOf } from './probe-plan.ts'
 
 /** Why nobody could run it; `null` where nothing is wrong by itself. */
@@ -10,8 +11,9 @@ export function whyNoJob({ steps }: Pick<AskQuote, 'steps'>): string | null {
   if (tasks > TASKS_MAX)
     return `It has ${tasks} tasks, more than the ${TASKS_MAX} of a job. Cut it into several jobs.`
   const before = new Set<string>()
+  const countOf = new Map(steps.map((step) => [step.name, step.tasks.length]))
   for (const step of steps) {
-    const reason = whyNoStep(step, before)
+    const reason = whyNoStep(step, before) ?? whyTooMany(step, countOf)
     if (reason !== null) return `Step "${step.name}": ${reason}`
     before.add(step.name)
   }
@@ -28,8 +30,36 @@ function whyNoStep(step: NewStep, before: ReadonlySet<string>): string | null {
     return 'it takes results and depends on no step. Name in dependsOn the steps whose results it takes.'
   if (kind === 'blender' && inputRoot === null)
     return 'it renders and has no inputs. Upload the scene, and give the hash of its tree as inputRoot.'
+  const tooLong = whyTooLong(step)
+  if (tooLong !== null) return tooLong
   return kind === 'blender' ? whyNoRender(step) : whyTwice(tasks, toCanonical, 'the same parameters')
 }
+
+/** Each task makes one file at least. */
+function whyTooMany(
+  { takesResults, dependsOn }: NewStep,
+  countOf: ReadonlyMap<string, number>,
+): string | null {
+  const taken = dependsOn.reduce((sum, name) => sum + (countOf.get(name) ?? 0), 0)
+  return takesResults && taken > TASK_FILES_MAX
+    ? `it takes the results of ${taken} tasks, and a task may take ${TASK_FILES_MAX} files. Make several jobs of it, or put a step between that gathers them.`
+    : null
+}
+
+/** A node is told of a task in one piece. */
+function whyTooLong({ settings, tasks }: NewStep): string | null {
+  const own = bytesOf(settings)
+  if (own > SETTINGS_BYTES_MAX)
+    return `its settings have ${kib(own)} as JSON, and may have ${kib(SETTINGS_BYTES_MAX)}. Put long lists into a file of its inputs.`
+  const long = tasks.findIndex((params) => bytesOf(params) > PARAMS_BYTES_MAX)
+  return long === -1
+    ? null
+    : `the parameters of task ${long} have ${kib(bytesOf(tasks[long] ?? {}))} as JSON, and may have ${kib(PARAMS_BYTES_MAX)}. Put what is long into a file of its inputs.`
+}
+
+const encoder = new TextEncoder()
+const bytesOf = (value: NewStep['settings']): number => encoder.encode(JSON.stringify(value)).length
+const kib = (bytes: number): string => `${Math.ceil(bytes / 1024)} KiB`
 
 function whyNoRender(step: NewStep): string | null {
   const wrong = step.tasks.findIndex(({ do: does, frame }) => {

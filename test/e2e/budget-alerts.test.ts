@@ -1,16 +1,14 @@
 /** A key with little to spend: its owner is told at 50, 80 and 100 %, in the list, on the command line and by the webhook. */
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import OpenAI from 'openai'
 import { createClient } from '#protocol/client.ts'
 import { Problem } from '#protocol/problem.ts'
 import { routes } from '#protocol/routes.ts'
+import { type AlertReceiver, openAlertReceiver } from './alert-receiver.ts'
 import { type MockUpstream, openMockUpstream } from './mock-upstream.ts'
 import { until } from './process-group.ts'
 import { type Network, openRig, startNetwork } from './rig.ts'
@@ -19,12 +17,12 @@ import { type Network, openRig, startNetwork } from './rig.ts'
 const COST = 10_000_001n
 
 const rig = openRig()
-let receiver: Receiver
+let receiver: AlertReceiver
 let upstream: MockUpstream
 let network: Network
 
 before(async () => {
-  receiver = await openReceiver()
+  receiver = await openAlertReceiver()
   upstream = await openMockUpstream()
   network = await startNetwork(rig, rig.path('data'), ['--no-agent', '--alert-webhook', receiver.url])
   const { token } = await network.operator.createEnrolmentToken({ body: { expiresInMs: 600_000 } })
@@ -175,44 +173,4 @@ function ifBusy(error: unknown): null {
 function ifUnknown(error: unknown): false {
   if (error instanceof OpenAI.APIError && error.status === 401) return false
   throw error
-}
-
-interface Receiver {
-  readonly url: string
-  /** Answers 500 once. */
-  failNext(): void
-  failed(): number
-  taken(): readonly { readonly text: string; readonly signature: string | undefined }[]
-  close(): Promise<void>
-}
-
-async function openReceiver(): Promise<Receiver> {
-  const taken: { text: string; signature: string | undefined }[] = []
-  let [toFail, failed] = [0, 0]
-  const server = createServer(async (request, response) => {
-    const chunks: Buffer[] = []
-    for await (const chunk of request) chunks.push(chunk as Buffer)
-    if (toFail > 0) {
-      toFail--
-      failed++
-      response.writeHead(500).end()
-      return
-    }
-    const signature = request.headers['x-shoal-signature']
-    taken.push({ text: Buffer.concat(chunks).toString(), signature: String(signature) })
-    response.writeHead(204).end()
-  })
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  const { port } = server.address() as AddressInfo
-  return {
-    url: `http://127.0.0.1:${port}/alerts`,
-    failNext: () => void toFail++,
-    failed: () => failed,
-    taken: () => taken,
-    async close() {
-      server.closeAllConnections()
-      server.close()
-      await once(server, 'close')
-    },
-  }
 }

@@ -1,21 +1,32 @@
-/** Metrics, traces and the access log of a real network of several processes, over real requests. */
+/** Metrics, traces, the access log, alerts and the status page of a real network of several processes, over real requests. */
 import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { StatusPage } from '#protocol/sla-api.ts'
+import { type AlertReceiver, openAlertReceiver } from './alert-receiver.ts'
+import { burnBudget } from './burning-budget.ts'
 import { until } from './process-group.ts'
 import { findNodeProcesses, type Network, openRig, startTiny } from './rig.ts'
+import { storeArguments } from './store-under-test.ts'
 import { openTraceCollector, type Span, type TraceCollector } from './trace-collector.ts'
 
 const rig = openRig()
 const entry = join(import.meta.dirname, '../../bin/shoal.ts')
 let collector: TraceCollector
+let receiver: AlertReceiver
 let network: Network
 const TOKEN = 'a-metrics-token-of-this-test'
 const PROMPT = 'xylophone harvest'
+/** Whose requests failed for an hour before all this. */
+const BURNING = 'org_burning'
+const hasOwnStore = storeArguments(rig.path('net')).length > 0
 
 before(async () => {
   collector = await openTraceCollector()
+  receiver = await openAlertReceiver()
+  if (!hasOwnStore) await burnBudget(rig.path('net'), BURNING)
   const start = (args: readonly string[]) =>
     rig.startCommand([
       'env',
@@ -27,11 +38,14 @@ before(async () => {
       entry,
       ...args,
     ])
-  network = await startTiny({ ...rig, start }, rig.path('net'), ['--access-log', '--metrics-token', TOKEN])
+  network = await startTiny({ ...rig, start }, rig.path('net'), [
+    ...['--access-log', '--metrics-token', TOKEN, '--alert-webhook', receiver.url],
+  ])
 })
 after(async () => {
   await rig.dispose()
   await collector?.close()
+  await receiver?.close()
 })
 
 test('what the metrics count is what was asked', async () => {
@@ -194,6 +208,56 @@ test('the access log has a line for each call, and no text of a prompt', async (
   assert.ok((moved?.['bytes'] as number) > 100_000)
   for (const line of completed) assert.match(String(line['costNanoUsd']), /^[1-9]\d*$/)
 })
+
+test('a budget that burns is told to the operator’s server, signed, and everybody sees the incident', {
+  skip: hasOwnStore && 'what happened before is written to a folder',
+}, async () => {
+  const alerts = () => receiver.taken().map(({ text }) => JSON.parse(text) as Record<string, unknown>)
+  await until('three alerts', () => alerts().length >= 3)
+  const secret = readFileSync(join(network.folder, 'secrets/alert-secret'), 'utf8').trim()
+  for (const { text, signature } of receiver.taken())
+    assert.equal(signature, `sha256=${createHmac('sha256', secret).update(text).digest('hex')}`)
+  const burning = alerts().filter(({ kind }) => kind === 'budget_burning')
+  assert.deepEqual(
+    burning.map(({ organisationId, slaClass, window }) => [organisationId, slaClass, window]),
+    [
+      [BURNING, 'business', 'fast'],
+      [BURNING, 'business', 'slow'],
+    ],
+  )
+  assert.equal(burning[0]?.['burn'], 200, 'all is lost, of which a two-hundredth may be')
+
+  const found = await statusPage()
+  const [incident] = found.json.incidents
+  assert.deepEqual([found.json.state, incident?.by, incident?.endedAtMs], ['degraded', 'network', null])
+  assert.ok(found.json.bins.some(({ valid, errors }) => valid === 20 && errors === 20))
+  assert.match(found.html, /Some requests fail\./)
+  assert.match(found.html, new RegExp(`${incident?.title}.*found by the network itself`))
+  assert.doesNotMatch(found.html + found.text, new RegExp(BURNING))
+
+  const title = 'Nobody <b>answers</b>'
+  const { incidentId } = await network.operator.openIncident({ body: { title, isOutage: true } })
+  const away = await statusPage()
+  assert.deepEqual([away.json.state, away.json.incidents[0]?.title], ['outage', title])
+  assert.match(away.html, /The network cannot serve\..*Nobody &#60;b&#62;answers/s)
+  await network.operator.closeIncident({ params: { incidentId } })
+  assert.equal((await statusPage()).json.state, 'degraded')
+  const ofIncident = () =>
+    alerts()
+      .filter((alert) => alert['incidentId'] === incidentId)
+      .map(({ kind }) => kind)
+  await until('both ends of it to be told', () => ofIncident().length === 2)
+  assert.deepEqual(ofIncident(), ['incident_opened', 'incident_closed'])
+})
+
+/** As anybody sees it, without a key. */
+async function statusPage() {
+  const { apiUrl } = network.ready
+  const [json, page] = await Promise.all([fetch(`${apiUrl}/api/status-page`), fetch(`${apiUrl}/status`)])
+  assert.match(page.headers.get('content-type') ?? '', /^text\/html/)
+  const text = await json.text()
+  return { text, json: StatusPage.parse(JSON.parse(text)), html: await page.text() }
+}
 
 async function scrape() {
   const text = await (await fetch(`${network.ready.apiUrl}/metrics`)).text()

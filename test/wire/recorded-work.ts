@@ -32,7 +32,10 @@ export function recordedWorker({ host }: TestMachine): TaskWorker {
         },
       ],
       inputs: { obtain: async () => held, cached: () => ['ef'.repeat(32)] },
-      outputs: { makeFolder: async () => '/out', send: async () => undefined, drop: async () => undefined },
+      outputs: {
+        ...{ kept: [], keep: async () => undefined, makeFolder: async () => '/out' },
+        ...{ send: async () => undefined, drop: async () => undefined },
+      },
       facts: () => ({
         ...{ kinds: ['command'], speed: 0.5, memoryMib: 2_048, vramMib: 0, bytesPerSecond: 1e6 },
         ...{ askPerHour: 5n, engines: { command: 'programs of jobs' } },

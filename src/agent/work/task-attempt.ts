@@ -8,7 +8,7 @@
 import type { OutputFile } from '#protocol/task.ts'
 import type { TaskFailure } from '#protocol/task-failure.ts'
 import type { TaskGrant, WorkSay } from '#protocol/work-link.ts'
-import type { HeldInputs } from './work-ports.ts'
+import type { HeldInputs, KeptResult } from './work-ports.ts'
 
 export type Stage = 'fetching' | 'ready' | 'running' | 'committing' | 'sending' | 'delivering' | 'failing'
 
@@ -41,6 +41,12 @@ export const newAttempt = (grant: TaskGrant): TaskAttempt => ({
   wallMs: 0,
   failure: null,
   saidAtMs: 0,
+})
+
+/** One that a process before this one made, and nobody has taken yet. */
+export const keptAttempt = ({ grant, folder, files, wallMs }: KeptResult): TaskAttempt => ({
+  ...newAttempt(grant),
+  ...{ stage: 'committing', fraction: 1, folder, outputs: files, wallMs },
 })
 
 /** What is to be said until it is answered; `null` while there is nothing. */

@@ -7,7 +7,7 @@ import { failureProblem } from '#protocol/task-failure.ts'
 import type { TaskGrant, WorkSay } from '#protocol/work-link.ts'
 import { createTestWorld } from '#sim/test-world.ts'
 import { TaskWorker } from './task-worker.ts'
-import type { TransferWatch } from './work-ports.ts'
+import type { KeptResult, TransferWatch } from './work-ports.ts'
 
 test('it says who it is, and then every second what it has', async () => {
   const { worker, said, run, connect } = setup()
@@ -274,18 +274,49 @@ test('with its hands full it begins nothing either, until a result was taken', a
   assert.equal(began.length, 9)
 })
 
+test('what a process before made is offered again under its fence, and not made again', async () => {
+  const files = [{ name: 'a', bytes: 1, sha256: 'ab'.repeat(32) }]
+  const kept = [{ grant: { ...grant, fence: 7 }, folder: '/out/7-0', files, wallMs: 12 }]
+  const { give, answer, said, told, run, connect, sent, dropped, began } = setup({ kept })
+  connect()
+  assert.deepEqual(said.find((say) => say.kind === 'beat')?.held, [{ fence: 7, fraction: 1 }])
+  assert.deepEqual(said.at(-1), { kind: 'commit', fence: 7, outputs: files, wallMs: 12 })
+  give(7)
+  answer('commit', 7)
+  await run(10)
+  answer('deliver', 7)
+  await run(1_500)
+  assert.deepEqual(
+    [sent, told(), began, dropped],
+    [['/out/7-0'], ['commit 7', 'deliver 7'], [], ['/out/7-0']],
+  )
+})
+
+test('a worker that closes leaves what it made to the next, and drops the rest', async () => {
+  const { worker, give, run, connect, records, dropped } = setup()
+  connect()
+  give(1)
+  give(2)
+  await run(1_100)
+  await worker.close()
+  await run(10)
+  assert.deepEqual([records, dropped], [['/out/1'], ['/out/2']])
+})
+
 interface Options {
   readonly work?: () => Promise<TaskOutput>
   readonly workMs?: number
   readonly send?: () => Promise<void>
+  readonly kept?: readonly KeptResult[]
 }
 
-function setup({ work, workMs = 1_000, send = async () => undefined }: Options = {}) {
+function setup({ work, workMs = 1_000, send = async () => undefined, kept = [] }: Options = {}) {
   const world = createTestWorld()
   const { host } = world.machine('node')
   const said: WorkSay[] = []
   const [obtained, began, aborted] = [[] as number[], [] as number[], [] as number[]]
   const [sent, dropped, sessions] = [[] as string[], [] as string[], [] as string[]]
+  const records: string[] = []
   const worker = new TaskWorker(
     {
       clock: host.clock,
@@ -326,6 +357,8 @@ function setup({ work, workMs = 1_000, send = async () => undefined }: Options =
         cached: () => [],
       },
       outputs: {
+        kept,
+        keep: async ({ folder }) => void records.push(folder),
         makeFolder: async (fence) => `/out/${fence}`,
         async send({ folder }: { folder: string }, _watch: TransferWatch) {
           await send()
@@ -348,6 +381,7 @@ function setup({ work, workMs = 1_000, send = async () => undefined }: Options =
     aborted,
     sent,
     dropped,
+    records,
     sessions,
     run: world.run,
     connect: () => worker.connected((say) => void said.push(say)),

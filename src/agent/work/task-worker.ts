@@ -21,8 +21,17 @@ import { explainFailure, givenBack } from './explain-failure.ts'
 import { FenceBook } from './fence-book.ts'
 import { persist } from './persist.ts'
 import { SessionShelf, type ShelfOptions } from './session-shelf.ts'
-import { isOnItsWay, isWaiting, newAttempt, remainingMs, type TaskAttempt, wordOf } from './task-attempt.ts'
-import type { JobInputs, JobOutputs } from './work-ports.ts'
+import {
+  isOnItsWay,
+  isWaiting,
+  keptAttempt,
+  newAttempt,
+  remainingMs,
+  type TaskAttempt,
+  wordOf,
+} from './task-attempt.ts'
+import { untilAborted } from './until-aborted.ts'
+import type { JobInputs, JobOutputs, KeptResult } from './work-ports.ts'
 
 export interface WorkerParts {
   readonly clock: Clock
@@ -62,6 +71,7 @@ export class TaskWorker {
   constructor(parts: WorkerParts, options: ShelfOptions) {
     this.#parts = parts
     this.#shelf = new SessionShelf(parts.clock, options)
+    for (const kept of parts.outputs.kept) this.#offerAgain(kept)
   }
 
   get engines(): readonly TaskEngine[] {
@@ -155,8 +165,17 @@ export class TaskWorker {
   async close(): Promise<void> {
     this.#isLeaving = true
     this.disconnected()
-    for (const fence of [...this.#attempts.keys()]) this.#end(fence)
+    for (const [fence, attempt] of [...this.#attempts]) {
+      // The next process offers it.
+      if (!isOnItsWay(attempt)) this.#end(fence)
+      else if (this.#attempts.delete(fence)) attempt.abort.abort()
+    }
     await this.#shelf.close()
+  }
+
+  #offerAgain(kept: KeptResult): void {
+    this.#attempts.set(kept.grant.fence, keptAttempt(kept))
+    this.#parts.log.info('task.offered_again', { fence: kept.grant.fence })
   }
 
   #introduce(): void {
@@ -256,6 +275,9 @@ export class TaskWorker {
         attempt.stage = 'committing'
         this.#tell(attempt)
         this.#note(attempt, made)
+        const { grant, folder } = attempt
+        if (folder !== null)
+          void this.#parts.outputs.keep({ grant, folder, files: made.files, wallMs: made.wallMs })
       }
     } catch (error) {
       if (!attempt.abort.signal.aborted) this.#fail(attempt, explainFailure(error))
@@ -375,13 +397,4 @@ export class TaskWorker {
     if (attempt.folder !== null) void this.#parts.outputs.drop(attempt.folder)
     attempt.folder = null
   }
-}
-
-function untilAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason)
-    if (signal.aborted) onAbort()
-    signal.addEventListener('abort', onAbort, { once: true })
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
-  })
 }

@@ -29,7 +29,20 @@ export interface JobInputs {
   cached(): readonly string[]
 }
 
+/** What an attempt made and the network does not have yet. */
+export interface KeptResult {
+  readonly grant: TaskGrant
+  /** The attempt's own. */
+  readonly folder: string
+  readonly files: readonly OutputFile[]
+  readonly wallMs: number
+}
+
 export interface JobOutputs {
+  /** What processes before this one made and did not get away; whole, as it was made. */
+  readonly kept: readonly KeptResult[]
+  /** From now on this outlives the process, until its folder is dropped. Never rejects: at worst it is made again. */
+  keep(result: KeptResult): Promise<void>
   /** An empty folder of the attempt's own. Rejects with a `Problem`. */
   makeFolder(fence: number): Promise<string>
   /** Resolves once the network has them all; what arrived before is not sent again. */

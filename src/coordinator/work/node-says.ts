@@ -13,7 +13,8 @@ import type { CoordinatorState } from '../coordinator-state.ts'
 import { barOf, barTouched } from '../node-bars.ts'
 import type { Turn } from '../turn.ts'
 import { nodeFactsOf } from './node-facts.ts'
-import { nameTaken, outputsMaxOf } from './plan-refusal.ts'
+import { namesTooLong, nameTaken, outputsMaxOf } from './plan-refusal.ts'
+import { grantOf } from './task-grant.ts'
 import type { WorkDesk } from './work-desk.ts'
 
 export interface NodeSays {
@@ -81,6 +82,13 @@ export function createNodeSays(desk: WorkDesk, state: CoordinatorState, nowMs: (
     if (hasRoom) desk.serve(turn, nodeId)
   }
 
+  /** A gateway that started after the grant knows no more of the attempt than its node mentions. */
+  function tellAgain(turn: Turn, nodeId: string, fence: number): void {
+    const { work } = turn.state
+    const attempt = work.attempts.get(fence)
+    if (attempt?.nodeId === nodeId) desk.order(turn, nodeId, grantOf(work, attempt))
+  }
+
   function commit(turn: Turn, nodeId: string, say: Say<'commit'>): string | null {
     const { fence, outputs } = say
     const attempt = turn.state.work.attempts.get(fence)
@@ -127,7 +135,7 @@ export function createNodeSays(desk: WorkDesk, state: CoordinatorState, nowMs: (
   }
 
   return {
-    hear(turn, { said }) {
+    hear(turn, { said, unknown = [] }) {
       for (const { nodeId, say } of said) {
         const node = fleet.nodes.get(nodeId)
         if (!node) continue
@@ -136,6 +144,7 @@ export function createNodeSays(desk: WorkDesk, state: CoordinatorState, nowMs: (
         take(turn, node, say)
       }
       if (turn.hasChanged()) desk.serveWaiting(turn)
+      for (const { nodeId, fence } of unknown) tellAgain(turn, nodeId, fence)
     },
 
     note(event) {
@@ -184,7 +193,9 @@ function wrongOutputs(
   const max = outputsMaxOf(state.work, place)
   const names = outputs.map(({ name }) => name)
   const wrong = wrongPath(names) ?? nameTaken(state.work, place, names)
-  if (wrong === null && outputs.length <= max) return null
-  const message = wrong ?? `It made ${outputs.length} files, and later steps can take ${max} of each task.`
+  const tooLong = namesTooLong(state.work, place, names)
+  if (wrong === null && tooLong === null && outputs.length <= max) return null
+  const message =
+    wrong ?? tooLong ?? `It made ${outputs.length} files, and later steps can take ${max} of each task.`
   return { class: 'task', signature: 'outputs_wrong', message, tail: '' }
 }

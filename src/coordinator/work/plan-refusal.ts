@@ -1,4 +1,4 @@
-import { TASK_FILES_MAX, TASK_OUTPUTS_MAX } from '#protocol/work-link.ts'
+import { TASK_FILES_BYTES_MAX, TASK_FILES_MAX, TASK_OUTPUTS_MAX } from '#protocol/work-link.ts'
 import type { WorkCommand } from '#work/decide-work.ts'
 import { jobOf, type Work } from '#work/work.ts'
 import type { JobPlan, TaskPlace } from '#work/work-events.ts'
@@ -33,11 +33,34 @@ export function outputsMaxOf(
   work: Work,
   { jobId, step }: { readonly jobId: string; readonly step: number },
 ): number {
+  const takers = takersOf(work, { jobId, step })
+  return Math.min(TASK_OUTPUTS_MAX, ...takers.map((tasks) => Math.floor(TASK_FILES_MAX / tasks)))
+}
+
+/** How many tasks' results each step takes that takes those of this one. */
+function takersOf(work: Work, { jobId, step }: { readonly jobId: string; readonly step: number }): number[] {
   const { steps } = jobOf(work, jobId)
-  const takers = steps.flatMap(({ takesResults, dependsOn }, index) =>
+  return steps.flatMap(({ takesResults, dependsOn }, index) =>
     takesResults && dependsOn.includes(step) ? [takenWith(steps, index)] : [],
   )
-  return Math.min(TASK_OUTPUTS_MAX, ...takers.map((tasks) => Math.floor(TASK_FILES_MAX / tasks)))
+}
+
+/** Of a file's entry in a grant beside its path. */
+const ENTRY_BYTES = 160
+const encoder = new TextEncoder()
+
+/** Says so where names are so long that later steps could not be told of all their files; else `null`. */
+export function namesTooLong(
+  work: Work,
+  place: TaskPlace & { readonly jobId: string },
+  names: readonly string[],
+): string | null {
+  const max = Math.min(...takersOf(work, place).map((tasks) => Math.floor(TASK_FILES_BYTES_MAX / tasks)))
+  if (max === Number.POSITIVE_INFINITY) return null
+  const step = encoder.encode(jobOf(work, place.jobId).steps[place.step]?.name ?? '').length
+  const bytes = names.reduce((sum, name) => sum + ENTRY_BYTES + step + encoder.encode(name).length, 0)
+  if (bytes <= max) return null
+  return `The names of its ${names.length} files are too long for the steps that take them: ${bytes} bytes, and there is room for ${max}. Make fewer files, or give them shorter names.`
 }
 
 /** Says so where another task of a step whose results are taken made a file of one of these names; else `null`. */

@@ -1,11 +1,11 @@
 /** Jobs of a leading coordinator: hears nodes over the bus, tells them what is theirs to do, and looks at all that runs. */
 import type { Bus, Clock, Log } from '#host/host.ts'
 import { subjects } from '#protocol/cell.ts'
-import { jsonWriter } from '#protocol/wire-form.ts'
-import { WorkNews, WorkOrders, workOrdersTo } from '#protocol/work-link.ts'
+import { WorkNews, workOrdersTo } from '#protocol/work-link.ts'
 import type { WorkLimits } from '#work/work-limits.ts'
 import type { Coordinator } from '../coordinator.ts'
 import { createNodeSays } from './node-says.ts'
+import { orderMessages } from './order-messages.ts'
 import type { NodeOrder } from './outbox.ts'
 import { type Inspection, trustResults } from './trust-results.ts'
 import { createWorkDesk, type WorkDesk } from './work-desk.ts'
@@ -27,7 +27,6 @@ export interface WorkServiceParts {
 }
 
 const REVIEW_MS = 250
-const writeOrders = jsonWriter(WorkOrders)
 
 export function serveWork(parts: WorkServiceParts): WorkService {
   const { bus, clock, log, coordinator, feeBps, inspect = trustResults } = parts
@@ -38,7 +37,7 @@ export function serveWork(parts: WorkServiceParts): WorkService {
     ...(parts.workLimits && { limits: parts.workLimits }),
     send: (orders) => {
       for (const [gatewayId, those] of byGateway(orders))
-        bus.publish(workOrdersTo(gatewayId), writeOrders({ orders: those }))
+        for (const message of orderMessages(those)) bus.publish(workOrdersTo(gatewayId), message)
     },
   })
   /** Where each node is, by the fleet; who is nowhere hears of it when it is back and says what it has. */

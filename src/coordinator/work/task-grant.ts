@@ -1,15 +1,17 @@
 import { TaskKind } from '#protocol/task.ts'
 import type { TaskFile, TaskGrant } from '#protocol/work-link.ts'
 import { durationMs } from '#work/placement.ts'
-import { type Job, jobOf, type Step, stepOf, taskOf, type Work } from '#work/work.ts'
-import type { WorkEvent } from '#work/work-events.ts'
+import { type Attempt, type Job, jobOf, type Step, stepOf, taskOf, type Work } from '#work/work.ts'
 
 /** What the node is told that was given a task; the gateway adds the grant for its files. */
-export function grantOf(work: Work, event: Extract<WorkEvent, { type: 'work.granted' }>): TaskGrant {
-  const { jobId, step: ofStep, task: ofTask, fence, speed } = event
+export function grantOf(
+  work: Work,
+  attempt: Pick<Attempt, 'jobId' | 'step' | 'task' | 'fence' | 'speed'>,
+): TaskGrant {
+  const { jobId, step: ofStep, task: ofTask, fence, speed } = attempt
   const job = jobOf(work, jobId)
   const step = stepOf(job, ofStep)
-  const task = taskOf(job, event)
+  const task = taskOf(job, attempt)
   return {
     kind: 'grant',
     fence,

@@ -40,6 +40,8 @@ export async function openNatsBus(
       reconnect: true,
       maxReconnectAttempts: -1,
       reconnectTimeWait: RECONNECT_WAIT_MS,
+      // Two stacks for each call, in case that it fails: its caller knows what it asked.
+      noAsyncTraces: true,
       ...(user === '' ? {} : { user, pass }),
       ...(tls ? { tls: {} } : {}),
     })

@@ -1,0 +1,66 @@
+/** What a killed process leaves on the disk, as the next one finds it. */
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { nodeCompression } from '#host/node/node-compression.ts'
+import { nodeCrypto } from '#host/node/node-crypto.ts'
+import { createNodeFileAccess } from '#host/node/node-file-access.ts'
+import { createNodeHasher } from '#host/node/node-hasher.ts'
+import { nodeTaskFiles } from '#host/node/node-task-files.ts'
+import type { TaskGrant } from '#protocol/work-link.ts'
+import { openJobOutputs } from './job-outputs.ts'
+
+test('a whole result outlives its process; what is damaged, unfinished or dropped does not', async (t) => {
+  const { open, folder, make } = setup(t)
+  const first = await open()
+  const results = await Promise.all([1, 2, 3, 4].map((fence) => make(first, fence)))
+  await Promise.all(results.map((result) => first.keep(result)))
+  const unfinished = await first.makeFolder(5)
+  writeFileSync(join(unfinished, 'a.png'), 'half of it')
+  writeFileSync(join(results[1]?.folder ?? '', 'a.png'), 'not it')
+  rmSync(join(results[2]?.folder ?? '', 'a.png'))
+  await first.drop(results[3]?.folder ?? '')
+  writeFileSync(join(folder, '9-9.json'), '{"grant":')
+
+  const second = await open()
+  assert.deepEqual(second.kept, [results[0]])
+  assert.deepEqual(readdirSync(folder).sort(), ['1-0', '1-0.json'])
+  assert.ok(!(await second.makeFolder(1)).endsWith('1-0'), 'its folder is not given away')
+  await second.drop(results[0]?.folder ?? '')
+  assert.ok(!existsSync(join(folder, '1-0.json')))
+  assert.deepEqual((await open()).kept, [])
+})
+
+function setup(t: { after(run: () => void): void }) {
+  const base = mkdtempSync(join(tmpdir(), 'shoal-outputs-'))
+  t.after(() => rmSync(base, { recursive: true, force: true }))
+  const folder = join(base, 'outputs')
+  mkdirSync(folder)
+  const open = () =>
+    openJobOutputs({
+      files: createNodeFileAccess(join(base, 'temporary')),
+      taskFiles: nodeTaskFiles,
+      createHasher: createNodeHasher,
+      crypto: nodeCrypto,
+      compression: nodeCompression,
+      wireFor: () => assert.fail('nothing is sent here'),
+      folder,
+    })
+  async function make(outputs: Awaited<ReturnType<typeof open>>, fence: number) {
+    const own = await outputs.makeFolder(fence)
+    const text = `frame of ${fence}`
+    writeFileSync(join(own, 'a.png'), text)
+    const sha256 = createHash('sha256').update(text).digest('hex')
+    const files = [{ name: 'a.png', bytes: text.length, sha256 }]
+    return { grant: { ...grant, fence }, folder: own, files, wallMs: 3 }
+  }
+  return { open, folder, make }
+}
+
+const grant: TaskGrant = {
+  ...{ kind: 'grant', fence: 0, jobId: 'job_1', organisationId: 'org', step: 0, task: 0 },
+  ...{ engine: 'command', settings: {}, params: {}, inputRoot: null, files: [], estimateMs: 1_000 },
+}
