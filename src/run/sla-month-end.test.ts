@@ -260,7 +260,7 @@ async function openCommands(
     apiKey = mintKey(turn, parts, { organisationId: PAYER, name: 'key', scopes: ['developer'] }).key
   })
   const terminal = createStubTerminal({
-    fetch: (request) => api.fetch(request),
+    fetch: async (request) => api.fetch(request),
     env: { SHOAL_URL: 'http://127.0.0.1:7420', SHOAL_API_KEY: apiKey },
     parts: { crypto: nodeCrypto },
   })

@@ -5,7 +5,7 @@ import { openNodeHost } from '#host/node/open-node-host.ts'
 import { BIN_MS, binStartOf } from '#sla/bins.ts'
 
 /**
- * Lets the network of `folder`, which was not started yet, have failed every other request of `organisationId` for the
+ * Lets the network of `folder`, which was not started yet, have failed every request of `organisationId` for the
  * last hour: bins take five minutes, which no test waits for.
  */
 export async function burnBudget(folder: string, organisationId: string): Promise<void> {

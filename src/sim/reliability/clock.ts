@@ -3,7 +3,7 @@
  * stepped by five seconds again and again, all of them drifting. Beside it whole networks of `simulate` whose keys end and
  * whose money runs dry by such clocks.
  */
-import { readRecord } from '#coordinator/coordinator-events.ts'
+import { type CoordinatorEvent, readRecord } from '#coordinator/coordinator-events.ts'
 import { createRandom, forkRandom, type Random } from '#kernel/random.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
 import { faultKinds, type SimPlan } from '../sim-plan.ts'
@@ -48,7 +48,7 @@ export const clock: Scenario = async ({ seed, isQuick }) => {
   steps.stop()
   await rig.rest()
   const succeeded = load.calls.filter(hasSucceeded).length
-  const readings = readingsInOrder(world)
+  const readings = readingsInOrder(journalEvents(world))
   const seeds = isQuick ? SEEDS.quick : SEEDS.full
   for (let one = seed; one < seed + seeds; one++) await simulate(one, harshClocks)
   return {
@@ -134,18 +134,26 @@ async function setBack({ world, runUntil }: Rig): Promise<number> {
   return recoveryMs(world, runUntil)
 }
 
-/** Of each gateway's readings, whether they are in the journal by their numbers, without a gap. */
-function readingsInOrder({ coordinatorDisk }: SimWorld) {
+const journalEvents = ({ coordinatorDisk }: SimWorld): CoordinatorEvent[] =>
+  coordinatorDisk.durable('journal').flatMap(({ payload }) => readRecord(payload).events)
+
+/**
+ * Of each gateway's readings, whether they are in the journal by their numbers, without a gap. What it counted of its promises
+ * has numbers of the same spool.
+ */
+export function readingsInOrder(events: readonly CoordinatorEvent[]): {
+  readonly count: number
+  readonly areOrdered: boolean
+} {
   const last = new Map<string, number>()
   let count = 0
   let areOrdered = true
-  for (const { payload } of coordinatorDisk.durable('journal'))
-    for (const event of readRecord(payload).events) {
-      if (event.type !== 'usage.recorded') continue
-      const before = last.get(event.spoolId)
-      if (before !== undefined && event.sequence !== before + 1) areOrdered = false
-      last.set(event.spoolId, event.sequence)
-      count++
-    }
+  for (const event of events) {
+    if (event.type !== 'usage.recorded' && event.type !== 'sla.tallied') continue
+    const before = last.get(event.spoolId)
+    if (before !== undefined && event.sequence !== before + 1) areOrdered = false
+    last.set(event.spoolId, event.sequence)
+    if (event.type === 'usage.recorded') count++
+  }
   return { count, areOrdered }
 }
