@@ -28,7 +28,7 @@ export function createAgentLinks(parts: Parts, engine: Engine, options: AgentOpt
   const hosting = createHostingLink(options.hosting)
   const work = createWorkLink(options.worker, receipts.made)
   const proofs = createProofLink(options.prover)
-  const health = createHealthLink(options.health, options.onSlow)
+  const health = createHealthLink(options.health, options)
   return {
     capability: hosting.capability,
     open(connection) {

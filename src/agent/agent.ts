@@ -11,8 +11,9 @@ import type { Clock, Crypto, KeyPair, Link, Log, Network, Secrets, Timer } from 
 import { backoffMs } from '#kernel/backoff.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import type { Random } from '#kernel/random.ts'
-import { HEARTBEAT_MS } from '#protocol/agent-link.ts'
+import { HEARTBEAT_MS, type NodeStanding } from '#protocol/agent-link.ts'
 import { AGENT_PROTOCOL, type VersionRange } from '#protocol/agent-version.ts'
+import type { Bar } from '#protocol/cell.ts'
 import {
   decodeFrames,
   encodeEmptyFrame,
@@ -60,6 +61,11 @@ export interface AgentOptions extends OfferOptions {
   /** The network will not have this node, and trying again cannot help. */
   readonly onRefused: (problem: Problem) => void
   readonly onState?: (state: AgentState) => void
+  /**
+   * It serves, and this keeps it from getting work; `null`: nothing does, or the gateway does not say. Told after each
+   * `serving`, and whenever it changes.
+   */
+  readonly onStanding?: (barred: Bar | null) => void
   /** The network was not reached, or is not the right one any more, and is tried again. */
   readonly onAway?: (reason: string) => void
 }
@@ -129,7 +135,9 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
     if (state === 'stopped') return
     become('connecting')
     session++
-    handshake = beginHandshake(parts, { nodeId, keys, session, agentVersion, pin, gatewayUrl, versions })
+    const wantsStanding = options.onStanding !== undefined
+    const known = { nodeId, keys, session, agentVersion, pin, gatewayUrl, versions }
+    handshake = beginHandshake(parts, { ...known, wantsStanding })
     const opened = network.connect(gatewayUrl, {
       onMessage: (message) => (link === opened ? receive(message) : undefined),
       onClose: (code, reason) => (link === opened ? lost(code, reason) : undefined),
@@ -190,7 +198,12 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
     link?.close(1008, 'not the network of this node')
   }
 
-  function serve({ protocol, networkKey }: { protocol: number; networkKey: string | null }): void {
+  function serve(admitted: {
+    protocol: number
+    networkKey: string | null
+    standing: NodeStanding | null
+  }): void {
+    const { protocol, networkKey, standing } = admitted
     if (!link) return
     admission?.cancel()
     become('serving')
@@ -200,6 +213,7 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
     if (offer.parkedReason !== null) link.send(encodeEmptyFrame(FrameType.drain, 0))
     report()
     beat()
+    options.onStanding?.(standing?.barred ?? null)
   }
 
   const report = (): void => link?.send(offer.report(links.capability()))

@@ -7,6 +7,7 @@ import { createNodeLinks } from '#gateway/node-links.ts'
 import type { Link, LinkHandlers } from '#host/host.ts'
 import { Admit, Challenge, Deny, Hello } from '#protocol/agent-link.ts'
 import type { VersionRange } from '#protocol/agent-version.ts'
+import type { Bar } from '#protocol/cell.ts'
 import { decodeFrames, decodeJson, encodeJsonFrame, FrameType } from '#protocol/frame.ts'
 import { fingerprintOf } from '#protocol/network-key.ts'
 import type { Problem } from '#protocol/problem.ts'
@@ -28,6 +29,18 @@ test('an agent that knows the network by its key serves it', async () => {
   const { agent, run, refused } = setup({})
   await run(500)
   assert.deepEqual([agent.state(), refused()], ['serving', []])
+})
+
+test('an agent that asks hears with its admission whether it gets work', async () => {
+  for (const barred of [undefined, { code: 'sick', message: 'Xid 79.' }] as const) {
+    const heard: (string | null)[] = []
+    const { run } = setup({
+      ...(barred && { directory: { barred } }),
+      onStanding: (bar) => void heard.push(bar?.code ?? null),
+    })
+    await run(500)
+    assert.deepEqual(heard, [barred?.code ?? null])
+  }
 })
 
 const notTheNetwork: readonly [string, SetupOptions, RegExp][] = [
@@ -214,7 +227,8 @@ interface SetupOptions {
   readonly allowsUnproven?: boolean
   readonly agentVersions?: VersionRange
   readonly gatewayVersions?: VersionRange
-  readonly directory?: { readonly isBanned: boolean }
+  readonly directory?: { readonly isBanned?: boolean; readonly barred?: Bar }
+  readonly onStanding?: (barred: Bar | null) => void
   /** `wss`: the agent's link has TLS. */
   readonly scheme?: 'ws' | 'wss'
   /** What the agent's TLS sees. */
@@ -233,7 +247,7 @@ function setup(options: SetupOptions) {
   const gateway = world.machine('g')
   const directory = createDirectory()
   const node = { id: 'node', organisationId: 'org', publicKey: nodeKeys.publicKeyHex, session: 1 }
-  const state = { isDrained: false, isBanned: options.directory?.isBanned ?? false, models: [] }
+  const state = { isDrained: false, isBanned: false, models: [], ...options.directory }
   const known = { isComplete: true, wantsPresence: false, nodes: [{ ...node, ...state }], keys: [] }
   directory.apply({ epoch: 1, version: 1, ...known })
   const { network = {}, change = {} } = options

@@ -1,6 +1,6 @@
 /** How one connection begins: the node proves its key, and the network its own, before either serves the other. */
 import type { Crypto, KeyPair, Log, Secrets } from '#host/host.ts'
-import { Admit, Challenge, Deny, type Hello, helloText } from '#protocol/agent-link.ts'
+import { Admit, Challenge, Deny, type Hello, helloText, type NodeStanding } from '#protocol/agent-link.ts'
 import type { VersionRange } from '#protocol/agent-version.ts'
 import { decodeJson, type Frame, FrameType } from '#protocol/frame.ts'
 import { Problem } from '#protocol/problem.ts'
@@ -9,7 +9,13 @@ import { meetNetwork, type NetworkPin } from './network-check.ts'
 export type HandshakeStep =
   | { readonly kind: 'hello'; readonly hello: Hello }
   /** `protocol`: the version that was agreed on; `networkKey`: what the network showed, null where it proved nothing. */
-  | { readonly kind: 'admitted'; readonly protocol: number; readonly networkKey: string | null }
+  | {
+      readonly kind: 'admitted'
+      readonly protocol: number
+      readonly networkKey: string | null
+      /** `null` where the gateway says nothing of it. */
+      readonly standing: NodeStanding | null
+    }
   /** Another try may do better, with a session of at least `sessionMin`. */
   | { readonly kind: 'denied'; readonly sessionMin: number | null }
   /** `isLasting`: the network itself will not have this node. Otherwise this may not be the network. */
@@ -28,6 +34,8 @@ export interface HandshakeOptions {
   readonly pin: NetworkPin
   readonly gatewayUrl: string
   readonly versions: VersionRange
+  /** The gateway is asked whether the node gets work. */
+  readonly wantsStanding?: boolean
 }
 
 const encoder = new TextEncoder()
@@ -49,7 +57,8 @@ export function beginHandshake(
     const { nonce, gatewayId } = challenge
     const text = encoder.encode(helloText({ nonce, gatewayId, nodeId, session }))
     const signature = Buffer.from(parts.crypto.sign(keys.privateKeyHex, text)).toString('hex')
-    return { kind: 'hello', hello: { ...greeting, nodeId, session, signature, agentVersion } }
+    const wish = options.wantsStanding ? { wantsStanding: true as const } : {}
+    return { kind: 'hello', hello: { ...greeting, nodeId, session, signature, agentVersion, ...wish } }
   }
 
   function denied({ code, message, sessionMin }: Deny): HandshakeStep {
@@ -74,10 +83,10 @@ export function beginHandshake(
         case FrameType.challenge:
           return greet(Challenge.parse(decodeJson(payload)))
         case FrameType.admit: {
-          const { proof } = Admit.parse(decodeJson(payload))
+          const { proof, standing = null } = Admit.parse(decodeJson(payload))
           const problem = meeting.check({ proof, verdict: 'admit', tlsKey })
           if (problem) return unfit(problem)
-          return { kind: 'admitted', protocol: agreed, networkKey: proof?.publicKey ?? null }
+          return { kind: 'admitted', protocol: agreed, networkKey: proof?.publicKey ?? null, standing }
         }
         case FrameType.deny: {
           const deny = Deny.parse(decodeJson(payload))

@@ -70,6 +70,13 @@ export function verifyAudit(
       faults.push(...checkEntry(chainOf(parsed.organisationId), parsed, line, sha256))
     }
   }
+  if (chains.size === 0 && faults.length === 0) {
+    faults.push({
+      line: 0,
+      kind: 'cut_off',
+      message: 'The file is empty: even a log without entries has an end.',
+    })
+  }
   for (const [organisationId, chain] of chains) {
     if (chain.isEnded) continue
     const message = `The log of ${organisationId} stops after entry ${chain.head.sequence} without the line that ends it: the newest entries may be missing.`

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { type AuditHead, noHead } from '#audit/audit.ts'
-import { formatAuditLine, verifyAudit } from '#audit/verify-audit.ts'
+import { type AuditVerdict, formatAuditLine, verifyAudit } from '#audit/verify-audit.ts'
 import type { AuditEntry } from '#protocol/audit.ts'
 import type { Client } from '#protocol/client.ts'
 import { PAGE_LIMIT_MAX, type PageQuery } from '#protocol/page.ts'
@@ -8,6 +8,7 @@ import { Problem } from '#protocol/problem.ts'
 import { routes } from '#protocol/routes.ts'
 import type { CliContext } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
+import { faultLines, foreignFileText } from './fault-lines.ts'
 import { formatNoun, formatTime } from './format.ts'
 import { groupCommand } from './group.ts'
 import { pageOfOptions, withPageOptions } from './page-options.ts'
@@ -125,26 +126,29 @@ const verifyCommand = (context: CliContext): Command =>
       const sha256 = (content: string): string => Buffer.from(context.crypto.sha256(content)).toString('hex')
       const found = verifyAudit(text, sha256)
       const expected = options.head === undefined ? null : headOf(options.head, [...found.heads.keys()])
-      const { faults, heads, entries } = expected ? verifyAudit(text, sha256, expected) : found
-      const { stdout } = context
-      if (options.json) {
-        const ends = [...heads].map(([organisationId, head]) => ({ organisationId, ...head }))
-        stdout.write(
-          `${JSON.stringify({ isWhole: faults.length === 0, entries, heads: ends, faults }, null, 2)}\n`,
-        )
-      } else {
-        for (const { message } of faults) stdout.write(`${printable(message)}\n`)
-        for (const [organisationId, { sequence, hash }] of heads) {
-          stdout.write(`${printable(organisationId)} ends with entry ${sequence}, hash ${hash}\n`)
-        }
-        stdout.write(
-          faults.length === 0
-            ? `Whole: ${formatNoun(entries, 'act')}, each in its place.\n`
-            : `Not whole: ${formatNoun(faults.length, 'fault')} in ${formatNoun(entries, 'line')}.\n`,
-        )
-      }
-      if (faults.length > 0) throw new QuietExit(exitCodes.failed)
+      const verdict = expected ? verifyAudit(text, sha256, expected) : found
+      context.stdout.write(options.json ? verdictJson(verdict) : verdictText(verdict, file))
+      if (verdict.faults.length > 0) throw new QuietExit(exitCodes.failed)
     })
+
+function verdictJson({ faults, heads, entries }: AuditVerdict): string {
+  const ends = [...heads].map(([organisationId, head]) => ({ organisationId, ...head }))
+  return `${JSON.stringify({ isWhole: faults.length === 0, entries, heads: ends, faults }, null, 2)}\n`
+}
+
+function verdictText({ faults, heads, entries }: AuditVerdict, path: string): string {
+  const isForeign = heads.size === 0 && faults.some(({ kind }) => kind === 'unreadable')
+  const lines = isForeign
+    ? [foreignFileText({ path, expected: 'audit log', command: 'shoal audit export' })]
+    : [
+        ...faultLines(faults.map(({ message }) => message)),
+        ...[...heads].map(([id, { sequence, hash }]) => `${id} ends with entry ${sequence}, hash ${hash}`),
+        faults.length === 0
+          ? `Whole: ${formatNoun(entries, 'act')}, each in its place.`
+          : `Not whole: ${formatNoun(faults.length, 'fault')}; ${formatNoun(entries, 'act')} could be read.`,
+      ]
+  return lines.map((line) => `${printable(line)}\n`).join('')
+}
 
 function headOf(text: string, organisations: readonly string[]): ReadonlyMap<string, AuditHead> {
   const [, sequence, hash = ''] = /^(\d{1,16}):([0-9a-f]{64})$/.exec(text) ?? []

@@ -26,7 +26,6 @@ import { readModelsCommand } from './read-models.ts'
 import { receiptsCommand, verifyCommand } from './receipts.ts'
 import { renderCommand } from './render/render.ts'
 import { roiCommand } from './roi.ts'
-import { completeCommands } from './same-network.ts'
 import { serviceAccountsCommand } from './service-accounts.ts'
 import { simCommand } from './sim/sim.ts'
 import { slaCommand } from './sla.ts'
@@ -120,10 +119,9 @@ function report(error: unknown, context: CliContext, options: GlobalOptions): Ex
   const { stderr, env } = context
   if (error instanceof Problem) {
     const style = styleFor(stderr, env)
-    const message = completeCommands(error.message, options)
-    if (options.json) stderr.write(`${JSON.stringify({ ...toProblemDetails(error), detail: message })}\n`)
-    else if (error.code === 'cancelled') stderr.write(`${style('dim', message)}\n`)
-    else stderr.write(`${style('bad', 'shoal:')} ${printable(message)}\n`)
+    if (options.json) stderr.write(`${JSON.stringify(toProblemDetails(error))}\n`)
+    else if (error.code === 'cancelled') stderr.write(`${style('dim', error.message)}\n`)
+    else stderr.write(`${style('bad', 'shoal:')} ${printable(error.message)}\n`)
     return exitCodeOf[error.code]
   }
   const what = error instanceof Error ? (error.stack ?? error.message) : String(error)

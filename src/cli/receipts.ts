@@ -7,6 +7,7 @@ import { formatReceiptLine, readReceiptLine } from '#receipts/receipt-lines.ts'
 import { type ReceiptFileFacts, verifyReceipts } from '#receipts/verify-receipts.ts'
 import type { CliContext } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
+import { faultLines, foreignFileText } from './fault-lines.ts'
 import { formatNoun } from './format.ts'
 import { QuietExit } from './quiet-exit.ts'
 import { runSession, type Session } from './session.ts'
@@ -83,7 +84,9 @@ export const verifyCommand = (context: CliContext): Command =>
       const text = await context.readFile(file)
       if (text === null) throw new Problem('invalid_request', `There is no file ${file}.`)
       const found = verifyReceipts(text, partsOf(context, text, options.network))
-      context.stdout.write(options.json ? jsonOf(found) : textOf(found, context))
+      context.stdout.write(
+        options.json ? jsonOf(found) : isForeign(text, found) ? foreignTo(file) : textOf(found, context),
+      )
       if (found.faults.length > 0) throw new QuietExit(exitCodes.failed)
     })
 
@@ -109,11 +112,17 @@ function partsOf({ crypto }: CliContext, text: string, network: string | undefin
 const jsonOf = (found: ReceiptFileFacts): string =>
   `${JSON.stringify({ isWhole: found.faults.length === 0, ...found }, null, 2)}\n`
 
+const isForeign = (text: string, { network }: ReceiptFileFacts): boolean =>
+  network === null && text !== '' && !text.split('\n').some((line) => readReceiptLine(line) !== null)
+
+const foreignTo = (path: string): string =>
+  `${printable(foreignFileText({ path, expected: 'file of receipts', command: 'shoal receipts export' }))}\n`
+
 function textOf(found: ReceiptFileFacts, { crypto }: CliContext): string {
   const { faults, network, of, receipts, chains, heads, disputes } = found
   const disputed = Object.entries(disputes)
   const lines = [
-    ...faults.map(({ code, message }) => `${printable(message)} [${code}]`),
+    ...faultLines(faults.map(({ code, message }) => `${printable(message)} [${code}]`)),
     ...(network === null
       ? []
       : [

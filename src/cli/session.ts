@@ -60,6 +60,10 @@ export async function runSession(
       signal,
       style: styleFor(context.stdout, context.env),
     })
+  } catch (error) {
+    // What another network's commands say of themselves, as `provide` does, is not this one's to complete.
+    if (error instanceof Problem) error.message = complete(error.message)
+    throw error
   } finally {
     unsubscribe()
   }

@@ -8,6 +8,7 @@ import { formatBundleLine, hashOfFact, NO_HASH } from '#sla/bundle.ts'
 import { type BundleVerdict, verifyBundle } from '#sla/verify-bundle.ts'
 import type { CliContext } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
+import { faultLines, foreignFileText } from './fault-lines.ts'
 import { formatCount, formatMoney, formatNoun } from './format.ts'
 import { QuietExit } from './quiet-exit.ts'
 import { runSession } from './session.ts'
@@ -98,7 +99,13 @@ export const recomputeCommand = (context: CliContext): Command =>
           context.crypto.verify(key, new TextEncoder().encode(signed), Buffer.from(signature, 'hex')),
         networkKey: options.networkKey,
       })
-      context.stdout.write(options.json ? `${verdictJson(verdict)}\n` : verdictText(verdict))
+      context.stdout.write(
+        options.json
+          ? `${verdictJson(verdict)}\n`
+          : isForeign(text, verdict)
+            ? `${printable(foreignFileText({ path: file, expected: 'bundle of evidence', command: 'shoal sla bundle' }))}\n`
+            : verdictText(verdict),
+      )
       if (verdict.faults.length > 0) throw new QuietExit(exitCodes.failed)
     })
 
@@ -126,8 +133,19 @@ function verdictJson({ faults, facts, seal, recomputed }: BundleVerdict): string
   )
 }
 
+/** Every line of the file is unreadable; of an empty one the end is missing. */
+function isForeign(text: string, { faults }: BundleVerdict): boolean {
+  const unreadable = faults.filter(({ kind }) => kind === 'unreadable').length
+  return unreadable > 0 && unreadable === text.replace(/\n$/, '').split('\n').length
+}
+
 function verdictText({ faults, facts, seal, recomputed }: BundleVerdict): string {
-  const lines = faults.map(({ line, message }) => `${line === 0 ? 'at the end' : `line ${line}`}: ${message}`)
+  const lines = faultLines(
+    faults.map(
+      ({ line, message }) =>
+        `${line === 0 ? 'At the end' : `Line ${line}`}: ${message.slice(0, 1).toLowerCase()}${message.slice(1)}`,
+    ),
+  )
   if (seal && recomputed) {
     const { count } = recomputed
     const counted = `${formatCount(count?.valid ?? 0)} counted, ${formatCount(count?.errors ?? 0)} failed`

@@ -2,6 +2,8 @@ import { formatDuration, SECOND_MS } from '#kernel/time.ts'
 import type { ColdModel } from '#protocol/model-catalogue.ts'
 import { Problem } from '#protocol/problem.ts'
 
+/** A proof of hardware takes seconds. */
+const RETRY_PROVING_MS = 5_000
 /** When to ask again for a model that no node can take. */
 const RETRY_NO_NODE_MS = 30_000
 
@@ -37,3 +39,11 @@ export function coldModelAnswer(parts: {
     { details: { retryAfterMs } },
   )
 }
+
+/** What a request gets for a model that only nodes have which still prove their hardware, or were just let in. */
+export const provingModelAnswer = (model: string): Problem =>
+  new Problem(
+    'model_loading',
+    `A node that serves the model '${model}' has just joined and is proving its hardware; that takes some seconds. Try again then.`,
+    { details: { retryAfterMs: RETRY_PROVING_MS } },
+  )

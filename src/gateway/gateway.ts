@@ -12,6 +12,7 @@ import type { SlaClass } from '#protocol/sla.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
 import { QUEUE_WAIT_MS } from './admission.ts'
 import { openAudits } from './audits/open-audits.ts'
+import { provingModelAnswer } from './cold-model.ts'
 import { createDirectory, type Directory } from './directory.ts'
 import { createDispatcher, type Dispatcher } from './dispatcher.ts'
 import { featureMissing } from './engine-fit.ts'
@@ -257,6 +258,12 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     },
   }
 
+  /** It offers the model, and gets no work only until its proof came. */
+  function isProving(model: string) {
+    return (node: NodeConnection): boolean =>
+      node.hasOffered(model) && directory.node(node.nodeId)?.barred?.code === 'unproven'
+  }
+
   function refused(request: RunRequest, problem: Problem): Problem {
     const { requestId, organisationId, engine } = request
     const { model } = engine
@@ -273,6 +280,7 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     if (cold !== 'not_ours') return cold
     if (isServed || [...nodes.ready()].some((node) => node.hasOffered(model)) || directory.knowsModel(model))
       return null
+    if ([...nodes.all()].some(isProving(model))) return provingModelAnswer(model)
     return modelUnknown(model, [...liveModels(nodes.ready()).keys()].slice(0, 10))
   }
 }

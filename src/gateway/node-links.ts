@@ -25,6 +25,7 @@ import { createNodeConnection, type NodeConnection } from './node-connection.ts'
 import { createPresenceReporter } from './presence-reporter.ts'
 import type { ReceiptDesk } from './receipts/receipt-desk.ts'
 import { sendRequest } from './receipts/send-request.ts'
+import { createNodeStandings } from './node-standings.ts'
 import type { HelloJudge } from './refuse-hello.ts'
 import type { WorkPipe } from './work-pipe.ts'
 
@@ -83,6 +84,7 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
   const prover = createNetworkProver(parts, options.network ?? null, options.versions)
   const connections = new Map<string, NodeConnection>()
   const flood = createHelloFlood(parts)
+  const standings = createNodeStandings(directory)
   const judge: HelloJudge = {
     crypto,
     directory,
@@ -182,7 +184,8 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
     log.info('node.admitted', { nodeId, session, agentVersion: hello.agentVersion })
     reporter.tell(presenceOf(connection))
     const proof = prover.prove({ hello, challenge, verdict: 'admit' })
-    link.send(encodeJsonFrame(FrameType.admit, 0, { gatewayId, proof } satisfies Admit))
+    const standing = hello.wantsStanding && { standing: standings.admitted(connection) }
+    link.send(encodeJsonFrame(FrameType.admit, 0, { gatewayId, proof, ...standing } satisfies Admit))
     options.hosting?.tell(connection)
     return connection
   }
@@ -239,6 +242,7 @@ export function createNodeLinks(parts: Parts, options: NodeLinksOptions): NodeLi
       }
       version++
       options.onAvailable()
+      for (const connection of connections.values()) standings.tell(connection)
     },
     close() {
       isClosed = true

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { VersionRange } from './agent-version.ts'
 import { Capability } from './capability.ts'
+import { Bar } from './cell.ts'
 import { hexOf } from './field.ts'
 import { NanoUsd } from './money.ts'
 import { NetworkProof } from './network-key.ts'
@@ -33,6 +34,8 @@ export const Hello = z.object({
   versions: VersionRange.optional(),
   /** The network is to prove its key, over this nonce and the host name by which the agent reached it. */
   network: z.object({ nonce: hexOf(32), host: z.string().min(1).max(253) }).optional(),
+  /** It wants to be told whether it gets work: at its admission, and whenever that changes. */
+  wantsStanding: z.literal(true).optional(),
 })
 export type Hello = z.output<typeof Hello>
 
@@ -48,8 +51,14 @@ export const helloText = (hello: {
 export const LinkProof = NetworkProof.extend({ tlsKeys: z.array(hexOf(32)).max(8) })
 export type LinkProof = z.output<typeof LinkProof>
 
+/** Whether the node gets work: what keeps it from it, `null` while nothing does. Later ones come in `health` frames. */
+export const NodeStanding = z.object({ barred: Bar.nullable() })
+export type NodeStanding = z.output<typeof NodeStanding>
+
 export const Admit = z.object({
   gatewayId: z.string().max(64),
+  /** Absent where the node did not ask for it, and from gateways of before. */
+  standing: NodeStanding.optional(),
   proof: LinkProof.optional(),
 })
 export type Admit = z.output<typeof Admit>

@@ -107,6 +107,13 @@ export const Quote = z
       .array(QuoteMachine)
       .optional()
       .describe('Of those nodes the first hundred, the fastest first; absent from older networks.'),
+    unchecked: z
+      .int()
+      .nonnegative()
+      .optional()
+      .describe(
+        'How many of those nodes nobody of another owner could check now: what they render counts as unverified. Absent from older networks.',
+      ),
   })
   .meta({ id: 'Quote' })
 export type Quote = z.output<typeof Quote>

@@ -165,6 +165,8 @@ function createProgress(context: CliContext, options: ProvideOptions) {
           return note('measuring its speed here')
         case 'enrolling':
           return note(`joining ${options.join}`)
+        case 'proving_hardware':
+          return note('proving hardware ...: it gets work once that holds')
         case 'away':
           if (step.message !== awayTold) note(`${step.message} Asking again …`)
           awayTold = step.message

@@ -38,6 +38,7 @@ import { createMeasureAgain } from './measure-again.ts'
 import { openHosting } from './open-hosting.ts'
 import { type OpenedTasks, openTasks } from './open-tasks.ts'
 import { checkOwnerRules, watchOwner } from './owner-watch.ts'
+import { createStandingTeller } from './tell-standing.ts'
 
 export interface RunAgentHooks {
   /** What it does now, for people. */
@@ -55,6 +56,8 @@ export type AgentStep =
   /** Of its electricity: what its owner should know. */
   | { kind: 'note'; text: string }
   | { kind: 'state'; state: string; nodeId: string }
+  /** It is connected, and gets work once that holds. */
+  | { kind: 'proving_hardware' }
   | {
       kind: 'serving'
       nodeId: string
@@ -270,6 +273,13 @@ function connect(parts: {
   const { config, host, engine, hosting, worker, identity, capability, speedOf, verdict, prover, hooks } =
     parts
   const { nodeId, keys, fingerprint } = identity
+  const standing = createStandingTeller({ clock: host.clock, onStep: hooks.onStep, nodeId }, () => {
+    const models = engine
+      .models()
+      .map(({ id, slots }) => ({ id, slots, tokensPerSecond: speedOf(id).decodeTokensPerSecond }))
+    const { ask, isParked } = verdict()
+    hooks.onStep({ kind: 'serving', nodeId, askPerGpuHour: ask, isParked, models })
+  })
   return startAgent(host, engine, {
     nodeId,
     keys,
@@ -289,13 +299,9 @@ function connect(parts: {
     onAway: (message) => hooks.onStep({ kind: 'away', message }),
     onState(state) {
       hooks.onStep({ kind: 'state', state, nodeId })
-      if (state !== 'serving') return
-      const models = engine
-        .models()
-        .map(({ id, slots }) => ({ id, slots, tokensPerSecond: speedOf(id).decodeTokensPerSecond }))
-      const { ask, isParked } = verdict()
-      hooks.onStep({ kind: 'serving', nodeId, askPerGpuHour: ask, isParked, models })
+      if (state !== 'serving') standing.away()
     },
+    onStanding: standing.told,
   })
 }
 

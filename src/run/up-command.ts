@@ -219,6 +219,7 @@ const stepNames: Readonly<Record<string, string>> = {
   downloading: 'downloading the model',
   loading: 'loading the model',
   measuring: 'measuring its speed here',
+  proving_hardware: 'proving its hardware',
   away: '',
   waiting: '',
   connecting: '',

@@ -28,6 +28,8 @@ export interface SimAgentOptions {
   /** As a real agent's unless given. */
   readonly heartbeatMs?: number
   readonly versions?: VersionRange
+  /** Its devices never fall ill; those of a few nodes do now and then. */
+  readonly staysWell?: boolean
   /** How it answers when it is asked to prove its hardware. */
   readonly proves?: ProverManner
   /** How it lies; honest unless given. */
@@ -81,7 +83,7 @@ export function startSimAgent(host: Host, slot: AgentSlot, parts: Parts): void {
     ...(versions && { versions }),
     ...(parts.heartbeatMs && { heartbeatMs: parts.heartbeatMs }),
     receipts: openReceiptBook(host),
-    health: createSimHealth(host.clock, slot),
+    health: createSimHealth(host.clock, { index: slot.index, staysWell: parts.staysWell ?? false }),
     prover: createSimProver(host.clock, { manner: parts.proves ?? mannerOf(plan, slot) }),
     pin: { fingerprint: fingerprintOf(simCrypto, parts.networkKey), allowsUnproven: false },
     askPerGpuHour: BigInt((50_000_000 + slot.index * 1_000_000) * (plan.askFactor ?? 1)),

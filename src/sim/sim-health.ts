@@ -13,7 +13,7 @@ const FAULT: DeviceFault = { device: 'GPU 0', code: 'gpu_fault', message: 'The k
 /** Begins anew with the process that `clock` belongs to. */
 export function createSimHealth(
   clock: Pick<Clock, 'after'>,
-  { index }: { readonly index: number },
+  { index, staysWell }: { readonly index: number; readonly staysWell: boolean },
 ): Pick<HealthWatch, 'faults' | 'onChange'> {
   const listeners: (() => void)[] = []
   let faults: readonly DeviceFault[] = []
@@ -28,6 +28,6 @@ export function createSimHealth(
       clock.after(AGAIN_AFTER_MS, fall)
     })
   }
-  if (index % ILL_EVERY === 3) clock.after(FIRST_AFTER_MS + index * SECOND_MS, fall)
+  if (!staysWell && index % ILL_EVERY === 3) clock.after(FIRST_AFTER_MS + index * SECOND_MS, fall)
   return { faults: () => faults, onChange: (run) => void listeners.push(run) }
 }

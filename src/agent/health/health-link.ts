@@ -1,5 +1,8 @@
+import { z } from 'zod'
 import type { Link } from '#host/host.ts'
+import { NodeStanding } from '#protocol/agent-link.ts'
 import { PROTOCOL_WITH_EVIDENCE } from '#protocol/agent-version.ts'
+import type { Bar } from '#protocol/cell.ts'
 import { decodeJson, encodeJsonFrame, FrameType } from '#protocol/frame.ts'
 import { MeasureAgain, type NodeHealth } from '#protocol/node-health.ts'
 import type { AgentStreams } from '../agent-streams.ts'
@@ -11,10 +14,19 @@ export interface HealthLink {
   open(streams: AgentStreams, link: Link, protocol: number): AgentStreams
 }
 
-/** At a gateway of before nothing is said. `measureAgain`: the network finds the node slower with this model than it says. */
+interface HealthOrders {
+  /** The network finds the node slower with this model than it says. */
+  readonly onSlow?: (model: string) => void
+  /** What keeps the node from work has changed. */
+  readonly onStanding?: (barred: Bar | null) => void
+}
+
+const FromGateway = z.union([MeasureAgain, NodeStanding])
+
+/** At a gateway of before nothing is said. */
 export function createHealthLink(
   watch: Pick<HealthWatch, 'faults' | 'onChange'> | undefined,
-  measureAgain: ((model: string) => void) | undefined,
+  orders: HealthOrders = {},
 ): HealthLink {
   let link: Link | null = null
   const tell = (): void => {
@@ -31,8 +43,10 @@ export function createHealthLink(
         ...streams,
         receive(frame) {
           if (frame.type !== FrameType.health) return streams.receive(frame)
-          const { measure } = MeasureAgain.parse(decodeJson(frame.payload))
-          if (link === opened) measureAgain?.(measure)
+          const said = FromGateway.parse(decodeJson(frame.payload))
+          if (link !== opened) return
+          if ('measure' in said) orders.onSlow?.(said.measure)
+          else orders.onStanding?.(said.barred)
         },
         close() {
           if (link === opened) link = null

@@ -6,13 +6,11 @@
  * network may take an attempt away at any time; the owner may want the machine back at any time, and then it is given back.
  */
 import type { TaskEngine } from '#engines/task-engine.ts'
-import type { Clock, Log, Timer } from '#host/host.ts'
+import type { Clock, Log } from '#host/host.ts'
 import { failureProblem } from '#protocol/task-failure.ts'
 import {
   type TaskGrant,
-  WORK_BEAT_MS,
   WORK_HELD_MAX,
-  WORK_RESEND_MS,
   type WorkerFacts,
   type WorkOrder,
   type WorkSay,
@@ -28,10 +26,10 @@ import {
   newAttempt,
   remainingMs,
   type TaskAttempt,
-  wordOf,
 } from './task-attempt.ts'
 import { untilAborted } from './until-aborted.ts'
 import type { JobInputs, JobOutputs, KeptResult } from './work-ports.ts'
+import { WorkerVoice } from './worker-voice.ts'
 
 export interface WorkerParts {
   readonly clock: Clock
@@ -50,20 +48,16 @@ export type PauseHow = 'finish' | 'give_back'
 const ROOM = 2
 /** Results on their way, beyond which no more are made. */
 const SENDING_MAX = 8
-const TICK_MS = 500
 /** Of what a download is of a task, so that one that is on its way is not taken for one that hangs. */
 const FETCH_SHARE = 0.04
 
 export class TaskWorker {
   readonly #parts: WorkerParts
   readonly #shelf: SessionShelf
+  readonly #voice: WorkerVoice
   readonly #attempts = new Map<number, TaskAttempt>()
   readonly #fences = new FenceBook()
   readonly #pauses = new Map<string, PauseHow>()
-  #say: ((say: WorkSay) => void) | null = null
-  #tick: Timer | null = null
-  #beatAtMs = 0
-  #cachedTold = ''
   #running: TaskAttempt | null = null
   #isLeaving = false
   #onIdle: (() => void) | null = null
@@ -71,6 +65,10 @@ export class TaskWorker {
   constructor(parts: WorkerParts, options: ShelfOptions) {
     this.#parts = parts
     this.#shelf = new SessionShelf(parts.clock, options)
+    this.#voice = new WorkerVoice({
+      ...{ clock: parts.clock, facts: parts.facts, cached: () => parts.inputs.cached() },
+      ...{ attempts: this.#attempts, room: () => this.#room() },
+    })
     for (const kept of parts.outputs.kept) this.#offerAgain(kept)
   }
 
@@ -80,28 +78,23 @@ export class TaskWorker {
 
   /** A connection serves: who it is goes first, then what it has, then all that was not answered. */
   connected(say: (say: WorkSay) => void): void {
-    this.#say = say
-    this.#introduce()
-    for (const attempt of this.#attempts.values()) this.#tell(attempt)
-    this.#tick?.cancel()
-    this.#tick = this.#parts.clock.after(TICK_MS, () => this.#onTick())
+    this.#voice.connected(say)
   }
 
   /** It is gone; the work goes on. */
   disconnected(): void {
-    this.#say = null
-    this.#tick?.cancel()
+    this.#voice.disconnected()
   }
 
   /** What it says of the machine has changed. */
   renew(): void {
-    this.#introduce()
+    this.#voice.introduce()
   }
 
   receive(order: WorkOrder): void {
     switch (order.kind) {
       case 'who':
-        return this.#introduce()
+        return this.#voice.introduce()
       case 'grant':
         return this.#take(order)
       case 'cancel':
@@ -123,12 +116,12 @@ export class TaskWorker {
     }
     // What stays loaded would keep memory that the owner wants.
     if (how === 'give_back') void this.#shelf.close()
-    this.#beat()
+    this.#voice.beat()
   }
 
   resume(name: string): void {
     if (!this.#pauses.delete(name)) return
-    this.#beat()
+    this.#voice.beat()
   }
 
   /** Takes nothing new for good. What cannot end within `graceMs` goes back at once; results on their way are sent. */
@@ -139,7 +132,7 @@ export class TaskWorker {
       const isLate = attempt.stage === 'running' && remainingMs(attempt, nowMs) > graceMs
       if (isWaiting(attempt) || isLate) this.#fail(attempt, givenBack('this node leaves'))
     }
-    this.#beat()
+    this.#voice.beat()
   }
 
   /** The time is up: all that is not over goes back. */
@@ -176,32 +169,6 @@ export class TaskWorker {
   #offerAgain(kept: KeptResult): void {
     this.#attempts.set(kept.grant.fence, keptAttempt(kept))
     this.#parts.log.info('task.offered_again', { fence: kept.grant.fence })
-  }
-
-  #introduce(): void {
-    const cached = [...this.#parts.inputs.cached()]
-    this.#cachedTold = cached.join()
-    this.#say?.({ kind: 'hello', facts: this.#parts.facts(), cached })
-    this.#beat()
-  }
-
-  #onTick(): void {
-    const nowMs = this.#parts.clock.elapsedMs()
-    if (nowMs - this.#beatAtMs >= WORK_BEAT_MS) {
-      // What it has whole decides what it is given.
-      if (this.#parts.inputs.cached().join() !== this.#cachedTold) this.#introduce()
-      else this.#beat()
-    }
-    for (const attempt of this.#attempts.values()) {
-      if (nowMs - attempt.saidAtMs >= WORK_RESEND_MS) this.#tell(attempt)
-    }
-    if (this.#say) this.#tick = this.#parts.clock.after(TICK_MS, () => this.#onTick())
-  }
-
-  #beat(): void {
-    this.#beatAtMs = this.#parts.clock.elapsedMs()
-    const held = [...this.#attempts.values()].map(({ grant, fraction }) => ({ fence: grant.fence, fraction }))
-    this.#say?.({ kind: 'beat', held, room: this.#room() })
   }
 
   #room(): number {
@@ -273,7 +240,7 @@ export class TaskWorker {
         attempt.wallMs = made.wallMs
         attempt.fraction = 1
         attempt.stage = 'committing'
-        this.#tell(attempt)
+        this.#voice.tell(attempt)
         this.#note(attempt, made)
         const { grant, folder } = attempt
         if (folder !== null)
@@ -338,7 +305,7 @@ export class TaskWorker {
       if (made.files.length > 0) await persist(clock, watch.signal, () => outputs.send(made, watch))
       if (attempt.stage !== 'sending') return
       attempt.stage = 'delivering'
-      this.#tell(attempt)
+      this.#voice.tell(attempt)
     } catch (error) {
       this.#fail(attempt, explainFailure(error))
       this.#pump()
@@ -355,13 +322,6 @@ export class TaskWorker {
     }
   }
 
-  #tell(attempt: TaskAttempt): void {
-    const word = wordOf(attempt)
-    if (word === null) return
-    attempt.saidAtMs = this.#parts.clock.elapsedMs()
-    this.#say?.(word)
-  }
-
   /** What it did is stopped; that it failed is said until somebody heard it. */
   #fail(attempt: TaskAttempt, failure: NonNullable<TaskAttempt['failure']>): void {
     const { fence } = attempt.grant
@@ -370,7 +330,7 @@ export class TaskWorker {
     this.#stop(attempt)
     attempt.stage = 'failing'
     this.#parts.log.info('task.failed', { fence, class: failure.class, message: failure.message })
-    this.#tell(attempt)
+    this.#voice.tell(attempt)
   }
 
   /** It is over: whatever is said of it from now on changes nothing. */

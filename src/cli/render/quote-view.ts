@@ -36,10 +36,23 @@ export function quoteFields(quote: QuoteFacts, what: string, cap: bigint | null)
           ] as [string, string],
         ]),
     ...machinesField(quote),
+    ...checksField(quote),
     ['tier', `${tier}, ${formatCost(pricePerHour)} per reference hour`],
     [
       'cap',
       held === null ? 'none' : `${formatCost(held)}${cap === null ? '' : ', your budget'}: never billed more`,
+    ],
+  ]
+}
+
+/** Said only where something is not checked, so that nobody finds it out from the bill. */
+function checksField({ nodes, unchecked = 0 }: QuoteFacts): [string, string][] {
+  if (nodes === 0 || unchecked === 0) return []
+  const who = unchecked >= nodes ? 'none' : `none of what ${formatNoun(unchecked, 'node')} of ${nodes} render`
+  return [
+    [
+      'checks',
+      `${who}: no node of another owner is there to render a part of it again. It counts, marked unverified; look at the pictures`,
     ],
   ]
 }

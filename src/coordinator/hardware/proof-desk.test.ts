@@ -25,6 +25,19 @@ test('a node gets work once it has proven its hardware, and not before', async (
   assert.equal(agent.requests().length, 1, 'what waited is given to it')
 })
 
+test('a model that only a node has which proves its hardware is not unknown: its caller is told when to come back', async () => {
+  const network = await createTestNetwork({ nodeProofs: simNodeProofs })
+  const agent = await network.connect('a', [])
+  say(agent, { kind: 'able', devices: [processor] })
+  await network.run(SECOND_MS)
+  agent.report([{}])
+  await network.run(10)
+  const call = network.ask()
+  assert.deepEqual(call.heard, ['refused model_loading'])
+  assert.match(call.problem().message, /has just joined and is proving its hardware/)
+  assert.deepEqual([call.problem().status, call.problem().details['retryAfterMs']], [503, 5 * SECOND_MS])
+})
+
 test('a false row bars the node with the reason, and it is asked again by itself', async () => {
   const { network, agent, ready, record } = await setup()
   await prove(network, agent, (chains) => {

@@ -11,9 +11,10 @@ const states: Readonly<Record<StatusPage['state'], { readonly text: string; read
   outage: { text: 'The network cannot serve', tone: 'bad' },
   maintenance: { text: 'Maintenance is under way', tone: '' },
 }
+const openIncident = { text: 'An incident is open', tone: 'bad' }
 
 export function renderStatusPage(page: StatusPage): string {
-  const { text, tone } = states[page.state]
+  const { text, tone } = isOnlyTold(page) ? openIncident : states[page.state]
   return renderPage({
     title: `${page.network}: status`,
     body: `<main class="home">
@@ -27,11 +28,15 @@ ${page.incidents.length === 0 ? '<p class="dim">None in the last 100 days.</p>' 
 ${page.maintenance.length === 0 ? '<p class="dim">None is announced.</p>' : page.maintenance.map(renderMaintenance).join('\n')}
 <h2>What is promised</h2>
 ${renderPromises()}
-<p class="dim">What counts and what does not, and how every customer computes a credit anew: <code>docs/concepts/sla.md</code>.
+<p class="dim">Every customer can compute a credit anew: <code>shoal sla bundle</code> writes the evidence, <code>shoal sla recompute</code> checks it without this network.
 The same as JSON: <a href="/api/status-page">/api/status-page</a>.</p>
 </main>`,
   })
 }
+
+/** An incident is open and no request of the last hour failed: its operator told of it, or what the network saw is over. */
+const isOnlyTold = ({ state, bins, atMs }: StatusPage): boolean =>
+  state === 'degraded' && !bins.some(({ startMs, errors }) => errors > 0 && startMs + BIN_MS > atMs - HOUR_MS)
 
 const DAY_MS = 24 * HOUR_MS
 const DAYS = 90
@@ -53,10 +58,14 @@ function renderDays({ days, atMs }: StatusPage): string {
     valid += day.valid
     errors += day.errors
   }
-  const shown = share(Math.floor(PPB - lost / DAYS))
+  // Days without requests say nothing of what would have been answered: they count for neither side.
+  const available =
+    days.length === 0
+      ? 'No requests yet'
+      : `${share(Math.floor(PPB - lost / days.length))} available on ${days.length === 1 ? 'the one day' : `the ${days.length} days`} with requests: ${valid} requests, ${errors} failed`
   return `<h2>Last 90 days</h2>
 ${chart('Availability of the last 90 days, a bar for each', bars)}
-<p class="dim">${shown} available, ${valid} requests, ${errors} failed. A bar is a day in UTC; grey: no requests.</p>`
+<p class="dim">${available}. A bar is a day in UTC; grey: no requests.</p>`
 }
 
 function renderDay({ bins, atMs }: StatusPage): string {
@@ -100,7 +109,7 @@ const renderIncident = ({
   by,
   notes,
 }: Incident): string => `<section class="incident">
-<p><strong class="${endedAtMs === null ? 'bad' : ''}">${escapeHtml(title)}</strong> ${isOutage ? '(outage) ' : ''}<span class="dim">${time(startedAtMs)} – ${endedAtMs === null ? 'open' : time(endedAtMs)} UTC, ${by === 'network' ? 'found by the network itself' : 'told by its operator'}</span></p>
+<p><strong class="${endedAtMs === null ? 'bad' : ''}">${escapeHtml(title)}</strong> ${isOutage ? '(outage) ' : ''}<span class="dim">${endedAtMs === null ? `since ${time(startedAtMs)} UTC, open` : `${time(startedAtMs)} – ${time(endedAtMs)} UTC`}, ${by === 'network' ? 'found by the network itself' : 'told by its operator'}</span></p>
 ${notes.map(({ atMs, text }) => `<p class="dim">${time(atMs)}: ${escapeHtml(text)}</p>`).join('\n')}
 </section>`
 
@@ -112,13 +121,15 @@ function renderPromises(): string {
     const { targetPpb, credits, firstTokenMs, tokensPerSecond } = tiers[slaClass]
     const steps = [...credits]
       .reverse()
-      .map(({ belowPpb, creditBps }) => `${creditBps / 100} % below ${belowPpb / 10_000_000} %`)
-    return `<tr><td>${slaClass}</td><td>${targetPpb / 10_000_000} %</td><td>${steps.join('; ')}</td><td>${firstTokenMs / 1_000} s, ${tokensPerSecond} tokens/s</td></tr>`
+      .map(({ belowPpb, creditBps }) => `${creditBps / 100}${NBSP}% below ${belowPpb / 10_000_000}${NBSP}%`)
+    return `<tr><td>${slaClass}</td><td>${targetPpb / 10_000_000}${NBSP}%</td><td>${steps.join('; ')}</td><td>${firstTokenMs / 1_000} s, ${tokensPerSecond} tokens/s</td></tr>`
   })
   return `<div class="table"><table><thead><tr><th>Class</th><th>Requests answered</th><th>Credit, posted by itself</th><th>First token, speed</th></tr></thead>
 <tbody>${rows.join('')}</tbody></table></div>`
 }
 
+/** Keeps a number and its unit on one line. */
+const NBSP = '\u00a0'
 const time = (atMs: number): string => new Date(atMs).toISOString().slice(0, 16).replace('T', ' ')
 const date = (atMs: number): string => new Date(atMs).toISOString().slice(0, 10)
-const share = (ppb: number): string => `${(Math.floor(ppb / 10_000) / 1_000).toFixed(3)} %`
+const share = (ppb: number): string => `${(Math.floor(ppb / 10_000) / 1_000).toFixed(3)}${NBSP}%`

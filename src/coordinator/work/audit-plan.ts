@@ -72,3 +72,7 @@ function cropsOf({ params, referenceMs, referenceMsP90 }: Task, crops: string) {
   const partMs = Math.max(CROPS_MS_MIN, Math.round(referenceMs * CROPS_SHARE))
   return { params: own, referenceMs: partMs, referenceMsP90: Math.max(partMs, referenceMsP90) }
 }
+
+/** What is for trusted nodes alone is audited by such, and a vetted node by vetted ones. No audit asks for more. */
+export const auditClass = (ofJob: NodeClass = 'community', ofNode: NodeClass = 'community'): NodeClass =>
+  ofJob === 'community' && ofNode === 'community' ? 'community' : 'vetted'

@@ -1,25 +1,22 @@
 /** Audits that are open: each asks for one opinion after the other, by a job of its own, until they come to a verdict. */
 
 import { formatId, ID_BYTES } from '#kernel/id.ts'
-import { MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
+import { MINUTE_MS } from '#kernel/time.ts'
 import { subjects } from '#protocol/cell.ts'
-import type { NodeClass } from '#protocol/node-class.ts'
 import { CompareCrops, CropsCompared, type RenderedAgain } from '#protocol/work-check.ts'
 import { FIRST_CHECKED } from '#verify/audit-rate.ts'
 import { decideVerify, findingOf } from '#verify/decide-verify.ts'
 import { type Audit, auditAskedBy, auditByOf, keyOf, type ResultPlace } from '#verify/verify.ts'
 import type { AuditBy, Verdict } from '#verify/verify-events.ts'
-import { barOf } from '#work/placement.ts'
-import { isOver as isJobOver, type Job, jobOf, stepOf, taskOf } from '#work/work.ts'
+import { isOver as isJobOver, type Job, jobOf, taskOf } from '#work/work.ts'
 import type { Turn } from '../turn.ts'
 import { askKeeper } from './ask-keeper.ts'
-import { planAudit } from './audit-plan.ts'
+import { auditClass, planAudit } from './audit-plan.ts'
+import { isAnybodyThere, mayAnybodyCome, RETURN_MS } from './auditors.ts'
 import { carryVerdict, isThere } from './carry-verdict.ts'
 import { classOf, verifyIn } from './holdback.ts'
 import type { InspectionParts } from './inspection.ts'
 
-/** Without a node of another owner for so long, a result counts all the same. */
-const NOBODY_MS = 60 * SECOND_MS
 /** However much nodes of others have to do: an opinion takes no longer. */
 const OPINION_MS_MAX = 30 * MINUTE_MS
 
@@ -44,7 +41,7 @@ export function createAudits(parts: InspectionParts, isClosed: () => boolean): A
     const job = jobOf(state.work, audit.jobId)
     const isWhole = by === 'frame' || taskOf(job, audit).params['scale'] !== undefined
     const auditJobId = formatId('audit', secrets.randomBytes(ID_BYTES))
-    const minClass = higher(job.minClass ?? 'community', classOf(turn, audit.nodeId))
+    const minClass = auditClass(job.minClass, classOf(turn, audit.nodeId))
     const asked = isWhole ? 'frame' : by
     const barred = [...new Set([...notOf, ...unheard(turn)])]
     const plan = planAudit({ auditJobId, audit, job, by: asked, notOf: barred, minClass })
@@ -137,19 +134,12 @@ export function createAudits(parts: InspectionParts, isClosed: () => boolean): A
     if (job.status === 'completed') return compare(turn, audit, job)
     // Those that tried it could not: it is nobody's fault, and nobody can tell.
     if (job.status === 'paused' || nowMs - atMs >= OPINION_MS_MAX) return giveUp(turn, audit)
-    if (job.fences.size > 0 || nowMs - Math.max(atMs, openedAtMs ?? nowMs) < NOBODY_MS) return
-    if (!isAnybodyThere(turn, job)) giveUp(turn, audit)
-  }
-
-  function isAnybodyThere(turn: Turn, job: Job): boolean {
-    const { floor, limits } = desk
-    const { nowMs } = turn
-    const step = stepOf(job, 0)
-    for (const node of floor.nodes()) {
-      if (barOf(node, { job, step, nowMs, limits }) === null && floor.isAlive(node.facts.nodeId, nowMs))
-        return true
-    }
-    return false
+    if (job.fences.size > 0) return
+    const around = { desk, openedAtMs: openedAtMs ?? nowMs }
+    if (isAnybodyThere(turn, job, around)) return
+    // Without a node of another owner it counts all the same; one that is on its way back is waited for, and not for long.
+    const waitedMs = nowMs - Math.max(atMs, around.openedAtMs)
+    if (waitedMs >= RETURN_MS || !mayAnybodyCome(turn, job, around)) giveUp(turn, audit)
   }
 
   return {
@@ -194,8 +184,3 @@ const againOf = (
   rendered: [...outputs],
   isWhole: by === 'frame',
 })
-
-const classes: readonly NodeClass[] = ['community', 'vetted', 'attested']
-/** What is for trusted nodes alone is audited by such, and a vetted node by vetted ones. No audit asks for more. */
-const higher = (one: NodeClass, other: NodeClass): NodeClass =>
-  classes.indexOf(one) > 0 || classes.indexOf(other) > 0 ? 'vetted' : 'community'

@@ -214,7 +214,7 @@ describe('results of a verified job', () => {
     await work(inspected, ['a'], () => 'c', 1)
     await floor.hello('c')
     await work(inspected, ['c'], (_, grant) => truth(grant), 70, 1_000)
-    assert.equal(floor.job().status, 'active')
+    assert.equal(floor.job().steps[0]?.tasks[0]?.result?.nodeId, 'c')
     assert.deepEqual(floor.job().steps[0]?.tasks[0]?.failedNodes, ['a'])
     assert.equal(recordOf(floor.state.verify, 'a').failed, 0)
     assert.equal(recordOf(floor.state.verify, 'a').disputed, 1)
@@ -241,6 +241,36 @@ describe('results of a verified job', () => {
       checkState(floor.state)
     })
   }
+
+  test('where no other owner has a node that renders, a result does not wait for one', async () => {
+    const inspected = await setup()
+    const { floor } = inspected
+    // Those of others have been there for long, and none of them renders.
+    await floor.world.run(90_000)
+    await floor.submit(verifiedPlan(1))
+    await floor.hello('a')
+    await floor.hello('c', { kinds: ['command'] })
+    await work(inspected, ['a', 'c'], (_, grant) => truth(grant), 1)
+    await work(inspected, ['a', 'c'], (_, grant) => truth(grant), 2, 1_000)
+    assert.equal(floor.job().status, 'completed')
+    assert.equal(floor.state.verify.jobs.get('job_1')?.unverified, 1)
+  })
+
+  test('one that was lost a moment ago is waited for, and it looks at the result', async () => {
+    const inspected = await setup()
+    const { floor } = inspected
+    await floor.world.run(90_000)
+    await floor.submit(verifiedPlan(1))
+    await floor.hello('a')
+    await floor.hello('d')
+    await floor.world.run(6_000)
+    await work(inspected, ['a'], (_, grant) => truth(grant), 1)
+    await work(inspected, ['a'], (_, grant) => truth(grant), 10, 1_000)
+    assert.equal(floor.job().status, 'active')
+    await floor.hello('d')
+    await work(inspected, ['a', 'd'], (_, grant) => truth(grant), 3)
+    assert.deepEqual([floor.job().status, floor.job().steps[0]?.checked], ['completed', 1])
+  })
 
   test('after a start nodes have a minute to come back, before an audit is given up', async () => {
     const inspected = await setup()

@@ -18,15 +18,6 @@ export interface AttemptPlace extends TaskPlace {
   readonly nodeId: string
 }
 
-/** `frame 12` where the task has one, else `task 3 of film`. */
-export function nameTask(job: Job, place: TaskPlace): string {
-  const { frame } = taskOf(job, place).params
-  const isOnly = stepOf(job, place.step).tasks.length === 1
-  if (typeof frame === 'number') return `frame ${frame}`
-  const step = stepOf(job, place.step).name
-  return isOnly ? step : `task ${place.task} of ${step}`
-}
-
 const ends: Readonly<Record<Exclude<AttemptEnd, 'failed'>, { kind: string; says: string }>> = {
   lease_expired: { kind: 'lost', says: 'was silent for too long' },
   forgotten: { kind: 'lost', says: 'does not have it any more' },

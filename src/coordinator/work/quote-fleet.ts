@@ -2,10 +2,12 @@
 import type { Fleet } from '#fleet/fleet.ts'
 import type { TimestampMs } from '#kernel/time.ts'
 import type { Quote } from '#protocol/job.ts'
+import type { NodeFacts } from '#work/floor.ts'
 import { type Bar, type BarJob, barOf } from '#work/placement.ts'
 import type { IdentifiedStep } from '#work/plan-job.ts'
 import type { QuoteNode } from '#work/quote-totals.ts'
 import { tierTerms } from '#work/tier.ts'
+import { auditClass } from './audit-plan.ts'
 import type { KeptQuote } from './kept-quote.ts'
 import { nodesBarred } from './why-sentence.ts'
 import type { WorkDesk } from './work-desk.ts'
@@ -39,6 +41,36 @@ export function nodesFor(
     const isThere = step.inputRoot === null || node.cached.has(step.inputRoot)
     return [{ nodeId, speed, fetchMs: isThere ? 0 : ((step.inputBytes ?? 0) * 1_000) / bytesPerSecond }]
   })
+}
+
+/** Of those that would take the step now, how many nobody of another owner could check, by rendering a part of it again. */
+export function uncheckedNodes(
+  quote: KeptQuote,
+  step: IdentifiedStep,
+  around: { desk: Pick<WorkDesk, 'floor' | 'limits'>; nowMs: TimestampMs },
+): number {
+  const {
+    desk: { floor, limits },
+    nowMs,
+  } = around
+  // Of other kinds nothing is rendered again.
+  if (step.kind !== 'blender') return 0
+  const alive = [...floor.nodes()].filter(({ facts }) => floor.isAlive(facts.nodeId, nowMs))
+  const job = jobOf(quote)
+  const isCheckedAt = new Map<string, boolean>()
+  function isChecked({ organisationId = '', nodeClass = 'community' }: NodeFacts): boolean {
+    const known = isCheckedAt.get(`${nodeClass} ${organisationId}`)
+    if (known !== undefined) return known
+    const audit: BarJob = { ...job, purpose: 'audit', minClass: auditClass(job.minClass, nodeClass) }
+    const of = { ...needsOf(step), notOfOrganisations: [organisationId] }
+    const found = alive.some((other) => barOf(other, { job: audit, step: of, nowMs, limits }) === null)
+    isCheckedAt.set(`${nodeClass} ${organisationId}`, found)
+    return found
+  }
+  return nodesFor(quote, step, around).filter(({ nodeId }) => {
+    const node = floor.node(nodeId)
+    return node !== undefined && !isChecked(node.facts)
+  }).length
 }
 
 /** Why no node would take the step now; `null` where one would. */

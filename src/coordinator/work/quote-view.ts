@@ -3,7 +3,7 @@ import type { Quote } from '#protocol/job.ts'
 import { whyTask } from '#work/why.ts'
 import type { Turn } from '../turn.ts'
 import type { KeptQuote } from './kept-quote.ts'
-import { machinesOf, nodesFor, type RenderScore, whyNoNode } from './quote-fleet.ts'
+import { machinesOf, nodesFor, type RenderScore, uncheckedNodes, whyNoNode } from './quote-fleet.ts'
 import { whySentence } from './why-sentence.ts'
 import type { WorkDesk } from './work-desk.ts'
 
@@ -35,6 +35,7 @@ export function toQuote(quote: KeptQuote, { desk, renderScore }: QuoteAround, tu
     pricePerHour,
     expiresAtMs,
     machines: machinesOf(nodes, turn.state.fleet, renderScore),
+    unchecked: uncheckedNodes(quote, largest, around),
   }
 }
 

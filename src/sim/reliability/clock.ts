@@ -138,7 +138,7 @@ const journalEvents = ({ coordinatorDisk }: SimWorld): CoordinatorEvent[] =>
   coordinatorDisk.durable('journal').flatMap(({ payload }) => readRecord(payload).events)
 
 /**
- * Of each gateway's readings, whether they are in the journal by their numbers, without a gap. What it counted of its promises
+ * Of each gateway's readings, whether they are in the journal by their numbers, from the first on, without a gap. What it counted of its promises
  * has numbers of the same spool.
  */
 export function readingsInOrder(events: readonly CoordinatorEvent[]): {
@@ -150,8 +150,7 @@ export function readingsInOrder(events: readonly CoordinatorEvent[]): {
   let areOrdered = true
   for (const event of events) {
     if (event.type !== 'usage.recorded' && event.type !== 'sla.tallied') continue
-    const before = last.get(event.spoolId)
-    if (before !== undefined && event.sequence !== before + 1) areOrdered = false
+    if (event.sequence !== (last.get(event.spoolId) ?? 0) + 1) areOrdered = false
     last.set(event.spoolId, event.sequence)
     if (event.type === 'usage.recorded') count++
   }

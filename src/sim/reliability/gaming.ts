@@ -16,8 +16,9 @@ import { type Scenario, shareFigures } from './scenario.ts'
 import { finishStreams, firstTokensOf, hasSucceeded, type StreamCall, startStreams } from './stream-load.ts'
 
 const KILLED_PER_HOUR = 0.2
-const MACHINES = 120
 const MACHINES_THERE = 60
+/** So many belong to the fleet for each that is there. */
+const MACHINES_TIMES = 2
 const REQUESTS = { full: 100_000, quick: 10_000 }
 /** Of the slots of the machines that are there, about so many work. */
 const LOAD = 0.4
@@ -42,6 +43,8 @@ export interface GamingRun {
   /** Requests that lost a node on their way, before their first token or after it. */
   readonly hit: number
   readonly hours: number
+  readonly simulatedMs: number
+  readonly events: number
 }
 
 export const gaming: Scenario = async ({ seed, isQuick }) => {
@@ -84,22 +87,30 @@ export const gaming: Scenario = async ({ seed, isQuick }) => {
   }
 }
 
-async function runGaming(
+interface GamingLoad {
+  readonly requests: number
+  readonly isHealthy: boolean
+  /** Machines that are there at the start. */
+  readonly there?: number
+  /** Requests a second, on average; what fills the usual share of their slots unless given. */
+  readonly perSecond?: number
+}
+
+export async function runGaming(
   seed: number,
-  { requests, isHealthy }: { requests: number; isHealthy: boolean },
+  { requests, isHealthy, there = MACHINES_THERE, perSecond = there * PER_MACHINE }: GamingLoad,
 ): Promise<GamingRun> {
   const random = createRandom(seed)
   const machineRandom = forkRandom(random)
-  const machines = Array.from({ length: MACHINES }, () => drawNode('gaming', machineRandom))
+  const machines = Array.from({ length: MACHINES_TIMES * there }, () => drawNode('gaming', machineRandom))
   const rig = await openRig(forkRandom(random), {
-    plan: { nodes: MACHINES, gateways: 2, clients: 50 },
+    plan: { nodes: machines.length, gateways: 2, clients: 50 },
     world: { agentOf: (slot) => agentOf(machines[slot.index] as FleetNode) },
-    isThere: ({ index }) => index < MACHINES_THERE,
+    isThere: ({ index }) => index < there,
   })
   const { world } = rig
   const loadRandom = forkRandom(random)
-  const churn = isHealthy ? NO_CHURN : startGamingChurn(rig, machines, forkRandom(random))
-  const perSecond = MACHINES_THERE * PER_MACHINE
+  const churn = isHealthy ? stayAll(there) : startGamingChurn(rig, machines, forkRandom(random), there)
   const load = startStreams(
     rig,
     {
@@ -115,10 +126,12 @@ async function runGaming(
   const hours = (world.scheduler.nowMs() - load.beganMs) / HOUR_MS
   const { failovers, hedged } = world.counts
   await rig.rest()
-  return { calls: load.calls, hours, failovers, hedged, hit: failovers, ...churn.counts }
+  const { nowMs, count } = world.scheduler
+  const spent = { simulatedMs: nowMs(), events: count() }
+  return { calls: load.calls, hours, failovers, hedged, hit: failovers, ...churn.counts, ...spent }
 }
 
-const NO_CHURN = { counts: { killed: 0, left: 0, thereMin: MACHINES_THERE }, stop(): void {} }
+const stayAll = (there: number) => ({ counts: { killed: 0, left: 0, thereMin: there }, stop(): void {} })
 
 function agentOf({ hardware }: FleetNode) {
   const perSecond = hardware.tokensPerSecond[MODELS[0]] ?? 1
@@ -133,10 +146,10 @@ function agentOf({ hardware }: FleetNode) {
 }
 
 /** Owners come and go; and what is there is killed, half of it without a word on its connections. */
-function startGamingChurn(rig: Rig, machines: readonly FleetNode[], random: Random) {
+function startGamingChurn(rig: Rig, machines: readonly FleetNode[], random: Random, there: number) {
   const { world } = rig
   const { scheduler } = world
-  const counts = { killed: 0, left: 0, thereMin: MACHINES_THERE }
+  const counts = { killed: 0, left: 0, thereMin: there }
   let isOver = false
   const nowMs = (): number => EPOCH_MS + scheduler.nowMs()
   const isThere = ({ process, agent }: AgentSlot): boolean => process.isAlive && agent !== null
@@ -162,8 +175,8 @@ function startGamingChurn(rig: Rig, machines: readonly FleetNode[], random: Rand
   }
   function strike(): void {
     if (isOver) return
-    const there = world.agents.filter(isThere)
-    const slot = there[random.int(Math.max(1, there.length))]
+    const alive = world.agents.filter(isThere)
+    const slot = alive[random.int(Math.max(1, alive.length))]
     if (slot) {
       counts.killed++
       lose(slot, Math.max(MINUTE_MS, killedFor(random) * HOUR_MS))
