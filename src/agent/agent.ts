@@ -11,7 +11,7 @@ import type { Clock, Crypto, KeyPair, Link, Log, Network, Secrets, Timer } from 
 import { backoffMs } from '#kernel/backoff.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import type { Random } from '#kernel/random.ts'
-import { HEARTBEAT_MS, type NodeStanding } from '#protocol/agent-link.ts'
+import { HEARTBEAT_MS } from '#protocol/agent-link.ts'
 import { AGENT_PROTOCOL, type VersionRange } from '#protocol/agent-version.ts'
 import type { Bar } from '#protocol/cell.ts'
 import {
@@ -26,7 +26,7 @@ import type { Problem } from '#protocol/problem.ts'
 import { createAgentLinks } from './agent-links.ts'
 import { createAgentOffer, type OfferOptions } from './agent-offer.ts'
 import type { AgentStreams } from './agent-streams.ts'
-import { beginHandshake, type Handshake } from './handshake.ts'
+import { type Admitted, beginHandshake, type Handshake } from './handshake.ts'
 import type { ProofSolver } from './hardware/proof-solver.ts'
 import type { HealthWatch } from './health/health-watch.ts'
 import type { ModelHost } from './hosting/model-host.ts'
@@ -107,8 +107,7 @@ const NEVER_SAID = 1006
 
 export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptions): Agent {
   const { clock, log, network, random } = parts
-  const { nodeId, keys, gatewayUrl, agentVersion, heartbeatMs = HEARTBEAT_MS } = options
-  const { pin = NO_PIN, versions = AGENT_PROTOCOL, worker } = options
+  const { gatewayUrl, heartbeatMs = HEARTBEAT_MS, pin = NO_PIN, versions = AGENT_PROTOCOL, worker } = options
   const links = createAgentLinks(parts, engine, options)
   const offer = createAgentOffer(engine, options)
   let state: AgentState = 'waiting'
@@ -135,9 +134,7 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
     if (state === 'stopped') return
     become('connecting')
     session++
-    const wantsStanding = options.onStanding !== undefined
-    const known = { nodeId, keys, session, agentVersion, pin, gatewayUrl, versions }
-    handshake = beginHandshake(parts, { ...known, wantsStanding })
+    handshake = beginHandshake(parts, { ...options, session, pin, versions })
     const opened = network.connect(gatewayUrl, {
       onMessage: (message) => (link === opened ? receive(message) : undefined),
       onClose: (code, reason) => (link === opened ? lost(code, reason) : undefined),
@@ -198,12 +195,7 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
     link?.close(1008, 'not the network of this node')
   }
 
-  function serve(admitted: {
-    protocol: number
-    networkKey: string | null
-    standing: NodeStanding | null
-  }): void {
-    const { protocol, networkKey, standing } = admitted
+  function serve({ protocol, networkKey, barred }: Admitted): void {
     if (!link) return
     admission?.cancel()
     become('serving')
@@ -213,7 +205,7 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
     if (offer.parkedReason !== null) link.send(encodeEmptyFrame(FrameType.drain, 0))
     report()
     beat()
-    options.onStanding?.(standing?.barred ?? null)
+    options.onStanding?.(barred)
   }
 
   const report = (): void => link?.send(offer.report(links.capability()))

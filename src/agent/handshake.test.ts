@@ -322,6 +322,7 @@ function setup(options: SetupOptions) {
         allowsUnproven: options.allowsUnproven ?? false,
       },
       ...(options.agentVersions ? { versions: options.agentVersions } : {}),
+      ...(options.onStanding && { onStanding: options.onStanding }),
       onRefused: (problem) => void refused.push(problem),
       onAway: (reason) => void away.push(reason),
     },

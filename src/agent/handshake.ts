@@ -1,25 +1,29 @@
 /** How one connection begins: the node proves its key, and the network its own, before either serves the other. */
 import type { Crypto, KeyPair, Log, Secrets } from '#host/host.ts'
-import { Admit, Challenge, Deny, type Hello, helloText, type NodeStanding } from '#protocol/agent-link.ts'
+import { Admit, Challenge, Deny, type Hello, helloText } from '#protocol/agent-link.ts'
 import type { VersionRange } from '#protocol/agent-version.ts'
+import type { Bar } from '#protocol/cell.ts'
 import { decodeJson, type Frame, FrameType } from '#protocol/frame.ts'
 import { Problem } from '#protocol/problem.ts'
 import { meetNetwork, type NetworkPin } from './network-check.ts'
 
 export type HandshakeStep =
   | { readonly kind: 'hello'; readonly hello: Hello }
-  /** `protocol`: the version that was agreed on; `networkKey`: what the network showed, null where it proved nothing. */
-  | {
-      readonly kind: 'admitted'
-      readonly protocol: number
-      readonly networkKey: string | null
-      /** `null` where the gateway says nothing of it. */
-      readonly standing: NodeStanding | null
-    }
+  | Admitted
   /** Another try may do better, with a session of at least `sessionMin`. */
   | { readonly kind: 'denied'; readonly sessionMin: number | null }
   /** `isLasting`: the network itself will not have this node. Otherwise this may not be the network. */
   | { readonly kind: 'refused'; readonly problem: Problem; readonly isLasting: boolean }
+
+export interface Admitted {
+  readonly kind: 'admitted'
+  /** The version that was agreed on. */
+  readonly protocol: number
+  /** What the network showed; `null` where it proved nothing. */
+  readonly networkKey: string | null
+  /** What keeps the node from work; `null`: nothing, or the gateway does not say. */
+  readonly barred: Bar | null
+}
 
 export interface Handshake {
   /** Null for a frame that is no part of it. Throws for one that is malformed. `tlsKey` is the link's. */
@@ -34,8 +38,8 @@ export interface HandshakeOptions {
   readonly pin: NetworkPin
   readonly gatewayUrl: string
   readonly versions: VersionRange
-  /** The gateway is asked whether the node gets work. */
-  readonly wantsStanding?: boolean
+  /** Without it the gateway is not asked whether the node gets work. */
+  readonly onStanding?: (barred: Bar | null) => void
 }
 
 const encoder = new TextEncoder()
@@ -57,7 +61,7 @@ export function beginHandshake(
     const { nonce, gatewayId } = challenge
     const text = encoder.encode(helloText({ nonce, gatewayId, nodeId, session }))
     const signature = Buffer.from(parts.crypto.sign(keys.privateKeyHex, text)).toString('hex')
-    const wish = options.wantsStanding ? { wantsStanding: true as const } : {}
+    const wish = options.onStanding ? { wantsStanding: true as const } : {}
     return { kind: 'hello', hello: { ...greeting, nodeId, session, signature, agentVersion, ...wish } }
   }
 
@@ -83,10 +87,15 @@ export function beginHandshake(
         case FrameType.challenge:
           return greet(Challenge.parse(decodeJson(payload)))
         case FrameType.admit: {
-          const { proof, standing = null } = Admit.parse(decodeJson(payload))
+          const { proof, standing } = Admit.parse(decodeJson(payload))
           const problem = meeting.check({ proof, verdict: 'admit', tlsKey })
           if (problem) return unfit(problem)
-          return { kind: 'admitted', protocol: agreed, networkKey: proof?.publicKey ?? null, standing }
+          return {
+            kind: 'admitted',
+            protocol: agreed,
+            networkKey: proof?.publicKey ?? null,
+            barred: standing?.barred ?? null,
+          }
         }
         case FrameType.deny: {
           const deny = Deny.parse(decodeJson(payload))

@@ -258,12 +258,6 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     },
   }
 
-  /** It offers the model, and gets no work only until its proof came. */
-  function isProving(model: string) {
-    return (node: NodeConnection): boolean =>
-      node.hasOffered(model) && directory.node(node.nodeId)?.barred?.code === 'unproven'
-  }
-
   function refused(request: RunRequest, problem: Problem): Problem {
     const { requestId, organisationId, engine } = request
     const { model } = engine
@@ -280,7 +274,8 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     if (cold !== 'not_ours') return cold
     if (isServed || [...nodes.ready()].some((node) => node.hasOffered(model)) || directory.knowsModel(model))
       return null
-    if ([...nodes.all()].some(isProving(model))) return provingModelAnswer(model)
+    if ([...nodes.all()].some((node) => node.hasOffered(model) && isProving(directory, node)))
+      return provingModelAnswer(model)
     return modelUnknown(model, [...liveModels(nodes.ready()).keys()].slice(0, 10))
   }
 }
@@ -303,7 +298,13 @@ function unfit(
   )
 }
 
-function modelUnknown(model: string, known: readonly string[]): Problem {
+/** A node that has just joined is not known to everybody yet, and gets no work before its proof. */
+function modelUnknown(model: string, nodes: NodeLinks, directory: Directory): Problem {
+  const isProving = ({ nodeId }: NodeConnection): boolean =>
+    directory.node(nodeId)?.barred?.code === 'unproven'
+  if ([...nodes.all()].some((node) => node.hasOffered(model) && isProving(node)))
+    return provingModelAnswer(model)
+  const known = [...liveModels(nodes.ready()).keys()].slice(0, 10)
   const choice = known.length > 0 ? `It serves: ${known.join(', ')}.` : 'No node serves any model yet.'
   return new Problem('model_not_found', `No node of this network serves the model '${model}'. ${choice}`, {
     details: { param: 'model' },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { decodeFrames, decodeJson } from '#protocol/frame.ts'
 import type { FollowedNode } from '#protocol/cell.ts'
+import { decodeFrames, decodeJson } from '#protocol/frame.ts'
 import { createNodeStandings } from './node-standings.ts'
 
 test('a node that asked is told what keeps it from work, at first and once for each change', () => {

@@ -20,7 +20,8 @@ export function createStandingTeller(
 ): StandingTeller {
   let slow: Timer | null = null
   let isProving = false
-  const note = ({ message }: Bar): void => onStep({ kind: 'note', text: `${nodeId} gets no work yet: ${message}` })
+  const note = ({ message }: Bar): void =>
+    onStep({ kind: 'note', text: `${nodeId} gets no work yet: ${message}` })
   return {
     told(barred) {
       slow?.cancel()

@@ -15,6 +15,8 @@ export function checkAuditLog(events: readonly CoordinatorEvent[], state: Coordi
   const ends = [...state.audit.heads].map(([organisationId, head]) =>
     formatAuditLine({ end: { organisationId, ...head } }),
   )
+  // Where nobody acted there is no chain: not even one that ends.
+  if (lines.length === 0 && ends.length === 0) return
   const { faults } = verifyAudit([...lines, ...ends].join('\n'), sha256Hex, state.audit.heads)
   assert(faults.length === 0, `the audit log is not whole: ${faults[0]?.message}`)
 }

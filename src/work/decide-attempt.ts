@@ -1,6 +1,7 @@
 import { minimum } from '#kernel/money.ts'
 import type { OutputFile } from '#protocol/task.ts'
 import type { Around, AttemptCommand, WorkRefusal } from './decide-work.ts'
+import { failureDetail } from './failure-detail.ts'
 import { acceptances, pauseFor } from './job-steps.ts'
 import { costOf, isTriedEverywhere } from './placement.ts'
 import { type Attempt, type Job, jobOf, type Task, taskOf } from './work.ts'
@@ -73,9 +74,8 @@ function decideFailure(
     : [{ type: 'work.task_failed', jobId, step, task: attempt.task, atMs }]
   // What is paused already stays so, for the reason that it had.
   if (job.status !== 'active') return [ended, ...failed]
-  const where = isSame ? `${nodes.size} different nodes` : 'every node that could do it'
-  const tail = failure.tail === '' ? '' : ` The end of its log:\n${failure.tail}`
-  const detail = `Task ${attempt.task} of step ${step} failed on ${where}: ${failure.message}${tail}`
+  const nodeIds = isSame ? [...nodes] : [...new Set([...task.failedNodes, nodeId])]
+  const detail = failureDetail({ job, place: attempt, nodeIds, isSame, failure })
   const reason = isSame ? 'same_error' : 'no_node_left'
   return [ended, ...failed, ...pauseFor(around.work, job, { reason, detail, atMs, except: fence })]
 }

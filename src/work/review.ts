@@ -78,5 +78,8 @@ function reviewJob(job: Job, around: Around, nowMs: TimestampMs): WorkEvent[] {
     isTriedEverywhere(around, { job, step, task, lastNodeId: null, nowMs }),
   )
   if (!isStuck) return []
-  return pause('no_node_left', 'Every node that could do the next task has failed it or failed too often.')
+  return pause(
+    'no_node_left',
+    `Every node that could do the next task has failed it or failed too often. "shoal job logs ${job.jobId}" says why; "shoal job resume ${job.jobId}" tries them again.`,
+  )
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { TaskFailure } from '#protocol/task-failure.ts'
 import { crash, planOf, stepOf, TestFarm } from './test-farm.ts'
 
 test('a node has the task that it runs and the next, and no third', () => {
@@ -176,6 +177,25 @@ test('where every node that there is failed the task, the job pauses before the 
     farm.fail(nodeId)
   }
   assert.equal(farm.job().pause?.reason, 'no_node_left')
+})
+
+test('a job that pauses over a frame names it, its nodes and the last lines of the log, and what to do next', () => {
+  const farm = setup({ frames: 1 }, ['a', 'b'])
+  const tail = Array.from({ length: 20 }, (_, line) => `line ${line}`).join('\r\n')
+  const failure: TaskFailure = {
+    ...{ class: 'task', signature: 'x', message: 'frame 1 crashed Blender (SIGSEGV): look at it.', tail },
+  }
+  for (const nodeId of ['a', 'b']) {
+    farm.pull(nodeId)
+    farm.fail(nodeId, failure)
+  }
+  const { detail = '' } = farm.job().pause ?? {}
+  assert.match(
+    detail,
+    /^Frame 1 crashed Blender \(SIGSEGV\): look at it\. It was tried by a and b, and no other/,
+  )
+  assert.match(detail, /log:\n {2}line 12\n(?: {2}line \d+\n){6} {2}line 19\n/)
+  assert.match(detail, /\n[^\n]*shoal job resume job_1[^\n]*shoal job cancel job_1[^\n]*$/)
 })
 
 test('no task begins that might go over the cap; the job says so, and a higher cap lets it go on', () => {

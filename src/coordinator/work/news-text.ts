@@ -1,7 +1,8 @@
 /** What happened to a job, as sentences for people. */
 import { formatUsd } from '#kernel/money.ts'
 import { formatDuration } from '#kernel/time.ts'
-import { type Job, stepOf, taskOf } from '#work/work.ts'
+import { nameTask } from '#work/task-name.ts'
+import { type Job, taskOf } from '#work/work.ts'
 import type { AttemptEnd, TaskPlace, WorkEvent } from '#work/work-events.ts'
 
 /** Of one job, and of one task and node where it is about them. */

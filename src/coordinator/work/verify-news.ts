@@ -2,9 +2,10 @@
 import type { TimestampMs } from '#kernel/time.ts'
 import type { Verify } from '#verify/verify.ts'
 import type { Verdict, VerifyEvent } from '#verify/verify-events.ts'
+import { nameTask } from '#work/task-name.ts'
 import type { Work } from '#work/work.ts'
 import type { TaskPlace } from '#work/work-events.ts'
-import { nameTask, type Told } from './news-text.ts'
+import type { Told } from './news-text.ts'
 
 export interface CheckNews extends Told {
   readonly jobId: string

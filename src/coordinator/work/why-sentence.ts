@@ -1,9 +1,9 @@
 /** Why a task is where it is, as people say it. */
 
+import { nameTask } from '#work/task-name.ts'
 import type { TaskWhy } from '#work/why.ts'
 import { type Job, stepOf, taskOf } from '#work/work.ts'
 import type { TaskPlace } from '#work/work-events.ts'
-import { nameTask } from './news-text.ts'
 
 const barReasons: Readonly<Record<keyof TaskWhy['barred'], string>> = {
   drained: 'drained',
@@ -67,7 +67,9 @@ const count = (nodes: number): string => (nodes === 1 ? '1 node is' : `${nodes} 
 const pauseOf = ({ pause, jobId }: Job): string =>
   pause === null || pause.reason === 'asked'
     ? `somebody asked for it. "shoal job resume ${jobId}" goes on.`
-    : `${pause.detail} "shoal job resume ${jobId}" goes on.`
+    : pause.reason === 'cap_reached'
+      ? `${pause.detail} "shoal job resume ${jobId}" goes on.`
+      : pause.detail
 
 function stepsBefore(job: Job, { step }: TaskPlace): string {
   const open = stepOf(job, step).dependsOn.filter((before) => stepOf(job, before).tasksOpen > 0)

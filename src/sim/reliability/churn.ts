@@ -111,7 +111,7 @@ function startDeaths({ world }: Rig, random: Random) {
 }
 
 /** One job of so many tasks of about two minutes, on honest nodes of one kind. */
-async function runTasks(seed: number, tasks: number, isChurning: boolean) {
+export async function runTasks(seed: number, tasks: number, isChurning: boolean) {
   const grantedMs = new Map<string, number>()
   const tookMs: number[] = []
   const run = await runFarm(seed, farmOf(seed, tasks, isChurning), (event: WorkEvent) => {
