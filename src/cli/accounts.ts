@@ -159,8 +159,13 @@ const showBalance = (session: Session, account: Account): string =>
   showFields(session, [
     ['account', account.accountId],
     ['available', formatMoney(account.available)],
-    ['held', formatMoney(account.held)],
+    [
+      'held',
+      `${formatMoney(account.held)}${account.kind === 'consumer' && account.held > 0n ? HELD_FOR : ''}`,
+    ],
   ])
+
+const HELD_FOR = ' (for work under way, and what gateways keep ready for the next requests)'
 
 /** A memo, and what the money's way in or out is called outside. */
 const formatPurpose = ({ memo, externalReference }: StatementLine): string =>

@@ -225,6 +225,31 @@ test('no role is told of what it does not need', async () => {
   assert(!checks.some(({ name }) => name === 'Port'))
 })
 
+test('a port that the network of this data folder has is fine; another program on it is told', async () => {
+  const credentials = (port: number) => {
+    const apiUrl = `http://127.0.0.1:${port}`
+    return JSON.stringify({ apiUrl, openaiBaseUrl: `${apiUrl}/v1`, apiKey: 'k' })
+  }
+  const health = { status: 'ok', version: '0.1.0', networkName: 'local', epoch: 1, uptimeMs: 5, role: 'leader' }
+  const portLine = async (text: string | null, answer: () => Promise<Response>) => {
+    const files = { ...clone, ...(text !== null && { '/home/ada/.shoal/credentials.json': text }) }
+    const { checks } = await setup({ takenPorts: [7420], files }, { fetch: answer })
+    return checks.find(({ name }) => name === 'Port')
+  }
+  const answers = async () => Response.json(health)
+  const own = await portLine(credentials(7420), answers)
+  assert.deepEqual([own?.status, own?.found], ['ok', '7420 is in use by this network, "local", which runs'])
+  const others: readonly (readonly [string | null, () => Promise<Response>])[] = [
+    [credentials(7420), async () => new Response('<html>')],
+    [credentials(7420), async () => Response.json({ status: 'ok' })],
+    [credentials(7420), () => Promise.reject(new Error('reset'))],
+    [credentials(7421), () => assert.fail('it listens elsewhere')],
+    ['{', () => assert.fail('nothing is known')],
+    [null, () => assert.fail('nothing is known')],
+  ]
+  for (const [text, answer] of others) assert.equal((await portLine(text, answer))?.status, 'warn')
+})
+
 test('a clock that differs from that of the network fails, one that agrees is said to', async () => {
   for (const [aheadMs, status] of [
     [0, 'ok'],

@@ -4,7 +4,7 @@ import type { Machine } from '#host/machine.ts'
 import { SECOND_MS } from '#kernel/time.ts'
 import { type Check, type DoctorDeps, fail, gib, isClone, ok, warn } from './doctor-check.ts'
 import { checkEngine, checkGpus } from './doctor-engine.ts'
-import { checkNetwork } from './doctor-network.ts'
+import { checkNetwork, networkHere } from './doctor-network.ts'
 import { checkPackages } from './doctor-packages.ts'
 import { checkSystemParts } from './doctor-parts.ts'
 import { checkRendering } from './doctor-rendering.ts'
@@ -167,7 +167,9 @@ export async function checkDisk(deps: Pick<DoctorDeps, 'machine' | 'dataFolder'>
   return freeMib < DISK_MIB_GOOD ? warn(line, fix) : ok(line)
 }
 
-export async function checkPort(deps: Pick<DoctorDeps, 'machine' | 'port'>): Promise<Check> {
+export async function checkPort(
+  deps: Pick<DoctorDeps, 'machine' | 'port' | 'dataFolder' | 'fetch'>,
+): Promise<Check> {
   const state = await deps.machine.portState(deps.port)
   const line = { name: 'Port', found: `${deps.port} is free`, neededFor: 'listening for callers and nodes' }
   if (state === 'free') return ok(line)
@@ -176,6 +178,9 @@ export async function checkPort(deps: Pick<DoctorDeps, 'machine' | 'port'>): Pro
       { ...line, found: `this user may not listen on ${deps.port}` },
       'Choose a port above 1023 with --port N.',
     )
+  const network = await networkHere(deps)
+  if (network !== null)
+    return ok({ ...line, found: `${deps.port} is in use by this network, "${network}", which runs` })
   return warn(
     { ...line, found: `${deps.port} is taken` },
     'All is well if that is Shoal itself. If not, end the other program or choose a port with --port N.',

@@ -1,5 +1,7 @@
 /** The clock of this machine against that of the network which was named. */
 import { SECOND_MS } from '#kernel/time.ts'
+import { Health } from '#protocol/network-status.ts'
+import { CREDENTIALS_FILE, Credentials } from './credentials.ts'
 import { type Check, type DoctorDeps, fail, ok, warn } from './doctor-check.ts'
 
 const SKEW_MS_MAX = 30 * SECOND_MS
@@ -39,5 +41,23 @@ async function askDate(deps: Pick<DoctorDeps, 'fetch'>, networkUrl: string): Pro
     return Date.parse(response.headers.get('date') ?? '')
   } catch {
     return 'unanswered'
+  }
+}
+
+/** The name of the network of this data folder, if it is the one that answers on the port; `null` for another program. */
+export async function networkHere(
+  deps: Pick<DoctorDeps, 'machine' | 'dataFolder' | 'port' | 'fetch'>,
+): Promise<string | null> {
+  const { machine, dataFolder, port } = deps
+  const text = machine.readFile(`${dataFolder}/${CREDENTIALS_FILE}`)
+  if (text === null) return null
+  try {
+    const url = new URL(Credentials.parse(JSON.parse(text)).apiUrl)
+    if (url.port !== String(port)) return null
+    const response = await deps.fetch(new Request(new URL('/api/health', url)))
+    const health = Health.safeParse(await response.json())
+    return health.success ? health.data.networkName : null
+  } catch {
+    return null // No answer, or not that of a network: another program has the port.
   }
 }

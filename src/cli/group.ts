@@ -17,7 +17,8 @@ export function groupCommand(
   return command
 }
 
-function refuseWord(group: Command, word: string): never {
+/** Throws: `word` is no command of `group`. */
+export function refuseWord(group: Command, word: string): never {
   const names = group.commands.map((command) => command.name()).join(', ')
   throw new Problem(
     'invalid_request',

@@ -29,7 +29,7 @@ export const modelsCommand = (context: CliContext): Command =>
 
 const NAME_ARGUMENT = 'the name by which callers ask for it'
 const EMPTY =
-  'No models. Add one with `shoal models add NAME --gguf FILE`, and let nodes take it: `shoal provide --models auto`.'
+  'The catalogue is empty. What nodes serve on their own, `shoal status` shows. Add a model with `shoal models add NAME --gguf FILE`, and let nodes take it: `shoal provide --models auto`.'
 
 const listCommand = (context: CliContext): Command =>
   withPageOptions(

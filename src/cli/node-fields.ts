@@ -1,3 +1,4 @@
+import { DAY_MS, formatDuration } from '#kernel/time.ts'
 import type { Capability } from '#protocol/capability.ts'
 import type { Node, NodeReputation } from '#protocol/node.ts'
 import type { NodeHardware } from '#protocol/node-hardware.ts'
@@ -16,7 +17,7 @@ export function nodeFields(node: Node, nowMs: number): Field[] {
     ...(node.barred ? [['barred', node.barred.message] as const] : []),
     ['class', node.nodeClass],
     ...(node.hardware ? proofFields(node.hardware, nowMs) : []),
-    ...(node.reputation ? reputationFields(node.reputation) : []),
+    ...(node.reputation ? reputationFields(node.reputation, nowMs - node.enrolledAtMs) : []),
     ['enrolled', `${formatTime(node.enrolledAtMs)} UTC`],
     ['ask per GPU-hour', formatMoney(node.askPerGpuHour)],
     ['public key', node.publicKey],
@@ -24,7 +25,10 @@ export function nodeFields(node: Node, nowMs: number): Field[] {
   ]
 }
 
-function reputationFields(reputation: NodeReputation): Field[] {
+/** Before so much time has passed, how long it stays is what such nodes do, and not what it did. */
+const KNOWN_MS = DAY_MS
+
+function reputationFields(reputation: NodeReputation, knownMs: number): Field[] {
   const { standing, successLcb, answers, failures, speedRatio, availability, survival1h, reasons } =
     reputation
   const percent = (share: number): string => `${Math.round(100 * share)} %`
@@ -35,14 +39,26 @@ function reputationFields(reputation: NodeReputation): Field[] {
       `${formatCount(answers)} given, ${formatCount(failures)} failed; ${percent(successLcb)} can be relied on`,
     ],
     ...(speedRatio === null ? [] : [['speed', `${percent(speedRatio)} of its own benchmark`] as const]),
-    ...(availability === null ? [] : [['here', `${percent(availability)} of the last weeks`] as const]),
-    ...(survival1h === 0 ? [] : [['stays an hour', `${percent(survival1h)} likely`] as const]),
+    ...(availability === null ? [] : [['here', hereText(percent(availability), knownMs)] as const]),
+    ...(survival1h === 0
+      ? []
+      : [
+          [
+            'stays an hour',
+            `${percent(survival1h)} likely${knownMs < KNOWN_MS ? ', as expected of a new node' : ''}`,
+          ] as const,
+        ]),
     ...reasons.flatMap(({ message, wayBack }): Field[] => [
       ['why', message],
       ['way back', wayBack],
     ]),
   ]
 }
+
+const hereText = (share: string, knownMs: number): string =>
+  knownMs < KNOWN_MS
+    ? `${share} of the ${formatDuration(Math.max(0, knownMs))} since it joined`
+    : `${share} of the last weeks`
 
 /** What it proved of its hardware, a line for each device. */
 const proofFields = ({ devices, unprovableCards, quarantine }: NodeHardware, nowMs: number): Field[] => [

@@ -41,12 +41,7 @@ export const nodesCommand = (context: CliContext): Command =>
       change: (client, nodeId) => client.unbanNode({ params: { nodeId } }),
       done: (node) => `${node.name} may come back.`,
     }),
-    changeCommand(context, {
-      name: 'release',
-      description: 'let a node out of quarantine (operators only)',
-      change: (client, nodeId) => client.releaseNode({ params: { nodeId } }),
-      done: (node) => `${node.name} is out of quarantine; it gets work once it has proven its hardware.`,
-    }),
+    releaseCommand(context),
     classCommand(context),
     tokenCommand(context),
   ])
@@ -85,7 +80,7 @@ const showCommand = (context: CliContext): Command =>
     )
 
 interface Change {
-  readonly name: 'drain' | 'undrain' | 'unban' | 'release'
+  readonly name: 'drain' | 'undrain' | 'unban'
   readonly description: string
   readonly change: (client: Client, nodeId: string) => Promise<Node>
   readonly done: (node: Node) => string
@@ -99,6 +94,25 @@ const changeCommand = (context: CliContext, { name, description, change, done }:
       runSession(context, command, async (session) => {
         const node = await change(session.operator, nodeId)
         show(session, routes.getNode.reply, node, () => printable(done(node)))
+      }),
+    )
+
+const releaseCommand = (context: CliContext): Command =>
+  new Command('release')
+    .description('let a node out of quarantine (operators only)')
+    .argument('<node-id>', NODE_ARGUMENT)
+    .action((nodeId: string, _options: unknown, command: Command) =>
+      runSession(context, command, async (session) => {
+        const params = { nodeId }
+        const { hardware } = await session.operator.getNode({ params })
+        const node = await session.operator.releaseNode({ params })
+        show(session, routes.releaseNode.reply, node, () =>
+          printable(
+            hardware?.quarantine
+              ? `${node.name} is out of quarantine; it gets work once it has proven its hardware.`
+              : `${node.name} is not in quarantine: nothing is changed.`,
+          ),
+        )
       }),
     )
 

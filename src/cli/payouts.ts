@@ -69,7 +69,7 @@ const earningsCommand = (context: CliContext): Command =>
             ['held back', formatMoney(earnings.heldBack)],
             ['requested', formatMoney(earnings.requested)],
             ['paid', formatMoney(earnings.paid)],
-            ['payouts', `from ${formatMoney(earnings.payoutMin)}, by ${earnings.methods.join(', ')}`],
+            ['payouts', `from ${formatMoney(earnings.payoutMin)}, by ${earnings.methods.map(methodText).join(', ')}`],
           ]),
         )
       }),
@@ -168,6 +168,8 @@ const releaseCommand = (context: CliContext): Command =>
         )
       }),
     )
+
+const methodText = (method: string): string => (method === 'manual' ? 'hand' : method)
 
 async function ownProviderAccount(session: Session): Promise<string> {
   const { organisationId } = await session.member.getOwnKey()

@@ -87,8 +87,10 @@ export function createProgram(context: CliContext, extraCommands: readonly Comma
 
 /** Commander takes its settings at each command; they are the same for all. */
 function configure(command: Command, context: CliContext): void {
-  const { stdout, stderr } = context
+  const { stdout, stderr, env } = context
   command.exitOverride().configureOutput({
+    // As every other refusal begins.
+    outputError: (text, write) => write(text.replace(/^error:/, styleFor(stderr, env)('bad', 'shoal:'))),
     writeOut: (text) => stdout.write(text),
     writeErr: (text) => stderr.write(text),
     getOutHelpWidth: () => stdout.columns ?? 100,

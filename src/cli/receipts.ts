@@ -9,15 +9,22 @@ import type { CliContext } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
 import { faultLines, foreignFileText } from './fault-lines.ts'
 import { formatNoun } from './format.ts'
+import { refuseWord } from './group.ts'
 import { QuietExit } from './quiet-exit.ts'
 import { runSession, type Session } from './session.ts'
 import { printable } from './table.ts'
 
 /** `shoal receipts`: what nodes and the network signed. */
-export const receiptsCommand = (context: CliContext): Command =>
-  new Command('receipts')
+export const receiptsCommand = (context: CliContext): Command => {
+  const command: Command = new Command('receipts')
     .description('what nodes and the network signed for: export it, to keep and to verify')
+    .usage('[options] [command]')
+    .argument('[word]', undefined, (word: string) => refuseWord(command, word))
+    // There is no list of receipts: what there is says the help.
+    .action(() => command.outputHelp())
     .addCommand(exportCommand(context))
+  return command
+}
 
 interface ExportOptions {
   readonly node?: string

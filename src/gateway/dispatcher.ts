@@ -111,13 +111,13 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
 
   /** Nodes of last resort are left out. */
   function chooseOwn(run: RequestRun, table: Table, isAlso: (seat: LiveSeat) => boolean): Place | null {
-    const { silentSinceMs } = run
-    if (silentSinceMs === null) return chooseCareful(run, table, isAlso)
-    // What cut its node off may have cut off more of them, and of those nothing was heard since either.
-    const isHeard = ({ node }: LiveSeat): boolean => node.lastHeardMs > silentSinceMs
-    return (
-      chooseCareful(run, table, (seat) => isHeard(seat) && isAlso(seat)) ?? chooseCareful(run, table, isAlso)
-    )
+    const { silence } = run
+    if (silence === null) return chooseCareful(run, table, isAlso)
+    const chooseHeard = (sinceMs: number): Place | null =>
+      chooseCareful(run, table, (seat) => seat.node.lastHeardMs > sinceMs && isAlso(seat))
+    // What cut its node off may have cut off more of them, and of those nothing was heard since either. Not every
+    // healthy node beats within half of a silence, but one that did is the surer.
+    return chooseHeard(silence.middleMs) ?? chooseHeard(silence.beganMs) ?? chooseCareful(run, table, isAlso)
   }
 
   function chooseCareful(run: RequestRun, table: Table, isAlso: (seat: LiveSeat) => boolean): Place | null {

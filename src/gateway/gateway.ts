@@ -274,9 +274,7 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     if (cold !== 'not_ours') return cold
     if (isServed || [...nodes.ready()].some((node) => node.hasOffered(model)) || directory.knowsModel(model))
       return null
-    if ([...nodes.all()].some((node) => node.hasOffered(model) && isProving(directory, node)))
-      return provingModelAnswer(model)
-    return modelUnknown(model, [...liveModels(nodes.ready()).keys()].slice(0, 10))
+    return modelUnknown(model, nodes, directory)
   }
 }
 

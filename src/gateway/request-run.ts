@@ -39,8 +39,8 @@ export class RequestRun extends QueuedRun {
   readonly startedMs: number
   /** Those that this request was failed on. A node that reports again, as after a restart of its engine, makes new ones. */
   readonly failedOffers = new Set<Offer>()
-  /** In the middle of its last node's silence, if that is why it was left: others may have fallen silent with it. */
-  silentSinceMs: number | null = null
+  /** Its last node's silence, if that is why it was left: others may have fallen silent with it. */
+  silence: { readonly beganMs: number; readonly middleMs: number } | null = null
   readonly pace: StreamPace
   /** Since when it waits for a node, or for one to go on. */
   waitingSinceMs: number
@@ -255,8 +255,9 @@ export class RequestRun extends QueuedRun {
     if (!isNodeFault) return this.fail(problem)
     const { offer, completionTokens, promptTokens } = attempt
     this.failedOffers.add(offer)
-    this.silentSinceMs =
-      problem.code === 'node_timeout' ? (this.pace.movedMs + this.#host.elapsedMs()) / 2 : null
+    const beganMs = this.pace.movedMs
+    const middleMs = (beganMs + this.#host.elapsedMs()) / 2
+    this.silence = problem.code === 'node_timeout' ? { beganMs, middleMs } : null
     this.#tries.blame(attempt, problem)
     if (this.#tries.isRace) return this.#goOnAlone(attempt)
     if (!this.#mayGoOn()) {

@@ -43,6 +43,7 @@ export function startRunWatch(
   },
 ): RunWatch {
   const { runs, nodes, telemetry, tableOf, heartbeatMs = HEARTBEAT_MS } = parts
+  const beatWithinMs = HEARTBEATS_LATE * heartbeatMs
   let isClosed = false
 
   function look(run: RequestRun, nowMs: number): void {
@@ -64,7 +65,9 @@ export function startRunWatch(
   function lookAtNode(run: RequestRun, nowMs: number): void {
     const silenceMs = nowMs - run.pace.movedMs
     noteQuiet(run, silenceMs)
-    const isStalled = silenceMs > run.pace.stallMs() && silenceMs > silenceMsMax(run)
+    // The pace of the node before it says nothing about the first token of this one.
+    const isDue = !run.pace.hasData || silenceMs > run.pace.stallMs()
+    const isStalled = isDue && silenceMs > silenceMsMax(run, nowMs)
     if (isStalled || (isGone(run, nowMs) && canMove(run))) run.abandon(stalled(silenceMs))
     else if (isCrawling(run, nowMs) && canMove(run)) run.abandon(crawling(), 'slow')
   }
@@ -74,7 +77,10 @@ export function startRunWatch(
     attempt !== null &&
     pace.hasData &&
     nowMs - pace.movedMs > pace.lateMs() &&
-    nowMs - attempt.node.lastHeardMs > Math.max(HEARTBEATS_LATE * heartbeatMs, pace.lateMs())
+    nowMs - attempt.node.lastHeardMs > Math.max(beatWithinMs, pace.lateMs())
+
+  const lacksBeat = ({ attempt }: RequestRun, nowMs: number): boolean =>
+    attempt !== null && nowMs - attempt.node.lastHeardMs > beatWithinMs
 
   function giveUp(run: RequestRun): void {
     parts.onGivenUp(run)
@@ -85,10 +91,10 @@ export function startRunWatch(
   }
 
   /** With another node at hand a silent one is left soon; alone it is waited for. */
-  function silenceMsMax(run: RequestRun): number {
+  function silenceMsMax(run: RequestRun, nowMs: number): number {
     const table = tableOf(run.model)
     // What failed before may be long in coming; but of a node that is there, something is heard.
-    const mayLeave = run.failedOffers.size === 0 || isUnheard(run)
+    const mayLeave = run.failedOffers.size === 0 || (isUnheard(run) && lacksBeat(run, nowMs))
     const p95 = mayLeave ? (table?.times.p95(run.needs.promptTokens) ?? null) : null
     if (!run.pace.hasData && p95 === null) return FIRST_TOKEN_WAIT_MS
     if (run.pace.hasData) return canMove(run) ? Math.min(stallMs(run), STALL_MS) : STALL_MS

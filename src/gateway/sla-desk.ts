@@ -58,7 +58,7 @@ export function createSlaDesk(
 ): SlaDesk {
   const { gatewayId, run, cellNowMs } = options
   const begun = new Map<string, Begun>()
-  const refusals = new Map<string, { -readonly [Key in keyof RefusedCount]: RefusedCount[Key] }>()
+  let refusals = new Map<string, { -readonly [Key in keyof RefusedCount]: RefusedCount[Key] }>()
   let takesTallies = false
   let told = ''
   let toldAtMs = 0
@@ -74,7 +74,7 @@ export function createSlaDesk(
     const isAgain = ids !== '' && clock.elapsedMs() - toldAtMs >= TOLD_AGAIN_MS
     if (!isDue && !isAgain && refusals.size === 0) return
     const refused = [...refusals.values()]
-    refusals.clear()
+    refusals = new Map()
     told = ids
     toldAtMs = clock.elapsedMs()
     options.append(tallyRecord({ gatewayId, run, refused, open }, cellNowMs()))

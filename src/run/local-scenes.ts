@@ -32,24 +32,36 @@ type Found = Inspection['files'][number]
 
 export const createLocalScenes = (machine: Machine = createNodeMachine()): SceneReader => ({
   async inspect(question) {
-    const { file } = question
-    // What is no scene is said without any Blender.
-    const header = await readSceneHeader(file)
-    const version = await findBlender(machine, question.blender)
-    const unreadable = whyUnreadable(header, { file, version })
-    if (unreadable !== null) throw new Problem('invalid_request', unreadable)
-    const isBoxed = await canBox(machine)
-    const inspection = await lookUntilAllIsSeen({ question, machine, isBoxed })
-    const { sends, ...preflight } = makePreflight(inspection, file)
-    return {
-      ...preflight,
-      sends: await filesOf(sends),
-      facts: inspection.facts,
-      blenderVersion: version.name,
-      isBoxed,
-    } satisfies SceneReport
+    try {
+      return await inspectScene(question, machine)
+    } catch (error) {
+      // Ctrl-C in a terminal ends Blender too, and whatever we were told of it then is no news.
+      if (!question.signal.aborted) throw error
+      const message =
+        'Interrupted. The scene was only being looked through: nothing is sent, and nothing is owed.'
+      throw new Problem('cancelled', message, { cause: error })
+    }
   },
 })
+
+async function inspectScene(question: SceneQuestion, machine: Machine): Promise<SceneReport> {
+  const { file } = question
+  // What is no scene is said without any Blender.
+  const header = await readSceneHeader(file)
+  const version = await findBlender(machine, question.blender)
+  const unreadable = whyUnreadable(header, { file, version })
+  if (unreadable !== null) throw new Problem('invalid_request', unreadable)
+  const isBoxed = await canBox(machine)
+  const inspection = await lookUntilAllIsSeen({ question, machine, isBoxed })
+  const { sends, ...preflight } = makePreflight(inspection, file)
+  return {
+    ...preflight,
+    sends: await filesOf(sends),
+    facts: inspection.facts,
+    blenderVersion: version.name,
+    isBoxed,
+  }
+}
 
 async function findBlender(machine: Machine, program: string) {
   const said = await machine.run(program, ['--version'], { timeoutMs: ASK_MS_MAX })

@@ -47,6 +47,10 @@ export interface FarmAct {
   readonly act: 'crash' | 'freeze' | 'kill'
   /** Its place among the nodes; of no meaning for a kill of the coordinator. */
   readonly node: number
+  /** Of a crash: it comes back so much later; never when left out. */
+  readonly awayMs?: number
+  /** Of a crash: nobody hears that its connection is gone. */
+  readonly isSilent?: boolean
 }
 
 const HASH = '0'.repeat(64)

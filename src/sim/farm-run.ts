@@ -97,7 +97,7 @@ class Farm {
     for (const node of this.#nodes.values())
       this.#scheduler.after(this.#random.int(5_000), () => node.start())
     for (const { atMs, plan } of jobs) this.#scheduler.after(atMs, () => this.#submit(plan.jobId))
-    for (const { atMs, act, node } of this.#plan.acts) this.#scheduler.after(atMs, () => this.#act(act, node))
+    for (const act of this.#plan.acts) this.#scheduler.after(act.atMs, () => this.#act(act))
     this.#disturb()
     this.#watch()
     this.#scheduler.after(faultsMs, () => this.#heal())
@@ -180,13 +180,15 @@ class Farm {
     })
   }
 
-  #act(act: FarmAct['act'], place: number): void {
+  #act({ act, node: place, awayMs, isSilent = false }: FarmAct): void {
     const node = [...this.#nodes.values()][place]
     assert(node, `the farm has a node ${place}`)
     if (act === 'freeze') node.freeze(HOUR_MS)
-    if (act === 'crash') {
+    if (act === 'crash' && node.isUp) {
+      this.#crashes++
       node.crash()
-      this.#close(node)
+      if (!isSilent) this.#close(node)
+      if (awayMs !== undefined) this.#scheduler.after(awayMs, () => node.start())
     }
     if (act !== 'kill') return
     this.#coordinator.kill()

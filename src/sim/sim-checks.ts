@@ -112,6 +112,7 @@ export async function checkEnd(
     }
   }
   reputations.end(coordinator.state)
+  promises.refusedAtMost(load.results.filter(({ kind }) => kind !== 'completed').length)
   checkAuditLog(acts, coordinator.state)
   checkKeyLimits(coordinator.state, world.plan)
   assert(formatState(parsed) === live, 'what the schema reads of the journal gives the live state')

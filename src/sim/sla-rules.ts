@@ -31,6 +31,7 @@ export interface SlaFigures {
 export class SlaRules {
   readonly #owed = new Map<string, Owed>()
   readonly #lost = new Set<string>()
+  #refused = 0
   #counted = 0
   #failed = 0
 
@@ -39,6 +40,7 @@ export class SlaRules {
       if (event.type === 'usage.recorded') this.#request(event)
       if (event.type === 'sla.tallied') {
         for (const { binStartMs, count, problem, ...of } of event.tally.refused) {
+          this.#refused += count
           const isError = isFault(problem)
           if (isError) this.#add({ ...of, startedAtMs: binStartMs, atMs: event.atMs }, { isError, count })
         }
@@ -85,6 +87,14 @@ export class SlaRules {
     const owed = this.#owed.get(key) ?? { charges: 0n, bins: new Map() }
     this.#owed.set(key, owed)
     return owed
+  }
+
+  /** `unanswered`: calls that got no whole answer. More cannot have been refused. */
+  refusedAtMost(unanswered: number): void {
+    assert(
+      this.#refused <= unanswered,
+      `${this.#refused} refusals are told, and ${unanswered} calls got no answer`,
+    )
   }
 
   /** Plays the months' ends on `state`, which is changed. */

@@ -162,7 +162,7 @@ test('the same error on three nodes pauses the job with the end of the log, and 
   assert.equal(farm.job().pause?.reason, 'same_error')
   assert.match(
     farm.job().pause?.detail ?? '',
-    /3 different nodes: Blender ended with signal 11.*BVH build… signal 11/s,
+    /^Frame 1 failed: Blender ended with signal 11\. The same error came from a, b and c\..*BVH build… signal 11/s,
   )
   assert.equal(farm.task(0).state, 'failed')
   assert.deepEqual(farm.pull('d'), [])

@@ -32,6 +32,14 @@ export const trustMutants: readonly Mutant[] = [
     found: /counts \d+ errors|is credited \d+, and is owed/,
   },
   {
+    name: 'tell-refusals-again',
+    file: 'gateway/sla-desk.ts',
+    edits: [['    refusals = new Map()\n', '']],
+    breaks: 'a request that was refused once is an error every five seconds from then on',
+    world: small({}, { nodes: 1, clients: 24, thinkMs: 200, loadMs: 60_000 }),
+    found: /refusals are told, and \d+ calls got no answer/,
+  },
+  {
     name: 'hear-an-audit-twice',
     file: 'verify/decide-answers.ts',
     edits: [

@@ -77,7 +77,7 @@ async function framesOf(jobs: JobClient, job: JobFacts): Promise<TreeFile[]> {
   if (exr !== undefined)
     throw new Problem(
       'conflict',
-      `${exr} is OpenEXR, light as the scene has it and not as a screen shows it. Render the frames as PNG for a video.`,
+      `${exr} is OpenEXR, light as the scene has it and not as a screen shows it. Render the frames as PNG for a video: shoal render SCENE --video FILE.mp4, without --format EXR.`,
     )
   if (found.size > 1) return [...found.values()]
   throw new Problem(

@@ -58,7 +58,7 @@ const codecs: Readonly<Record<string, string>> = { mp4: 'h264', mov: 'prores', w
 export const SPLIT_MAX = 64
 
 const EXR_VIDEO =
-  'A video is made of PNG frames: OpenEXR is light as the scene has it, not as a screen shows it. Leave --video or --format EXR out.'
+  'A video is made of PNG frames: OpenEXR is light as the scene has it, not as a screen shows it. For the video leave --format EXR out; for both, give the command twice, with --format EXR --out FOLDER instead of --video the second time.'
 
 export function readRenderOptions(flags: RenderFlags): RenderOptions {
   const frames = flags.frames === undefined ? null : parseFrameRanges(flags.frames)

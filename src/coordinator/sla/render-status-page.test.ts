@@ -6,7 +6,7 @@ import { PPB } from '#sla/tiers.ts'
 import { renderStatusPage } from './render-status-page.ts'
 
 test('an incident without a failed request of the last hour is not told as requests that fail', () => {
-  const degraded = { state: 'degraded', incidents: [incident] } as const
+  const degraded = { state: 'degraded' as const, incidents: [incident] }
   assert.match(textOf(degraded), /An incident is open\. /)
   assert.match(textOf({ ...degraded, bins: [bin(5 * MINUTE_MS, 0)] }), /An incident is open\. /)
   assert.match(textOf({ ...degraded, bins: [bin(2 * HOUR_MS, 3)] }), /An incident is open\. /)

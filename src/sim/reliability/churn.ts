@@ -5,11 +5,9 @@
 import { exponential, logNormal } from '#economics/draws.ts'
 import { createRandom, forkRandom, type Random } from '#kernel/random.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
-import type { WorkEvent } from '#work/work-events.ts'
 import { quantile } from '../crowd-run.ts'
-import { type FarmPlan, planFarm } from '../farm-plan.ts'
-import { runFarm } from '../farm-run.ts'
 import { MODELS } from '../sim-world.ts'
+import { runChurnedFarm } from './churn-farm.ts'
 import { loseNode } from './lose-node.ts'
 import { openRig, type Rig } from './rig.ts'
 import { type Scenario, shareFigures } from './scenario.ts'
@@ -19,9 +17,7 @@ const NODES = 100
 const KILLED_PER_HOUR = 0.2
 const HOURS = { full: 12, quick: 1 }
 const PER_SECOND = 1
-const FARM_NODES = 20
-const FARM_TASKS = { full: 2_000, quick: 300 }
-const TASK_MS = 2 * MINUTE_MS
+const FARM_TASKS = { full: 2_000, quick: 600 }
 const awayHours = logNormal({ median: 10 / 60, sigma: 1 })
 
 export const churn: Scenario = async ({ seed, isQuick }) => {
@@ -29,11 +25,11 @@ export const churn: Scenario = async ({ seed, isQuick }) => {
   const calm = await runRequests(seed, hours, false)
   const requests = await runRequests(seed, hours, true)
   const tasks = isQuick ? FARM_TASKS.quick : FARM_TASKS.full
-  const calmTasks = await runTasks(seed, tasks, false)
-  const churned = await runTasks(seed, tasks, true)
+  const calmFarm = await runChurnedFarm(seed, { tasks, killedPerHour: 0 })
+  const farm = await runChurnedFarm(seed, { tasks, killedPerHour: KILLED_PER_HOUR })
   const goodput = requests.tokens / calm.tokens
-  const p99Times = quantile(churned.tookMs, 0.99) / quantile(calmTasks.tookMs, 0.99)
-  const goodputTasks = calmTasks.simulatedMs / churned.simulatedMs
+  const p99Times = quantile(farm.tookMs, 0.99) / quantile(calmFarm.tookMs, 0.99)
+  const goodputTasks = calmFarm.jobMs / farm.jobMs
   return {
     figures: {
       hours,
@@ -42,20 +38,29 @@ export const churn: Scenario = async ({ seed, isQuick }) => {
       ...shareFigures('succeeded', requests.succeeded, requests.count),
       goodputRequestsPercent: Math.round(1e4 * goodput) / 100,
       tasks,
-      tasksDone: churned.done,
-      farmNodesKilled: churned.crashes,
+      tasksDone: farm.tookMs.length,
+      farmMinutes: Math.round(farm.jobMs / MINUTE_MS),
+      farmNodesKilled: farm.killed,
+      tasksCutOff: farm.cutOffMs.length,
+      taskP99SecondsCalm: seconds(quantile(calmFarm.tookMs, 0.99)),
+      taskP99Seconds: seconds(quantile(farm.tookMs, 0.99)),
+      cutOffTaskSecondsMax: seconds(Math.max(0, ...farm.cutOffMs)),
       taskP99Times: Math.round(100 * p99Times) / 100,
       goodputTasksPercent: Math.round(1e4 * goodputTasks) / 100,
     },
     promises: {
       allRequestsEnd: requests.count === calm.count,
-      allTasksDone: churned.done === tasks,
+      allTasksDone: farm.tookMs.length === tasks,
       goodputAtLeast90Percent: goodput >= 0.9 && goodputTasks >= 0.9,
       taskP99WithinThreeTimes: p99Times <= 3,
+      /** Else the farm's figures show nothing. */
+      deathsHitTasks: farm.cutOffMs.length > 0 && calmFarm.cutOffMs.length === 0,
       succeeded999: requests.succeeded / requests.count >= 0.999,
     },
   }
 }
+
+const seconds = (ms: number): number => Math.round(ms / SECOND_MS)
 
 async function runRequests(seed: number, hours: number, isChurning: boolean) {
   const random = createRandom(seed)
@@ -108,66 +113,4 @@ function startDeaths({ world }: Rig, random: Random) {
     void scheduler.after(exponential(HOUR_MS / (KILLED_PER_HOUR * NODES))(random), strike)
   strikeLater()
   return deaths
-}
-
-/** One job of so many tasks of about two minutes, on honest nodes of one kind. */
-export async function runTasks(seed: number, tasks: number, isChurning: boolean) {
-  const grantedMs = new Map<string, number>()
-  const tookMs: number[] = []
-  const run = await runFarm(seed, farmOf(seed, tasks, isChurning), (event: WorkEvent) => {
-    if (event.type === 'work.granted') {
-      const key = `${event.jobId}/${event.step}/${event.task}`
-      if (!grantedMs.has(key)) grantedMs.set(key, event.atMs)
-    }
-    if (event.type === 'work.accepted') {
-      const since = grantedMs.get(`${event.jobId}/${event.step}/${event.task}`)
-      if (since !== undefined) tookMs.push(event.atMs - since)
-    }
-  })
-  return { tookMs, done: tookMs.length, crashes: run.crashes, simulatedMs: run.simulatedMs }
-}
-
-function farmOf(seed: number, tasks: number, isChurning: boolean): Partial<FarmPlan> {
-  const drawn = planFarm(seed)
-  const [job] = drawn.jobs
-  const [node] = drawn.nodes
-  const [step] = job?.plan.steps ?? []
-  if (!job || !node || !step) return {}
-  const task = (place: number) => ({
-    params: { frame: place + 1 },
-    referenceMs: TASK_MS,
-    referenceMsP90: TASK_MS * 1.3,
-  })
-  const steps = [{ ...step, dependsOn: [], tasks: Array.from({ length: tasks }, (_, place) => task(place)) }]
-  const never = Number.POSITIVE_INFINITY
-  const faultsMs = 2 * (tasks / FARM_NODES) * TASK_MS
-  return {
-    faultsMs,
-    limitMs: 10 * faultsMs,
-    nodes: Array.from({ length: FARM_NODES }, (_, index) => ({
-      ...node,
-      nodeId: `node-${String(index).padStart(2, '0')}`,
-      manner: 'honest' as const,
-      speed: 1,
-      trueSpeed: 1,
-      memoryMib: 32_768,
-    })),
-    jobs: [
-      {
-        ...job,
-        atMs: SECOND_MS,
-        pace: 1,
-        poisoned: new Set(),
-        plan: { ...job.plan, cap: null, isIdempotent: true, isVerified: false, steps },
-      },
-    ],
-    lost: 0,
-    doubled: 0,
-    late: 0,
-    crashEveryMs: isChurning ? HOUR_MS / (KILLED_PER_HOUR * FARM_NODES) : never,
-    freezeEveryMs: never,
-    killEveryMs: never,
-    userEveryMs: never,
-    acts: [],
-  }
 }

@@ -126,8 +126,7 @@ export async function runGaming(
   const hours = (world.scheduler.nowMs() - load.beganMs) / HOUR_MS
   const { failovers, hedged } = world.counts
   await rig.rest()
-  const { nowMs, count } = world.scheduler
-  const spent = { simulatedMs: nowMs(), events: count() }
+  const spent = { simulatedMs: world.scheduler.nowMs(), events: world.scheduler.count() }
   return { calls: load.calls, hours, failovers, hedged, hit: failovers, ...churn.counts, ...spent }
 }
 

@@ -47,6 +47,8 @@ export interface MaliciousRun {
   readonly outcomes: readonly MemberOutcome[]
   readonly completed: number
   readonly failed: number
+  /** Of the completed ones, those that were asked for in the last third of the time, and the false ones among them. */
+  readonly late: { readonly completed: number; readonly falseAnswers: number }
   /** Completed answers that were not the right one. */
   readonly falseAnswers: number
   /** Of those, the ones that were paid back to their callers. */
@@ -249,7 +251,8 @@ function startCalls(
   { watch, random }: { watch: Watch; random: Random },
 ) {
   const { scheduler, network, gateways } = rig.world
-  const counts = { completed: 0, failed: 0 }
+  const counts = { completed: 0, failed: 0, late: { completed: 0, falseAnswers: 0 } }
+  const lateFromMs = scheduler.nowMs() + (hours * HOUR_MS * 2) / 3
   const callerRandom = forkRandom(random)
   const gap = exponential((hours * HOUR_MS) / requests)
   let open = 0
@@ -262,6 +265,7 @@ function startCalls(
     assert(server, 'gateways are up')
     const wanted = ANSWER.min + random.int(ANSWER.spread)
     let isFalse = false
+    const isLate = scheduler.nowMs() >= lateFromMs
     open++
     sendCall(
       {
@@ -286,7 +290,11 @@ function startCalls(
       ({ kind, requestId }) => {
         open--
         counts[kind === 'completed' ? 'completed' : 'failed']++
-        if (isFalse && kind === 'completed' && requestId !== null) watch.falseRequests.add(requestId)
+        if (kind !== 'completed') return
+        if (isLate) counts.late.completed++
+        if (!isFalse || requestId === null) return
+        watch.falseRequests.add(requestId)
+        if (isLate) counts.late.falseAnswers++
       },
     )
   }

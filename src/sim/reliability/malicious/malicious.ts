@@ -8,12 +8,19 @@ import { labelOf, strategyTable } from './table.ts'
 const SHARES = [10, 30] as const
 /** Of answers that callers have in the end, so many may be false. */
 const FALSE_MAX: Readonly<Record<number, number>> = { 10: 0.005, 30: 0.02 }
+/** Nodes lie most while they are strangers: a short run is mostly that, and may have as many false answers as a whole day. */
+const PLANS = {
+  full: { nodes: 110, requests: 40_000, hours: 24 },
+  quick: { nodes: 110, requests: 6_000, hours: 3 },
+}
 const OVERHEAD_MAX = 0.08
 const NAIVE_LIES_MAX = 3
 const WRONGLY_BANNED_MAX = 0.001
 /** Of a hundred sleepers 99 are found out within so many lies, and of those who lie once in twenty within so many answers. */
 const SLEEPER_LIES_MAX = 90
 const ONE_IN_20_ANSWERS_MAX = 1_840
+/** So many lives of each: of a few hundred the hundredth part says too little. */
+const CHEATS = 4_000
 /** An hour of a machine under load and idle, at a price of electricity that many owners pay. */
 const WATTS = { load: 540, idle: 95 }
 const USD_PER_KWH = 0.15
@@ -22,9 +29,7 @@ const TOKENS_PER_SECOND = 200
 const READ_TIMES_FASTER = 10
 
 export const malicious: Scenario = async ({ seed, isQuick, sharePercent }) => {
-  const plan = isQuick
-    ? { nodes: 110, requests: 6_000, hours: 3 }
-    : { nodes: 110, requests: 40_000, hours: 24 }
+  const plan = isQuick ? PLANS.quick : PLANS.full
   let figures: Figures = {}
   const promises: Record<string, boolean> = {}
   for (const share of sharePercent === undefined ? SHARES : [sharePercent]) {
@@ -33,8 +38,13 @@ export const malicious: Scenario = async ({ seed, isQuick, sharePercent }) => {
     const named = (name: string): string => `at${share}${name[0]?.toUpperCase()}${name.slice(1)}`
     figures = { ...figures, ...renamed(told.figures, named) }
     const { falseShare, overhead, naiveLies, sums, honestJudged } = told
-    // In a few hours all nodes are strangers, and their first lies are a good part of what was answered.
-    if (!isQuick) promises[named('falseAccepted')] = falseShare <= (FALSE_MAX[share] ?? 0.02)
+    const falseMax = FALSE_MAX[share] ?? 0.02
+    if (isQuick) {
+      const { late } = run
+      promises[named('falseWithinThoseOfADay')] = run.falseAnswers <= falseMax * PLANS.full.requests
+      promises[named('falseAcceptedInTheLastThird')] =
+        late.falseAnswers / Math.max(1, late.completed) <= falseMax
+    } else promises[named('falseAccepted')] = falseShare <= falseMax
     promises[named('overhead')] = overhead <= OVERHEAD_MAX
     promises[named('naiveCaughtInThree')] = naiveLies <= NAIVE_LIES_MAX
     // Who lies seldom is found out after days, and not hours.
@@ -46,8 +56,12 @@ export const malicious: Scenario = async ({ seed, isQuick, sharePercent }) => {
     promises[named('noHonestNodeJudged')] = honestJudged === 0
   }
   const alarms = falseAlarms(seed, isQuick ? 100 : 1_000)
-  const caught = cheatsCaught(seed, isQuick ? 200 : 4_000)
+  const caught = cheatsCaught(seed, CHEATS)
   figures = { ...figures, ...alarms, ...caught }
+  figures = {
+    ...figures,
+    falseAcceptedIsJudged: isQuick ? 'by what a day may have, and in the last third' : 'as a share',
+  }
   promises['sleeperCaughtWithin90'] = Number(caught['sleeperLiesUntilJudgedP99']) <= SLEEPER_LIES_MAX
   promises['oneIn20CaughtWithin1840'] = Number(caught['oneIn20AnswersUntilFoundP99']) <= ONE_IN_20_ANSWERS_MAX
   promises['honestWronglyBanned'] = alarms.honestBannedShare <= WRONGLY_BANNED_MAX
@@ -87,6 +101,7 @@ function tell(run: MaliciousRun) {
     answers: completed,
     failed: run.failed,
     ...shareFigures('falseAccepted', falseAnswers, completed),
+    ...shareFigures('falseAcceptedInTheLastThird', run.late.falseAnswers, run.late.completed),
     ...shareFigures('falseNotRefunded', falseAnswers - falseRefunded, completed),
     audits: run.audits,
     auditedPercent: round((100 * run.audits) / Math.max(1, completed)),
