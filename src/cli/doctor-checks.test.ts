@@ -230,7 +230,14 @@ test('a port that the network of this data folder has is fine; another program o
     const apiUrl = `http://127.0.0.1:${port}`
     return JSON.stringify({ apiUrl, openaiBaseUrl: `${apiUrl}/v1`, apiKey: 'k' })
   }
-  const health = { status: 'ok', version: '0.1.0', networkName: 'local', epoch: 1, uptimeMs: 5, role: 'leader' }
+  const health = {
+    status: 'ok',
+    version: '0.1.0',
+    networkName: 'local',
+    epoch: 1,
+    uptimeMs: 5,
+    role: 'leader',
+  }
   const portLine = async (text: string | null, answer: () => Promise<Response>) => {
     const files = { ...clone, ...(text !== null && { '/home/ada/.shoal/credentials.json': text }) }
     const { checks } = await setup({ takenPorts: [7420], files }, { fetch: answer })

@@ -69,7 +69,10 @@ const earningsCommand = (context: CliContext): Command =>
             ['held back', formatMoney(earnings.heldBack)],
             ['requested', formatMoney(earnings.requested)],
             ['paid', formatMoney(earnings.paid)],
-            ['payouts', `from ${formatMoney(earnings.payoutMin)}, by ${earnings.methods.map(methodText).join(', ')}`],
+            [
+              'payouts',
+              `from ${formatMoney(earnings.payoutMin)}, by ${earnings.methods.map(methodText).join(', ')}`,
+            ],
           ]),
         )
       }),

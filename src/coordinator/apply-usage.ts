@@ -9,7 +9,7 @@ import type { UsagePart, UsageRecord } from '#protocol/usage.ts'
 import { isBilled } from '#receipts/receipts.ts'
 import { type EarnedByAnswers, holdAnswerPay } from './answers/answer-pay.ts'
 import { isOperators } from './answers/operator.ts'
-import { countedFor } from './sla/own-nodes.ts'
+import { countedFor, tallyFor } from './sla/own-nodes.ts'
 import { slaIn } from './sla/step-sla.ts'
 import type { Turn } from './turn.ts'
 
@@ -37,7 +37,11 @@ export function applyUsage(turn: Turn, batch: UsageBatch, { feeBps, holdsPay = f
     const { spoolId } = batch
     const sequence = next + index
     const { tally } = record
-    if (tally) slaIn(turn, { kind: 'tally', spoolId, sequence, tally, nowMs: turn.nowMs })
+    if (tally)
+      slaIn(turn, {
+        ...{ kind: 'tally', spoolId, sequence, nowMs: turn.nowMs },
+        tally: tallyFor(turn.state, tally),
+      })
     else billRecord(turn, { record: unbilled(turn, record), spoolId, sequence, feeBps, earned })
   }
   if (holdsPay) for (const pay of earned.values()) holdAnswerPay(turn, pay)

@@ -62,7 +62,10 @@ function measured({ promptMs, decodeMs = 2 }: { promptMs: readonly number[]; dec
         }
         if (!isCancelled) sink.onEnd({ finishReason: 'length', promptTokens, completionTokens: maxTokens })
       })
-      return { cancel: () => void (isCancelled = true), pause() {}, resume() {} }
+      const cancel = () => {
+        isCancelled = true
+      }
+      return { cancel, pause() {}, resume() {} }
     },
     close: async () => undefined,
   }

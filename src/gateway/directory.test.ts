@@ -73,6 +73,24 @@ test('a model is known while some node that is not banned serves it', () => {
   )
 })
 
+test('a model has one owner where only one organisation offers it', () => {
+  const directory = createDirectory()
+  const models = ['own', 'shared']
+  directory.apply(
+    reply({
+      nodes: [
+        node('a', { models }),
+        node('b', { models }),
+        node('c', { models: ['shared'], organisationId: 'p' }),
+      ],
+    }),
+  )
+  assert.deepEqual(
+    ['own', 'shared', 'unknown'].map((model) => directory.onlyOwner(model)),
+    ['o', null, null],
+  )
+})
+
 const reply = (part: Partial<FollowReply>): FollowReply => ({
   epoch: 1,
   version: 1,

@@ -19,6 +19,8 @@ export interface Directory {
   /** True when some enrolled node serves `model`, whether it is here now or not. */
   knowsModel(model: string): boolean
   /** A model of the network's catalogue. */
+  /** The organisation whose nodes alone offer it; null where nobody's or several's do, or the network hosts it. */
+  onlyOwner(model: string): string | null
   catalogued(model: string): FollowedModel | undefined
   /** The whole catalogue. */
   catalogue(): Iterable<FollowedModel>
@@ -59,6 +61,16 @@ export function createDirectory(clock: Pick<Clock, 'nowMs' | 'elapsedMs'> = stop
     knowsModel(model) {
       for (const node of nodes.values()) if (!node.isBanned && node.models.includes(model)) return true
       return false
+    },
+    onlyOwner(model) {
+      if (models.has(model)) return null
+      let owner: string | null = null
+      for (const node of nodes.values()) {
+        if (!node.models.includes(model) || node.organisationId === owner) continue
+        if (owner !== null) return null
+        owner = node.organisationId
+      }
+      return owner
     },
     catalogued: (model) => models.get(model),
     catalogue: () => models.values(),

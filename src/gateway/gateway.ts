@@ -120,6 +120,7 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     gatewayId,
     run: `${journal.id}:${journal.epoch}`,
     cellNowMs: directory.cellNowMs,
+    onlyOwner: directory.onlyOwner,
     append: (record) => isClosed || spool.append(record, () => undefined),
   })
   const telemetry = sla.listening(options.telemetry ?? noTelemetry)

@@ -80,6 +80,27 @@ test('what is under way and what was refused goes into the spool, and an idle ga
   )
 })
 
+test('a model that only the caller offers makes no failure of the network, whether it was let in or not', async () => {
+  const { desk, told, run } = setup()
+  const engine = { kind: 'embedding' as const, requestId: 'a', model: 'mine', inputs: ['x'] }
+  const exemptOf = (more: Partial<UsageRecord>) => {
+    desk.begins(request('a', { engine }), false)
+    return desk.complete(reading('a', { model: 'mine', ...more })).exempt
+  }
+  assert.equal(exemptOf({ outcome: 'failed' }), 'own_node')
+  assert.equal(exemptOf({ outcome: 'completed' }), undefined)
+  desk.refused(request('b', { engine }), 'no_node_available')
+  desk.refused(request('c', { engine, organisationId: 'other' }), 'no_node_available')
+  await run(TALLY_EVERY_MS)
+  assert.deepEqual(
+    told[0]?.tally?.refused.map(({ organisationId, exempt }) => [organisationId, exempt]),
+    [
+      ['acme', 'own_node'],
+      ['other', undefined],
+    ],
+  )
+})
+
 test('an earlier coordinator is told nothing that it would take for a reading', async () => {
   const { desk, told, run } = setup()
   desk.mayTell(false)
@@ -97,6 +118,7 @@ function setup() {
     gatewayId: 'gateway',
     run: '1',
     cellNowMs: () => 1_000,
+    onlyOwner: (model) => (model === 'mine' ? 'acme' : null),
     append: (record) => void told.push(record),
   })
   desk.mayTell(true)

@@ -53,10 +53,12 @@ export function createSlaDesk(
     /** Another one for each start of the gateway. */
     readonly run: string
     cellNowMs(): TimestampMs
+    /** The organisation without whose nodes nobody offers the model; null where there are others, or the network hosts it. */
+    onlyOwner(model: string): string | null
     append(record: UsageRecord): void
   },
 ): SlaDesk {
-  const { gatewayId, run, cellNowMs } = options
+  const { gatewayId, run, cellNowMs, onlyOwner } = options
   const begun = new Map<string, Begun>()
   let refusals = new Map<string, { -readonly [Key in keyof RefusedCount]: RefusedCount[Key] }>()
   let takesTallies = false
@@ -97,12 +99,17 @@ export function createSlaDesk(
     refused(request, problem) {
       begun.delete(request.requestId)
       const { organisationId, slaClass = 'none' } = request
-      if (exemptionOf(request)) return
+      const isOwn = onlyOwner(request.engine.model) === organisationId
+      const exempt = exemptionOf(request) ?? (isOwn ? 'own_node' : null)
       const binStartMs = binStartOf(cellNowMs())
-      const key = `${organisationId} ${slaClass} ${binStartMs} ${problem}`
+      const key = `${organisationId} ${slaClass} ${binStartMs} ${problem} ${exempt}`
       const known = refusals.get(key)
       if (known) known.count++
-      else refusals.set(key, { organisationId, slaClass, binStartMs, problem, count: 1 })
+      else
+        refusals.set(key, {
+          ...{ organisationId, slaClass, binStartMs, problem, count: 1 },
+          ...(exempt !== null && { exempt }),
+        })
     },
     heldUp(requestId) {
       const one = begun.get(requestId)
@@ -114,7 +121,10 @@ export function createSlaDesk(
     complete(record) {
       const one = begun.get(record.requestId)
       begun.delete(record.requestId)
-      return one ? { ...record, ...factsOf(record, one) } : record
+      if (!one) return record
+      // Who takes his own nodes away makes no failure that he is credited for.
+      const isOwn = record.outcome === 'failed' && onlyOwner(record.model) === record.organisationId
+      return { ...record, ...factsOf(record, isOwn ? { ...one, exempt: one.exempt ?? 'own_node' } : one) }
     },
     listening: (telemetry) =>
       Object.assign(Object.create(telemetry) as GatewayTelemetry, {

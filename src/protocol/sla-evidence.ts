@@ -35,6 +35,7 @@ export const SlaFact = z
       binStartMs: z.int(),
       problem: z.string(),
       count: z.int().positive(),
+      exempt: SlaExemption.optional(),
     }),
     /** A request that was under way when its gateway was lost. */
     z.strictObject({ kind: z.literal('lost'), atMs: z.int(), requestId: z.string(), startedAtMs: z.int() }),

@@ -36,6 +36,7 @@ export const RefusedCount = z.object({
   binStartMs: z.int(),
   problem: z.string(),
   count: z.int().positive(),
+  exempt: SlaExemption.optional(),
 })
 export type RefusedCount = z.output<typeof RefusedCount>
 

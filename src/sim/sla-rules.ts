@@ -39,9 +39,9 @@ export class SlaRules {
     for (const event of events) {
       if (event.type === 'usage.recorded') this.#request(event)
       if (event.type === 'sla.tallied') {
-        for (const { binStartMs, count, problem, ...of } of event.tally.refused) {
+        for (const { binStartMs, count, problem, exempt, ...of } of event.tally.refused) {
           this.#refused += count
-          const isError = isFault(problem)
+          const isError = exempt === undefined && isFault(problem)
           if (isError) this.#add({ ...of, startedAtMs: binStartMs, atMs: event.atMs }, { isError, count })
         }
       }

@@ -4,7 +4,7 @@ import { DAY_MS, type TimestampMs } from '#kernel/time.ts'
 import type { OpenRequest, RefusedCount, SlaClass } from '#protocol/sla.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
 import { type Bin, binStartOf, emptyBin, lossPpb, monthOf } from './bins.ts'
-import { type Counted, countOf, countOfProblem } from './count.ts'
+import { type Counted, countOf, countOfRefusal } from './count.ts'
 import { countKey, type DayCount, LATE_MS, type MonthCount, type Sla } from './sla.ts'
 import { tiers } from './tiers.ts'
 
@@ -39,7 +39,7 @@ export function countRecord(sla: Sla, { record, cost, charge = cost, atMs }: Bil
 /** Requests that a gateway let nobody in for. */
 export function countRefused(sla: Sla, refused: RefusedCount, atMs: TimestampMs): void {
   const { organisationId, slaClass, count: times } = refused
-  const counted = countOfProblem(refused.problem)
+  const counted = countOfRefusal(refused)
   const place = { organisationId, slaClass, atMs: placedAtMs(refused.binStartMs, atMs) }
   addToNetwork(sla, counted, place.atMs, times)
   const count = monthFor(sla, place)

@@ -4,7 +4,7 @@
  */
 import type { NanoUsd } from '#kernel/money.ts'
 import { type ProblemCode, problemKinds } from '#protocol/problem.ts'
-import type { SlaExemption } from '#protocol/sla.ts'
+import type { RefusedCount, SlaExemption } from '#protocol/sla.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
 
 /** Why a request is neither good nor bad for the network. */
@@ -42,6 +42,10 @@ export function countOf(record: CountFacts, cost: NanoUsd): Counted {
       return countOfProblem(record.problem ?? 'internal')
   }
 }
+
+/** A request that nobody was let in for. */
+export const countOfRefusal = ({ problem, exempt }: Pick<RefusedCount, 'problem' | 'exempt'>): Counted =>
+  exempt === undefined ? countOfProblem(problem) : notCounted(exempt)
 
 /** A request that was refused or failed with this problem. */
 export function countOfProblem(code: string): Counted {

@@ -31,9 +31,9 @@ export function factsOf(event: UsageTold | SlaEvent): PlacedFact[] {
     case 'usage.recorded':
       return ofRequest(event)
     case 'sla.tallied':
-      return event.tally.refused.flatMap(({ organisationId, slaClass, binStartMs, problem, count }) =>
-        placed({ organisationId, slaClass }, binStartMs, {
-          ...{ kind: 'refused', atMs: event.atMs, binStartMs, problem, count },
+      return event.tally.refused.flatMap(({ organisationId, slaClass, ...refused }) =>
+        placed({ organisationId, slaClass }, refused.binStartMs, {
+          ...{ kind: 'refused', atMs: event.atMs, ...refused },
         }),
       )
     case 'sla.requests_lost':

@@ -33,7 +33,7 @@ const serving = (provider: ReturnType<typeof provide>): Promise<string> =>
 test('a node joins with a token, serves, and at Ctrl-C ends what runs before it leaves', async () => {
   const provider = provide('first', [...joined(), '--token', token])
   const nodeId = await serving(provider)
-  assert.match(provider.output(), /proving hardware \.\.\.[^]* serves tiny at/, 'in this order')
+  assert.match(provider.output(), /proving hardware \.\.\.[\s\S]* serves tiny at/, 'in this order')
   const node = await until('the network to know what it serves', async () => {
     const found = await network.operator.getNode({ params: { nodeId } })
     return found.models.length > 0 && found

@@ -168,7 +168,8 @@ test('in a terminal: a yes, a board, Ctrl-C, and the way back', {
   })
   assert.equal(run.exitCode, 130, run.output)
   assert.ok(run.isCooked)
-  const [, jobId = ''] = /(job_\w+) goes on without you\. Come back: shoal \S.*job fetch/.exec(run.output) ?? []
+  const [, jobId = ''] =
+    /(job_\w+) goes on without you\. Come back: shoal \S.*job fetch/.exec(run.output) ?? []
   const back = await shoal('job', 'fetch', jobId, '--out', out, '--watch')
   assert.equal(back.exitCode, 0, back.stderr)
   assert.equal(readdirSync(out).filter((name) => name.startsWith('frame')).length, 8)

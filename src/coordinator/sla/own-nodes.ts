@@ -1,6 +1,7 @@
 /** Who answers his own requests could fail them to be paid for it. */
 import type { NanoUsd } from '#kernel/money.ts'
 import { costOf } from '#ledger/price.ts'
+import type { SlaExemption, SlaTally } from '#protocol/sla.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
 import { isOperators } from '../answers/operator.ts'
 import type { CoordinatorState } from '../coordinator-state.ts'
@@ -17,7 +18,8 @@ export function countedFor(
   cost: NanoUsd,
 ): { record: UsageRecord; slaCharge?: NanoUsd } {
   const { organisationId, slaClass, outcome, failed, parts } = record
-  if (slaClass === undefined || isOperators(state, organisationId)) return { record }
+  if (isOperators(state, organisationId)) return { record: countedForOperator(record) }
+  if (slaClass === undefined) return { record }
   const isOwn = (nodeId: string | undefined): boolean =>
     nodeId !== undefined && state.fleet.nodes.get(nodeId)?.organisationId === organisationId
   const isOwnFault = outcome === 'failed' && isOwn(failed?.at(-1)?.nodeId)
@@ -27,3 +29,18 @@ export function countedFor(
     ...(own > 0n && { slaCharge: cost - own }),
   }
 }
+
+/** To the operator its own nodes are the network: what they fail is shown to everybody. */
+function countedForOperator<T extends { readonly exempt?: SlaExemption | undefined }>(told: T): T {
+  if (told.exempt !== 'own_node') return told
+  const { exempt: _, ...counted } = told
+  return counted as T
+}
+
+/** A gateway's tally, as `countedFor` has a reading. */
+export const tallyFor = (state: State, tally: SlaTally): SlaTally => ({
+  ...tally,
+  refused: tally.refused.map((one) =>
+    isOperators(state, one.organisationId) ? countedForOperator(one) : one,
+  ),
+})
