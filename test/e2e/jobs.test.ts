@@ -67,7 +67,7 @@ test('a job that a task fails everywhere pauses with the end of its log, and goe
     const job = await api.getJob({ params })
     return job.status === 'paused' ? job : null
   })
-  assert.match(paused.pause?.detail ?? '', /It ended with 7\..*\nline of the log/)
+  assert.match(paused.pause?.detail ?? '', /It ended with 7\.[\s\S]*\n {2}line of the log\n/)
   const why = await api.whyTask({ params: { jobId, step: '0', task: '0' } })
   assert.match(why.sentence, /failed and is not tried again until/)
   node.work = node.finish

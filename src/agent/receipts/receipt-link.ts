@@ -133,9 +133,22 @@ export function createReceiptLink(
     return texts.every((receipt) => readReceipt(receipt)?.node === nodeId) ? null : 'receipt'
   }
 
-  function sign(offer: ReceiptsOffer, number: number): void {
-    const { chain, from, before, receipts, facts, session, hash, signature } = offer
+  /**
+   * What the chain is about, where this process was there. The number of a session does not tell by itself: after a start with a
+   * clock that went back, at a gateway that knows of none before, one comes again.
+   */
+  function deliveredOf({ chain, session, facts }: ReceiptsOffer): Delivered | undefined {
     const delivered = session === undefined ? undefined : sessions.get(session)
+    if (!delivered) return undefined
+    const isNow = delivered === now?.delivered
+    // A connection's own chain begins with its facts.
+    if (isNow && facts) delivered.chain ??= chain
+    return delivered.chain === chain || (delivered.chain === null && !isNow) ? delivered : undefined
+  }
+
+  function sign(offer: ReceiptsOffer, number: number): void {
+    const { chain, from, before, receipts, facts, hash, signature } = offer
+    const delivered = deliveredOf(offer)
     const disputes = receipts.flatMap((text, index): ReceiptDispute[] => {
       const body = readReceipt(text)
       const at = from + index
