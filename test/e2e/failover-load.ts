@@ -41,6 +41,8 @@ export interface Fleet {
   readonly model: ServedModel
   readonly rig: Rig
   readonly network: Network
+  /** Of all rounds: whose turn it is, and of what kind, goes on from one to the next. */
+  losses: number
   close(): Promise<void>
 }
 
@@ -62,7 +64,7 @@ export async function startFleet(
     for (const { proxy } of agents) await proxy.close()
   }
   await until(`${count} agents to serve`, async () => (await countReady(network, model)) >= count)
-  return { agents, model, rig, network, close }
+  return { agents, model, rig, network, losses: 0, close }
 }
 
 const startAgent = (
@@ -98,11 +100,13 @@ export async function runThroughLosses(
   const losses: Loss[] = []
   let isOver = false
   const losing = (async () => {
-    for (let turn = 0; !isOver; turn++) {
+    while (!isOver) {
       await sleep(options.pauseMs)
+      const turn = fleet.losses
       const agent = agents[turn % agents.length]
       const kind = options.kinds[turn % options.kinds.length]
       if (isOver || !agent || !kind || (await countReady(network, model)) < 3) continue
+      fleet.losses++
       losses.push({ kind, atMs: performance.now() })
       await lose(fleet, agent, kind)
     }

@@ -223,7 +223,7 @@ test('tasks that failed are tried again when somebody asks, and no others', asyn
   await jobs.floor.say('a', { kind: 'fail', fence: 1, failure: crash })
   const job = await read(jobs, jobId)
   assert.deepEqual([job.status, job.pause?.reason], ['paused', 'no_node_left'])
-  assert.match(job.pause?.detail ?? '', /signal 11.*\nBVH build/)
+  assert.match(job.pause?.detail ?? '', /signal 11[\s\S]*\n {2}BVH build/)
   assert.equal(job.redispatched, 1)
   const requeue = (tasks?: { step: number; task: number }[]) =>
     jobs.answer(
