@@ -27,6 +27,12 @@ const partitionNodes =
   (world, cutMs) => {
     for (const { process } of cutNodes(world)) world.network.partition(process, cutMs, way)
   }
+/** Nobody hears meanwhile what the coordinator decided: that a node is sick, say. */
+function noteCut({ bus, scheduler }: SimWorld, cutMs: number): void {
+  const fromMs = scheduler.nowMs()
+  bus.cuts.push({ fromMs, untilMs: fromMs + cutMs })
+}
+
 /** What happens, and to whom; all of it is over after `cutMs`. */
 const cuts: Readonly<Record<string, Cut>> = {
   both: partitionNodes('both'),
@@ -39,11 +45,13 @@ const cuts: Readonly<Record<string, Cut>> = {
   gatewayOff(world, cutMs) {
     const name = world.gateways[0]?.name ?? ''
     world.bus.faults.cutOff.add(name)
+    noteCut(world, cutMs)
     world.scheduler.after(cutMs, () => void world.bus.faults.cutOff.delete(name))
   },
   coordinatorMute(world, cutMs) {
     const { muted } = world.bus.faults
     muted?.add('coordinator')
+    noteCut(world, cutMs)
     world.scheduler.after(cutMs, () => void muted?.delete('coordinator'))
   },
 }
