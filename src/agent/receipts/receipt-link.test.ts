@@ -1,8 +1,10 @@
 /** What an agent that signs nothing does with the receipts that a gateway shows it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { digestOf } from '#host/digest-of.ts'
 import { PROTOCOL_WITH_EVIDENCE } from '#protocol/agent-version.ts'
 import { type Frame, FrameType } from '#protocol/frame.ts'
+import { linksOf, networkHeadText, receiptText } from '#receipts/receipt-text.ts'
 import { simCrypto } from '#sim/sim-host.ts'
 import { createTestWorld } from '#sim/test-world.ts'
 import { openReceiptBook } from './receipt-book.ts'
@@ -30,10 +32,46 @@ test('on a version without receipts they are a frame like any that agents do not
   assert.deepEqual(heard, [FrameType.receipts])
 })
 
+test('a chain from before is not held against a connection whose session has the same number', async () => {
+  const { open, watch, sent, run } = setup({ hasBook: true })
+  const network = simCrypto.keyPair(new Uint8Array(32).fill(2))
+  watch(network.publicKeyHex)?.begin(1, new Uint8Array([1]), { salt: 'salt' })
+  const streams = open(PROTOCOL_WITH_EVIDENCE, network.publicKeyHex)
+  const digest = digestOf(simCrypto)
+  const [chain, before, other] = ['earlier', 'first', 'other'].map((one) => digest(one)) as [
+    string,
+    string,
+    string,
+  ]
+  const text = receiptText({
+    ...{
+      kind: 'part',
+      node: 'node',
+      request: 'req_1',
+      model: 'tiny',
+      call: 'chat',
+      stream: 1,
+      payer: other.slice(0, 22),
+    },
+    ...{ promptTokens: 1, completionTokens: 0, promptPerMillion: 1n, completionPerMillion: 1n },
+    ...{ input: other, output: other, outputBytes: 0, atMs: 1 },
+  })
+  const place = { chain, from: 2, before }
+  const hash = linksOf(digest, { ...place, texts: [text] }).at(-1) ?? ''
+  const head = new TextEncoder().encode(networkHeadText({ chain, number: 2, hash }))
+  const signature = Buffer.from(simCrypto.sign(network.privateKeyHex, head)).toString('hex')
+  const offer = { kind: 'offer', ...place, receipts: [text], facts: null, session: 1, hash, signature }
+  streams.receive({ ...frame(FrameType.receipts), payload: new TextEncoder().encode(JSON.stringify(offer)) })
+  await run(1_000)
+  const said = sent.map((message) => new TextDecoder().decode(message)).join()
+  assert.match(said, /"kind":"signed".*"disputes":\[\{"number":2,"why":"unknown"\}\]/)
+})
+
 const frame = (type: FrameType): Frame => ({ type, flags: 0, stream: 0, payload: new Uint8Array() })
 
 function setup({ hasBook }: { hasBook: boolean }) {
-  const { host } = createTestWorld().machine('agent')
+  const world = createTestWorld()
+  const { host } = world.machine('agent')
   const keys = simCrypto.keyPair(new Uint8Array(32).fill(1))
   const book = hasBook ? openReceiptBook(host) : undefined
   const receipts = createReceiptLink(host, { nodeId: 'node', keys, book })
@@ -53,6 +91,9 @@ function setup({ hasBook }: { hasBook: boolean }) {
   return {
     heard,
     sent,
+    run: world.run,
+    watch: (networkKey: string) =>
+      receipts.watch({ link, protocol: PROTOCOL_WITH_EVIDENCE, session: 1, networkKey }),
     open: (protocol: number, networkKey: string | null) =>
       receipts.open(streams, { link, protocol, session: 1, networkKey }),
   }
