@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { WorkEvent } from '#work/work-events.ts'
-import { type FarmPlan, planFarm } from './farm-plan.ts'
+import { calm, type FarmPlan, planFarm } from './farm-plan.ts'
 import { runFarm } from './farm-run.ts'
 
 const FRAMES = 96
@@ -43,7 +43,6 @@ test('a coordinator that is killed in the middle loses no frame, and the farm ha
 
 /** Two equal nodes, 96 frames of a second, and nothing that goes wrong but what is asked for. */
 async function setup(part: Partial<FarmPlan>) {
-  const never = Number.POSITIVE_INFINITY
   const plan = planFarm(1)
   const [job] = plan.jobs
   assert.ok(job)
@@ -75,13 +74,7 @@ async function setup(part: Partial<FarmPlan>) {
           },
         },
       ],
-      lost: 0,
-      doubled: 0,
-      late: 0,
-      crashEveryMs: never,
-      freezeEveryMs: never,
-      killEveryMs: never,
-      userEveryMs: never,
+      ...calm,
       ...part,
     },
     (event) => void events.push(event),

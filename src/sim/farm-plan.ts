@@ -53,6 +53,20 @@ export interface FarmAct {
   readonly isSilent?: boolean
 }
 
+/** Nothing goes wrong by chance: only what `acts` say. */
+export const calm: Pick<
+  FarmPlan,
+  'lost' | 'doubled' | 'late' | 'crashEveryMs' | 'freezeEveryMs' | 'killEveryMs' | 'userEveryMs'
+> = {
+  lost: 0,
+  doubled: 0,
+  late: 0,
+  crashEveryMs: Number.POSITIVE_INFINITY,
+  freezeEveryMs: Number.POSITIVE_INFINITY,
+  killEveryMs: Number.POSITIVE_INFINITY,
+  userEveryMs: Number.POSITIVE_INFINITY,
+}
+
 const HASH = '0'.repeat(64)
 
 export function planFarm(seed: number): FarmPlan {

@@ -4,7 +4,7 @@ import { assert } from '#kernel/assert.ts'
 import { createRandom, type Random } from '#kernel/random.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
 import type { AttemptEnd, WorkEvent } from '#work/work-events.ts'
-import { type FarmAct, type FarmPlan, planFarm } from '../farm-plan.ts'
+import { calm, type FarmAct, type FarmPlan, planFarm } from '../farm-plan.ts'
 import { runFarm } from '../farm-run.ts'
 
 export interface ChurnedFarmPlan {
@@ -90,7 +90,6 @@ function farmOf(seed: number, { tasks, killedPerHour }: ChurnedFarmPlan): Partia
     referenceMsP90: TASK_MS * 1.3,
   })
   const steps = [{ ...step, dependsOn: [], tasks: Array.from({ length: tasks }, (_, place) => task(place)) }]
-  const never = Number.POSITIVE_INFINITY
   const idealMs = (tasks / FARM_NODES) * TASK_MS
   return {
     faultsMs: 0,
@@ -112,13 +111,7 @@ function farmOf(seed: number, { tasks, killedPerHour }: ChurnedFarmPlan): Partia
         plan: { ...job.plan, cap: null, isIdempotent: true, isVerified: false, steps },
       },
     ],
-    lost: 0,
-    doubled: 0,
-    late: 0,
-    crashEveryMs: never,
-    freezeEveryMs: never,
-    killEveryMs: never,
-    userEveryMs: never,
+    ...calm,
     acts: deathsOf(idealMs, killedPerHour, createRandom(seed)),
   }
 }
