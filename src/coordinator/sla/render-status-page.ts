@@ -48,7 +48,7 @@ function renderDays({ days, atMs }: StatusPage): string {
     const number = today - DAYS + 1 + index
     const day = byDay.get(number)
     const title = day
-      ? `${date(number * DAY_MS)}: ${share(day.availabilityPpb)}, ${day.valid} requests, ${day.errors} failed`
+      ? `${date(number * DAY_MS)}: ${share(day.availabilityPpb)}, ${requestsText(day.valid)}, ${day.errors} failed`
       : `${date(number * DAY_MS)}: no requests`
     return bar({ index, of: DAYS, availabilityPpb: day?.availabilityPpb ?? null, title })
   })
@@ -62,7 +62,7 @@ function renderDays({ days, atMs }: StatusPage): string {
   const available =
     days.length === 0
       ? 'No requests yet'
-      : `${share(Math.floor(PPB - lost / days.length))} available on ${days.length === 1 ? 'the one day' : `the ${days.length} days`} with requests: ${valid} requests, ${errors} failed`
+      : `${share(Math.floor(PPB - lost / days.length))} available on ${days.length === 1 ? 'the one day' : `the ${days.length} days`} with requests: ${requestsText(valid)}, ${errors} failed`
   return `<h2>Last 90 days</h2>
 ${chart('Availability of the last 90 days, a bar for each', bars)}
 <p class="dim">${available}. A bar is a day in UTC; grey: no requests.</p>`
@@ -75,7 +75,7 @@ function renderDay({ bins, atMs }: StatusPage): string {
   const bars = Array.from({ length: count }, (_, index) => {
     const bin = byBin.get(first + index)
     if (!bin) return ''
-    const title = `${time(bin.startMs)}: ${share(bin.availabilityPpb)}, ${bin.valid} requests, ${bin.errors} failed`
+    const title = `${time(bin.startMs)}: ${share(bin.availabilityPpb)}, ${requestsText(bin.valid)}, ${bin.errors} failed`
     return bar({ index, of: count, availabilityPpb: bin.availabilityPpb, title })
   })
   return `<h2>Last 24 hours</h2>
@@ -133,3 +133,5 @@ const NBSP = '\u00a0'
 const time = (atMs: number): string => new Date(atMs).toISOString().slice(0, 16).replace('T', ' ')
 const date = (atMs: number): string => new Date(atMs).toISOString().slice(0, 10)
 const share = (ppb: number): string => `${(Math.floor(ppb / 10_000) / 1_000).toFixed(3)}${NBSP}%`
+
+const requestsText = (count: number): string => (count === 1 ? '1 request' : `${count} requests`)
