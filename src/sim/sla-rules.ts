@@ -9,6 +9,7 @@ import { stepSla } from '#coordinator/sla/step-sla.ts'
 import { startTurn } from '#coordinator/turn.ts'
 import { assert } from '#kernel/assert.ts'
 import { type ProblemCode, problemKinds } from '#protocol/problem.ts'
+import type { UsageRecord } from '#protocol/usage.ts'
 
 const BIN = 300_000n
 const SHARE = 1_000_000_000n
@@ -31,16 +32,20 @@ export interface SlaFigures {
 export class SlaRules {
   readonly #owed = new Map<string, Owed>()
   readonly #lost = new Set<string>()
+  /** Organisations with nodes of their own. */
+  readonly #owners = new Set<string>()
   #refused = 0
   #counted = 0
   #failed = 0
 
   read(events: readonly CoordinatorEvent[]): void {
     for (const event of events) {
+      if (event.type === 'fleet.node_enrolled') this.#owners.add(event.organisationId)
       if (event.type === 'usage.recorded') this.#request(event)
       if (event.type === 'sla.tallied') {
         for (const { binStartMs, count, problem, exempt, ...of } of event.tally.refused) {
           this.#refused += count
+          this.#checkExempt(of.organisationId, exempt)
           const isError = exempt === undefined && isFault(problem)
           if (isError) this.#add({ ...of, startedAtMs: binStartMs, atMs: event.atMs }, { isError, count })
         }
@@ -57,6 +62,7 @@ export class SlaRules {
 
   #request({ record, cost, slaCharge = cost, atMs = 0 }: Recorded): void {
     const { slaClass, outcome, exempt, problem, firstTokenMs, firstTokenDueMs, totalMs } = record
+    this.#checkExempt(record.organisationId, exempt)
     if (slaClass === undefined) return
     const place = { ...record, slaClass, atMs }
     this.#of(place).charges += slaCharge
@@ -68,6 +74,14 @@ export class SlaRules {
       totalMs >= (firstTokenDueMs ?? Number.POSITIVE_INFINITY)
     if (outcome === 'failed' && !isFault(problem ?? 'internal')) return
     this.#add(place, { isError: outcome === 'failed' || isTooLate, count: 1 })
+  }
+
+  #checkExempt(organisationId: string, exempt: UsageRecord['exempt']): void {
+    const isOwn = exempt === 'own_node'
+    assert(
+      !isOwn || this.#owners.has(organisationId),
+      `${organisationId} fails at its own nodes, and has none`,
+    )
   }
 
   #add(place: Place, { isError, count }: { isError: boolean; count: number }): void {

@@ -40,6 +40,19 @@ export const trustMutants: readonly Mutant[] = [
     found: /refusals are told, and \d+ calls got no answer/,
   },
   {
+    name: 'blame-the-caller-for-failures',
+    file: 'gateway/sla-desk.ts',
+    edits: [
+      [
+        'onlyOwner(record.model) === record.organisationId',
+        'onlyOwner(record.model) !== record.organisationId',
+      ],
+    ],
+    breaks: 'what the network failed is taken for what the caller’s own nodes failed, and never credited',
+    world: small({}, { nodes: 1, clients: 24, thinkMs: 200, loadMs: 60_000 }),
+    found: /fails at its own nodes, and has none/,
+  },
+  {
     name: 'hear-an-audit-twice',
     file: 'verify/decide-answers.ts',
     edits: [
