@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { Problem } from '#protocol/problem.ts'
 import { type BadJobCall, badJobCalls, badJobReads, badQuotes } from './bad-job-inputs.ts'
+import { settle } from './books.ts'
 import { until } from './process-group.ts'
 import { type Network, openRig, startTiny } from './rig.ts'
 import { bearer } from './tenants.ts'
@@ -14,6 +15,8 @@ let node: WorkingNode
 before(async () => {
   network = await startTiny(rig, rig.path('data'), ['--node-proofs', 'off'])
   node = await startWorkingNode(network, 'worker')
+  // The tables that lists are read from are there.
+  await settle(network, 0)
 })
 after(async () => {
   node?.close()
