@@ -1,6 +1,6 @@
 /**
  * Answers of an honest node and of nodes that run something cheaper under the same name, looked at by the real engine as the
- * network does: how many tokens do not fit, how often an answer is doubted, and after how many audited answers a node is judged.
+ * network does: how many tokens and embedded texts do not fit, how often an answer is doubted, and after how many audited answers a node is judged.
  *
  *     node bench/answer-audits.ts [--json] [--model FILE.gguf] [--answers 24] [--tokens 64] [--draws 20000]
  *
@@ -16,7 +16,13 @@ import { tinyGguf } from '#engines/llama-cpp/tiny-gguf.ts'
 import { createRandom } from '#kernel/random.ts'
 import type { AnswerTest } from '#protocol/answer-audit.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
-import { compareClaims, countSurprises, evidenceMilli, type TokenCounts } from '#verify/answer-evidence.ts'
+import {
+  compareClaims,
+  compareVectors,
+  countSurprises,
+  evidenceMilli,
+  type TokenCounts,
+} from '#verify/answer-evidence.ts'
 import { ANSWER_MILLI_MAX, DOUBT_MILLI, EVIDENCE_MAX, FADE_MILLI } from '#verify/answer-rules.ts'
 import { coarser, fewerLayers } from './parts/gguf-variants.ts'
 import { print } from './parts/machine.ts'
@@ -24,7 +30,7 @@ import { print } from './parts/machine.ts'
 const SEED = 20_261_123
 /** Answers after which nobody waits for a verdict any more. */
 const AUDITS_MAX = 2_000
-const tests = ['claimed', 'typical'] as const satisfies readonly AnswerTest[]
+const tests = ['claimed', 'typical', 'compared'] as const satisfies readonly AnswerTest[]
 
 const PROMPTS = [
   'Once upon a time there was a small node that',
@@ -150,7 +156,7 @@ async function look(
     return { ...request, topLogprobs: 0 } as EngineRequest
   })
   return await Promise.all(
-    asked.map(async (request) => {
+    asked.map(async (request, index) => {
       const { deltas, tokenIds } = await finishRun(node.engine, request)
       const claimed = deltas.flatMap(({ detail }) => detail?.logprobs?.map(({ logprob }) => logprob) ?? [])
       const scored = { tokenIds: [...tokenIds], hasEnd: false }
@@ -162,9 +168,22 @@ async function look(
       const scores = said.deltas.flatMap(({ detail }) => detail?.scores ?? [])
       const found = scores.flatMap(({ logprobs }) => logprobs)
       const tails = scores.flatMap((one) => one.tails)
-      return { claimed: compareClaims(claimed, found), typical: countSurprises(tails) }
+      const texts = [0, 1].map((place) => `${PROMPTS[(index + place) % PROMPTS.length]} ${index}`)
+      const [made, again] = await Promise.all([node, auditor].map((one) => embed(one, texts)))
+      const compared = compareVectors(made ?? [], again ?? [], { isSameFile: true })
+      return { claimed: compareClaims(claimed, found), typical: countSurprises(tails), compared }
     }),
   )
+}
+
+async function embed({ engine }: TinyEngine, inputs: string[]): Promise<number[][]> {
+  const { vectors } = await finishRun(engine, {
+    kind: 'embedding',
+    requestId: 'request',
+    model: 'tiny',
+    inputs,
+  })
+  return vectors.map((vector) => [...vector])
 }
 
 /** Nodes are simulated that give answers like these, drawn anew, until each is judged. */
@@ -206,7 +225,7 @@ function text(rows: readonly Row[]): string[] {
   const percent = (share: number): string => `${(100 * share).toFixed(1)} %`.padStart(8)
   const count = (audits: number | null): string => (audits === null ? 'never' : String(audits)).padStart(6)
   return [
-    'delivered     test      tokens off  answers doubted  audits until judged (half, 99 %)',
+    'delivered     test       parts off  answers doubted  audits until judged (half, 99 %)',
     ...rows.map(
       (row) =>
         `${row.delivered.padEnd(13)} ${row.test.padEnd(8)} ${percent(row.offShare)}   ${percent(row.doubtedShare)}      ${count(row.auditsMedian)} ${count(row.audits99)}`,

@@ -4,7 +4,7 @@ import type { StreamEnd } from '#protocol/agent-link.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
 import type { DataPayload } from '#protocol/frame.ts'
 import { Problem } from '#protocol/problem.ts'
-import type { AttemptAudit } from './audits/audited-answer.ts'
+import type { AttemptAudit } from './audits/audited.ts'
 import type { NodeConnection, NodeStream, Offer } from './node-connection.ts'
 import type { MeteredPart, PartEvidence, StreamEvidence } from './receipts/node-chain.ts'
 import { AnswerBounds } from './recount/answer-bounds.ts'
@@ -101,8 +101,9 @@ export class Attempt {
       onData: (data) => this.#onData(data),
       onEmbedding: (vectors) => {
         const strange = this.#bounds.takeVectors(vectors)
-        if (strange) this.#refuse(strange)
-        else owner.onEmbedding(vectors)
+        if (strange) return this.#refuse(strange)
+        this.#audit?.addVectors(vectors)
+        owner.onEmbedding(vectors)
       },
       onEnd: (end) => {
         const strange = this.#bounds.end()

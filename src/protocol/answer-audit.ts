@@ -4,15 +4,15 @@ import { NanoUsd } from './money.ts'
 
 /**
  * How an answer was looked at. `claimed`: the log probabilities that its node gave are held against those of another.
- * `typical`: how surprised another is by the answer.
+ * `typical`: how surprised another is by the answer. `compared`: embeddings are held against those of another.
  */
-export const AnswerTest = z.enum(['claimed', 'typical'])
+export const AnswerTest = z.enum(['claimed', 'typical', 'compared'])
 export type AnswerTest = z.output<typeof AnswerTest>
 
 /** What another node found out about an answer. */
 export const AnswerOpinion = z.object({
   nodeId: z.string(),
-  /** Tokens that were looked at, and those of them that do not fit. */
+  /** Tokens or embedded texts that were looked at, and those of them that do not fit. */
   tokens: z.int().nonnegative(),
   off: z.int().nonnegative(),
   /** For another model, where positive: the logarithm of how many times better that explains it, times 1,000. */

@@ -15,7 +15,7 @@ export const AnswerCaseProof = z
       .describe('For another model than the one named: the logarithm of a likelihood ratio.'),
     evidenceHash: z
       .string()
-      .describe('SHA-256 of the answer’s token ids and of what each side said of them.'),
+      .describe('SHA-256 of the answer’s token ids, or of its vectors, and of what each side said of them.'),
     atMs: TimestampMs,
   })
   .meta({ id: 'AnswerCaseProof' })
@@ -42,7 +42,7 @@ export const NodeAudits = z
     passed: Count,
     doubted: Count.describe('Where nobody else was there to say who is right.'),
     unheard: Count.describe('Nobody independent was there.'),
-    tokens: Count.describe('That were scored.'),
+    tokens: Count.describe('That were looked at, and embedded texts.'),
     evidence: z.number().describe('Against it now; from `evidenceMax` on it is judged.'),
     evidenceMax: z.number(),
     faults: z.record(z.string(), Count).describe('What everybody could see of its answers, by kind.'),

@@ -78,6 +78,25 @@ test('where callers let no second node look, the network asks for itself, and th
   )
 })
 
+test('a node that makes its embeddings up is judged by what others make of the same texts, and nobody else is', async () => {
+  const { nodes, calls, falseAnswers } = await runLiars(3, {
+    ...{ nodes: 8, minutes: 4, embeddingPercent: 60 },
+    mannersOf: (index) => {
+      // One makes them up, one is right about every other text.
+      if (index === 1) return { embed: (_inputs, honest) => honest.map((vector) => vector.map(() => 1)) }
+      if (index === 4)
+        return { embed: (_inputs, honest) => honest.map((it, at) => (at % 2 === 0 ? it : it.toReversed())) }
+      return null
+    },
+  })
+  assert.ok((calls['embedded'] ?? 0) > 200, JSON.stringify(calls))
+  for (const { nodeId, record, isLiar } of nodes) {
+    assert.equal(record.cases.length > 0, isLiar, `${nodeId}: ${JSON.stringify(record.against)}`)
+    if (!isLiar) assert.ok(record.passed > 0, `${nodeId} was looked at`)
+  }
+  assert.ok(falseAnswers > 0 && falseAnswers <= 80, `${falseAnswers} of ${JSON.stringify(calls)}`)
+})
+
 function nodeAt(index: number): LiarRun['nodes'][number] {
   const node = run.nodes[index]
   assert.ok(node)

@@ -3,12 +3,14 @@
  * coordinator, gateways and agents; audits are the network's own.
  */
 import { type CoordinatorState, checkState } from '#coordinator/coordinator-state.ts'
+import type { Exchange } from '#host/host.ts'
 import { assert } from '#kernel/assert.ts'
 import { createRandom, forkRandom, type Random } from '#kernel/random.ts'
 import type { AnswerRecord } from '#verify/answers.ts'
 import { heldOf, newAnswerRecord } from '#verify/answers.ts'
 import type { SimManners } from './sim-audited.ts'
 import { sendCall } from './sim-client.ts'
+import { sendEmbedding } from './sim-embedding-client.ts'
 import { apiKeyOf, foundNetwork } from './sim-load.ts'
 import { drawPlan } from './sim-plan.ts'
 import { MODELS, SimWorld } from './sim-world.ts'
@@ -16,13 +18,15 @@ import { MODELS, SimWorld } from './sim-world.ts'
 export interface LiarPlan {
   readonly nodes: number
   readonly minutes: number
-  /** How the node of this number lies; `null` where it is honest. */
   /** The operator's own, by its number; none unless given. */
   readonly operatorsNode?: number
   /** Callers let no second node see what they ask. */
   readonly isPrivate?: boolean
   /** Callers pause for so long at the most. */
   readonly thinkMs?: number
+  /** Of calls, this many in a hundred are for embeddings (0). */
+  readonly embeddingPercent?: number
+  /** How the node of this number lies; `null` where it is honest. */
   readonly mannersOf: (index: number) => SimManners | null
 }
 
@@ -46,7 +50,8 @@ const CHECK_EVERY_EVENTS = 5_000
 
 /** Rejects when an invariant breaks. */
 export async function runLiars(seed: number, liarPlan: LiarPlan): Promise<LiarRun> {
-  const { nodes, minutes, mannersOf, operatorsNode, isPrivate = false, thinkMs = THINK_MS } = liarPlan
+  const { nodes, minutes, mannersOf, operatorsNode } = liarPlan
+  const { isPrivate = false, thinkMs = THINK_MS, embeddingPercent = 0 } = liarPlan
   const random = createRandom(seed)
   const plan = {
     ...drawPlan(random),
@@ -81,7 +86,7 @@ export async function runLiars(seed: number, liarPlan: LiarPlan): Promise<LiarRu
   const calls: Record<string, number> = {}
   let falseAnswers = 0
   startCallers(world, forkRandom(random), {
-    ...{ isPrivate, thinkMs },
+    ...{ isPrivate, thinkMs, embeddingPercent },
     onFalse: () => falseAnswers++,
     onOver: (kind) => {
       calls[kind] = (calls[kind] ?? 0) + 1
@@ -110,7 +115,13 @@ export async function runLiars(seed: number, liarPlan: LiarPlan): Promise<LiarRu
 function startCallers(
   world: SimWorld,
   random: Random,
-  told: { isPrivate: boolean; thinkMs: number; onFalse: () => void; onOver: (kind: string) => void },
+  told: {
+    isPrivate: boolean
+    thinkMs: number
+    embeddingPercent: number
+    onFalse: () => void
+    onOver: (kind: string) => void
+  },
 ): void {
   const { scheduler, plan } = world
   const [gateway] = world.gateways
@@ -119,11 +130,23 @@ function startCallers(
   function call(client: number): void {
     const server = world.network.serverProcess(gateway?.address ?? '')
     if (!server || !gateway || scheduler.nowMs() >= endMs) return
+    const parts = {
+      ...{ scheduler, random, server },
+      deliver: (exchange: Exchange) => world.network.exchange(gateway.address, exchange),
+    }
+    const common = { apiKey: apiKeyOf(client), model: MODELS[random.int(MODELS.length)] ?? MODELS[0] }
+    const over = ({ kind }: { kind: string }): void => {
+      told.onOver(kind)
+      scheduler.after(random.int(told.thinkMs), () => call(client))
+    }
+    if (told.embeddingPercent > 0 && random.chance(told.embeddingPercent, 100)) {
+      const inputs = Array.from({ length: 1 + random.int(6) }, () => `text ${random.int(1_000_000)}`)
+      return sendEmbedding(parts, { ...common, inputs, onFalse: told.onFalse }, over)
+    }
     sendCall(
-      { scheduler, random, server, deliver: (exchange) => world.network.exchange(gateway.address, exchange) },
+      parts,
       {
-        apiKey: apiKeyOf(client),
-        model: MODELS[random.int(MODELS.length)] ?? MODELS[0],
+        ...common,
         prompt: `question ${random.int(1_000_000)} of client ${client}`,
         maxTokens: 20 + random.int(100),
         isStream: random.chance(3, 4),
@@ -132,10 +155,7 @@ function startCallers(
         onFalse: told.onFalse,
         ...(told.isPrivate && { provider: { audits: 'deny' } }),
       },
-      ({ kind }) => {
-        told.onOver(kind)
-        scheduler.after(random.int(told.thinkMs), () => call(client))
-      },
+      over,
     )
   }
   for (let client = 0; client < plan.clients; client++)

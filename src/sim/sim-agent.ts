@@ -72,7 +72,8 @@ export function startSimAgent(host: Host, slot: AgentSlot, parts: Parts): void {
     ...(parts.tokensPerDelta && { tokensPerDelta: parts.tokensPerDelta }),
     ...(parts.isAmongLiars && { isAmongLiars: true }),
   })
-  const engine = takesPartInAudits(honest, host.clock, { ...(parts.manners && { manners: parts.manners }) })
+  const { manners, isAmongLiars: embeds = false } = parts
+  const engine = takesPartInAudits(honest, host.clock, { embeds, ...(manners && { manners }) })
   const decode = 1_000 / msPerToken
   slot.engine = engine
   slot.agent = startAgent(host, engine, {

@@ -16,6 +16,7 @@ import {
   promptTokensOf,
 } from './sim-engine.ts'
 
+type Embedding = Extract<EngineRequest, { kind: 'embedding' }>
 type SimEngine = ReturnType<typeof createSimEngine>
 export type Generating = Exclude<EngineRequest, { kind: 'embedding' }>
 
@@ -33,19 +34,33 @@ export interface SimManners {
   answer?(request: Generating, honest: SimAnswer): SimAnswer
   /** What it says of another's answer. */
   score?(request: Generating, honest: TokenScores): TokenScores
+  /** Where its texts point, of callers and of audits alike: nobody can tell them apart. */
+  embed?(inputs: readonly string[], honest: readonly number[][]): readonly (readonly number[])[]
 }
 
-/** Fails, where every node is honest, on answers to go on with that no honest node gives: tell `isAmongLiars` to the engine. */
+/**
+ * Fails, where every node is honest, on answers to go on with that no honest node gives: tell `isAmongLiars` to the engine. `embeds`:
+ * it takes texts to embed, too.
+ */
 export function takesPartInAudits(
   engine: SimEngine,
   clock: Clock,
-  { manners = {}, msPerScoredToken = 0.2 }: { manners?: SimManners; msPerScoredToken?: number } = {},
+  {
+    manners = {},
+    msPerScoredToken = 0.2,
+    embeds = false,
+  }: { manners?: SimManners; msPerScoredToken?: number; embeds?: boolean } = {},
 ): SimEngine {
   return {
     ...engine,
-    models: () => engine.models().map((model) => ({ ...model, features: ['logprobs', 'score'] })),
+    models: () =>
+      engine.models().map((model) => ({
+        ...model,
+        features: ['logprobs', 'score'],
+        ...(embeds && { tasks: [...model.tasks, 'embedding' as const] }),
+      })),
     start(request, sink) {
-      if (request.kind === 'embedding') return engine.start(request, sink)
+      if (request.kind === 'embedding') return embed(clock, { request, sink, manners, msPerScoredToken })
       if (request.scored) return score(clock, { request, sink, manners, msPerScoredToken })
       if (!manners.answer && request.topLogprobs === undefined) return engine.start(request, sink)
       const honest = honestAnswer(request)
@@ -153,6 +168,30 @@ function score(
     sink.onEnd({ finishReason: 'stop', promptTokens, completionTokens: 0 })
   })
   return { cancel: () => timer.cancel(), pause: () => undefined, resume: () => undefined }
+}
+
+function embed(
+  clock: Clock,
+  parts: { request: Embedding; sink: EngineSink; manners: SimManners; msPerScoredToken: number },
+): EngineRun {
+  const { inputs } = parts.request
+  const promptTokens = promptTokensOf(promptOf(parts.request))
+  const timer = clock.after(promptTokens * parts.msPerScoredToken, () => {
+    const honest = inputs.map(expectedVector)
+    const vectors = parts.manners.embed?.(inputs, honest) ?? honest
+    parts.sink.onStarted(promptTokens)
+    parts.sink.onEmbedding(vectors.map((vector) => Float32Array.from(vector)))
+    parts.sink.onEnd({ finishReason: 'stop', promptTokens, completionTokens: 0 })
+  })
+  return { cancel: () => timer.cancel(), pause: () => undefined, resume: () => undefined }
+}
+
+const DIMENSIONS = 8
+
+/** The one right embedding of a text. */
+export function expectedVector(text: string): number[] {
+  const seed = hashOf(text)
+  return Array.from({ length: DIMENSIONS }, (_, place) => noiseAt(seed, place, 0) - 0.5)
 }
 
 /** Of tokens from a place of the answer to `prompt` on: the expected one is likely, any other next to impossible. */

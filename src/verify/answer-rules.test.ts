@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { DAY_MS, HOUR_MS } from '#kernel/time.ts'
-import { compareClaims, countSurprises, endEvidenceMilli, evidenceMilli } from './answer-evidence.ts'
+import {
+  compareClaims,
+  compareVectors,
+  countSurprises,
+  endEvidenceMilli,
+  evidenceMilli,
+} from './answer-evidence.ts'
 import {
   agedWindows,
   answerRateBps,
@@ -23,6 +29,32 @@ test('tokens fit where claim and finding are near, or both next to impossible', 
     'what is not claimed does not fit',
   )
   assert.deepEqual(countSurprises([0.5, 0.04, 0, 1]), { tokens: 4, off: 2 })
+})
+
+test('embeddings fit where they point the same way, however long they are, and nothing else does', () => {
+  const found = [
+    [3, 4, 0],
+    [1, 0, 0],
+    [0, 0, 1],
+    [1, 1, 0],
+    [0, 1, 0],
+  ]
+  const made = [
+    [0.6, 0.8, 0.02],
+    [0.96, 0.28, 0],
+    [0, 0, 0],
+    [1, 1],
+  ]
+  assert.deepEqual(compareVectors(made, found, { isSameFile: true }), { tokens: 5, off: 4 })
+  // Weights that are rounded otherwise: the second one is near enough then.
+  assert.deepEqual(compareVectors(made, found, { isSameFile: false }), { tokens: 5, off: 3 })
+  assert.deepEqual(compareVectors([[1e200, 1e200]], [[1e200, 1e200]], { isSameFile: true }), {
+    tokens: 1,
+    off: 1,
+  })
+  assert.ok(evidenceMilli('compared', { tokens: 1, off: 1 }) >= 3_000)
+  assert.ok(evidenceMilli('compared', { tokens: 4, off: 2 }) >= 1_000, 'every other text')
+  assert.ok(evidenceMilli('compared', { tokens: 4, off: 0 }) < 0)
 })
 
 test('honest answers speak for their node, those of another model against it, and more tokens say more', () => {

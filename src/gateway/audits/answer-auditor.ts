@@ -9,21 +9,15 @@ import type { NanoUsd } from '#kernel/money.ts'
 import type { Random } from '#kernel/random.ts'
 import type { AnswerNews, AnswerOpinion, AnswerTest } from '#protocol/answer-audit.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
-import {
-  compareClaims,
-  countSurprises,
-  endEvidenceMilli,
-  evidenceMilli,
-  type TokenCounts,
-} from '#verify/answer-evidence.ts'
 import { OPINIONS_MAX, type WeighedOpinion, weighOpinions } from '#verify/answer-rules.ts'
 import type { Directory } from '../directory.ts'
 import type { NodeConnection, Offer } from '../node-connection.ts'
 import type { Preferences } from '../preferences.ts'
-import { testOf } from './audit-test.ts'
-import { type Answered, type AttemptAudit, AuditedAnswer } from './audited-answer.ts'
+import { askAuditor } from './ask-auditor.ts'
+import type { AttemptAudit, Audited, Said } from './audited.ts'
+import { type Answered, AuditedAnswer } from './audited-answer.ts'
+import { AuditedVectors } from './audited-vectors.ts'
 import { chooseAuditor } from './choose-auditor.ts'
-import { type Scores, scoreAnswer } from './score-answer.ts'
 import { type AnswerFacts, seenFaults } from './seen-faults.ts'
 
 export interface AnswerAuditor {
@@ -53,7 +47,7 @@ export interface PreparedAnswer {
 }
 
 interface FinishedAnswer extends AnswerOf {
-  readonly kept: AuditedAnswer
+  readonly kept: Audited
   /** `null` where its node did not come to an end. */
   readonly finishReason: 'stop' | 'length' | null
   readonly cost: NanoUsd
@@ -87,7 +81,7 @@ interface Case {
   readonly test: AnswerTest
   readonly sinceMs: number
   readonly opinions: (AnswerOpinion & WeighedOpinion)[]
-  readonly said: Scores[]
+  readonly said: Said[]
   /** Organisations that were asked. */
   readonly asked: Set<string>
 }
@@ -109,19 +103,23 @@ export function createAnswerAuditor(parts: AnswerAuditorParts): AnswerAuditor {
     const plain = { request, audit: null }
     const known = directory.node(of.nodeId)
     const rateBps = of.isCanary ? 10_000 : (known?.auditBps ?? 0)
-    if (request.kind === 'embedding' || rateBps === 0 || !known || known.organisationId === of.organisationId)
-      return plain
+    if (rateBps === 0 || !known || known.organisationId === of.organisationId) return plain
+    const isDue = draw(10_000) < rateBps && of.preferences?.refusesAudits !== true
+    if (request.kind === 'embedding') {
+      const audit = isDue ? auditOfVectors(new AuditedVectors(request, draw), of) : null
+      return { request, audit }
+    }
     const canClaim =
       request.topLogprobs === undefined && of.offer.model.features?.includes('logprobs') === true
     const isAskedSecretly = draw(CLAIMS_ONE_IN) === 0 && canClaim
     const asked: Answered = isAskedSecretly ? { ...request, topLogprobs: 0 } : request
-    const isDue = draw(10_000) < rateBps && of.preferences?.refusesAudits !== true
     const kept = isDue ? new AuditedAnswer(asked) : null
     return {
       request: asked,
       audit: {
         hidesLogprobs: isAskedSecretly,
         add: (data) => kept?.add(data),
+        addVectors: () => undefined,
         over(facts, cost) {
           seen(asked, facts, of)
           parts.onAnswer(of.nodeId, kept !== null && !kept.isEmpty)
@@ -130,6 +128,13 @@ export function createAnswerAuditor(parts: AnswerAuditorParts): AnswerAuditor {
       },
     }
   }
+
+  const auditOfVectors = (kept: AuditedVectors, of: AnswerOf): AttemptAudit => ({
+    hidesLogprobs: false,
+    add: () => undefined,
+    addVectors: (vectors) => kept.add(vectors),
+    over: ({ finishReason }, cost) => look({ ...of, kept, finishReason, cost }),
+  })
 
   function seen(
     request: Answered,
@@ -145,7 +150,7 @@ export function createAnswerAuditor(parts: AnswerAuditorParts): AnswerAuditor {
 
   function look(audit: FinishedAnswer): void {
     if (isClosed || audit.kept.isEmpty) return
-    const test = testOf(audit.kept)
+    const { test } = audit.kept
     if (!test) return
     const opened: Case = { audit, test, sinceMs: clock.elapsedMs(), opinions: [], said: [], asked: new Set() }
     if (waiting.length + running.size >= OPEN_MAX) return tell(opened)
@@ -170,16 +175,17 @@ export function createAnswerAuditor(parts: AnswerAuditorParts): AnswerAuditor {
   function ask(open: Case): void {
     const { audit } = open
     const owner = directory.node(audit.nodeId)?.organisationId
-    const { kept, offer, preferences } = audit
+    const { kept, offer, preferences, finishReason } = audit
+    const question = kept.question(`req_${hex(secrets.randomBytes(12))}`, finishReason)
     const notOf = new Set([...open.asked, ...(owner === undefined ? [] : [owner])])
-    const tokensMax = (kept.areIdsKnown ? kept.tokenIds.length : kept.text.length) + 2
     const auditor = chooseAuditor(
       {
         model: kept.request.model,
         fingerprint: offer.model.fingerprint,
         preferences,
         notOf,
-        contextTokens: Math.min(offer.model.contextTokens, tokensMax + TOKENS_SPARE),
+        contextTokens: Math.min(offer.model.contextTokens, question.tokensMax + TOKENS_SPARE),
+        kind: question.request.kind === 'embedding' ? 'embedding' : 'score',
       },
       { nodes: parts.nodes(), directory, random },
     )
@@ -189,24 +195,22 @@ export function createAnswerAuditor(parts: AnswerAuditorParts): AnswerAuditor {
       return
     }
     open.asked.add(auditor.organisationId)
-    const request = scoringRequest(audit, `req_${hex(secrets.randomBytes(12))}`)
-    const work = scoreAnswer(clock, { node: auditor.node, request, tokensMax }, (scores) => {
+    const work = askAuditor(clock, { node: auditor.node, question }, (said) => {
       running.delete(open)
-      if (scores) {
+      if (said) {
         const { organisationId, isReference, isSameFile } = auditor
         const { nodeId } = auditor.node
         const { price } = auditor.offer
-        const counted = judged(open.test, { scores, kept, isSameFile })
-        const pay = (price.promptPerMillion * BigInt(scores.readTokens)) / 1_000_000n
+        const pay = (price.promptPerMillion * BigInt(said.readTokens)) / 1_000_000n
         open.opinions.push({
           nodeId,
-          ...counted,
-          readTokens: scores.readTokens,
+          ...kept.judge(said, isSameFile),
+          readTokens: said.readTokens,
           pay,
           organisationId,
           isReference,
         })
-        open.said.push(scores)
+        open.said.push(said)
       }
       settle(open)
       pump()
@@ -224,11 +228,11 @@ export function createAnswerAuditor(parts: AnswerAuditorParts): AnswerAuditor {
   function tell({ audit, test, opinions, said }: Case): void {
     const { kept, nodeId, organisationId, cost, isCanary } = audit
     const { requestId, model } = kept.request
-    const seen = JSON.stringify([requestId, kept.tokenIds, kept.claimed, said])
+    const seen = JSON.stringify([requestId, ...kept.facts(), said])
     parts.tell({
       kind: 'check',
       // A node may go on with what it began itself, after its engine came back.
-      auditId: `${requestId}:${nodeId}:${kept.request.resumedIds?.length ?? 0}`,
+      auditId: `${requestId}:${nodeId}:${begunBefore(kept.request)}`,
       nodeId,
       model,
       test,
@@ -252,28 +256,7 @@ export function createAnswerAuditor(parts: AnswerAuditorParts): AnswerAuditor {
   }
 }
 
-/** What an auditor's scores say of the answer: of its tokens, and of its end where that was scored. */
-function judged(
-  test: AnswerTest,
-  { scores, kept, isSameFile }: { scores: Scores; kept: AuditedAnswer; isSameFile: boolean },
-): TokenCounts & { evidenceMilli: number } {
-  const { tokenIds, claimed, areIdsKnown } = kept
-  // Of a text nobody knows how many tokens it is: its end counts as one of them.
-  const count = areIdsKnown ? tokenIds.length : scores.logprobs.length
-  const counts =
-    test === 'claimed'
-      ? compareClaims(claimed, scores.logprobs.slice(0, count))
-      : countSurprises(scores.tails.slice(0, count))
-  const end = scores.logprobs[count]
-  const ofEnd = end === undefined ? 0 : endEvidenceMilli(end, count)
-  return { ...counts, evidenceMilli: evidenceMilli(test, counts, { isSameFile }) + ofEnd }
-}
-
-function scoringRequest({ kept, finishReason }: FinishedAnswer, requestId: string): EngineRequest {
-  const { traceparent: _trace, topLogprobs: _claims, ...request } = kept.request
-  const hasEnd = finishReason === 'stop' && kept.isWhole && request.sampling.stop.length === 0
-  const scored = kept.areIdsKnown ? { tokenIds: kept.tokenIds, hasEnd } : { text: kept.text, hasEnd }
-  return { ...request, requestId, scored }
-}
+const begunBefore = (request: EngineRequest): number =>
+  request.kind === 'embedding' ? 0 : (request.resumedIds?.length ?? 0)
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')

@@ -1,8 +1,16 @@
-/** One node's answer to one request, kept in memory until it was looked at, and nowhere else. */
-import type { NanoUsd } from '#kernel/money.ts'
+/** One node's answer in words to one request. */
+import type { AnswerTest } from '#protocol/answer-audit.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
 import type { DataPayload } from '#protocol/frame.ts'
-import type { AnswerFacts } from './seen-faults.ts'
+import {
+  compareClaims,
+  countSurprises,
+  endEvidenceMilli,
+  evidenceMilli,
+  type TokenCounts,
+} from '#verify/answer-evidence.ts'
+import { testOf } from './audit-test.ts'
+import type { Audited, Question, Said } from './audited.ts'
 
 /** Beyond that an answer is not looked at as a whole: its beginning is. */
 const TOKENS_MAX = 2_048
@@ -10,16 +18,7 @@ const TEXT_LENGTH_MAX = 32 * 1024
 
 export type Answered = Exclude<EngineRequest, { kind: 'embedding' }>
 
-/** What is kept of one node's answer, and what of it is not for the caller. */
-export interface AttemptAudit {
-  /** The log probabilities were asked for in secret. */
-  readonly hidesLogprobs: boolean
-  add(data: DataPayload): void
-  /** It is over, for what it cost. Once. */
-  over(facts: Omit<AnswerFacts, 'request'>, cost: NanoUsd): void
-}
-
-export class AuditedAnswer {
+export class AuditedAnswer implements Audited {
   readonly request: Answered
   readonly tokenIds: number[] = []
   readonly claimed: number[] = []
@@ -44,18 +43,42 @@ export class AuditedAnswer {
     return this.#areIdsKnown
   }
 
-  /** It has all of the answer. */
-  get isWhole(): boolean {
-    return !this.#isCut
-  }
-
   /** Log probabilities were asked of the node, secretly or by the caller: what it claims is held against what others find. */
   get hasClaims(): boolean {
     return this.request.topLogprobs !== undefined && this.#areIdsKnown
   }
 
-  /** There is something to look at. */
   get isEmpty(): boolean {
     return this.#areIdsKnown ? this.tokenIds.length === 0 : this.text.length === 0
+  }
+
+  get test(): AnswerTest | null {
+    return testOf(this)
+  }
+
+  question(requestId: string, finishReason: 'stop' | 'length' | null): Question {
+    const { traceparent: _trace, topLogprobs: _claims, ...request } = this.request
+    const hasEnd = finishReason === 'stop' && !this.#isCut && request.sampling.stop.length === 0
+    const scored = this.#areIdsKnown ? { tokenIds: this.tokenIds, hasEnd } : { text: this.text, hasEnd }
+    const length = this.#areIdsKnown ? this.tokenIds.length : this.text.length
+    return { request: { ...request, requestId, scored }, tokensMax: length + 2 }
+  }
+
+  /** Of its tokens, and of its end where that was scored. */
+  judge({ logprobs, tails }: Said, isSameFile: boolean): TokenCounts & { evidenceMilli: number } {
+    const isClaimed = this.hasClaims
+    // Of a text nobody knows how many tokens it is: its end counts as one of them.
+    const count = this.#areIdsKnown ? this.tokenIds.length : logprobs.length
+    const counts = isClaimed
+      ? compareClaims(this.claimed, logprobs.slice(0, count))
+      : countSurprises(tails.slice(0, count))
+    const end = logprobs[count]
+    const ofEnd = end === undefined ? 0 : endEvidenceMilli(end, count)
+    const ofTokens = evidenceMilli(isClaimed ? 'claimed' : 'typical', counts, { isSameFile })
+    return { ...counts, evidenceMilli: ofTokens + ofEnd }
+  }
+
+  facts(): readonly unknown[] {
+    return [this.tokenIds, this.claimed]
   }
 }

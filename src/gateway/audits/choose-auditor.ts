@@ -13,6 +13,8 @@ export interface AuditorAsk {
   /** Whoever made the answer, and has spoken already. */
   readonly notOf: ReadonlySet<string>
   readonly contextTokens: number
+  /** It scores an answer, or embeds texts itself. */
+  readonly kind: 'score' | 'embedding'
 }
 
 export interface Auditor {
@@ -45,8 +47,9 @@ function auditorAt(node: NodeConnection, ask: AuditorAsk, directory: Directory):
   const { organisationId, nodeClass = 'community', isReference = false } = known
   if (known.isBadAuditor) return []
   const { model } = offer
-  const canScore = model.features?.includes('score')
-  if (ask.notOf.has(organisationId) || !canScore || model.contextTokens < ask.contextTokens) return []
+  const can =
+    ask.kind === 'embedding' ? model.tasks.includes('embedding') : model.features?.includes('score') === true
+  if (ask.notOf.has(organisationId) || !can || model.contextTokens < ask.contextTokens) return []
   const facts: NodeFacts = { ...node, organisationId, nodeClass }
   // What the network pays for it is no matter of the caller's.
   const wish = ask.preferences && {
