@@ -24,7 +24,11 @@ export const simCommand = (context: CliContext): Command =>
     .option('--replicas <count>', 'machines that serve the same thing', wholeNumber(1, 100), 2)
     .option('--needs <count>', 'so many of those must be up', wholeNumber(1, 100), 1)
     .option('--spares <count>', 'idle machines that step in', wholeNumber(0, MACHINES_MAX), 1)
-    .option('--replace <time>', 'from a loss until a spare serves, as 30s or 10m', takeover, 30_000)
+    .addOption(
+      new Option('--replace <time>', 'from a loss until a spare serves, as 30s or 10m')
+        .argParser(takeover)
+        .default(30_000, '30s'),
+    )
     .option('--months <count>', 'how many months are simulated', wholeNumber(1, MONTHS_MAX), 1_000)
     .addOption(
       new Option('--tier <class>', 'the promise that is to be kept')
