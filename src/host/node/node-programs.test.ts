@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { getPriority } from 'node:os'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { ProgramExit, ProgramLimits, RunningProgram } from '#host/programs.ts'
@@ -55,6 +56,11 @@ test('killing it kills what it started', { skip }, async () => {
   assert(child > 0)
   // Its pipes close a moment before it is gone; if it never were, the test would not end.
   while (watchTree(child)().processes > 0) await turn()
+})
+
+test('a program and what it starts give way to who started it', { skip }, async () => {
+  const { lines } = await run('sleep 0.2; nice >&4; (nice >&4)', {})
+  assert.deepEqual(lines, [`${getPriority() + 5}`, `${getPriority() + 5}`])
 })
 
 test('a program that is not there is told as missing', { skip }, async () => {

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { constants, getPriority, setPriority } from 'node:os'
 import type { Readable, Writable } from 'node:stream'
 import type {
   ProgramCommand,
@@ -31,6 +32,19 @@ export function createNodePrograms(): Programs {
   return { start: (command, handlers) => new NodeProgram(command, handlers) }
 }
 
+/** How much less urgent strangers' work is than what serves them, and than what else runs on its owner's machine. */
+const NICER_BY = 5
+
+/** What it starts later gives way with it: the node answers and beats in time however busy its work keeps all cores. */
+function giveWay(pid: number | null): void {
+  if (pid === null) return
+  try {
+    setPriority(pid, Math.min(constants.priority.PRIORITY_LOW, getPriority() + NICER_BY))
+  } catch {
+    // It is gone already, and its end is told elsewhere.
+  }
+}
+
 class NodeProgram implements RunningProgram {
   readonly pid: number | null
   readonly #command: ProgramCommand
@@ -52,6 +66,7 @@ class NodeProgram implements RunningProgram {
       detached: true,
     })
     this.pid = child.pid ?? null
+    giveWay(this.pid)
     this.#usageNow = this.pid === null ? () => NOTHING : watchTree(this.pid)
     this.#input = child.stdio[3] as Writable
     // A pipe to a program that just died; `close` tells the story.
