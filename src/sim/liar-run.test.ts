@@ -46,6 +46,25 @@ test('an auditor that says of everything that it is false harms nobody, and is a
   assert.ok(wrong >= 2 && wrong <= 6, `${wrong} times`)
 })
 
+test('an auditor that says of everything that it fits, without looking, cannot know what was claimed, and is asked no more', async () => {
+  const YES = 5
+  const { nodes, state } = await runLiars(4, {
+    ...{ nodes: 10, minutes: 6 },
+    mannersOf: (index) => {
+      if (index !== YES) return null
+      return {
+        score: (_request, { tails }) => ({ logprobs: tails.map(() => -0.7), tails: tails.map(() => 0.5) }),
+      }
+    },
+  })
+  for (const [index, { nodeId, record }] of nodes.entries()) {
+    assert.deepEqual(record.cases, [], nodeId)
+    const wrong = state.verify.records.get(nodeId)?.wrong ?? 0
+    // What it was asked at the same moment still comes.
+    assert.ok(index === YES ? wrong >= 2 && wrong <= 6 : wrong === 0, `${nodeId}: ${wrong} times`)
+  }
+})
+
 test('honest nodes are never judged, and what they earn is held back and then theirs', () => {
   const honest = run.nodes.filter(({ isLiar }) => !isLiar)
   for (const { nodeId, record } of honest) {

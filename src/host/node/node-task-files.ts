@@ -84,10 +84,12 @@ async function copy(
   move: CollectFile,
 ): Promise<CollectedFile | null> {
   const hash = createHash('sha256')
-  const buffer = new Uint8Array(PIECE_BYTES)
+  const { size } = await source.stat()
+  // A mebibyte of zeros for each small picture keeps the collector busy.
+  const buffer = Buffer.allocUnsafe(Math.min(PIECE_BYTES, Math.max(1, size)))
   let bytes = 0
   for (;;) {
-    const { bytesRead } = await source.read(buffer, 0, PIECE_BYTES, bytes)
+    const { bytesRead } = await source.read(buffer, 0, buffer.length, bytes)
     if (bytesRead === 0) break
     bytes += bytesRead
     if (bytes > move.bytesMax) return null
