@@ -178,6 +178,7 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
     heartbeatMs: parts.heartbeatMs,
     runs,
     nodes,
+    directory: parts.directory,
     tableOf,
     telemetry,
     onGivenUp: (run) => admission.remove(run),

@@ -5,6 +5,7 @@ import { Problem } from '#protocol/problem.ts'
 import type { ScriptedAgent } from '#sim/scripted-agent.ts'
 import { API_KEY, createTestNetwork } from '#sim/test-network.ts'
 import { createTestWorld, PAYER } from '#sim/test-world.ts'
+import { QUEUE_WAIT_MS } from './admission.ts'
 import { openGateway } from './gateway.ts'
 
 test('an API key opens what its organisation may do', async () => {
@@ -214,6 +215,11 @@ test('a node that its owner drains gets no more work and keeps what it has', asy
   finish(a, 1)
   await run(100)
   assert.deepEqual([running.heard.at(-1), waiting.heard], ['finish stop', []])
+  await run(QUEUE_WAIT_MS)
+  assert.match(
+    waiting.problem().message,
+    /: none that gets work is connected; of others that have it 1 is drained\./,
+  )
 })
 
 test('a gateway that stops takes nothing more', async () => {

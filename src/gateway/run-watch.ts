@@ -2,6 +2,7 @@
 import type { Clock } from '#host/host.ts'
 import { HEARTBEAT_MS } from '#protocol/agent-link.ts'
 import { Problem } from '#protocol/problem.ts'
+import type { Directory } from './directory.ts'
 import type { NodeConnection } from './node-connection.ts'
 import type { NodeLinks } from './node-links.ts'
 import type { RequestRun } from './request-run.ts'
@@ -32,7 +33,8 @@ export function startRunWatch(
   clock: Clock,
   parts: {
     runs: Iterable<RequestRun>
-    nodes: Pick<NodeLinks, 'ready'>
+    nodes: Pick<NodeLinks, 'ready' | 'all'>
+    directory: Pick<Directory, 'node'>
     telemetry: GatewayTelemetry
     /** Between two heartbeats of an agent. */
     heartbeatMs?: number | undefined
@@ -42,7 +44,7 @@ export function startRunWatch(
     onSwept(): void
   },
 ): RunWatch {
-  const { runs, nodes, telemetry, tableOf, heartbeatMs = HEARTBEAT_MS } = parts
+  const { runs, telemetry, tableOf, heartbeatMs = HEARTBEAT_MS } = parts
   const beatWithinMs = HEARTBEATS_LATE * heartbeatMs
   let isClosed = false
 
@@ -84,7 +86,7 @@ export function startRunWatch(
 
   function giveUp(run: RequestRun): void {
     parts.onGivenUp(run)
-    const problem = run.state === 'waiting' ? noNodeInTime(run, nodes) : notReserved()
+    const problem = run.state === 'waiting' ? noNodeInTime(run, parts) : notReserved()
     const { model, organisationId } = run
     telemetry.onRefused({ requestId: run.request.requestId, model, organisationId, code: problem.code })
     run.fail(problem)
