@@ -5,7 +5,8 @@ import type { VersionRange } from '#protocol/agent-version.ts'
 import type { Bar } from '#protocol/cell.ts'
 import { decodeJson, type Frame, FrameType } from '#protocol/frame.ts'
 import { Problem } from '#protocol/problem.ts'
-import { meetNetwork, type NetworkPin } from './network-check.ts'
+import { quickReader } from '#protocol/quick-reader.ts'
+import { type Meeting, meetNetwork, type NetworkPin } from './network-check.ts'
 
 export type HandshakeStep =
   | { readonly kind: 'hello'; readonly hello: Hello }
@@ -43,19 +44,27 @@ export interface HandshakeOptions {
 }
 
 const encoder = new TextEncoder()
+const readChallenge = quickReader(Challenge)
+const readAdmit = quickReader(Admit)
+const readDeny = quickReader(Deny)
 
 export function beginHandshake(
   parts: { readonly crypto: Crypto; readonly log: Log; readonly secrets: Pick<Secrets, 'randomBytes'> },
   options: HandshakeOptions,
 ): Handshake {
   const { nodeId, keys, session, agentVersion } = options
-  const { hostname: host, protocol } = new URL(options.gatewayUrl)
-  const meeting = meetNetwork(parts, { ...options, host, isTls: protocol === 'wss:' })
-
+  // Most tries to reach a gateway that is down never come to it.
+  let met: Meeting | null = null
+  const meeting = (): Meeting => {
+    if (met) return met
+    const { hostname: host, protocol } = new URL(options.gatewayUrl)
+    met = meetNetwork(parts, { ...options, host, isTls: protocol === 'wss:' })
+    return met
+  }
   let agreed = 0
 
   function greet(challenge: Challenge): HandshakeStep {
-    const greeting = meeting.greet(challenge)
+    const greeting = meeting().greet(challenge)
     if (greeting instanceof Problem) return unfit(greeting)
     agreed = greeting.protocol
     const { nonce, gatewayId } = challenge
@@ -85,10 +94,10 @@ export function beginHandshake(
     receive({ type, payload }, tlsKey) {
       switch (type) {
         case FrameType.challenge:
-          return greet(Challenge.parse(decodeJson(payload)))
+          return greet(readChallenge.parse(decodeJson(payload)))
         case FrameType.admit: {
-          const { proof, standing } = Admit.parse(decodeJson(payload))
-          const problem = meeting.check({ proof, verdict: 'admit', tlsKey })
+          const { proof, standing } = readAdmit.parse(decodeJson(payload))
+          const problem = meeting().check({ proof, verdict: 'admit', tlsKey })
           if (problem) return unfit(problem)
           return {
             kind: 'admitted',
@@ -98,10 +107,10 @@ export function beginHandshake(
           }
         }
         case FrameType.deny: {
-          const deny = Deny.parse(decodeJson(payload))
+          const deny = readDeny.parse(decodeJson(payload))
           const { proof, code } = deny
           // A network signs nothing for a name that it does not go by.
-          const problem = code === 'name_unknown' ? null : meeting.check({ proof, verdict: code, tlsKey })
+          const problem = code === 'name_unknown' ? null : meeting().check({ proof, verdict: code, tlsKey })
           return problem ? unfit(problem) : denied(deny)
         }
         default:

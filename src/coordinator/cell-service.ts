@@ -19,6 +19,7 @@ import {
   UsageReply,
 } from '#protocol/cell.ts'
 import { HealthNews } from '#protocol/node-health.ts'
+import { quickReader } from '#protocol/quick-reader.ts'
 import { jsonWriter } from '#protocol/wire-form.ts'
 import { hearAnswers } from './answers/hear-answers.ts'
 import { applyUsage, budgetUses } from './apply-usage.ts'
@@ -44,6 +45,9 @@ export interface CellServiceParts {
   readonly auditsAnswers: boolean
 }
 
+const healthNews = quickReader(HealthNews)
+const nodeReport = quickReader(ReportNode)
+
 /** Serves the cell's gateways until `close`. Messages that do not parse are logged and left unanswered. */
 export function serveCell(parts: CellServiceParts): Subscription {
   const { bus, clock, log, coordinator, gateways, feed, models, feeBps, auditsAnswers } = parts
@@ -55,9 +59,10 @@ export function serveCell(parts: CellServiceParts): Subscription {
     useCase: (turn: Turn, input: In) => Out,
   ): void {
     const write = jsonWriter(schemas.output)
+    const input = quickReader(schemas.input)
     open.push(
       bus.serve(subject, (message, reply) => {
-        const parsed = schemas.input.safeParse(parseJson(message))
+        const parsed = input.safeParse(parseJson(message))
         if (!parsed.success) {
           log.error('bus.message_malformed', { subject, message: parsed.error.message })
           return
@@ -99,7 +104,7 @@ export function serveCell(parts: CellServiceParts): Subscription {
   }))
   open.push(
     bus.subscribe(subjects.health, (message) => {
-      const parsed = HealthNews.safeParse(parseJson(message))
+      const parsed = healthNews.safeParse(parseJson(message))
       if (!parsed.success) return log.error('bus.message_malformed', { subject: subjects.health })
       coordinator.execute(
         (turn) => {
@@ -112,7 +117,7 @@ export function serveCell(parts: CellServiceParts): Subscription {
   serve(subjects.answers, { input: AnswerReport, output: AnswerReportReply }, hearAnswers)
   open.push(
     bus.subscribe(subjects.report, (message) => {
-      const parsed = ReportNode.safeParse(parseJson(message))
+      const parsed = nodeReport.safeParse(parseJson(message))
       if (!parsed.success) return log.error('bus.message_malformed', { subject: subjects.report })
       const report = parsed.data
       coordinator.execute(

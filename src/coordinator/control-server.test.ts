@@ -7,6 +7,7 @@ import { Problem } from '#protocol/problem.ts'
 import { type Caller, type Handlers, needsKey, type Route, type Routes } from '#protocol/route.ts'
 import { type ControlRoutes, routes } from '#protocol/routes.ts'
 import { Scope } from '#protocol/scope.ts'
+import { controlPages } from './control-pages.ts'
 import { createControlServer } from './control-server.ts'
 
 const table: readonly [string, Route][] = Object.entries(routes as Routes)
@@ -191,6 +192,11 @@ test('the pages are served whole and ask no other host', async () => {
     assert.doesNotMatch(text, /(src|href|url)\s*[=(]\s*["']?https?:/, path)
     assert.match(response.headers.get('content-security-policy') ?? '', /default-src 'none'/)
   }
+})
+
+test('a page is made once, however often it is asked for', () => {
+  for (const [path, page] of Object.entries(controlPages('http://localhost/v1')))
+    assert.equal(page(), page(), path)
 })
 
 test('the API page has every endpoint and every link in it leads somewhere', async () => {

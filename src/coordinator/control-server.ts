@@ -80,7 +80,7 @@ export function createControlServer<T extends Routes>(
     guardRequest(c.req.raw, options)
     await next()
   })
-  for (const [path, page] of Object.entries(pages)) app.get(path, () => pageResponse(page))
+  for (const [path, make] of Object.entries(pages)) app.get(path, () => pageResponse(make()))
   const { livePages = {} } = options
   for (const [path, make] of Object.entries(livePages)) {
     app.get(path, async () => pageResponse(await make()))

@@ -1,5 +1,5 @@
 import { unreachable } from '#kernel/assert.ts'
-import { toCanonical } from '#kernel/canonical.ts'
+import { areEqual } from '#kernel/canonical.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import type { TimestampMs } from '#kernel/time.ts'
 import type { Capability } from '#protocol/capability.ts'
@@ -118,7 +118,7 @@ function decideNode(fleet: Fleet, command: NodeCommand): FleetRefusal | FleetEve
     case 'report': {
       const { capability, askPerGpuHour } = command
       // A node reports with every connection; only news is worth remembering.
-      if (node.askPerGpuHour === askPerGpuHour && isSame(node.capability, capability)) return []
+      if (node.askPerGpuHour === askPerGpuHour && areEqual(node.capability, capability)) return []
       return [{ type: 'fleet.node_reported', nodeId, capability, askPerGpuHour, atMs }]
     }
     case 'come_online':
@@ -151,13 +151,6 @@ function decideNode(fleet: Fleet, command: NodeCommand): FleetRefusal | FleetEve
       return unreachable(command)
   }
 }
-
-/** What was read by one schema has its members in one order, except in what a snapshot brought back. */
-const isSame = (a: Capability | null, b: Capability): boolean =>
-  textOf(a) === textOf(b) || toCanonical(a) === toCanonical(b)
-
-const textOf = (capability: Capability | null): string =>
-  JSON.stringify(capability, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value))
 
 /**
  * A newer session always wins. The same session may only return from a silence, its own or its gateway's, however long

@@ -1,19 +1,20 @@
 import type { z } from 'zod'
 import type { Bus, Log } from '#host/host.ts'
+import { type QuickReader, quickReader } from '#protocol/quick-reader.ts'
 import { jsonWriter } from '#protocol/wire-form.ts'
 
 /** One kind of call to the coordinator: its subject and what crosses. */
 export interface CellCall<In, Out> {
   readonly subject: string
   readonly write: (input: In) => string
-  readonly output: z.ZodType<Out>
+  readonly output: QuickReader<Out>
 }
 
 export const cellCall = <In, Out>(
   subject: string,
   input: z.ZodType<In>,
   output: z.ZodType<Out>,
-): CellCall<In, Out> => ({ subject, write: jsonWriter(input), output })
+): CellCall<In, Out> => ({ subject, write: jsonWriter(input), output: quickReader(output) })
 
 /** How long a gateway waits for the coordinator before it tries again. */
 export const CELL_TIMEOUT_MS = 2_000

@@ -2,6 +2,7 @@
 import type { Clock, Link, LinkHandlers, Secrets } from '#host/host.ts'
 import { type Challenge, type Deny, Hello } from '#protocol/agent-link.ts'
 import { decodeFrames, decodeJson, encodeJsonFrame, FrameType } from '#protocol/frame.ts'
+import { quickReader } from '#protocol/quick-reader.ts'
 import type { HelloFlood } from './hello-flood.ts'
 import type { NetworkProver } from './network-prover.ts'
 import type { NodeConnection } from './node-connection.ts'
@@ -77,11 +78,13 @@ export function createDoor(
   }
 }
 
+const hello = quickReader(Hello)
+
 /** Null for what is no hello: hostile input, and the caller closes the link. */
 function readHello(message: Uint8Array): Hello | null {
   try {
     const frame = decodeFrames(message)[0]
-    return frame?.type === FrameType.hello ? Hello.parse(decodeJson(frame.payload)) : null
+    return frame?.type === FrameType.hello ? hello.parse(decodeJson(frame.payload)) : null
   } catch {
     return null
   }

@@ -7,6 +7,7 @@ import { PROTOCOL_WITH_EVIDENCE } from '#protocol/agent-version.ts'
 import { subjects } from '#protocol/cell.ts'
 import { decodeJson, encodeJsonFrame, FrameType } from '#protocol/frame.ts'
 import { HealthNews, type MeasureAgain, NodeHealth } from '#protocol/node-health.ts'
+import { quickReader } from '#protocol/quick-reader.ts'
 import { jsonWriter } from '#protocol/wire-form.ts'
 import type { Directory } from './directory.ts'
 import type { GatewayTelemetry } from './telemetry.ts'
@@ -42,6 +43,7 @@ const SWEEP_MS = 5_000
 const HEAR_EVERY_MS = 200
 const MEASURE_EVERY_MS = 5 * 60_000
 const writeNews = jsonWriter(HealthNews)
+const nodeHealth = quickReader(NodeHealth)
 
 export function createHealthRelay(
   { bus, clock, directory }: { bus: Pick<Bus, 'publish'>; clock: Clock; directory: Pick<Directory, 'node'> },
@@ -82,7 +84,7 @@ export function createHealthRelay(
 
   return {
     hear(node, payload) {
-      const { faults } = NodeHealth.parse(decodeJson(payload))
+      const { faults } = nodeHealth.parse(decodeJson(payload))
       const entry = entryOf(node)
       const nowMs = clock.elapsedMs()
       const isQuick = nowMs - entry.heardAtMs < HEAR_EVERY_MS

@@ -24,6 +24,7 @@ import {
 import { type HostedModel, HostedModels } from '#protocol/model-catalogue.ts'
 import type { Region } from '#protocol/node-class.ts'
 import { Problem, type ProblemCode, problemKinds } from '#protocol/problem.ts'
+import { quickReader } from '#protocol/quick-reader.ts'
 import { batchOffers } from './batches/batch-offers.ts'
 import type { StreamEvidence } from './receipts/node-chain.ts'
 
@@ -128,6 +129,12 @@ export interface NodeConnectionParts {
 
 const NAMES_MAX = 1_000
 
+const nodeReport = quickReader(NodeReport)
+const hostedModels = quickReader(HostedModels)
+const started = quickReader(Started)
+const deltaDetail = quickReader(DeltaDetail)
+const streamEnd = quickReader(StreamEnd)
+
 /** Problems that say something about the request, not about the node: no other node would answer otherwise. */
 const callersFault = new Set<ProblemCode>([
   'invalid_request',
@@ -142,7 +149,8 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
   let streamNext = 1
   /** Belongs to the data frame that comes next. */
   let pendingDetail: { stream: number; detail: DeltaDetail; detailBytes: number } | null = null
-  let reported: NodeReport | null = null
+  /** `asked` follows from the report alone; which of it may be used, and at what price, changes. */
+  let reported: { readonly report: NodeReport; readonly asked: readonly Offer[] } | null = null
   let withdrawn: ReadonlySet<string> = new Set()
   let isClosed = false
 
@@ -165,9 +173,9 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
         decodeHeartbeat(frame.payload)
         return
       case FrameType.capability:
-        return takeReport(NodeReport.parse(decodeJson(frame.payload)))
+        return takeReport(nodeReport.parse(decodeJson(frame.payload)))
       case FrameType.hostedModels:
-        connection.hosted = HostedModels.parse(decodeJson(frame.payload)).models
+        connection.hosted = hostedModels.parse(decodeJson(frame.payload)).models
         return
       case FrameType.drain:
         connection.isDraining = true
@@ -181,11 +189,11 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
       case FrameType.health:
         return besideRequests(parts, frame.type)?.(frame.payload)
       case FrameType.started: {
-        const { promptTokens, cachedPromptTokens } = Started.parse(decodeJson(frame.payload))
+        const { promptTokens, cachedPromptTokens } = started.parse(decodeJson(frame.payload))
         return streams.get(frame.stream)?.onStarted(promptTokens, cachedPromptTokens)
       }
       case FrameType.detail: {
-        const detail = DeltaDetail.parse(decodeJson(frame.payload))
+        const detail = deltaDetail.parse(decodeJson(frame.payload))
         pendingDetail = { stream: frame.stream, detail, detailBytes: frame.payload.length }
         return
       }
@@ -203,7 +211,7 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
           .get(frame.stream)
           ?.onEmbedding(EmbeddingVectors.parse(decodeJson(frame.payload)).vectors)
       case FrameType.end: {
-        const end = StreamEnd.parse(decodeJson(frame.payload))
+        const end = streamEnd.parse(decodeJson(frame.payload))
         finish(frame.stream)?.onEnd(end)
         return parts.onAvailable()
       }
@@ -229,8 +237,8 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
     connection.isBackstop = capability.backstop !== undefined
     connection.agentVersion = capability.agentVersion
     connection.roundTripMs = capability.network?.roundTripMs ?? 0
-    reported = report
-    setOffers(offersIn(parts, report), report)
+    reported = { report, asked: askedIn(report) }
+    setOffers(offersIn(parts, reported.asked), report)
     // Names beyond this many are a node's nonsense.
     if (offered.size < NAMES_MAX) for (const model of connection.offers.keys()) offered.add(model)
     parts.onReport(report)
@@ -256,8 +264,8 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
     hosted: [],
     reoffer() {
       if (!reported || !parts.quote) return
-      const offers = offersIn(parts, reported)
-      if (!areSame(offers, connection.offers)) setOffers(offers, reported)
+      const offers = offersIn(parts, reported.asked)
+      if (!areSame(offers, connection.offers)) setOffers(offers, reported.report)
     },
     send(message) {
       if (!isClosed) link.send(message)
@@ -309,15 +317,18 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
   return connection
 }
 
+const askedIn = ({ capability, askPerGpuHour }: NodeReport): Offer[] =>
+  capability.models.map((model) => ({ model, price: tokenPrice(capability, model, askPerGpuHour) }))
+
 function offersIn(
   { quote }: Pick<NodeConnectionParts, 'quote'>,
-  { capability, askPerGpuHour }: NodeReport,
+  asked: readonly Offer[],
 ): Map<string, Offer> {
   const offers = new Map<string, Offer>()
-  for (const model of capability.models) {
-    const asked = tokenPrice(capability, model, askPerGpuHour)
-    const price = quote ? quote(model.id, asked) : asked
-    if (price) offers.set(model.id, { model, price })
+  for (const offer of asked) {
+    const { model } = offer
+    const price = quote ? quote(model.id, offer.price) : offer.price
+    if (price) offers.set(model.id, price === offer.price ? offer : { model, price })
   }
   return offers
 }
@@ -345,16 +356,19 @@ const notOfAgents = (type: number): Problem =>
 const hasLeft = (reason: string): Problem =>
   new Problem('node_failed', `The node left: ${reason}.`, { details: { how: 'lost' } })
 
-const areSame = (a: ReadonlyMap<string, Offer>, b: ReadonlyMap<string, Offer>): boolean =>
-  a.size === b.size &&
-  [...a].every(([id, { price }]) => {
+function areSame(a: ReadonlyMap<string, Offer>, b: ReadonlyMap<string, Offer>): boolean {
+  if (a.size !== b.size) return false
+  for (const [id, { price }] of a) {
     const other = b.get(id)?.price
-    return (
+    if (other === price) continue
+    const isSame =
       other?.promptPerMillion === price.promptPerMillion &&
       other.cachedPerMillion === price.cachedPerMillion &&
       other.completionPerMillion === price.completionPerMillion
-    )
-  })
+    if (!isSame) return false
+  }
+  return true
+}
 
 function readProblem(payload: Uint8Array): Problem {
   const { code, message, param, reason } = StreamProblem.parse(decodeJson(payload))

@@ -26,6 +26,8 @@ test('what nodes say comes to the coordinator in order, and what comes together 
   for (let fence = 2; fence <= 5; fence++) pipe.hear(node, bytesOf({ kind: 'deliver', fence }))
   await run(50)
   assert.equal(news.length, 2)
+  // The coordinator sends a long grant in pages to those alone who say so.
+  assert.ok(news.every(({ takesPages }) => takesPages === true))
   const said = news.flatMap((one) => one.said)
   const own = said
     .filter(({ nodeId }) => nodeId === 'node_1')

@@ -116,7 +116,9 @@ export function createWorkPipe(
   const { gatewayId, keySecret } = options
   const entries = new Map<string, NodeEntry>()
   const sign = (text: string): string => Buffer.from(crypto.hmacSha256(keySecret, text)).toString('hex')
-  const batch = createBatch(clock, (said) => bus.publish(subjects.work, writeNews({ gatewayId, said })))
+  const batch = createBatch(clock, (said) =>
+    bus.publish(subjects.work, writeNews({ gatewayId, said, takesPages: true })),
+  )
   const pages = createGrantPages()
   let isClosed = false
 
@@ -168,7 +170,7 @@ export function createWorkPipe(
     if (fences.length === 0 || nowMs - askedAtMs < ASK_EVERY_MS) return
     entry.askedAtMs = nowMs
     const unknown = fences.map((fence) => ({ nodeId, fence }))
-    bus.publish(subjects.work, writeNews({ gatewayId, said: [], unknown }))
+    bus.publish(subjects.work, writeNews({ gatewayId, said: [], unknown, takesPages: true }))
   }
 
   function tellMade({ node, live }: NodeEntry, fence: number): void {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { fromCanonical, toCanonical } from './canonical.ts'
+import { areEqual, fromCanonical, toCanonical } from './canonical.ts'
 
 /** Any value a state may hold: plain objects, lists, maps by text, bigints and JSON's own scalars. */
 const { value } = fc.letrec<{ value: unknown }>((tie) => ({
@@ -27,6 +27,20 @@ test('equal values give equal texts, in whatever order they were filled', () => 
 
 test('different values give different texts', () => {
   fc.assert(fc.property(value, value, (a, b) => isEqual(a, b) === (toCanonical(a) === toCanonical(b))))
+})
+
+test('areEqual says of two values what their texts say', () => {
+  const check = (a: unknown, b: unknown): void =>
+    assert.equal(areEqual(a, b), toCanonical(a) === toCanonical(b))
+  fc.assert(fc.property(value, value, check))
+  fc.assert(fc.property(value, (given) => check(given, reversed(given))))
+  // One that differs in one place alone is what two random values never are.
+  fc.assert(fc.property(value, value, (given, other) => check({ a: [1, given] }, { a: [1, other] })))
+  check({ a: 1, b: undefined }, { a: 1 })
+  check({ a: 1 }, { a: 1, b: undefined })
+  check({ a: 1 }, { a: 1, b: 0 })
+  check([1], [1, 2])
+  check([], {})
 })
 
 test('a bigint, a number and a text of the same digits are three values', () => {

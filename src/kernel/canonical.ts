@@ -9,6 +9,23 @@ export const toCanonical = (value: unknown): string => JSON.stringify(toPlain(va
 /** The inverse of `toCanonical`. The caller vouches for the type: snapshots are read only after their checksum held. */
 export const fromCanonical = (text: string): unknown => fromPlain(JSON.parse(text))
 
+/** Whether both have the same canonical text, which is not written for it. Values that JSON does not have are equal only to themselves. */
+export function areEqual(a: unknown, b: unknown): boolean {
+  if (a === b) return true
+  if (a === null || b === null || typeof a !== 'object' || typeof b !== 'object') return false
+  if (a instanceof Map || b instanceof Map) return toCanonical(a) === toCanonical(b)
+  if (Array.isArray(a) || Array.isArray(b)) {
+    if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false
+    return a.every((item, index) => areEqual(item, b[index]))
+  }
+  const [left, right] = [a as Readonly<Record<string, unknown>>, b as Readonly<Record<string, unknown>>]
+  for (const name of Object.keys(left)) if (!areEqual(left[name], right[name])) return false
+  // Undefined members are as good as none.
+  for (const name of Object.keys(right))
+    if (right[name] !== undefined && left[name] === undefined) return false
+  return true
+}
+
 // By hand, and not by functions that `JSON` calls back for every member: states are large.
 
 function toPlain(value: unknown): unknown {

@@ -103,9 +103,7 @@ export const ProofOrders = z.object({
 })
 export type ProofOrders = z.output<typeof ProofOrders>
 
-/** Over the bus, from a gateway: what a node said, how long that took, and how long its line takes. */
-export const ProofNews = z.object({
-  gatewayId: z.string(),
+const ProofWord = z.object({
   nodeId: z.string(),
   session: z.int(),
   say: z.discriminatedUnion('kind', [
@@ -122,7 +120,19 @@ export const ProofNews = z.object({
     }),
   ]),
 })
+export type ProofWord = z.output<typeof ProofWord>
+
+/** Over the bus, from a gateway: what a node said, how long that took, and how long its line takes. */
+export const ProofNews = ProofWord.extend({
+  gatewayId: z.string(),
+  /** What other nodes said. A coordinator of before takes no notice of it, and says so by not saying `heard`. */
+  more: z.array(ProofWord).optional(),
+})
 export type ProofNews = z.output<typeof ProofNews>
+
+/** The answer: of how many nodes it was heard. Absent: of the first alone. */
+export const ProofHeard = z.object({ heard: z.int().optional() })
+export type ProofHeard = z.output<typeof ProofHeard>
 
 /** Bus subjects: where the coordinator hears `ProofNews`, and a gateway `ProofOrders`. */
 export const proofNewsSubject = 'coordinator.prove'

@@ -6,6 +6,12 @@ import { z } from 'zod'
 import { base32 } from '#kernel/id.ts'
 import { hexOf } from './field.ts'
 
+/** For every node that comes, and cheaper than `Number.parseInt`: a letter's code is nine short of its worth, and has bit 6. */
+const hexDigit = (hex: string, at: number): number => {
+  const code = hex.charCodeAt(at)
+  return (code & 15) + (code >> 6) * 9
+}
+
 /** Of the key's 32 raw bytes. */
 export const fingerprintOf = (
   { sha256 }: { sha256(data: Uint8Array): Uint8Array },
@@ -13,7 +19,7 @@ export const fingerprintOf = (
 ): string => {
   const bytes = new Uint8Array(publicKeyHex.length / 2)
   for (let index = 0; index < bytes.length; index++)
-    bytes[index] = Number.parseInt(publicKeyHex.slice(2 * index, 2 * index + 2), 16)
+    bytes[index] = (hexDigit(publicKeyHex, 2 * index) << 4) | hexDigit(publicKeyHex, 2 * index + 1)
   return base32(sha256(bytes))
 }
 

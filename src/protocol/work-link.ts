@@ -120,6 +120,8 @@ export const WorkNews = z.object({
     .array(z.object({ nodeId: z.string(), fence: Fence }))
     .max(WORK_HELD_MAX)
     .optional(),
+  /** It puts a grant together that comes in pages; gateways of the first release do not. */
+  takesPages: z.boolean().optional(),
 })
 export type WorkNews = z.output<typeof WorkNews>
 

@@ -20,7 +20,7 @@ import type { Capability } from '#protocol/capability.ts'
 import { toProblem } from '#protocol/problem.ts'
 import type { WorkerFacts } from '#protocol/work-link.ts'
 import { keptSpeed } from './kept-speed.ts'
-import { BLENDER, type OfferedEngine, taskEngines } from './task-engines.ts'
+import { BLENDER, type OfferedEngine, taskEngines, taskMemoryMib } from './task-engines.ts'
 import type { TasksConfig } from './tasks-config.ts'
 
 export interface OpenedTasks {
@@ -107,7 +107,8 @@ function createFacts(
     offered,
   }: Pick<TasksParts, 'machine' | 'gpus'> & { readonly offered: readonly OfferedEngine[] },
 ): KnownFacts {
-  const { cores, memoryMib } = machine.facts()
+  const { cores } = machine.facts()
+  const memoryMib = taskMemoryMib(machine)
   const vramMib = config.device === 'CPU' ? 0 : Math.max(0, ...gpus.map((gpu) => gpu.vramMib))
   const known: KnownFacts = {
     speed: Math.min(config.threads ?? cores, cores) * SPEED_PER_THREAD,

@@ -9,7 +9,11 @@ import type { TasksFlags } from './tasks-flags.ts'
 /** On one thread of the processor, so that it renders as any machine does; `null` where this one renders nothing. */
 export function referenceAgent(
   dataFolder: string,
-  { render, logLevel }: Pick<TasksFlags, 'render'> & Pick<AgentConfig, 'logLevel'>,
+  {
+    render,
+    jobCommands,
+    logLevel,
+  }: Pick<TasksFlags, 'render' | 'jobCommands'> & Pick<AgentConfig, 'logLevel'>,
 ): AgentKeeperOptions | null {
   if (render === 'off') return null
   const folder = join(dataFolder, 'reference-agent')
@@ -29,7 +33,8 @@ export function referenceAgent(
         device: 'CPU',
         cacheMib: null,
         askPerHour: 0n,
-        takesCommands: false,
+        // What scripts made of a scene is seen only where they run.
+        takesCommands: jobCommands === true,
         onlyAudits: true,
       },
       energy: {

@@ -23,6 +23,10 @@ export const BLENDER = 'blender'
 /** Of the machine's memory, what all of a task's processes may use. */
 const MEMORY_SHARE = 0.8
 
+/** What a task may use here, and so what the node says that it has: a larger one would be ended. */
+export const taskMemoryMib = (machine: Pick<Machine, 'facts'>): number =>
+  Math.floor(machine.facts().memoryMib * MEMORY_SHARE)
+
 export function taskEngines(
   config: TasksConfig,
   found: TaskPrograms,
@@ -32,7 +36,7 @@ export function taskEngines(
   const { host, machine, folder } = parts
   const { clock, log, secrets } = host
   const { threads } = config
-  const memoryBytesMax = Math.floor(machine.facts().memoryMib * 2 ** 20 * MEMORY_SHARE)
+  const memoryBytesMax = taskMemoryMib(machine) * 2 ** 20
   const scratchFolder = join(folder, 'scratch')
   const ports = { programs: createNodePrograms(), files: nodeTaskFiles, clock, secrets }
   const common = { scratchFolder, memoryBytesMax }
@@ -45,7 +49,8 @@ export function taskEngines(
       program: BLENDER,
       sandbox: 'bubblewrap',
       threads,
-      allowsScripts: false,
+      // A scene with scripts is a program that the job brings along.
+      allowsScripts: config.takesCommands,
     } as const
     const engine = createBlenderEngine(options, { ...ports, inflate: nodeInflate, machine, log })
     offer('blender', engine, `Blender ${found.blender}, ${config.device}`)

@@ -22,7 +22,7 @@ export const TasksConfig = z.object({
   cacheMib: z.int().positive().nullable(),
   /** For an hour of this machine. */
   askPerHour: NanoUsd,
-  /** Programs that a job brings along, in the sandbox. */
+  /** Programs that a job brings along, and scripts in its scenes, in the sandbox. */
   takesCommands: z.boolean(),
   /** It renders again what others made, and takes nothing else. */
   onlyAudits: z.boolean(),

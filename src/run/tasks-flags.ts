@@ -43,8 +43,14 @@ export const tasksOptions = ({ isOwnNetwork }: { readonly isOwnNetwork: boolean 
     .argParser(parseMoney)
     .default(0n, '0: any price'),
   isOwnNetwork
-    ? new Option('--no-job-commands', 'take no programs that jobs bring along: only Blender and ffmpeg')
-    : new Option('--job-commands', 'also run programs that strangers’ jobs bring along, in a sandbox'),
+    ? new Option(
+        '--no-job-commands',
+        'run no programs that jobs bring along, nor scripts in scenes: only Blender and ffmpeg',
+      )
+    : new Option(
+        '--job-commands',
+        'also run programs that strangers’ jobs bring along, and scripts in their scenes, in a sandbox',
+      ),
   new Option('--only-audits', 'only render again what others made, to check it'),
   new Option(
     '--hours <from-to>',

@@ -265,7 +265,6 @@ function createScreen(context: CliContext, dataFolder: string, options: UpOption
       const { apiUrl, openaiBaseUrl, publicUrl } = ready
       const apiKey = ready.apiKey ?? 'YOUR_KEY'
       if (options.json) return line(JSON.stringify({ ...readyFields(ready), apiKey }))
-      const model = serving?.models[0]?.id ?? 'MODEL'
       const speeds = serving?.models.map(
         ({ id, tokensPerSecond }) => `${id} (${Math.round(tokensPerSecond)} tokens/s)`,
       )
@@ -289,15 +288,24 @@ function createScreen(context: CliContext, dataFolder: string, options: UpOption
       for (const [name, value] of fields) line(`  ${style('dim', name.padEnd(11))}${value}`)
       line(`\n  ${style('bold', 'Try')}, in another terminal:\n`)
       const data = options.data === undefined ? '' : ` --data ${quote(dataFolder)}`
-      line(`  npx shoal chat "What is Shoal?"${data}`)
+      // A node without a model answers nobody, and is here to render.
+      const isForTasks = serving !== null && serving.models.length === 0
+      if (isForTasks) line(`  npx shoal render scene.blend --frames 1-8 --watch${data}`)
+      else line(`  npx shoal chat "What is Shoal?"${data}`)
       line(`  npx shoal status${data}`)
-      const body = JSON.stringify({ model, messages: [{ role: 'user', content: 'What is Shoal?' }] })
-      line(
-        `  curl ${openaiBaseUrl}/chat/completions -H "Authorization: Bearer ${apiKey}" -H "Content-Type: application/json" -d '${body}'`,
-      )
+      if (!isForTasks)
+        line(`  ${curlLine({ openaiBaseUrl, apiKey, model: serving?.models[0]?.id ?? 'MODEL' })}`)
       line(`\n  ${style('dim', 'Ctrl-C stops the network; nothing is lost.')}`)
     },
   }
+}
+
+function curlLine(to: { openaiBaseUrl: string; apiKey: string; model: string }): string {
+  const body = JSON.stringify({
+    model: to.model,
+    messages: [{ role: 'user', content: 'What is Shoal?' }],
+  })
+  return `curl ${to.openaiBaseUrl}/chat/completions -H "Authorization: Bearer ${to.apiKey}" -H "Content-Type: application/json" -d '${body}'`
 }
 
 const quote = (text: string): string => (/^[\w./~-]+$/.test(text) ? text : JSON.stringify(text))

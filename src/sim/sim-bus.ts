@@ -33,6 +33,7 @@ export class SimBus {
   /** Messages that come again, long after. */
   replayed = 0
   readonly #servers = new Map<string, { process: SimProcess; answer: Answer }>()
+  readonly #timeouts = new Map<string, Problem>()
   readonly #subscribers = new Map<string, Set<{ process: SimProcess; receive: (message: string) => void }>>()
 
   constructor(scheduler: Scheduler, random: Random, faults: BusFaults) {
@@ -84,6 +85,15 @@ export class SimBus {
     return { close: () => void subscribers.delete(subscriber) }
   }
 
+  /** One for each subject: a cut cell waits in vain by the thousand, and a stack costs more than all else of it. */
+  #timedOut(subject: string): Problem {
+    const known = this.#timeouts.get(subject)
+    if (known) return known
+    const problem = new Problem('bus_timeout', `Nobody answered on ${subject} in time.`)
+    this.#timeouts.set(subject, problem)
+    return problem
+  }
+
   #request(process: SimProcess, call: BusCall, done: (problem: Problem | null, reply: string) => void): void {
     let isOver = false
     const finish = (problem: Problem | null, reply: string): void => {
@@ -93,7 +103,7 @@ export class SimBus {
       done(problem, reply)
     }
     const timeout = process.after(call.timeoutMs, () => {
-      finish(new Problem('bus_timeout', `Nobody answered on ${call.subject} in time.`), '')
+      finish(this.#timedOut(call.subject), '')
     })
     const server = this.#servers.get(call.subject)
     if (!server) return

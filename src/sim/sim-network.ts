@@ -22,6 +22,11 @@ export type CutWay = 'both' | 'out' | 'in'
 /** Keeps messages in order: events at the same instant run in an order of the seed's choice. */
 const BEHIND_MS = 0.001
 
+interface Address {
+  readonly address: string
+  readonly pathname: string
+}
+
 interface End {
   readonly process: SimProcess
   handlers: LinkHandlers | null
@@ -37,6 +42,8 @@ export class SimNetwork {
   readonly #random: Random
   readonly #servers = new Map<string, Server>()
   readonly #wires = new Set<Wire>()
+  /** What was asked for, taken apart: whoever is refused asks again and again. */
+  readonly #addresses = new Map<string, Address>()
   /** Until when processes are cut off, by name: those that start meanwhile are, too. */
   readonly #cutOff = new Map<string, number>()
   latencyMsMax = 20
@@ -52,7 +59,7 @@ export class SimNetwork {
     return {
       fetch: () =>
         Promise.reject(new Problem('network_unreachable', 'The simulated network carries links only.')),
-      connect: (url, handlers) => this.#connect(process, new URL(url), handlers),
+      connect: (url, handlers) => this.#connect(process, this.#addressOf(url), handlers),
       listen: async ({ hostname, port }, handlers) => {
         const address = `${hostname}:${port}`
         const server = { process, handlers }
@@ -93,8 +100,16 @@ export class SimNetwork {
     return (this.#cutOff.get(name) ?? 0) > this.#scheduler.nowMs()
   }
 
-  #connect(process: SimProcess, url: URL, handlers: LinkHandlers): Link {
-    const address = `${url.hostname}:${url.port || '80'}`
+  #addressOf(url: string): Address {
+    const known = this.#addresses.get(url)
+    if (known) return known
+    const { hostname, port, pathname } = new URL(url)
+    const address = { address: `${hostname}:${port || '80'}`, pathname }
+    this.#addresses.set(url, address)
+    return address
+  }
+
+  #connect(process: SimProcess, { address, pathname }: Address, handlers: LinkHandlers): Link {
     const near: End = { process, handlers, isClosed: false, forget: () => {}, arrivesAtMs: 0 }
     const wire = new Wire(
       this.#scheduler,
@@ -126,7 +141,7 @@ export class SimNetwork {
         const { process } = server
         const far: End = { process, handlers: null, isClosed: false, forget: () => {}, arrivesAtMs: 0 }
         far.forget = process.onDeath(() => wire.died(far))
-        wire.open(near, far, server.handlers, url.pathname)
+        wire.open(near, far, server.handlers, pathname)
       })
     }
     this.#scheduler.after(1 + this.#random.int(this.latencyMsMax), () => ask(0))

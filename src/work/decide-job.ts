@@ -1,11 +1,11 @@
 import { unreachable } from '#kernel/assert.ts'
 import { toCanonical } from '#kernel/canonical.ts'
 import type { Around, JobCommand, WorkCommand, WorkRefusal } from './decide-work.ts'
+import { isOld, lastPart } from './forget.ts'
 import { acceptances, endAll, pauseFor } from './job-steps.ts'
 import { taskKey } from './task-identity.ts'
 import { isOver, type Job, jobOf, type Step, stepOf, taskOf, type Work } from './work.ts'
 import type { JobPlan, PlannedStep, TaskPlace, WorkEvent } from './work-events.ts'
-import { keepMsOf } from './work-limits.ts'
 
 export function decideSubmit(
   { plan, nowMs: atMs }: Extract<WorkCommand, { kind: 'submit' }>,
@@ -99,8 +99,8 @@ export function decideJob(job: Job, command: JobCommand, around: Around): WorkRe
       return decideCondemnation(job, command, around)
     case 'forget':
       if (!isOver(job)) return 'status_wrong'
-      if (atMs < (job.endedAtMs ?? atMs) + keepMsOf(job, around.limits)) return 'too_early'
-      return [{ type: 'work.job_forgotten', jobId }]
+      if (!isOld(job, around.limits, atMs)) return 'too_early'
+      return [lastPart(job, around.floor.forgottenTo(jobId))]
     default:
       return unreachable(command)
   }

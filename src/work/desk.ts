@@ -23,6 +23,8 @@ export function enact(desk: Desk, decision: readonly WorkEvent[]): void {
   for (const event of decision) {
     desk.apply(event)
     if (event.type === 'work.attempt_ended' || event.type === 'work.delivered') desk.floor.forget(event.fence)
+    if (event.type === 'work.tasks_forgotten') desk.floor.forgetTo(event.jobId, event.to)
+    if (event.type === 'work.job_forgotten') desk.floor.forgetTo(event.jobId, null)
   }
 }
 

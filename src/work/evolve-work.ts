@@ -1,6 +1,7 @@
 import { assert, unreachable } from '#kernel/assert.ts'
 import { evolveAttempt } from './evolve-attempt.ts'
 import { evolveTask, reopen } from './evolve-task.ts'
+import { tasksBetween } from './forget.ts'
 import { setState, unbegunCounts } from './task-counts.ts'
 import { withdrawResult } from './task-identity.ts'
 import { taskOrder } from './task-order.ts'
@@ -43,6 +44,7 @@ type OfJob = Extract<
       | 'work.job_paused'
       | 'work.job_resumed'
       | 'work.job_ended'
+      | 'work.tasks_forgotten'
       | 'work.job_forgotten'
       | 'work.priority_set'
       | 'work.cap_set'
@@ -76,9 +78,13 @@ function evolveJob(work: Work, job: Job, event: OfJob): void {
       job.endedAtMs = event.atMs
       for (const step of job.steps) close(job, step)
       return
+    case 'work.tasks_forgotten':
+      assert(isOver(job), `${job.jobId} is over`)
+      for (const place of tasksBetween(job, event.from, event.to)) withdrawResult(work, job, place)
+      return
     case 'work.job_forgotten':
       assert(isOver(job), `${job.jobId} is over`)
-      for (const step of job.steps) for (const task of step.tasks) withdrawResult(work, job, { step, task })
+      for (const place of tasksBetween(job, event.from)) withdrawResult(work, job, place)
       work.jobs.delete(job.jobId)
       return
     case 'work.priority_set':

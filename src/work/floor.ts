@@ -41,6 +41,8 @@ export interface FloorNode {
   isCutOff: boolean
   /** It is given nothing before. */
   restsUntilMs: TimestampMs
+  /** Since when it says that it takes nothing, though it has little: its owner wants the machine, say. `null`: it takes what comes. */
+  restingSinceMs: TimestampMs | null
   /** Input folders that it has. */
   cached: ReadonlySet<string>
 }
@@ -63,11 +65,23 @@ export class Floor {
   readonly #nodes = new Map<string, FloorNode>()
   readonly #waiting = new Set<string>()
   readonly #mentions = new Map<number, Mention>()
+  /** Of jobs that leave the memory in parts, how many tasks went. */
+  readonly #forgotten = new Map<string, number>()
 
   /** `openedAtMs`: when the coordinator began to lead. */
   constructor(openedAtMs: TimestampMs, limits: Pick<WorkLimits, 'leaseMs' | 'graceMs' | 'silentMs'>) {
     this.#openedAtMs = openedAtMs
     this.#limits = limits
+  }
+
+  forgottenTo(jobId: string): number {
+    return this.#forgotten.get(jobId) ?? 0
+  }
+
+  /** `null`: all of it, and the job. */
+  forgetTo(jobId: string, to: number | null): void {
+    if (to === null) this.#forgotten.delete(jobId)
+    else this.#forgotten.set(jobId, to)
   }
 
   node(nodeId: string): FloorNode | undefined {
@@ -85,7 +99,7 @@ export class Floor {
 
   seat(facts: NodeFacts, cached: ReadonlySet<string>, nowMs: TimestampMs): void {
     const { restsUntilMs = 0 } = this.#nodes.get(facts.nodeId) ?? {}
-    const heard = { heardAtMs: nowMs, listedAtMs: 0, isCutOff: false, restsUntilMs }
+    const heard = { heardAtMs: nowMs, listedAtMs: 0, isCutOff: false, restsUntilMs, restingSinceMs: null }
     this.#nodes.set(facts.nodeId, { facts, cached, ...heard })
   }
 
@@ -139,6 +153,12 @@ export class Floor {
       mention.movedAtMs = nowMs
     }
     return true
+  }
+
+  /** Whether it takes what comes. */
+  noteRoom(nodeId: string, hasRoom: boolean, nowMs: TimestampMs): void {
+    const node = this.#nodes.get(nodeId)
+    if (node) node.restingSinceMs = hasRoom ? null : (node.restingSinceMs ?? nowMs)
   }
 
   /** The attempt is over: nothing more is to be known of it. */

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { NanoUsd } from '#protocol/money.ts'
 import { OutputFile, TaskParams } from '#protocol/task.ts'
+import { tasksBetween } from './forget.ts'
 import type { Job } from './work.ts'
 
 export const KeptTask = z.object({
@@ -51,8 +52,11 @@ export const JobSummary = z.object({
 })
 export type JobSummary = z.output<typeof JobSummary>
 
-/** Of a job that is over. `unverified`: its results whose turn to be checked came and nobody independent was there. */
-export function summaryOf(job: Job, unverified: number): JobSummary {
+/**
+ * Of a job that is over, with its tasks from `from` on. `unverified`: its results whose turn to be checked came and nobody
+ * independent was there.
+ */
+export function summaryOf(job: Job, unverified: number, from = 0): JobSummary {
   const { organisationId, name, tier, priority, cap, pricePerHour, spent, submittedAtMs, redispatched } = job
   const hours = [...job.nodes.values()]
   const doneMs = job.steps.reduce((sum, { workMs }) => sum + workMs.done, 0)
@@ -82,9 +86,12 @@ export function summaryOf(job: Job, unverified: number): JobSummary {
       done: counts.done,
       checked,
     })),
-    tasks: job.steps.flatMap(({ tasks }, step) => tasks.map((one, task) => keptTask(one, { step, task }))),
+    tasks: keptTasks(job, from),
   }
 }
+
+export const keptTasks = (job: Job, from: number, to?: number): KeptTask[] =>
+  Array.from(tasksBetween(job, from, to), ({ task, at }) => keptTask(task, at))
 
 function keptTask(
   { params, state, result, failedNodes }: Job['steps'][number]['tasks'][number],

@@ -83,3 +83,20 @@ function firstGiven(farm: TestFarm, plan: ReturnType<typeof planOf>): string | u
   serveWaiting(farm.desk, farm.nowMs)
   return [...farm.work.attempts.values()][0]?.nodeId
 }
+
+test('a node that its owner keeps is not free for a task, and for a moment of full hands it is', () => {
+  const farm = new TestFarm()
+  farm.submit(planOf({ frames: 1 }))
+  farm.seat('kept')
+  const why = () => whyTask(farm.desk, farm.job(), { step: 0, task: 0, nowMs: farm.nowMs })
+  farm.desk.floor.noteRoom('kept', false, farm.nowMs)
+  assert.deepEqual([why().open, why().barred], [1, {}])
+  for (let second = 0; second < 4; second++) {
+    farm.nowMs += 1_000
+    farm.desk.floor.hear('kept', [], farm.nowMs)
+    farm.desk.floor.noteRoom('kept', false, farm.nowMs)
+  }
+  assert.deepEqual([why().open, why().barred], [0, { resting: 1 }])
+  farm.desk.floor.noteRoom('kept', true, farm.nowMs)
+  assert.deepEqual([why().open, why().barred], [1, {}])
+})

@@ -2,26 +2,22 @@
 import { formatUsd } from '#kernel/money.ts'
 import type { TimestampMs } from '#kernel/time.ts'
 import type { Around } from './decide-work.ts'
+import { decideForgetting } from './forget.ts'
 import { fitsCap, mayCopy } from './grant.ts'
 import { pauseFor } from './job-steps.ts'
 import { costMaxOf, durationMs, isTriedEverywhere } from './placement.ts'
 import { type Attempt, type Job, jobOf, taskOf } from './work.ts'
 import type { WorkEvent } from './work-events.ts'
-import { keepMsOf } from './work-limits.ts'
 
 export function decideReview(around: Around, nowMs: TimestampMs): WorkEvent[] {
-  const { work, limits } = around
+  const { work } = around
   const events: WorkEvent[] = []
   for (const attempt of work.attempts.values()) {
     const event = reviewAttempt(attempt, around, nowMs)
     if (event) events.push(event)
   }
   for (const jobId of work.active) events.push(...reviewJob(jobOf(work, jobId), around, nowMs))
-  for (const job of work.jobs.values()) {
-    if (job.endedAtMs === null || nowMs < job.endedAtMs + keepMsOf(job, limits)) continue
-    events.push({ type: 'work.job_forgotten', jobId: job.jobId })
-  }
-  return events
+  return [...events, ...decideForgetting(around, nowMs)]
 }
 
 function reviewAttempt(

@@ -3,7 +3,7 @@ import { NanoUsd } from '#protocol/money.ts'
 import { NodeClass } from '#protocol/node-class.ts'
 import { OutputFile, TaskParams } from '#protocol/task.ts'
 import { TaskFailure } from '#protocol/task-failure.ts'
-import { JobSummary } from './job-summary.ts'
+import { JobSummary, KeptTask } from './job-summary.ts'
 
 export const PlannedTask = z.object({
   params: TaskParams,
@@ -114,10 +114,22 @@ export const WorkEvent = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('work.job_resumed'), ...ofJob }),
   z.object({ type: z.literal('work.job_ended'), ...ofJob, end: z.enum(['completed', 'cancelled']) }),
-  /** It leaves the memory. `summary`: of a customer's job, all that is kept of it. */
+  /**
+   * A part of a job that leaves the memory: its tasks from `from` on and before `to`, counted through all steps. `tasks`: of a
+   * customer's job, what is kept of them.
+   */
+  z.object({
+    type: z.literal('work.tasks_forgotten'),
+    jobId: z.string(),
+    from: z.int().nonnegative(),
+    to: z.int().positive(),
+    tasks: z.array(KeptTask).optional(),
+  }),
+  /** It leaves the memory. `summary`: of a customer's job, all that is kept of it, but tasks before `from`, which went before. */
   z.object({
     type: z.literal('work.job_forgotten'),
     jobId: z.string(),
+    from: z.int().positive().optional(),
     summary: JobSummary.optional(),
     atMs: z.int().optional(),
   }),

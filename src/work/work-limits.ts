@@ -31,6 +31,8 @@ export interface WorkLimits {
   readonly keepMs: number
   /** So long does an audit, of which there are many: by then its verdict has fallen. */
   readonly keepAuditMs?: number
+  /** Of so many tasks at once is what is kept written down: a turn of some 5 ms, and several a second. */
+  readonly forgetTasksMax: number
 }
 
 /** How long a job that is over stays in memory. */
@@ -56,4 +58,5 @@ export const workLimits: WorkLimits = {
   forgiveMs: 5 * HOUR_MS,
   sameErrorNodes: 3,
   keepMs: DAY_MS,
+  forgetTasksMax: 1_000,
 }

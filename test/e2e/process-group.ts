@@ -31,7 +31,7 @@ export interface ProgramOptions {
 }
 
 /** What the test runner and npm tell their children about themselves would make a program behave as a part of them. */
-const MISLEADING = /^NODE_TEST|^npm_|^NO_COLOR$|^FORCE_COLOR$|^SHOAL_/
+const MISLEADING = /^NODE_TEST|^NODE_COMPILE_CACHE$|^npm_|^NO_COLOR$|^FORCE_COLOR$|^SHOAL_/
 
 export function startProgram(command: readonly string[], { cwd, env = {} }: ProgramOptions): Program {
   const [file = '', ...args] = command

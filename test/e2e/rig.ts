@@ -8,6 +8,7 @@ import { tinyTokens } from '#engines/llama-cpp/tiny-gguf-head.ts'
 import { type Client, createClient } from '#protocol/client.ts'
 import type { NetworkStatus } from '#protocol/network-status.ts'
 import { routes } from '#protocol/routes.ts'
+import { placeDatabase } from './made-database.ts'
 import {
   groupMembers,
   isAlive,
@@ -134,9 +135,10 @@ export const startTiny = (rig: Rig, folder: string, args: readonly string[] = []
   startNetwork(rig, folder, ['--model', rig.tinyPath(), '--model-id', 'tiny', ...args])
 
 /** `shoal up` with these arguments on a free port, once it serves. Its node renders nothing unless an argument says how. */
-export function startNetwork(rig: Rig, folder: string, args: readonly string[]): Promise<Network> {
+export async function startNetwork(rig: Rig, folder: string, args: readonly string[]): Promise<Network> {
   const readyFile = join(mkdtempSync(rig.path('ready-')), 'ready.json')
   const store = storeArguments(folder)
+  if (store.length === 0) await placeDatabase(folder)
   const rendering = args.some((arg) => arg.startsWith('--render')) ? [] : ['--render', 'off']
   const program = rig.start([
     'up',
@@ -150,7 +152,7 @@ export function startNetwork(rig: Rig, folder: string, args: readonly string[]):
     ...rendering,
     ...args,
   ])
-  return awaitNetwork({ program, folder, readyFile })
+  return await awaitNetwork({ program, folder, readyFile })
 }
 
 export interface StartedNetwork {

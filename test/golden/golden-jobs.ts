@@ -6,6 +6,7 @@ import { assert } from '#kernel/assert.ts'
 import { DAY_MS } from '#kernel/time.ts'
 import type { NodeFacts } from '#work/floor.ts'
 import type { JobPlan } from '#work/work-events.ts'
+import { workLimits } from '#work/work-limits.ts'
 
 type Step = (turn: Turn, nowMs: number) => void
 
@@ -128,5 +129,10 @@ export const meddle: Step = (turn, nowMs) => {
 }
 
 /** They leave the memory. */
-export const forgetJobs: Step = (turn, nowMs) =>
-  createWorkDesk({ openedAtMs: nowMs, feeBps: 500, send: () => {} }).review(turn)
+export const forgetJobs: Step = (turn, nowMs) => {
+  // A job of four tasks in two parts.
+  const limits = { ...workLimits, forgetTasksMax: 3 }
+  const desk = createWorkDesk({ openedAtMs: nowMs, feeBps: 500, limits, send: () => {} })
+  for (let reviews = 0; reviews < 4; reviews++) desk.review(turn)
+  assert(turn.state.work.jobs.size === 0, 'all jobs of the golden history are forgotten')
+}

@@ -131,7 +131,8 @@ export const mutants: readonly Mutant[] = [
     ],
     breaks: 'a start from a snapshot leaves out one entry',
     world: small({ coordinator_crash: 20_000 }),
-    found: /replay from empty gives the live state|exists, for decide checked it|exactly what is left of it/,
+    found:
+      /replay from empty gives the live state|exists, for decide checked it|exactly what is left of it|is overdrawn/,
   },
   {
     name: 'trust-the-wall-clock',

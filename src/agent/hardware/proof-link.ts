@@ -3,6 +3,7 @@ import type { Link } from '#host/host.ts'
 import { PROTOCOL_WITH_EVIDENCE } from '#protocol/agent-version.ts'
 import { decodeJson, encodeJsonFrame, type Frame, FrameType } from '#protocol/frame.ts'
 import { type ProofBegin, ProofOrder, type ProofSay } from '#protocol/hardware-proof.ts'
+import { quickReader } from '#protocol/quick-reader.ts'
 import type { AgentStreams } from '../agent-streams.ts'
 import { isFailure, type KeptProof, type ProofFailure, type ProofSolver } from './proof-solver.ts'
 
@@ -13,6 +14,7 @@ export interface ProofLink {
 
 /** Proofs that are kept at once: the network asks each device for one at a time. */
 const KEPT_MAX = 16
+const proofOrder = quickReader(ProofOrder)
 
 export function createProofLink(solver: ProofSolver | undefined): ProofLink {
   return {
@@ -23,7 +25,7 @@ export function createProofLink(solver: ProofSolver | undefined): ProofLink {
         ...streams,
         receive(frame: Frame) {
           if (frame.type !== FrameType.prove) return streams.receive(frame)
-          proofs.take(ProofOrder.parse(decodeJson(frame.payload)))
+          proofs.take(proofOrder.parse(decodeJson(frame.payload)))
         },
         close() {
           proofs.close()

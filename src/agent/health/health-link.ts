@@ -5,6 +5,7 @@ import { PROTOCOL_WITH_EVIDENCE } from '#protocol/agent-version.ts'
 import type { Bar } from '#protocol/cell.ts'
 import { decodeJson, encodeJsonFrame, FrameType } from '#protocol/frame.ts'
 import { MeasureAgain, type NodeHealth } from '#protocol/node-health.ts'
+import { quickReader } from '#protocol/quick-reader.ts'
 import type { AgentStreams } from '../agent-streams.ts'
 import type { HealthWatch } from './health-watch.ts'
 
@@ -21,7 +22,7 @@ interface HealthOrders {
   readonly onStanding?: (barred: Bar | null) => void
 }
 
-const FromGateway = z.union([MeasureAgain, NodeStanding])
+const fromGateway = quickReader(z.union([MeasureAgain, NodeStanding]))
 
 /** At a gateway of before nothing is said. */
 export function createHealthLink(
@@ -43,7 +44,7 @@ export function createHealthLink(
         ...streams,
         receive(frame) {
           if (frame.type !== FrameType.health) return streams.receive(frame)
-          const said = FromGateway.parse(decodeJson(frame.payload))
+          const said = fromGateway.parse(decodeJson(frame.payload))
           if (link !== opened) return
           if ('measure' in said) orders.onSlow?.(said.measure)
           else orders.onStanding?.(said.barred)

@@ -7,6 +7,7 @@ import { digestOf } from '#host/digest-of.ts'
 import type { Clock, Crypto, KeyPair, Link, Log } from '#host/host.ts'
 import { PROTOCOL_WITH_EVIDENCE } from '#protocol/agent-version.ts'
 import { decodeJson, encodeJsonFrame, FrameType } from '#protocol/frame.ts'
+import { quickReader } from '#protocol/quick-reader.ts'
 import {
   ReceiptBody,
   type ReceiptDispute,
@@ -62,6 +63,7 @@ const CLAIM_EVERY_MS = 5_000
 /** The same copy is brought again after this, unless it was settled. */
 const CLAIM_AGAIN_MS = 60_000
 
+const receiptsOrder = quickReader(ReceiptsOrder)
 const encoder = new TextEncoder()
 const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
@@ -181,9 +183,12 @@ export function createReceiptLink(
   }
 
   function claimNowAndThen(connection: ReceiptConnection): void {
-    if (now?.connection !== connection) return
-    claim()
-    clock.after(CLAIM_EVERY_MS, () => claimNowAndThen(connection))
+    const again = (): void => {
+      if (now?.connection !== connection) return
+      claim()
+      clock.after(CLAIM_EVERY_MS, again)
+    }
+    clock.after(CLAIM_EVERY_MS, again)
   }
 
   const signs = ({ protocol, networkKey }: ReceiptConnection): boolean =>
@@ -215,13 +220,13 @@ export function createReceiptLink(
       book.onReady(() => {
         if (now?.connection !== connection) return
         say({ kind: 'hello', last: book.last() })
-        clock.after(CLAIM_EVERY_MS, () => claimNowAndThen(connection))
+        claimNowAndThen(connection)
       })
       return {
         ...streams,
         receive(frame) {
           if (frame.type !== FrameType.receipts) return streams.receive(frame)
-          const order = ReceiptsOrder.parse(decodeJson(frame.payload))
+          const order = receiptsOrder.parse(decodeJson(frame.payload))
           book.onReady(() => {
             if (now?.connection === connection) receive(order)
           })

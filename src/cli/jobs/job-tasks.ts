@@ -59,7 +59,9 @@ export const requeueCommand = (context: CliContext): Command =>
         const job = await jobs.requeueTasks({ params: { jobId }, body: { ...(tasks && { tasks }) } })
         show(session, Job, job, () => showFields(session, jobFields(job)))
         const again = Math.max(0, failedCount(before) - failedCount(job))
-        context.stderr.write(`Tried again: ${formatNoun(again, 'task')}.\n`)
+        const waits =
+          job.status === 'paused' ? ' The job is paused, so nothing is tried before it goes on.' : ''
+        context.stderr.write(`Tried again: ${formatNoun(again, 'task')}.${waits}\n`)
       }),
     )
 

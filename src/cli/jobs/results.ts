@@ -91,7 +91,7 @@ export function createResults(input: ResultsInput): Results {
           doneBefore.set(index, step.done)
         }
       } catch (error) {
-        throw withWayOn(error, input)
+        throw withWayOn(error, input, job)
       }
     },
   }
@@ -183,12 +183,12 @@ const taken = (path: string): Problem =>
     { details: { file: path } },
   )
 
-function withWayOn(error: unknown, place: FetchPlace): unknown {
+function withWayOn(error: unknown, place: FetchPlace, { status }: JobFacts): unknown {
   if (!(error instanceof Problem) || error.code !== 'disk_full') return error
   const file = error.details['file'] ?? place.folder
   return new Problem(
     'disk_full',
-    `The disk is full: ${file} could not be written. Free some space, then get the rest: ${fetchCommand(place)}. The job goes on, and nothing of it is lost.`,
+    `The disk is full: ${file} could not be written. Free some space, then get the rest: ${fetchCommand(place)}. ${status === 'active' ? 'The job goes on, and nothing of it' : 'Nothing of the job'} is lost.`,
     { details: error.details, cause: error },
   )
 }

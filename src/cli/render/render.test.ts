@@ -199,6 +199,8 @@ test('a full disk is one sentence with the way on, and the way leads on', async 
     err,
     /shoal: The disk is full: .*Free some space, then get the rest: shoal job fetch job_new --out out\. The job goes on/,
   )
+  const later = await run('job', 'fetch', 'job_new', '--out', 'out')
+  assert.match(later.err, /The disk is full: .* Nothing of the job is lost\.$/m)
   more()
   const { out } = await run('job', 'fetch', 'job_new', '--out', 'out')
   assert.match(out, /^4 files, 16\.0 KiB, in out; 2 files fetched now/)

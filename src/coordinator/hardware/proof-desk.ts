@@ -5,7 +5,14 @@
  */
 import type { Bus, Clock, Crypto, Log, Secrets } from '#host/host.ts'
 import { HOUR_MS, SECOND_MS } from '#kernel/time.ts'
-import { ProofNews, type ProvableDevice, proofNewsSubject } from '#protocol/hardware-proof.ts'
+import {
+  type ProofHeard,
+  ProofNews,
+  type ProofWord,
+  type ProvableDevice,
+  proofNewsSubject,
+} from '#protocol/hardware-proof.ts'
+import { quickReader } from '#protocol/quick-reader.ts'
 import { classOf, type SizeOf, sizeOf as usualSizeOf } from '#verify/hardware/challenge-size.ts'
 import { checkProof } from '#verify/hardware/check-proof.ts'
 import type { JudgeCommand } from '#verify/hardware/decide-hardware.ts'
@@ -50,7 +57,11 @@ const ROUND_TRIP_MS_MAX = SECOND_MS
 /** Of a node that names nothing that it can prove. */
 const PROCESSOR_ALONE: ProvableDevice = { deviceId: 'cpu', kind: 'cpu', name: 'processor', memoryMib: 0 }
 
-type Say<Kind extends ProofNews['say']['kind']> = Extract<ProofNews['say'], { kind: Kind }>
+const proofNews = quickReader(ProofNews)
+
+type Say<Kind extends ProofWord['say']['kind']> = Extract<ProofWord['say'], { kind: Kind }>
+/** What one node said, and through whom. */
+type News = ProofWord & Pick<ProofNews, 'gatewayId'>
 
 export function serveProofs(parts: ProofDeskParts): ProofDesk {
   const { bus, clock, crypto, log, secrets, coordinator } = parts
@@ -88,7 +99,7 @@ export function serveProofs(parts: ProofDeskParts): ProofDesk {
     })
   }
 
-  function takeSeat(turn: Turn, { nodeId, session, gatewayId }: ProofNews, { devices }: Say<'able'>): void {
+  function takeSeat(turn: Turn, { nodeId, session, gatewayId }: News, { devices }: Say<'able'>): void {
     const before = seats.get(nodeId)
     if (!state.fleet.nodes.has(nodeId) || (before && before.session > session)) return
     const told = devices.length > 0 ? devices : [PROCESSOR_ALONE]
@@ -110,7 +121,7 @@ export function serveProofs(parts: ProofDeskParts): ProofDesk {
     readonly open: OpenProof
   }
 
-  function find(turn: Turn, news: ProofNews, challengeId: string): Found | null {
+  function find(turn: Turn, news: News, challengeId: string): Found | null {
     const seat = seats.get(news.nodeId)
     const open = [...(seat?.open.values() ?? [])].find((one) => one.challengeId === challengeId)
     if (seat && open && seat.session === news.session) return { seat, open }
@@ -121,7 +132,7 @@ export function serveProofs(parts: ProofDeskParts): ProofDesk {
   const refuse = (turn: Turn, nodeId: string, reason: AnswerRefusal): void =>
     void turn.hardware({ kind: 'refuse_answer', nodeId, reason, nowMs: turn.nowMs })
 
-  function hear(turn: Turn, news: ProofNews): void {
+  function hear(turn: Turn, news: News): void {
     const { say } = news
     if (say.kind === 'able') return takeSeat(turn, news, say)
     if (say.kind === 'refused') return refuse(turn, news.nodeId, say.reason)
@@ -170,15 +181,19 @@ export function serveProofs(parts: ProofDeskParts): ProofDesk {
 
   coordinator.onEvent(note)
   const served = bus.serve(proofNewsSubject, (message, reply) => {
-    const parsed = ProofNews.safeParse(parseJson(message))
+    const parsed = proofNews.safeParse(parseJson(message))
     if (!parsed.success)
       return log.error('bus.message_malformed', {
         subject: proofNewsSubject,
         message: parsed.error.message,
       })
+    const { gatewayId, more = [], ...first } = parsed.data
     coordinator.execute(
-      (turn) => hear(turn, parsed.data),
-      () => reply('{}'),
+      (turn) => {
+        for (const word of [first, ...more]) hear(turn, { ...word, gatewayId })
+        return { heard: 1 + more.length } satisfies ProofHeard
+      },
+      (heard) => reply(JSON.stringify(heard)),
     )
   })
   return {

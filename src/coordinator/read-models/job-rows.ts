@@ -41,10 +41,19 @@ const writeTask = jsonWriter(JobTask)
 /** Rows of one statement: jobs may have a hundred thousand tasks. */
 const ROWS_MAX = 5_000
 
-export function collectJob({ jobs, tasks }: JobRows, jobId: string, summary: JobSummary): void {
+export function collectJob(rows: JobRows, jobId: string, summary: JobSummary): void {
   const id = storable(jobId)
-  jobs.set(id, jobRow(id, summary))
-  for (const task of summary.tasks) {
+  rows.jobs.set(id, jobRow(id, summary))
+  collectTasks(rows, jobId, summary.tasks)
+}
+
+export function collectTasks(
+  { tasks }: Pick<JobRows, 'tasks'>,
+  jobId: string,
+  kept: readonly KeptTask[],
+): void {
+  const id = storable(jobId)
+  for (const task of kept) {
     const { step, task: place, state, outputs } = task
     const hashes = outputs.map(({ sha256 }) => sha256).join(' ')
     const entry = writeTask(jobTaskOf(task))

@@ -15,7 +15,7 @@ import { defaultProject } from '#organisations/organisations.ts'
 import type { StatementKind } from '#protocol/account.ts'
 import type { AuditEntry } from '#protocol/audit.ts'
 import type { CoordinatorEvent, JournalRecord, UsageEvent } from '../coordinator-events.ts'
-import { collectJob, insertJobs, type JobRows } from './job-rows.ts'
+import { collectJob, collectTasks, insertJobs, type JobRows } from './job-rows.ts'
 import {
   INSERT_ACCOUNTS,
   INSERT_ALERTS,
@@ -207,6 +207,9 @@ function collect(rows: Rows, { sequence, record }: DecodedEntry): void {
       case 'ledger.payout_paid':
       case 'ledger.payout_refused':
         collectPayout(rows, event, { sequence, line: index })
+        break
+      case 'work.tasks_forgotten':
+        if (event.tasks) collectTasks(rows.jobs, event.jobId, event.tasks)
         break
       case 'work.job_forgotten':
         if (event.summary) collectJob(rows.jobs, event.jobId, event.summary)

@@ -99,6 +99,27 @@ export const jobFacts: Readonly<Record<string, Fact>> = {
     assert.equal(await queries.job('job_2'), null)
   },
 
+  'a job that left the memory in parts is shown as if it had left at once, and a part told twice is there once':
+    async ({ projectAll, queries }) => {
+      const { tasks, ...rest } = summary({})
+      const atMs = ENDED_AT_MS + DAY_MS
+      const part = (from: number, to: number) =>
+        ({ type: 'work.tasks_forgotten', jobId: 'job_1', from, to, tasks: tasks.slice(from, to) }) as const
+      const last = { ...rest, tasks: tasks.slice(2) }
+      const forgotten = { type: 'work.job_forgotten', jobId: 'job_1', from: 2, summary: last, atMs } as const
+      const turns = [[part(0, 1)], [part(0, 1)], [part(1, 2)], [forgotten]]
+      const payloads = turns.map((events) => formatRecord({ version: 1, atMs, events }))
+      await projectAll(createJournal({ payloads: payloads.slice(0, 3) }))
+      assert.equal(await queries.job('job_1'), null)
+      await projectAll(createJournal({ payloads }))
+      const { items } = await queries.jobTasks('job_1', {}, { limit: 10, before: null })
+      assert.deepEqual(
+        items.map(({ step, task, state }) => [step, task, state]),
+        tasks.map(({ step, task, state }) => [step, task, state]),
+      )
+      assert.equal((await queries.job('job_1'))?.steps[0]?.done, 3)
+    },
+
   'jobs are listed newest first, by organisation and status, page after page': async ({
     projectAll,
     queries,

@@ -2,6 +2,7 @@
 import { digestOf } from '#host/digest-of.ts'
 import type { Bus, Clock, Crypto, Log } from '#host/host.ts'
 import { subjects } from '#protocol/cell.ts'
+import { quickReader } from '#protocol/quick-reader.ts'
 import {
   ReceiptBody,
   ReceiptLeftovers,
@@ -42,6 +43,7 @@ const RECEIPTS_PER_OFFER = 64
 
 const encoder = new TextEncoder()
 const writeReply = jsonWriter(ReceiptNewsReply)
+const receiptNews = quickReader(ReceiptNews)
 const writeLeftovers = jsonWriter(ReceiptLeftovers)
 
 export function serveReceipts(parts: ReceiptServiceParts): { close(): void } {
@@ -105,7 +107,7 @@ export function serveReceipts(parts: ReceiptServiceParts): { close(): void } {
   }
 
   const served = bus.serve(subjects.receipts, (message, reply) => {
-    const parsed = ReceiptNews.safeParse(parseJson(message))
+    const parsed = receiptNews.safeParse(parseJson(message))
     if (!parsed.success)
       return log.error('bus.message_malformed', { subject: subjects.receipts, message: parsed.error.message })
     coordinator.execute(

@@ -1,6 +1,7 @@
 /** Who could look at a result: nodes of other owners that are there, and such as may be in a moment. */
 import { MINUTE_MS, type TimestampMs } from '#kernel/time.ts'
 import { isClassEnough } from '#protocol/node-class.ts'
+import type { FloorNode } from '#work/floor.ts'
 import { barOf } from '#work/placement.ts'
 import { type Job, stepOf } from '#work/work.ts'
 import type { Turn } from '../turn.ts'
@@ -20,8 +21,8 @@ export function isAnybodyThere({ nowMs }: Turn, job: Job, { desk }: AuditorsArou
   const { floor, limits } = desk
   const step = stepOf(job, 0)
   for (const node of floor.nodes()) {
-    if (barOf(node, { job, step, nowMs, limits }) === null && floor.isAlive(node.facts.nodeId, nowMs))
-      return true
+    if (barOf(node, { job, step, nowMs, limits }) !== null || isResting(node, nowMs)) continue
+    if (floor.isAlive(node.facts.nodeId, nowMs)) return true
   }
   return false
 }
@@ -37,8 +38,12 @@ export function mayAnybodyCome({ state, nowMs }: Turn, job: Job, around: Auditor
     if (!isClassEnough(nodeClass, job.minClass ?? 'community')) continue
     const seated = floor.node(id)
     if (seated) {
-      if (barOf(seated, { job, step, nowMs, limits }) === null) return true
+      if (barOf(seated, { job, step, nowMs, limits }) === null && !isResting(seated, nowMs)) return true
     } else if (nowMs - presenceSinceMs < RETURN_MS || (!isStarted && presence !== 'absent')) return true
   }
   return false
 }
+
+/** Its owner wants it, and has for longer than one waits for a node that is lost. */
+const isResting = ({ restingSinceMs }: FloorNode, nowMs: TimestampMs): boolean =>
+  restingSinceMs !== null && nowMs - restingSinceMs >= RETURN_MS

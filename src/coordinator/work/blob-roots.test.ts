@@ -4,6 +4,8 @@ import { DAY_MS } from '#kernel/time.ts'
 import { subjects } from '#protocol/cell.ts'
 import { BlobRootsReply } from '#protocol/work-check.ts'
 import { PAYER } from '#sim/test-world.ts'
+import type { KeptTask } from '#work/job-summary.ts'
+import { workLimits } from '#work/work-limits.ts'
 import type { CoordinatorEvent } from '../coordinator-events.ts'
 import { startTurn } from '../turn.ts'
 import { RESULTS_KEPT_MS, serveBlobRoots } from './blob-roots.ts'
@@ -70,6 +72,32 @@ test('a job that is forgotten leaves all that is kept of it in the journal', asy
       ['done', 1_000n, 1],
       ['done', 1_000n, 1],
     ],
+  )
+  assert.equal(floor.state.work.jobs.size, 0)
+})
+
+test('of a job of many tasks it is in several entries, each small, and all of it is kept once', async () => {
+  const { floor } = await setup()
+  const frames = 2 * workLimits.forgetTasksMax + 1
+  assert.equal(await floor.submit(planOf({ frames, cap: 100_000_000n })), null)
+  assert.equal(await floor.command({ kind: 'cancel', jobId: 'job_1', nowMs: floor.nowMs() }), null)
+  const parts: (readonly KeptTask[])[] = []
+  for (let reviews = 0; reviews < 5; reviews++) {
+    const events: CoordinatorEvent[] = []
+    floor.service.desk.review(startTurn(floor.state, floor.nowMs() + DAY_MS, events))
+    for (const event of events) {
+      if (event.type === 'work.tasks_forgotten') parts.push(event.tasks ?? [])
+      if (event.type === 'work.job_forgotten') parts.push(event.summary?.tasks ?? [])
+    }
+  }
+  const { forgetTasksMax: most } = workLimits
+  assert.deepEqual(
+    parts.map(({ length }) => length),
+    [most, most, 1],
+  )
+  assert.deepEqual(
+    parts.flat().map(({ task }) => task),
+    Array.from({ length: frames }, (_, task) => task),
   )
   assert.equal(floor.state.work.jobs.size, 0)
 })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { NANO_PER_USD } from '#kernel/money.ts'
 import { consumerAccount, providerAccount } from '#ledger/ledger.ts'
+import { FIRST_CHECKED } from '#verify/audit-rate.ts'
 import { recordOf } from '#verify/verify.ts'
 import { checkState } from '../coordinator-state.ts'
 import { grantsIn, type TestFloor } from './test-floor.ts'
@@ -272,6 +273,46 @@ describe('results of a verified job', () => {
     assert.deepEqual([floor.job().status, floor.job().steps[0]?.checked], ['completed', 1])
   })
 
+  test('one that its owner wants for himself is waited for no longer than one that is lost', async () => {
+    const inspected = await setup()
+    const { floor } = inspected
+    // Others have been there for long, and render nothing.
+    await floor.world.run(90_000)
+    await floor.submit(verifiedPlan(1))
+    await floor.hello('a')
+    await floor.hello('c')
+    await floor.beat('c', [], 0)
+    await work(inspected, ['a'], (_, grant) => truth(grant), 1)
+    const rest = async (seconds: number) => {
+      for (let second = 0; second < seconds; second++) {
+        await floor.beat('a')
+        await floor.beat('c', [], 0)
+        await floor.world.run(900)
+      }
+    }
+    await rest(40)
+    assert.equal(floor.job().status, 'active')
+    await rest(30)
+    assert.equal(floor.job().status, 'completed')
+    assert.equal(floor.state.verify.jobs.get('job_1')?.unverified, 1)
+  })
+
+  test('one whose owner is back from a pause looks at results again', async () => {
+    const inspected = await setup()
+    const { floor } = inspected
+    await floor.hello('a')
+    await floor.hello('c')
+    for (let second = 0; second < 80; second++) {
+      await floor.beat('a')
+      await floor.beat('c', [], 0)
+      await floor.world.run(900)
+    }
+    await floor.submit(verifiedPlan(1))
+    await floor.beat('c')
+    await work(inspected, ['a', 'c'], (_, grant) => truth(grant), 3)
+    assert.deepEqual([floor.job().status, floor.job().steps[0]?.checked], ['completed', 1])
+  })
+
   test('after a start nodes have a minute to come back, before an audit is given up', async () => {
     const inspected = await setup()
     const { floor } = inspected
@@ -284,6 +325,30 @@ describe('results of a verified job', () => {
     await floor.hello('c')
     await work(inspected, ['c'], (_, grant) => truth(grant), 3)
     assert.deepEqual([floor.job().status, floor.job().steps[0]?.checked], ['completed', 1])
+  })
+
+  test('a result that nobody rendered again counts as good and not as checked, and its pay is held back', async () => {
+    const inspected = await setup()
+    const { floor } = inspected
+    const frames = 24
+    await floor.submit(verifiedPlan(frames))
+    await floor.hello('a')
+    await floor.hello('c', { onlyAudits: true })
+    await work(inspected, ['a', 'c'], (_, grant) => truth(grant), 3 * frames)
+    assert.equal(floor.job().status, 'completed')
+    const { passed } = recordOf(floor.state.verify, 'a')
+    assert(passed >= FIRST_CHECKED && passed < frames, `${passed} of them were looked at`)
+    const [step] = floor.job().steps
+    const checked = step?.tasks.filter(({ result }) => result?.isChecked)
+    assert.deepEqual([step?.checked, checked?.length], [passed, passed])
+    const unchecked = step?.tasks.flatMap(({ result }, task) =>
+      result?.isChecked === false ? [`job_1/0/${task}/${result.fence}`] : [],
+    )
+    const held = [...(floor.state.verify.held.get('a')?.values() ?? [])].filter(({ isChecked }) => !isChecked)
+    assert.deepEqual(
+      held.map(({ jobId, step, task, fence }) => `${jobId}/${step}/${task}/${fence}`).toSorted(),
+      unchecked?.toSorted(),
+    )
   })
 
   test('what a cancelled job owes is audited to its end', async () => {

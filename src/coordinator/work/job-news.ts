@@ -93,6 +93,7 @@ export function createJobNews(clock: Pick<Clock, 'after'>, nowMs: TimestampMs): 
         rings.delete(event.jobId)
         return waiting.wake(event.jobId)
       }
+      if (event.type === 'work.tasks_forgotten') return
       const job = jobs.get(event.jobId)
       if (!job || !isTold(job)) return
       if (event.type === 'work.reused') return hearReused(job, event)

@@ -73,6 +73,7 @@ export function createNodeSays(desk: WorkDesk, state: CoordinatorState, nowMs: (
       if (work.attempts.get(fence)?.nodeId !== nodeId) desk.order(turn, nodeId, { kind: 'cancel', fence })
     if (!floor.hear(nodeId, own, turn.nowMs)) return desk.order(turn, nodeId, { kind: 'who' })
     const hasRoom = (work.nodes.get(nodeId)?.held.length ?? 0) < limits.heldMax
+    floor.noteRoom(nodeId, room > 0 || !hasRoom, turn.nowMs)
     if (room === 0) {
       floor.serve(nodeId)
       if (hasRoom) unwilling.add(nodeId)

@@ -82,14 +82,23 @@ export function whyNoNode(
   if (nodesFor(quote, step, around).length > 0) return null
   const { floor, limits } = around.desk
   const counts = new Map<Bar | 'silent', number>()
+  const small: NodeFacts[] = []
   for (const node of floor.nodes()) {
     const bar =
       barOf(node, { job: jobOf(quote), step: needsOf(step), nowMs: around.nowMs, limits }) ?? 'silent'
     counts.set(bar, (counts.get(bar) ?? 0) + 1)
+    if (bar === 'memory_short') small.push(node.facts)
   }
   const reasons = [...counts].map(([bar, count]) => nodesBarred(bar, count))
   const who = reasons.length > 0 ? reasons.join(', ') : 'no node of the network takes tasks'
-  return `No node would take step "${step.name}" (${step.kind}) now: ${who}.`
+  return `No node would take step "${step.name}" (${step.kind}) now: ${who}.${memoryShort(step, small)}`
+}
+
+function memoryShort({ requirements, kind }: IdentifiedStep, small: readonly NodeFacts[]): string {
+  const [largest] = small.toSorted((a, b) => b.memoryMib - a.memoryMib || (a.nodeId < b.nodeId ? -1 : 1))
+  if (largest === undefined) return ''
+  const smaller = kind === 'blender' ? 'Give the scene smaller textures' : 'Ask for less'
+  return ` It takes ${requirements.memoryMib} MiB, and the largest of those has ${largest.memoryMib} MiB (${largest.nodeId}). ${smaller}, or wait for a larger node.`
 }
 
 /** The machines of those nodes, the fastest first. */

@@ -132,8 +132,22 @@ test('without a node that would take it, a quote waits and says why', async () =
   const waiting = await quotes.read(asked.quoteId)
   assert.equal(waiting.status, 'measuring')
   assert.match(waiting.reason ?? '', /1 node without its engine/)
+  assert.doesNotMatch(waiting.reason ?? '', /MiB/)
   await quotes.work({ b: {} })
   assert.equal((await quotes.read(asked.quoteId)).status, 'ready')
+})
+
+test('a scene that needs more memory than any node has is told how much, and what there is', async () => {
+  const { quotes } = await setup(sceneOf({ fixedMs: 10, growingMs: 100 }))
+  await quotes.floor.hello('a', { memoryMib: 900 })
+  await quotes.floor.hello('b', { memoryMib: 1_200 })
+  const requirements = { memoryMib: 4_500, vramMib: 0 }
+  const { reason, status } = await quotes.ask(askOf(stepOf(4, { requirements })))
+  assert.equal(status, 'measuring')
+  assert.equal(
+    reason,
+    'No node would take step "frames" (blender) now: 2 nodes with too little memory. It takes 4500 MiB, and the largest of those has 1200 MiB (b). Give the scene smaller textures, or wait for a larger node.',
+  )
 })
 
 test('a scene that fails everywhere fails its quote, with the end of the log', async () => {

@@ -1,7 +1,7 @@
 /** Jobs of a leading coordinator: hears nodes over the bus, tells them what is theirs to do, and looks at all that runs. */
 import type { Bus, Clock, Log } from '#host/host.ts'
 import { subjects } from '#protocol/cell.ts'
-import { WorkNews, workOrdersTo } from '#protocol/work-link.ts'
+import { type TaskGrant, WorkNews, workOrdersTo } from '#protocol/work-link.ts'
 import type { WorkLimits } from '#work/work-limits.ts'
 import type { Coordinator } from '../coordinator.ts'
 import { createNodeSays } from './node-says.ts'
@@ -31,15 +31,32 @@ const REVIEW_MS = 250
 export function serveWork(parts: WorkServiceParts): WorkService {
   const { bus, clock, log, coordinator, feeBps, inspect = trustResults } = parts
   const { state } = coordinator
+  /** Gateways that put pages of a grant together: they say so with all that they say. */
+  const paging = new Set<string>()
   const desk = createWorkDesk({
     openedAtMs: coordinator.nowMs(),
     feeBps,
     ...(parts.workLimits && { limits: parts.workLimits }),
     send: (orders) => {
-      for (const [gatewayId, those] of byGateway(orders))
-        for (const message of orderMessages(those)) bus.publish(workOrdersTo(gatewayId), message)
+      for (const [gatewayId, those] of byGateway(orders)) {
+        const { messages, tooLong } = orderMessages(those, { takesPages: paging.has(gatewayId) })
+        for (const message of messages) bus.publish(workOrdersTo(gatewayId), message)
+        for (const { nodeId, grant } of tooLong) refuseGrant(gatewayId, nodeId, grant)
+      }
     },
   })
+
+  /** The node never hears of it: the task goes to one at a gateway of this release. */
+  function refuseGrant(gatewayId: string, nodeId: string, { fence, files }: TaskGrant): void {
+    const message = `Gateway ${gatewayId} is of an older release, which cannot pass on a task of ${files.length} files: update it.`
+    const failure = { class: 'node', signature: 'gateway_older', message, tail: '' } as const
+    log.warn('work.gateway_older', { gatewayId, nodeId, fence, files: files.length })
+    coordinator.execute((turn) => {
+      desk.carryOut(turn, { kind: 'fail', fence, nodeId, failure, nowMs: turn.nowMs })
+      desk.serveWaiting(turn)
+    })
+  }
+
   /** Where each node is, by the fleet; who is nowhere hears of it when it is back and says what it has. */
   function byGateway(orders: readonly NodeOrder[]): Map<string, NodeOrder[]> {
     const sorted = new Map<string, NodeOrder[]>()
@@ -65,6 +82,9 @@ export function serveWork(parts: WorkServiceParts): WorkService {
     const parsed = WorkNews.safeParse(parseJson(message))
     if (!parsed.success)
       return log.error('bus.message_malformed', { subject: subjects.work, message: parsed.error.message })
+    const { gatewayId, takesPages } = parsed.data
+    if (takesPages) paging.add(gatewayId)
+    else paging.delete(gatewayId)
     coordinator.execute((turn) => says.hear(turn, parsed.data))
   })
 

@@ -93,6 +93,8 @@ export class TestFloor {
   /** All that were ever given. */
   readonly grants: TaskGrant[] = []
   #starts = 0
+  /** Gateways of the first release do not say so. */
+  takesPages = true
 
   /** Who looks at results. */
   #inspect: InspectOn | undefined
@@ -193,7 +195,8 @@ export class TestFloor {
 
   publish(nodeId: string, says: readonly WorkSay[]): void {
     const said = says.map((say) => ({ nodeId, say }))
-    this.raw(writeNews({ gatewayId: GATEWAY, said }))
+    const { takesPages } = this
+    this.raw(writeNews({ gatewayId: GATEWAY, said, ...(takesPages && { takesPages }) }))
   }
 
   raw(message: string): void {

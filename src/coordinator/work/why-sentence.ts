@@ -18,6 +18,7 @@ const barReasons: Readonly<Record<keyof TaskWhy['barred'], string>> = {
   condemned: 'with wrong results for the job',
   failed_it: 'with a failure of this very task',
   silent: 'not heard of any more',
+  resting: 'kept by an owner for now',
 }
 
 /** Nodes that may not have a task, as people say it: `2 nodes without its engine`. */

@@ -253,6 +253,48 @@ test('steps whose results would be more files than a task may have are refused a
   assert.equal(refusalIn(told), 'outputs_wrong')
 })
 
+test('a task of more files than an older gateway can pass on is begun by no node there, and the job says why', async () => {
+  const film = { name: 'film', digest: 'film', dependsOn: [0], takesResults: true, inputRoot: '' }
+  const floor = await setup(planOf({ steps: [stepOf({ frames: 8 }), stepOf(film)] }))
+  // A gateway that is put back to an older release says so no more.
+  await floor.beat('a')
+  floor.takesPages = false
+  const told: WorkOrder[] = await floor.hello('a')
+  for (let frame = 0; frame < 8; frame++) {
+    const [{ fence = 0 } = {}] = grantsIn(told).splice(frame)
+    told.push(...(await finishWithMany(floor, 'a', fence)))
+  }
+  await floor.world.run(2_000)
+  const { status, pause } = floor.job()
+  assert.deepEqual([status, pause?.reason], ['paused', 'no_node_left'])
+  assert.match(pause?.detail ?? '', /Gateway g is of an older release.*a task of 7200 files: update it/)
+  assert.deepEqual(
+    grantsIn(told).filter(({ step }) => step === 1),
+    [],
+  )
+  // Once it is of this release, the task is done.
+  floor.takesPages = true
+  await floor.beat('a')
+  await floor.command({ kind: 'resume', jobId: 'job_1', nowMs: floor.nowMs() })
+  await floor.world.run(500)
+  assert.equal(floor.job().status, 'active')
+  assert.equal(
+    floor.grants.filter(({ step }) => step === 1).reduce((sum, { files }) => sum + files.length, 0),
+    7_200,
+  )
+})
+
+/** As many files as a task may make, with long names. */
+async function finishWithMany(floor: TestFloor, nodeId: string, fence: number): Promise<WorkOrder[]> {
+  const outputs = Array.from({ length: 900 }, (_, at) => ({
+    name: `${'x'.repeat(80)}-${fence}-${at}.png`,
+    bytes: 1,
+    sha256: (fence * 1_000 + at).toString(16).padStart(64, '0'),
+  }))
+  const first = await floor.say(nodeId, { kind: 'commit', fence, outputs, wallMs: 1_000 })
+  return [...first, ...(await floor.say(nodeId, { kind: 'deliver', fence }))]
+}
+
 const tasks = (orders: readonly WorkOrder[]): number[] => grantsIn(orders).map(({ task }) => task)
 
 const kinds = (orders: readonly WorkOrder[]): string[] => orders.map(({ kind }) => kind)

@@ -6,7 +6,7 @@ import type { TimestampMs } from '#kernel/time.ts'
 import { type Around, decideWork, type WorkCommand, type WorkRefusal } from '#work/decide-work.ts'
 import { type Desk, enact, hasReady, reviewWork, serveNode, serveWaiting } from '#work/desk.ts'
 import { Floor } from '#work/floor.ts'
-import { summaryOf } from '#work/job-summary.ts'
+import { keptTasks, summaryOf } from '#work/job-summary.ts'
 import { type Attempt, jobOf } from '#work/work.ts'
 import type { WorkEvent } from '#work/work-events.ts'
 import { type WorkLimits, workLimits } from '#work/work-limits.ts'
@@ -127,9 +127,10 @@ export function createWorkDesk({ openedAtMs, feeBps, limits = workLimits, send }
 
 /** What is kept of a job that is forgotten goes with the news of it. */
 function withSummary({ state, nowMs }: Turn, event: WorkEvent): WorkEvent {
-  if (event.type !== 'work.job_forgotten') return event
+  if (event.type !== 'work.job_forgotten' && event.type !== 'work.tasks_forgotten') return event
   const job = jobOf(state.work, event.jobId)
   if (!isPaidByCustomer(job)) return event
+  if (event.type === 'work.tasks_forgotten') return { ...event, tasks: keptTasks(job, event.from, event.to) }
   const { unverified = 0 } = state.verify.jobs.get(event.jobId) ?? {}
-  return { ...event, summary: summaryOf(job, unverified), atMs: nowMs }
+  return { ...event, summary: summaryOf(job, unverified, event.from), atMs: nowMs }
 }

@@ -62,5 +62,5 @@ export function whyUnreadable(
   const { major, minor } = header.version
   if (major < version.major || (major === version.major && minor <= version.minor)) return null
   const here = `${version.major}.${version.minor}`
-  return `${file} was saved by Blender ${major}.${minor}, newer than the ${here} here: save it as a file of ${here}, or ask for nodes with Blender ${major}.${minor}.`
+  return `${file} was saved by Blender ${major}.${minor}, newer than the ${here} here: save it as a file of ${here}, or name a Blender ${major}.${minor} with --blender, which nodes must have too.`
 }

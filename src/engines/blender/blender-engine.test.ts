@@ -93,6 +93,29 @@ test('ranges of a still merge into the picture that the scene shows', { skip }, 
   }
 })
 
+test('a task in whose middle the system ends Blender is nobody’s fault twice, and then this node’s', {
+  skip,
+}, async () => {
+  const { engine, root, folder, pids } = setup()
+  const session = await engine.open({ root, settings: { file: 'scene.blend', samples: 3_000 } })
+  try {
+    const out = join(folder, 'out')
+    mkdirSync(out, { recursive: true })
+    const faults: string[] = []
+    for (let time = 0; time < 3; time++) {
+      const kill = (): void => void process.kill(-Number(pids.at(-1)), 'SIGKILL')
+      const task = { params: { do: 'frame', frame: 1 }, outFolder: out }
+      const problem = await session.run(task, kill, new AbortController().signal).catch((error) => error)
+      assert(problem instanceof Problem)
+      assert.match(problem.message, /^frame 1: Blender was ended by SIGKILL\./)
+      faults.push(failureClassOf(problem))
+    }
+    assert.deepEqual(faults, ['infrastructure', 'infrastructure', 'node'])
+  } finally {
+    await session.close()
+  }
+})
+
 test('a task that is cancelled ends at once, and the session goes on', { skip }, async () => {
   const { engine, root, folder } = setup()
   const session = await engine.open({ root, settings: { file: 'scene.blend', samples: 3_000 } })

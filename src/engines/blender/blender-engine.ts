@@ -15,6 +15,7 @@ import type { SessionInput, TaskEngine, TaskSession } from '../task-engine.ts'
 import { HEADER_BYTES, parseBlenderVersion, readBlendHeader, whyUnreadable } from './blend-header.ts'
 import { BlenderSettings } from './blender-messages.ts'
 import { BlenderSession, type SessionPlaces } from './blender-session.ts'
+import { createKillBook } from './kill-book.ts'
 import { boxArguments, inBox } from './sandbox.ts'
 
 export interface BlenderOptions {
@@ -61,9 +62,10 @@ const OUT_BYTES_MAX = 4 * 2 ** 30
 
 const scripts = fileURLToPath(new URL('./scripts', import.meta.url))
 
-export const createBlenderEngine = (options: BlenderOptions, ports: BlenderPorts): TaskEngine => ({
-  kind: 'blender',
-  async open(input: SessionInput): Promise<TaskSession> {
+export function createBlenderEngine(options: BlenderOptions, ports: BlenderPorts): TaskEngine {
+  // Sessions come and go with what is rendered.
+  const kills = createKillBook()
+  const open = async (input: SessionInput): Promise<TaskSession> => {
     const settings = readSettings(BlenderSettings, input)
     await checkFile(input.root, settings, { options, ports })
     const places = await makePlaces(input.root, { options, ports })
@@ -82,7 +84,7 @@ export const createBlenderEngine = (options: BlenderOptions, ports: BlenderPorts
         runsScripts: settings.allowScripts && options.allowsScripts,
         outBytesMax: OUT_BYTES_MAX,
       },
-      ports,
+      { ...ports, kills },
     )
     try {
       await session.warmUp()
@@ -91,8 +93,9 @@ export const createBlenderEngine = (options: BlenderOptions, ports: BlenderPorts
       await session.close()
       throw error
     }
-  },
-})
+  }
+  return { kind: 'blender', open }
+}
 
 interface Surroundings {
   readonly options: BlenderOptions
@@ -117,7 +120,8 @@ async function checkFile(
   const reason = whyUnreadable(readBlendHeader(head), { file, version })
   if (reason !== null) throw failureProblem('task', 'invalid_request', reason)
   if (allowScripts && !options.allowsScripts) {
-    const message = 'The job wants scripts of the scene to run, and the owner of this node does not allow it.'
+    const message =
+      'The job wants scripts of the scene to run, and this node runs none: its owner allows them with --job-commands.'
     throw failureProblem('node', 'not_supported', message)
   }
 }

@@ -7,6 +7,7 @@ import type { ProgramCommand, ProgramExit, Programs, ProgramUsage, RunningProgra
 import { Problem } from '#protocol/problem.ts'
 import { failureProblem } from '#protocol/task-failure.ts'
 import { Answer, Ready } from './blender-messages.ts'
+import { createLogTail } from './log-tail.ts'
 
 export interface ProcessPorts {
   readonly programs: Programs
@@ -34,8 +35,6 @@ interface Waiting {
   settle(answer: Record<string, unknown> | Problem): void
 }
 
-const TAIL_CHARS_MAX = 4_000
-
 export class BlenderProcess {
   readonly #command: ProgramCommand
   readonly #ports: ProcessPorts
@@ -46,7 +45,7 @@ export class BlenderProcess {
   readonly #startTimer: Timer
   #waiting: Waiting | null = null
   #lastId = 0
-  #tail = ''
+  readonly #tail = createLogTail()
   #isReady = false
   #end: Problem | null = null
 
@@ -86,7 +85,7 @@ export class BlenderProcess {
 
   /** The end of what it printed. */
   get tail(): string {
-    return this.#tail
+    return this.#tail.text
   }
 
   usage(): ProgramUsage {
@@ -139,7 +138,7 @@ export class BlenderProcess {
     if (answer.data.ok) return waiting.settle(answer.data)
     const { kind, message: what } = answer.data
     const sentence = `${waiting.options.what}: ${what.replace(/\.$/, '')}.`
-    const options = { tail: this.#tail }
+    const options = { tail: this.tail }
     waiting.settle(
       kind === 'node'
         ? failureProblem('node', 'engine_failed', sentence, options)
@@ -148,7 +147,7 @@ export class BlenderProcess {
   }
 
   #onOutput(text: string): void {
-    this.#tail = (this.#tail + text).slice(-TAIL_CHARS_MAX)
+    this.#tail.add(text)
     const waiting = this.#waiting
     if (waiting === null) return
     waiting.timers.silence.cancel()
@@ -188,7 +187,7 @@ export class BlenderProcess {
   #explain({ code, signal, reason }: ProgramExit): Problem {
     const { memoryBytes, processes } = this.#command.limits
     const what = this.#waiting?.options.what ?? 'Blender'
-    const options = { tail: this.#tail }
+    const options = { tail: this.tail }
     if (reason === 'memory') {
       const most = `${Math.round((memoryBytes ?? 0) / 2 ** 20)} MiB`
       return this.#nodeProblem(`${what} needs more than the ${most} of memory that a task may use here.`)
@@ -198,7 +197,7 @@ export class BlenderProcess {
       return failureProblem('task', 'engine_failed', message, options)
     }
     if (reason === 'missing') return this.#explainMissing()
-    if (!this.#isReady) return this.#nodeProblem(`Blender does not start here: ${lastLine(this.#tail)}`)
+    if (!this.#isReady) return this.#nodeProblem(`Blender does not start here: ${lastLine(this.tail)}`)
     // A sandbox tells the end of what ran in it as a code.
     const number = signal === null && code !== null && code > 128 ? code - 128 : null
     const how =
@@ -210,7 +209,7 @@ export class BlenderProcess {
   }
 
   #explainMissing(): Problem {
-    const program = /execute (\S+?):|exec: (\S+?):/.exec(this.#tail)
+    const program = /execute (\S+?):|exec: (\S+?):/.exec(this.tail)
     const name = program?.[1] ?? program?.[2] ?? this.#command.program
     const packageName = name.endsWith('bwrap') ? 'bubblewrap' : name
     return failureProblem(
@@ -221,7 +220,7 @@ export class BlenderProcess {
   }
 
   #nodeProblem(message: string): Problem {
-    return failureProblem('node', 'engine_failed', message, { tail: this.#tail })
+    return failureProblem('node', 'engine_failed', message, { tail: this.tail })
   }
 }
 

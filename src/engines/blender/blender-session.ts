@@ -12,6 +12,7 @@ import { failureProblem } from '#protocol/task-failure.ts'
 import type { TaskInput, TaskOutput, TaskSession } from '../task-engine.ts'
 import { type BlenderSettings, BlenderTask, Loaded } from './blender-messages.ts'
 import { BlenderProcess, type ProcessLimits, type ProcessPorts } from './blender-process.ts'
+import type { KillBook } from './kill-book.ts'
 import { readProgress } from './progress.ts'
 import { runTask } from './run-task.ts'
 
@@ -41,6 +42,7 @@ export interface SessionPorts extends ProcessPorts {
   readonly files: TaskFiles
   readonly inflate: Inflate
   readonly log: Log
+  readonly kills: KillBook
 }
 
 const TASKS_MAX = 200
@@ -72,7 +74,10 @@ export class BlenderSession implements TaskSession {
 
   /** Starts Blender and loads the scene. Rejects with the failure when that cannot be done here. */
   async warmUp(): Promise<void> {
-    await this.#warmed()
+    const { kills } = this.#ports
+    await this.#warmed().catch((error: unknown) => {
+      throw kills.judge(JSON.stringify(this.#options.settings), error)
+    })
   }
 
   async run(
@@ -96,7 +101,9 @@ export class BlenderSession implements TaskSession {
       return await this.#work(warm, parsed.data, { task, onProgress })
     } catch (error) {
       this.#replace('failure')
-      throw signal.aborted ? cancelled : error
+      if (signal.aborted) throw cancelled
+      const one = JSON.stringify([this.#options.settings, parsed.data])
+      throw this.#ports.kills.judge(one, error)
     } finally {
       signal.removeEventListener('abort', cancel)
     }

@@ -7,14 +7,17 @@ import type { Bus, Clock, Log } from '#host/host.ts'
 import { PROTOCOL_WITH_EVIDENCE } from '#protocol/agent-version.ts'
 import { decodeJson, encodeJsonFrame, FrameType } from '#protocol/frame.ts'
 import {
+  ProofHeard,
   ProofNews,
   type ProofOrder,
   ProofOrders,
   ProofSay,
+  type ProofWord,
   proofNewsSubject,
   proofOrdersTo,
 } from '#protocol/hardware-proof.ts'
 import { Problem } from '#protocol/problem.ts'
+import { quickReader } from '#protocol/quick-reader.ts'
 import { jsonWriter } from '#protocol/wire-form.ts'
 
 /** What the relay needs of a connection. */
@@ -54,7 +57,13 @@ interface Entry {
   budgetAtMs: number
 }
 
-type Say = ProofNews['say']
+type Say = ProofWord['say']
+
+/** What is to be told of a node. */
+interface Told {
+  readonly entry: Entry
+  readonly say: Say
+}
 
 /** Rows of an answer, with room to spare. */
 const SAY_BYTES_MAX = 1024 * 1024
@@ -67,8 +76,13 @@ const TELL_TIMEOUT_MS = 2_000
 const TELL_AGAIN_MS = 1_000
 /** After this nobody waits for it any more. */
 const TELL_TIMES = 20
+/** Of nodes that are told of together: a message stays far below what a bus carries. */
+const DEVICES_TOGETHER_MAX = 256
 
 const writeNews = jsonWriter(ProofNews)
+const proofOrders = quickReader(ProofOrders)
+const proofHeard = quickReader(ProofHeard)
+const proofSay = quickReader(ProofSay)
 
 export function createProofRelay(
   { bus, clock, log }: { bus: Pick<Bus, 'request' | 'subscribe'>; clock: Clock; log: Log },
@@ -85,17 +99,28 @@ export function createProofRelay(
     return made
   }
 
-  /** Tells the coordinator until it has heard it, as long as the node is here. */
-  function tell(entry: Entry, say: Say, times = 0): void {
-    const { nodeId, session } = entry.node
-    if (isClosed || entries.get(nodeId) !== entry || times >= TELL_TIMES) return
+  function isWorthTelling({ entry, say }: Told): boolean {
+    if (entries.get(entry.node.nodeId) !== entry) return false
     // An older word of what it can prove must not come behind a newer one.
-    if (say.kind === 'able' && say.devices !== entry.able?.devices) return
-    const message = writeNews({ gatewayId, nodeId, session, say })
-    bus.request({ subject: proofNewsSubject, message, timeoutMs: TELL_TIMEOUT_MS }, (problem) => {
-      if (problem) clock.after(TELL_AGAIN_MS, () => tell(entry, say, times + 1))
+    return say.kind !== 'able' || say.devices === entry.able?.devices
+  }
+
+  /** Tells the coordinator until it has heard it, as long as the nodes are here. */
+  function tellTogether(told: readonly Told[], times = 0): void {
+    if (isClosed || times >= TELL_TIMES) return
+    const current = told.filter(isWorthTelling)
+    const [first, ...others] = current.map(wordOf)
+    if (!first) return
+    const message = writeNews({ ...first, gatewayId, ...(others.length > 0 && { more: others }) })
+    bus.request({ subject: proofNewsSubject, message, timeoutMs: TELL_TIMEOUT_MS }, (problem, reply) => {
+      if (problem) return void clock.after(TELL_AGAIN_MS, () => tellTogether(current, times + 1))
+      if (others.length === 0) return
+      const { heard = 1 } = proofHeard.parse(JSON.parse(reply))
+      for (const one of current.slice(heard)) tellTogether([one])
     })
   }
+
+  const tell = (entry: Entry, say: Say): void => tellTogether([{ entry, say }])
 
   function take(entry: Entry, say: ProofSay): void {
     const nowMs = clock.elapsedMs()
@@ -164,7 +189,7 @@ export function createProofRelay(
 
   const subscription = bus.subscribe(proofOrdersTo(gatewayId), (text) => {
     if (isClosed) return
-    for (const { nodeId, session, order: told } of ProofOrders.parse(JSON.parse(text)).orders) {
+    for (const { nodeId, session, order: told } of proofOrders.parse(JSON.parse(text)).orders) {
       const entry = entries.get(nodeId)
       if (entry?.node.session === session) order(entry, told)
     }
@@ -182,13 +207,27 @@ export function createProofRelay(
         throw new Problem('invalid_request', `A node says ${payload.length} bytes of a proof at once.`)
       const entry = entryOf(node)
       spend(entry, clock.elapsedMs())
-      take(entry, ProofSay.parse(decodeJson(payload)))
+      take(entry, proofSay.parse(decodeJson(payload)))
     },
     lost(node) {
       if (entries.get(node.nodeId)?.node === node) entries.delete(node.nodeId)
     },
     tellAll() {
-      for (const entry of entries.values()) if (entry.able) tell(entry, entry.able)
+      let told: Told[] = []
+      let devices = 0
+      for (const entry of entries.values()) {
+        const { able } = entry
+        if (!able) continue
+        if (devices + able.devices.length > DEVICES_TOGETHER_MAX) {
+          tellTogether(told)
+          told = []
+          devices = 0
+        }
+        told.push({ entry, say: able })
+        // One that names none costs a line, too.
+        devices += Math.max(1, able.devices.length)
+      }
+      tellTogether(told)
     },
     close() {
       isClosed = true
@@ -197,6 +236,12 @@ export function createProofRelay(
     },
   }
 }
+
+const wordOf = ({ entry: { node }, say }: Told): ProofWord => ({
+  nodeId: node.nodeId,
+  session: node.session,
+  say,
+})
 
 /** Throws for a node that says more than any agent would. */
 function spend(entry: Entry, nowMs: number): void {

@@ -13,6 +13,7 @@ import type { Bus, Clock, Crypto, Log, Secrets, Subscription } from '#host/host.
 import { PROTOCOL_WITH_EVIDENCE } from '#protocol/agent-version.ts'
 import { decodeJson } from '#protocol/frame.ts'
 import { Problem } from '#protocol/problem.ts'
+import { quickReader } from '#protocol/quick-reader.ts'
 import {
   type ChainFacts,
   type ReceiptBody,
@@ -29,6 +30,8 @@ import { type MeteredPart, NodeChain, type StreamEvidence } from './node-chain.t
 import { NodeReceipts, type ReceiptNode } from './node-receipts.ts'
 import { OfferQueue } from './offer-queue.ts'
 import { createReceiptReport, type ReceiptReport } from './receipt-report.ts'
+
+const receiptsSay = quickReader(ReceiptsSay)
 
 export interface MadeResult {
   readonly jobId: string
@@ -228,7 +231,7 @@ class Desk {
       )
     const entry = this.#of(node)
     entry.spend(payload.length)
-    const said = ReceiptsSay.parse(decodeJson(payload))
+    const said = receiptsSay.parse(decodeJson(payload))
     const { nodeId } = node
     switch (said.kind) {
       case 'hello':

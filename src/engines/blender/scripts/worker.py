@@ -56,7 +56,9 @@ def load(command):
     try:
         bpy.ops.wm.open_mainfile(filepath=path, load_ui=False, use_scripts=bool(command.get("runsScripts")))
     except RuntimeError as error:
-        raise Refused("scene", f"Blender {bpy.app.version_string} cannot open it: {first_line(error)}") from error
+        reason = first_line(error).rpartition(": ")[2].rstrip(".")
+        advice = "It may be cut short: copy it again, or open it in your Blender and save it anew"
+        raise Refused("scene", f"Blender {bpy.app.version_string} cannot open it: {reason}. {advice}") from error
     if tuple(bpy.data.version[:2]) > tuple(bpy.app.version[:2]):
         made_by = ".".join(str(part) for part in bpy.data.version[:2])
         raise Refused("scene", f"it was saved by Blender {made_by}, newer than {bpy.app.version_string}")
