@@ -12,6 +12,7 @@ import { NANO_PER_USD } from '#kernel/money.ts'
 import { createClient } from '#protocol/client.ts'
 import { routes } from '#protocol/routes.ts'
 import { CellConfig, CellMessage, type CellOrder } from '../../src/run/cell-config.ts'
+import { CELL_FLAGS } from '../../src/run/cell-process.ts'
 import { listenLocally } from '../../src/run/listen-config.ts'
 import { type AgentsOptions, enrolAgents, type RunningAgents, startAgents } from './agents.ts'
 import { end, endWithUs, LOAD_CORE, MEASURED_CORE, startOn } from './cores.ts'
@@ -129,7 +130,7 @@ function startCell(parts: CellParts): { process: ChildProcess; ready: Promise<Re
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       serialization: 'advanced',
     },
-    [process.execPath, ...nodeFlags, cellMain],
+    [process.execPath, ...CELL_FLAGS, ...nodeFlags, cellMain],
   )
   const ready = new Promise<Ready>((resolve, reject) => {
     child.on('message', (received) => {

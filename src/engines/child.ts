@@ -14,6 +14,8 @@ export interface ChildProgram {
   readonly args: readonly string[]
   /** Writes to this program's own standard output; to none unless asked for. */
   readonly sharesStdout?: boolean
+  /** Of Node, such as `--min-semi-space-size=16`; none unless given. */
+  readonly nodeFlags?: readonly string[]
 }
 
 export interface ChildHandlers {

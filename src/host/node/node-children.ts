@@ -5,6 +5,7 @@ interface Program {
   readonly module: URL
   readonly args: readonly string[]
   readonly sharesStdout?: boolean
+  readonly nodeFlags?: readonly string[]
 }
 interface Handlers {
   onMessage(message: unknown): void
@@ -25,7 +26,7 @@ export const nodeChildren = {
     const child = fork(program.module, program.args, {
       serialization: 'advanced',
       // Flags of this process (a debugger's port, the test runner) are not the child's.
-      execArgv: [],
+      execArgv: [...(program.nodeFlags ?? [])],
       env: { NODE_COMPILE_CACHE: COMPILED, ...process.env },
       stdio: ['ignore', program.sharesStdout ? 'inherit' : 'ignore', 'pipe', 'ipc'],
     })
