@@ -1,6 +1,7 @@
 /**
  * What a render farm makes of its workers: a network and a second node of one thread each render the same frames as one bare
- * Blender that stays, with and without audits; beside it one Blender for each frame. `--kill agent,stop,coordinator`
+ * Blender that stays, with and without audits; beside it one Blender for each frame. The bare one is measured beside another as busy, for
+ * two threads may share what a core has; what it takes alone is printed too. `--kill agent,stop,coordinator`
  * loses one of them when half is done instead.
  *
  *     node bench/render-farm.ts [--json] [--frames 84] [--size 160] [--samples 24] [--scene diffuse]
@@ -12,6 +13,7 @@ import { blenderMissing, makeFolder, makeScene, type SceneKind } from '#engines/
 import { print, whole } from './parts/machine.ts'
 import { type LossKind, type LossResult, loseOne, lossKinds } from './render-farm/losses.ts'
 import {
+  type BareFrames,
   type FarmPass,
   type PicturePass,
   renderApart,
@@ -30,6 +32,8 @@ const FIRST_PICTURE_MS_MAX = 15_000
 interface Result {
   readonly frames: number
   readonly bareMs: number
+  /** What a frame takes in a bare Blender beside another one, of what it takes alone; `null` where it was given. */
+  readonly besideTimes: number | null
   readonly plain?: FarmPass
   readonly audited?: FarmPass
   /** Of one Blender for each frame. */
@@ -85,8 +89,9 @@ async function measure(
   { passes, kill, bareMs }: { passes: readonly string[]; kill: readonly LossKind[]; bareMs: number | null },
 ): Promise<Result> {
   // Given where it was measured before: for each frame.
-  const bare = bareMs === null ? await renderBare(scene) : Array<number>(scene.frames).fill(bareMs)
-  const total = { frames: scene.frames, bareMs: bare.reduce((sum, one) => sum + one, 0) }
+  const measured = bareMs === null ? await renderBare(scene) : null
+  const bare = measured?.besideMs ?? Array<number>(scene.frames).fill(bareMs ?? 0)
+  const total = { frames: scene.frames, bareMs: sum(bare), besideTimes: measured && timesOf(measured) }
   if (kill.length > 0) {
     const losses: LossResult[] = []
     for (const kind of kill) losses.push(await loseOne(kind, scene, bare))
@@ -100,6 +105,14 @@ async function measure(
     ...(passes.includes('apart') && { apart: await renderApart(scene, bare) }),
     losses: [],
   }
+}
+
+function sum(times: readonly number[]): number {
+  return times.reduce((total, one) => total + one, 0)
+}
+
+function timesOf({ besideMs, aloneMs }: BareFrames): number {
+  return sum(besideMs.slice(0, aloneMs.length)) / sum(aloneMs)
 }
 
 function efficiencyOf({ bareMs }: Result, { wallMs }: FarmPass): number {
@@ -132,12 +145,16 @@ function complaintsOf(result: Result): string[] {
 }
 
 function describe(result: Result): string[] {
-  const { frames, bareMs, plain, audited, apart, people, losses } = result
+  const { frames, bareMs, besideTimes, plain, audited, apart, people, losses } = result
   const passes = Object.entries({ 'without audits': plain, 'with audits': audited }).flatMap(
     ([name, pass]) => (pass === undefined ? [] : describePass(name, pass, result)),
   )
   return [
-    `${frames} frames of ${whole(bareMs / frames)} ms in one bare Blender, ${whole(bareMs)} ms of CPU in all`,
+    `${frames} frames of ${whole(bareMs / frames)} ms in one bare Blender, ${whole(bareMs)} ms of CPU in all${
+      besideTimes === null
+        ? ''
+        : `: beside another as busy, which took ${besideTimes.toFixed(2)} times what it takes alone`
+    }`,
     ...passes,
     ...(apart === undefined ? [] : [`one Blender for each frame instead: efficiency ${apart.toFixed(3)}`]),
     ...(people === undefined ? [] : [describePeople(people)]),

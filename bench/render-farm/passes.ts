@@ -137,18 +137,35 @@ export const renderForPeople = ({ root, frames }: Scene): Promise<PicturePass> =
 const pngsIn = (folder: string): number =>
   existsSync(folder) ? readdirSync(folder).filter((name) => /^frame-\d+\.png$/.test(name)).length : 0
 
-/** CPU-milliseconds of each frame, one thread, the scene kept, nothing around it. */
-export async function renderBare({ root, frames, folder }: Scene): Promise<readonly number[]> {
+export interface BareFrames {
+  /** CPU-milliseconds of each frame while the other cores are as busy as in a farm. */
+  readonly besideMs: readonly number[]
+  /** Of the first of them, with the machine to itself. */
+  readonly aloneMs: readonly number[]
+}
+
+/** Frames that are rendered alone as well: they tell how far cores of this machine slow each other down. */
+const ALONE_FRAMES = 12
+
+/** One thread, the scene kept, nothing around it; `WORKERS` of them at once, of which the first is measured. */
+export async function renderBare({ root, frames, folder }: Scene): Promise<BareFrames> {
   const engine = openEngine({ scratchFolder: join(folder, 'scratch'), sandbox: 'none' })
-  const session = await engine.open({ root, settings: { file: 'scene.blend' } })
-  const cpuMs: number[] = []
-  try {
-    for (let frame = 1; frame <= frames; frame += 1)
-      cpuMs.push((await runTask(session, { do: 'frame', frame }, join(folder, 'bare'))).cpuMs)
-  } finally {
-    await session.close()
+  const open = () => engine.open({ root, settings: { file: 'scene.blend' } })
+  const sessions = await Promise.all(Array.from({ length: WORKERS }, open))
+  const render = async (worker: number, count: number): Promise<number[]> => {
+    const [session, cpuMs] = [sessions[worker], [] as number[]]
+    assert(session, 'there is one for each worker')
+    for (let frame = 1; frame <= count; frame += 1)
+      cpuMs.push((await runTask(session, { do: 'frame', frame }, join(folder, `bare-${worker}`))).cpuMs)
+    return cpuMs
   }
-  return cpuMs
+  try {
+    const aloneMs = await render(0, Math.min(ALONE_FRAMES, frames))
+    const [besideMs = []] = await Promise.all(sessions.map((_, worker) => render(worker, frames)))
+    return { besideMs, aloneMs }
+  } finally {
+    for (const session of sessions) await session.close()
+  }
 }
 
 /** Starts, loads, renders one frame and quits, two at a time: what farms do that keep no Blender. Answers the share that was rendering. */
