@@ -89,6 +89,13 @@ export const systemParts: readonly SystemPart[] = [
     why: 'makes a video of frames',
     neededBy: 'npm test (rendering)',
   },
+  {
+    package: 'pocl-opencl-icd',
+    binary: 'pocl.icd',
+    folders: '/etc/OpenCL/vendors',
+    why: 'lets the processor stand in for a card that speaks OpenCL',
+    neededBy: 'npm test (proof of hardware)',
+  },
 ]
 
 export interface SetupOutcome {

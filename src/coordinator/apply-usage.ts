@@ -1,5 +1,5 @@
 import { assert } from '#kernel/assert.ts'
-import type { NanoUsd } from '#kernel/money.ts'
+import { minimum, type NanoUsd } from '#kernel/money.ts'
 import { consumerAccount, NETWORK_FEES, providerAccount } from '#ledger/ledger.ts'
 import type { Payout } from '#ledger/ledger-events.ts'
 import { costOf, networkFee } from '#ledger/price.ts'
@@ -156,7 +156,7 @@ function paidToLosers(turn: Turn, { losers = [] }: UsageRecord, fee: NanoUsd): P
   let left = fee
   return losers.flatMap((loser) => {
     const due = costOf(loser, loser)
-    const amount = due < left ? due : left
+    const amount = minimum(due, left)
     left -= amount
     return amount > 0n ? [{ accountId: payeeOf(turn, loser), amount }] : []
   })

@@ -5,7 +5,7 @@ import { Problem } from '#protocol/problem.ts'
 import { type BadJobCall, badJobCalls, badJobReads, badQuotes } from './bad-job-inputs.ts'
 import { settle } from './books.ts'
 import { until } from './process-group.ts'
-import { type Network, openRig, startTiny } from './rig.ts'
+import { type Network, openRig, startNetwork, startTiny } from './rig.ts'
 import { bearer } from './tenants.ts'
 import { startWorkingNode, type WorkingNode } from './working-node.ts'
 
@@ -99,7 +99,8 @@ test('a network that is killed has its jobs afterwards, nodes keep what they hav
   const before = await newest(jobId, first)
   first.program.signal('SIGKILL')
   await first.program.end
-  Object.assign(live, await startTiny(rig, folder, ['--node-proofs', 'off']))
+  // Without a node of its own it is there in a moment: what a node had not begun goes to another after 3 s.
+  Object.assign(live, await startNetwork(rig, folder, ['--no-agent', '--node-proofs', 'off']))
   const kept = await live.operator.getJob({ params })
   assert.deepEqual([kept.status, kept.steps[0]?.done, kept.steps[0]?.running], ['active', 1, 2])
   await worker.connect()

@@ -44,7 +44,10 @@ test('scripts run only where the job asks for it and the owner allows it', { ski
   const { root, scratch, outFolder } = await setup({ bomb: 'memory' })
   const engine = openEngine({ scratchFolder: scratch })
   const asking = engine.open({ root, settings: { file: 'scene.blend', allowScripts: true } })
-  await assert.rejects(asking, { code: 'not_supported', message: /owner of this node does not allow/ })
+  await assert.rejects(asking, {
+    code: 'not_supported',
+    message: /its owner allows them with --job-commands/,
+  })
   const session = await engine.open({ root, settings: { file: 'scene.blend' } })
   const output = await runTask(session, { do: 'frame', frame: 1 }, outFolder)
   await session.close()
