@@ -225,6 +225,8 @@ export class Floor {
   /** Since when nothing is known to have moved on in an attempt that has begun. */
   stillSinceMs(fence: number, startedAtMs: TimestampMs): TimestampMs {
     const mention = this.#mentions.get(fence)
+    // It began before the start: its node may be on its way back, and go on meanwhile.
+    if (!mention && startedAtMs < this.#openedAtMs) return this.#openedAtMs + this.#limits.graceMs
     const movedAtMs = mention && mention.fraction > 0 ? mention.movedAtMs : startedAtMs
     return Math.max(startedAtMs, movedAtMs, this.#openedAtMs)
   }

@@ -90,6 +90,20 @@ test('after a restart an attempt that nobody mentions is lost after 30 s, and no
   assert.equal(farm.task(0).state, 'ready')
 })
 
+test('after a restart an attempt that nobody has mentioned yet does not stand still before its node is given up', () => {
+  const farm = setup({ frames: 1 })
+  const [fence = 0] = farm.pull('a')
+  const startedAtMs = farm.nowMs
+  farm.pass(5_000, ['a', 'b'])
+  farm.restart()
+  assert.equal(farm.desk.floor.stillSinceMs(fence, startedAtMs), farm.nowMs + 30_000)
+  assert.equal(
+    farm.desk.floor.stillSinceMs(fence + 1, farm.nowMs + 1),
+    farm.nowMs + 1,
+    'one that begins after it',
+  )
+})
+
 test('the first node back after a restart does not pause a job that it failed: others may be on their way', () => {
   const farm = setup({ frames: 1 }, ['a', 'b'])
   farm.pull('a')
