@@ -3,7 +3,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
 import { FrameType } from '#protocol/frame.ts'
-import type { OpenedRow, ProofBegin, ProofOrder } from '#protocol/hardware-proof.ts'
+import {
+  type OpenedRow,
+  type ProofBegin,
+  type ProofOrder,
+  proofNewsSubject,
+  proofOrdersTo,
+} from '#protocol/hardware-proof.ts'
 import type { ScriptedAgent } from '#sim/scripted-agent.ts'
 import { simCrypto } from '#sim/sim-host.ts'
 import { simNodeProofs } from '#sim/sim-prover.ts'
@@ -134,6 +140,35 @@ test('a proven node is asked again without notice, as often as the network says'
     await prove(network, agent)
   }
   assert.ok(times >= 4 && times <= 25, `${times} times in a minute and more`)
+})
+
+test('every node of a message that tells of several is asked', async () => {
+  const network = await createTestNetwork({ nodeProofs: simNodeProofs })
+  const { world } = network
+  const { fleet } = network.service.coordinator.state
+  await network.connect('a')
+  await network.connect('b')
+  await network.run(SECOND_MS)
+  const [first, ...more] = ['a', 'b'].map((nodeId) => {
+    const session = fleet.nodes.get(nodeId)?.session ?? 0
+    return { nodeId, session, say: { kind: 'able', devices: [processor] } }
+  })
+  const gatewayId = fleet.nodes.get('a')?.gatewayId ?? ''
+  const { bus } = world.machine('other').host
+  const ordered: string[] = []
+  bus.subscribe(proofOrdersTo(gatewayId), (text) => ordered.push(text))
+  const message = JSON.stringify({ gatewayId, ...first, more })
+  const replies: string[] = []
+  bus.request({ subject: proofNewsSubject, message, timeoutMs: SECOND_MS }, (_problem, reply) =>
+    replies.push(reply),
+  )
+  await network.run(5 * SECOND_MS)
+  assert.deepEqual(replies, ['{"heard":2}'])
+  for (const nodeId of ['a', 'b'])
+    assert.ok(
+      ordered.some((text) => text.includes(`"nodeId":"${nodeId}"`) && text.includes('"begin"')),
+      nodeId,
+    )
 })
 
 const processor = { deviceId: 'cpu', kind: 'cpu', name: 'test', memoryMib: 0 } as const
