@@ -6,13 +6,15 @@ import { join } from 'node:path'
 const usage = `Usage: npm run bench -- [NAME…] [--list] [--json] [options of a bench]
 
 Without names, everything is measured, one after the other. --json prints one line a bench. What else a bench takes
-stands at the top of its file.`
+stands at the top of its file: NAME --help prints it.`
 
 interface Bench {
   readonly name: string
   readonly path: string
   /** What its file says first. */
   readonly what: string
+  /** All of that: options, aims, when it fails. */
+  readonly about: string
 }
 
 const benches = findBenches(import.meta.dirname)
@@ -24,6 +26,10 @@ const isForPeople = !options.includes('--json')
 const list = benches.map(({ name, what }) => `  ${name.padEnd(13)} ${what}`).join('\n')
 const unknown = names.find((name) => benches.every((bench) => bench.name !== name))
 
+if (options.includes('--help') && unknown === undefined && names.length > 0) {
+  for (const { name, about } of benches) if (names.includes(name)) console.log(`${about}\n`)
+  process.exit(0)
+}
 if (options.includes('--help') || unknown !== undefined) {
   if (unknown !== undefined) console.error(`There is no bench '${unknown}'.`)
   console.error(`${usage}\n\n${list}`)
@@ -53,13 +59,17 @@ function findBenches(folder: string): Bench[] {
     .toSorted()
     .map((file) => {
       const path = join(folder, file)
-      return { name: file.slice(0, -'.ts'.length), path, what: firstSentence(readFileSync(path, 'utf8')) }
+      const about = openingComment(readFileSync(path, 'utf8'))
+      return { name: file.slice(0, -'.ts'.length), path, what: firstSentence(about), about }
     })
 }
 
-/** Of the comment that opens the file. */
-function firstSentence(text: string): string {
+function openingComment(text: string): string {
   const comment = /^\/\*\*(.*?)\*\//s.exec(text)?.[1] ?? ''
-  const line = comment.replaceAll(/\s*\n?\s*\*\s+/g, ' ').trim()
+  return comment.replaceAll(/^[ \t]*\*[ ]?/gm, '').trim()
+}
+
+function firstSentence(about: string): string {
+  const line = about.replaceAll(/\s*\n\s*/g, ' ')
   return /^.*?[.:](?=\s|$)/.exec(line)?.[0].replace(/[:]$/, '.') ?? line
 }

@@ -1,8 +1,8 @@
 /**
  * What a render farm makes of its workers: a network and a second node of one thread each render the same frames as one bare
  * Blender that stays, with and without audits; beside it one Blender for each frame. The bare one is measured beside another as busy, for
- * two threads may share what a core has; what it takes alone is printed too. `--kill agent,stop,coordinator`
- * loses one of them when half is done instead.
+ * two threads may share what a core has, before and after each pass, for a machine's pace changes: a pass is held against the mean. What it
+ * takes alone is printed too. `--kill agent,stop,coordinator` loses one of them when half is done instead.
  *
  *     node bench/render-farm.ts [--json] [--frames 84] [--size 160] [--samples 24] [--scene diffuse]
  *         [--passes plain,audited,apart,people] [--kill agent,stop,coordinator] [--bare-ms 700]
@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { blenderMissing, makeFolder, makeScene, type SceneKind } from '#engines/blender/test-blender.ts'
 import { print, whole } from './parts/machine.ts'
-import { type LossKind, type LossResult, loseOne, lossKinds } from './render-farm/losses.ts'
+import { type LossKind, type LossResult, loseOne, lossKinds, report } from './render-farm/losses.ts'
 import {
   type BareFrames,
   type FarmPass,
@@ -31,16 +31,22 @@ const FIRST_PICTURE_MS_MAX = 15_000
 
 interface Result {
   readonly frames: number
-  readonly bareMs: number
-  /** What a frame takes in a bare Blender beside another one, of what it takes alone; `null` where it was given. */
-  readonly besideTimes: number | null
-  readonly plain?: FarmPass
-  readonly audited?: FarmPass
+  readonly plain?: Measured
+  readonly audited?: Measured
   /** Of one Blender for each frame. */
   readonly apart?: number
   readonly people?: PicturePass
   readonly losses: readonly LossResult[]
 }
+
+/** What the frames of a scene take in a bare Blender, all together. */
+interface Bare {
+  readonly bareMs: number
+  /** What a frame takes beside another one, of what it takes alone; 1 where it was given. */
+  readonly besideTimes: number
+}
+
+interface Measured extends FarmPass, Bare {}
 
 if (import.meta.main) {
   const { values } = parseArgs({
@@ -88,22 +94,45 @@ async function measure(
   scene: Scene,
   { passes, kill, bareMs }: { passes: readonly string[]; kill: readonly LossKind[]; bareMs: number | null },
 ): Promise<Result> {
+  const { frames } = scene
   // Given where it was measured before: for each frame.
-  const measured = bareMs === null ? await renderBare(scene) : null
-  const bare = measured?.besideMs ?? Array<number>(scene.frames).fill(bareMs ?? 0)
-  const total = { frames: scene.frames, bareMs: sum(bare), besideTimes: measured && timesOf(measured) }
-  if (kill.length > 0) {
-    const losses: LossResult[] = []
-    for (const kind of kill) losses.push(await loseOne(kind, scene, bare))
-    return { ...total, losses }
+  const given = bareMs === null ? null : { besideMs: Array<number>(frames).fill(bareMs), aloneMs: [] }
+  let last = given ?? (await renderBare(scene))
+  const around = async <T>(run: Promise<T>): Promise<{ result: T; bare: Bare }> => {
+    const result = await run
+    const [before, after] = [last, given ?? (await renderBare(scene))]
+    last = after
+    return { result, bare: meanOf(before, after) }
   }
+  const pass = async (hasAuditor: boolean): Promise<Measured> => {
+    const { result, bare } = await around(renderOnFarm(scene, { hasAuditor }))
+    return { ...result, ...bare }
+  }
+  const losses: LossResult[] = []
+  for (const kind of kill) {
+    const { result, bare } = await around(loseOne(kind, scene))
+    losses.push(report(result, bare))
+  }
+  if (kill.length > 0) return { frames, losses }
   return {
-    ...total,
-    ...(passes.includes('plain') && { plain: await renderOnFarm(scene, { hasAuditor: false }) }),
-    ...(passes.includes('audited') && { audited: await renderOnFarm(scene, { hasAuditor: true }) }),
+    frames,
+    ...(passes.includes('plain') && { plain: await pass(false) }),
+    ...(passes.includes('audited') && { audited: await pass(true) }),
     ...(passes.includes('people') && { people: await renderForPeople(scene) }),
-    ...(passes.includes('apart') && { apart: await renderApart(scene, bare) }),
-    losses: [],
+    ...(passes.includes('apart') && { apart: await renderApart(scene, last.besideMs) }),
+    losses,
+  }
+}
+
+function meanOf(before: BareFrames, after: BareFrames): Bare {
+  const [besideMs, aloneMs] = [
+    [...before.besideMs, ...after.besideMs],
+    [...before.aloneMs, ...after.aloneMs],
+  ]
+  const besideToo = [before, after].flatMap((bare) => bare.besideMs.slice(0, bare.aloneMs.length))
+  return {
+    bareMs: sum(besideMs) / 2,
+    besideTimes: aloneMs.length === 0 ? 1 : sum(besideToo) / sum(aloneMs),
   }
 }
 
@@ -111,11 +140,7 @@ function sum(times: readonly number[]): number {
   return times.reduce((total, one) => total + one, 0)
 }
 
-function timesOf({ besideMs, aloneMs }: BareFrames): number {
-  return sum(besideMs.slice(0, aloneMs.length)) / sum(aloneMs)
-}
-
-function efficiencyOf({ bareMs }: Result, { wallMs }: FarmPass): number {
+function efficiencyOf({ bareMs, wallMs }: Measured): number {
   return bareMs / (WORKERS * wallMs)
 }
 
@@ -124,7 +149,7 @@ function complaintsOf(result: Result): string[] {
   for (const name of ['plain', 'audited'] as const) {
     const pass = result[name]
     if (pass === undefined) continue
-    if (efficiencyOf(result, pass) < EFFICIENCY_MIN[name])
+    if (efficiencyOf(pass) < EFFICIENCY_MIN[name])
       complaints.push(`Expected an efficiency of ${EFFICIENCY_MIN[name]} (${name}).`)
     if (pass.deadMs.p95 > DEAD_MS_MAX)
       complaints.push(`Expected at most ${DEAD_MS_MAX} ms between frames (${name}).`)
@@ -145,16 +170,11 @@ function complaintsOf(result: Result): string[] {
 }
 
 function describe(result: Result): string[] {
-  const { frames, bareMs, besideTimes, plain, audited, apart, people, losses } = result
+  const { frames, plain, audited, apart, people, losses } = result
   const passes = Object.entries({ 'without audits': plain, 'with audits': audited }).flatMap(
-    ([name, pass]) => (pass === undefined ? [] : describePass(name, pass, result)),
+    ([name, pass]) => (pass === undefined ? [] : describePass(name, pass, frames)),
   )
   return [
-    `${frames} frames of ${whole(bareMs / frames)} ms in one bare Blender, ${whole(bareMs)} ms of CPU in all${
-      besideTimes === null
-        ? ''
-        : `: beside another as busy, which took ${besideTimes.toFixed(2)} times what it takes alone`
-    }`,
     ...passes,
     ...(apart === undefined ? [] : [`one Blender for each frame instead: efficiency ${apart.toFixed(3)}`]),
     ...(people === undefined ? [] : [describePeople(people)]),
@@ -162,11 +182,12 @@ function describe(result: Result): string[] {
   ]
 }
 
-function describePass(name: string, pass: FarmPass, result: Result): string[] {
-  const { wallMs, renderMs, deadMs, checked, unverified, redispatched } = pass
+function describePass(name: string, pass: Measured, frames: number): string[] {
+  const { bareMs, besideTimes, wallMs, renderMs, deadMs, checked, unverified, redispatched } = pass
   const inRender = (renderMs / (WORKERS * wallMs)).toFixed(3)
   return [
-    `${name}: ${whole(wallMs)} ms on ${WORKERS} workers, efficiency ${efficiencyOf(result, pass).toFixed(3)}; in render ${inRender}`,
+    `${name}: ${whole(wallMs)} ms on ${WORKERS} workers, efficiency ${efficiencyOf(pass).toFixed(3)}; in render ${inRender}`,
+    `  ${frames} frames of ${whole(bareMs / frames)} ms in a bare Blender before and after, ${besideTimes.toFixed(2)} times what it takes alone`,
     `  ${checked} frames checked, ${unverified} unverified, ${redispatched} given again`,
     `  between frames ${deadMs.p50.toFixed(1)} ms in the median, ${deadMs.p95.toFixed(1)} ms at p95, ${deadMs.max.toFixed(1)} ms at most`,
   ]

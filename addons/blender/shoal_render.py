@@ -5,6 +5,7 @@ which looks at the scene, uploads what changed and asks for a quote; then it sho
 frames home. Needs Blender 3.4 or newer, and nothing beyond it and `shoal`.
 """
 # SPDX-License-Identifier: Apache-2.0
+import collections
 import json
 import os
 import shutil
@@ -30,6 +31,9 @@ bl_info = {
 
 POLL_SECONDS = 1.0
 CALL_SECONDS = 15.0
+# A fetch that ends while the job goes on is begun anew: soon, and ever later where it does not get on.
+FETCH_AGAIN_SECONDS = 1.0
+FETCH_AGAIN_SECONDS_MAX = 60.0
 # A network that restarts is away for a few seconds; longer, and the panel says so. The job goes on without us.
 OVER = ("completed", "cancelled")
 
@@ -123,6 +127,47 @@ def problem_text(text):
     return lines[-1].removeprefix("shoal: ") if lines else ""
 
 
+class Fetch:
+    """One run of `shoal job fetch`. What it says is read as it comes: a pipe that nobody empties would stop it once it is full."""
+
+    def __init__(self, connection, words):
+        try:
+            self._process = subprocess.Popen(
+                connection.command("job", "fetch", *words),
+                env=connection.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+            )
+        except OSError as error:
+            raise Trouble("shoal does not start: %s." % error)
+        # How it ended is in its last lines.
+        self._said = collections.deque(maxlen=100)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        for line in self._process.stderr:
+            self._said.append(line)
+
+    @property
+    def is_running(self):
+        return self._process.poll() is None
+
+    def terminate(self):
+        if self.is_running:
+            self._process.terminate()
+
+    def end(self):
+        """Waits for it. What went wrong, as a sentence; None where all is here."""
+        code = self._process.wait()
+        self._reader.join(5.0)
+        return None if code == 0 else problem_text("".join(self._said)) or "It ended with code %d." % code
+
+
 class RenderJob:
     """One submission, from the file on disk to the frames in the folder. Works in threads of its own; `snapshot` tells how far."""
 
@@ -134,6 +179,8 @@ class RenderJob:
         self._lock = threading.Lock()
         self._process = None
         self._fetch = None
+        self._fetch_again = (0.0, FETCH_AGAIN_SECONDS)
+        self._is_closed = False
         self._is_cancelled = False
         self._state = {"stage": "submitting", "text": "Looking at the scene …", "progress": 0.0, "job_id": "", "warnings": []}
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -168,9 +215,11 @@ class RenderJob:
 
     def close(self):
         """Blender quits: what runs here ends, the job goes on."""
-        for process in (self._process, self._fetch):
-            if process is not None and process.poll() is None:
-                process.terminate()
+        self._is_closed = True
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+        if self._fetch is not None:
+            self._fetch.terminate()
 
     def _tell(self, **changes):
         with self._lock:
@@ -246,18 +295,19 @@ class RenderJob:
                 self._tell(text=text[:200])
 
     def _follow(self, job_id):
-        self._fetch = self._start_fetch(job_id)
         while True:
             try:
                 job = self.connection.call("GET", "/api/jobs/" + job_id)
                 self._show(job)
                 if job["status"] in OVER:
                     break
+                if job["status"] == "active":
+                    self._keep_fetching(job_id)
             except Trouble as trouble:
                 self._tell(text="%s It is asked again; the job goes on." % trouble)
             time.sleep(POLL_SECONDS)
         failed = sum(step["failed"] for step in job["steps"])
-        self._finish_fetch()
+        self._finish_fetch(job_id)
         if job["status"] == "cancelled":
             self._tell(stage="cancelled", text="Cancelled. What was done is paid, and in %s." % self.options["folder"])
         elif failed:
@@ -265,29 +315,30 @@ class RenderJob:
         else:
             self._tell(stage="done", progress=1.0, text="Done. The frames are in %s." % self.options["folder"])
 
-    def _start_fetch(self, job_id):
-        """Brings frames home as they are done; it resumes, so that nothing is lost when it is ended."""
-        words = ["job", "fetch", job_id, "--out", self.options["folder"], "--watch"]
-        try:
-            return subprocess.Popen(
-                self.connection.command(*words),
-                env=self.connection.environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-            )
-        except OSError as error:
-            raise Trouble("shoal does not start: %s." % error)
+    def _keep_fetching(self, job_id):
+        """Brings frames home as they are done. It ends when the job pauses, or where something is wrong here, and resumes."""
+        due, wait = self._fetch_again
+        now = time.monotonic()
+        if self._is_closed or now < due or (self._fetch is not None and self._fetch.is_running):
+            return
+        # One that ran for long got on.
+        if self._fetch is None or now - due > FETCH_AGAIN_SECONDS_MAX:
+            wait = FETCH_AGAIN_SECONDS
+        self._fetch_again = (now + wait, min(2 * wait, FETCH_AGAIN_SECONDS_MAX))
+        self._fetch = Fetch(self.connection, self._fetch_words(job_id) + ["--watch"])
 
-    def _finish_fetch(self):
-        said = self._fetch.communicate()[1]
-        if self._fetch.returncode != 0:
+    def _fetch_words(self, job_id):
+        return [job_id, "--out", self.options["folder"]]
+
+    def _finish_fetch(self, job_id):
+        """The job is over. A fetch that ended before it, or that ends with a code since the job was cancelled, tells nothing: one more does."""
+        if self._is_closed or (self._fetch is not None and self._fetch.end() is None):
+            return
+        self._fetch = Fetch(self.connection, self._fetch_words(job_id))
+        wrong = self._fetch.end()
+        if wrong is not None:
             raise Trouble(
-                "The frames were not all fetched: %s Try: shoal job fetch %s --out %s"
-                % (problem_text(said or ""), self.snapshot()["job_id"], self.options["folder"])
+                "The frames were not all fetched: %s Try: shoal job fetch %s --out %s" % (wrong, job_id, self.options["folder"])
             )
 
     def _cancel_job(self, job_id):

@@ -43,7 +43,7 @@ const STOP_MS_MIN = 5_000
 const STOP_TIMES = 3
 const TOLD_MS = 60_000
 
-export const loseOne = (kind: LossKind, scene: Scene, bareMs: readonly number[]): Promise<LossResult> =>
+export const loseOne = (kind: LossKind, scene: Scene): Promise<Facts> =>
   withFarm(false, async (farm) => {
     const { root, frames } = scene
     const { jobId } = await submit(farm, join(root, 'scene.blend'), `1-${frames}`)
@@ -55,10 +55,10 @@ export const loseOne = (kind: LossKind, scene: Scene, bareMs: readonly number[])
     assert(lost !== null, 'the loss came before the end')
     const after = await look(farm, job)
     if (kind === 'stop') farm.second.signal('SIGCONT')
-    return report({ kind, job, lost, bareMs, frames, ...after })
+    return { kind, job, lost, frames, ...after }
   })
 
-interface Lost {
+export interface Lost {
   readonly atMs: number
   readonly held: readonly TaskFacts[]
   readonly doneBefore: number
@@ -99,19 +99,22 @@ const look = async (farm: Farm, job: JobFacts) => ({
   news: await newsOf(farm, job.jobId),
 })
 
-interface Facts {
+/** What a farm's loss left to be read. */
+export interface Facts {
   readonly kind: LossKind
   readonly job: JobFacts
   readonly wallMs: number
   readonly lost: Lost
-  readonly bareMs: readonly number[]
   readonly frames: number
   readonly tasks: readonly TaskFacts[]
   readonly news: readonly News[]
 }
 
-function report({ kind, job, wallMs, lost, bareMs, frames, tasks, news }: Facts): LossResult {
-  const wholeMs = bareMs.reduce((sum, one) => sum + one, 0)
+/** `besideTimes`: what a bare Blender takes beside another, of what it takes alone. */
+export function report(
+  { kind, job, wallMs, lost, frames, tasks, news }: Facts,
+  { bareMs: wholeMs, besideTimes }: { bareMs: number; besideTimes: number },
+): LossResult {
   const untilLossMs = lost.atMs - job.submittedAtMs
   const wrong = tasks.filter((task) => !isThere(task)).length
   return {
@@ -124,7 +127,11 @@ function report({ kind, job, wallMs, lost, bareMs, frames, tasks, news }: Facts)
         : kind === 'coordinator'
           ? COORDINATOR_RECOVERY_MS
           : Math.max(STOP_MS_MIN, (STOP_TIMES * wholeMs) / frames),
-    idealMs: kind === 'agent' ? untilLossMs + Math.max(0, wholeMs - WORKERS * untilLossMs) : null,
+    // Who is left has the cores to itself, and is as fast as a Blender alone.
+    idealMs:
+      kind === 'agent'
+        ? untilLossMs + Math.max(0, wholeMs - WORKERS * untilLossMs) / Math.max(1, besideTimes)
+        : null,
     frames,
     told: news.flatMap(({ atMs, text }) => {
       const sinceMs = atMs - lost.atMs

@@ -147,21 +147,24 @@ export interface BareFrames {
 /** Frames that are rendered alone as well: they tell how far cores of this machine slow each other down. */
 const ALONE_FRAMES = 12
 
-/** One thread, the scene kept, nothing around it; `WORKERS` of them at once, of which the first is measured. */
+/** One thread each, the scene kept, nothing around it: `WORKERS` of them at once share the frames, and all are measured. */
 export async function renderBare({ root, frames, folder }: Scene): Promise<BareFrames> {
   const engine = openEngine({ scratchFolder: join(folder, 'scratch'), sandbox: 'none' })
   const open = () => engine.open({ root, settings: { file: 'scene.blend' } })
   const sessions = await Promise.all(Array.from({ length: WORKERS }, open))
-  const render = async (worker: number, count: number): Promise<number[]> => {
-    const [session, cpuMs] = [sessions[worker], [] as number[]]
+  const besideMs = Array<number>(frames).fill(0)
+  const render = async (worker: number, frame: number): Promise<number> => {
+    const session = sessions[worker]
     assert(session, 'there is one for each worker')
-    for (let frame = 1; frame <= count; frame += 1)
-      cpuMs.push((await runTask(session, { do: 'frame', frame }, join(folder, `bare-${worker}`))).cpuMs)
-    return cpuMs
+    return (await runTask(session, { do: 'frame', frame }, join(folder, `bare-${worker}`))).cpuMs
+  }
+  const renderShare = async (worker: number): Promise<void> => {
+    for (let at = worker; at < frames; at += WORKERS) besideMs[at] = await render(worker, at + 1)
   }
   try {
-    const aloneMs = await render(0, Math.min(ALONE_FRAMES, frames))
-    const [besideMs = []] = await Promise.all(sessions.map((_, worker) => render(worker, frames)))
+    const aloneMs: number[] = []
+    while (aloneMs.length < Math.min(ALONE_FRAMES, frames)) aloneMs.push(await render(0, aloneMs.length + 1))
+    await Promise.all(sessions.map((_, worker) => renderShare(worker)))
     return { besideMs, aloneMs }
   } finally {
     for (const session of sessions) await session.close()

@@ -45,6 +45,81 @@ test('vectors go out as numbers', () => {
   )
 })
 
+test('many vectors go out in several frames where the gateway takes them so', () => {
+  const { request, sent, engine, streams } = setup()
+  request(1, { takesParts: true })
+  const vectors = Array.from({ length: 2_048 }, (_, index) => new Float32Array(1_024).fill(index / 3))
+  engine.sinkOf('r1').onEmbedding(vectors)
+  engine.sinkOf('r1').onEnd({ finishReason: 'stop', promptTokens: 2_048, completionTokens: 0 })
+  const frames = sent()
+  assert.deepEqual([frames.at(-1)?.type, streams.count(), engine.calls], [FrameType.end, 0, []])
+  const packed = frames.slice(0, -1).flatMap(({ type, payload }) => {
+    assert.deepEqual([type, payload.length < 2 * 1024 * 1024], [FrameType.embedding, true])
+    return (decodeJson(payload) as { packed: string[] }).packed
+  })
+  assert.equal(packed.length, 2_048)
+  for (const [index, text] of packed.entries()) {
+    const bytes = Buffer.from(text, 'base64')
+    assert.deepEqual([bytes.length, bytes.readFloatLE(4_092)], [4_096, Math.fround(index / 3)])
+  }
+})
+
+test('a packed vector is its float32s in base64, little end first', () => {
+  const { request, sent, engine } = setup()
+  request(1, { takesParts: true })
+  engine.sinkOf('r1').onEmbedding([Float32Array.of(1, 0.5)])
+  assert.deepEqual(decodeJson(sent()[0]?.payload ?? new Uint8Array()), { packed: ['AACAPwAAAD8='] })
+})
+
+test('vectors that no frame of the gateway holds are refused with how many fit, and no other stream hears of it', () => {
+  const many = (count: number, dimensions: number) =>
+    Array.from({ length: count }, () => new Float32Array(dimensions).fill(1 / 3))
+  const rows = [
+    [{}, many(512, 1_024), 'Send at most 431 of them in one request.'],
+    [{ takesParts: true }, many(1_024, 4_096), 'Send at most 512 of them in one request.'],
+  ] as const
+  for (const [part, vectors, advice] of rows) {
+    const { request, sent, engine, streams } = setup()
+    request(1, part)
+    request(2)
+    const sink = engine.sinkOf('r1')
+    sink.onEmbedding(vectors)
+    sink.onEnd({ finishReason: 'stop', promptTokens: 5, completionTokens: 0 })
+    const [problem, ...others] = sent()
+    assert.ok(problem)
+    const told = decodeJson(problem.payload) as { message: string }
+    assert.partialDeepStrictEqual(told, { code: 'invalid_request', param: 'input' })
+    assert.ok(told.message.endsWith(advice), told.message)
+    assert.deepEqual(
+      [problem.type, problem.stream, others, streams.count(), engine.calls],
+      [FrameType.problem, 1, [], 1, ['cancel r1']],
+    )
+  }
+})
+
+test('a request that the node cannot read is answered, and costs no other stream anything', () => {
+  const { request, receive, sent, streams } = setup()
+  request(1)
+  const sampling = {
+    ...{ temperature: 0, topP: 1, stop: [], frequencyPenalty: 0, presencePenalty: 0 },
+    seed: Number.MAX_SAFE_INTEGER + 1,
+  }
+  const wrong = { kind: 'chat', requestId: 'r2', model: 'm', messages: [], maxTokens: 5, sampling }
+  receive(encodeJsonFrame(FrameType.request, 2, wrong))
+  receive(encodeJsonFrame(FrameType.request, 3, { kind: 'chat' }))
+  assert.deepEqual(
+    sent().map(({ type, stream }) => [type, stream]),
+    [
+      [FrameType.problem, 2],
+      [FrameType.problem, 3],
+    ],
+  )
+  const told = decodeJson(sent()[0]?.payload ?? new Uint8Array()) as { code: string; message: string }
+  assert.equal(told.code, 'invalid_request')
+  assert.match(told.message, /'sampling\.seed' of the request is nothing that this node can read/)
+  assert.equal(streams.count(), 1)
+})
+
 test('a problem of the engine ends its stream, with the parameter it is about', () => {
   const { request, sent, engine, streams } = setup()
   request(1)
@@ -120,12 +195,11 @@ test('when the connection is gone every run is cancelled and nobody is told of i
   assert.deepEqual([engine.calls, streams.count()], [['cancel r1', 'cancel r2'], 0])
 })
 
-test('a frame that agents do not take, and a request that is none, are refused', () => {
+test('a frame that agents do not take, and a request that is no JSON, are refused', () => {
   const { receive } = setup()
   const frames = [
     encodeEmptyFrame(FrameType.drain, 0),
     encodeEmptyFrame(99 as FrameType, 1),
-    encodeJsonFrame(FrameType.request, 1, { kind: 'chat' }),
     encodeEmptyFrame(FrameType.request, 1),
     encodeEmptyFrame(FrameType.admit, 0),
   ]
@@ -168,8 +242,8 @@ function setup() {
     engine: puppet,
     streams,
     receive,
-    request(stream: number) {
-      const request = { kind: 'embedding', requestId: `r${stream}`, model: 'm', inputs: ['x'] }
+    request(stream: number, part: object = {}) {
+      const request = { kind: 'embedding', requestId: `r${stream}`, model: 'm', inputs: ['x'], ...part }
       receive(encodeJsonFrame(FrameType.request, stream, request))
     },
     sent: (): Frame[] => messages.flatMap((message) => decodeFrames(message)),

@@ -1,3 +1,4 @@
+import type { ZodError } from 'zod'
 import type { Engine, EngineRun } from '#engines/engine.ts'
 import type { Link } from '#host/host.ts'
 import { STREAM_CREDIT_BYTES } from '#protocol/agent-link.ts'
@@ -13,6 +14,7 @@ import {
 } from '#protocol/frame.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { StreamWatch } from './receipts/receipt-link.ts'
+import { vectorFrames } from './vector-frames.ts'
 
 /** The requests of one connection: each a stream between the gateway and the engine. */
 export interface AgentStreams {
@@ -65,7 +67,10 @@ export function createAgentStreams(
 
   function start({ stream, payload }: Frame): void {
     const wire = decodeJson(payload)
-    const request = EngineRequest.parse(wire)
+    const read = EngineRequest.safeParse(wire)
+    // One caller's request must not cost all others of the connection theirs; what no agent reads, no other does either.
+    if (!read.success) return fail(stream, unreadable(read.error))
+    const request = read.data
     const note = watch?.begin(stream, payload, wire)
     const open: OpenStream = { run: null, credit: STREAM_CREDIT_BYTES, isPaused: false }
     streams.set(stream, open)
@@ -92,10 +97,18 @@ export function createAgentStreams(
         }
       },
       onEmbedding(vectors) {
-        const rows = vectors.map((vector) => [...vector])
-        link.send(encodeJsonFrame(FrameType.embedding, stream, { vectors: rows }))
+        try {
+          const takesParts = request.kind === 'embedding' && request.takesParts === true
+          for (const frame of vectorFrames(vectors, { stream, takesParts })) link.send(frame)
+        } catch (error) {
+          if (!(error instanceof Problem)) throw error
+          watch?.cut(stream)
+          open.run?.cancel()
+          fail(stream, error)
+        }
       },
       onEnd(result) {
+        if (streams.get(stream) !== open) return
         if (note) {
           note.promptTokens = result.promptTokens
           note.endTokens = result.completionTokens
@@ -143,4 +156,11 @@ export function createAgentStreams(
       streams.clear()
     },
   }
+}
+
+function unreadable({ issues }: ZodError): Problem {
+  const [first] = issues
+  const at = first && first.path.length > 0 ? `'${first.path.join('.')}' of the request` : 'The request'
+  const message = `${at} is nothing that this node can read: ${first?.message ?? 'it has no form'}.`
+  return new Problem('invalid_request', message, { details: { code: 'invalid_value' } })
 }

@@ -61,21 +61,27 @@ function parseJson(text: string): unknown {
   }
 }
 
+/** As a file system that knows no case sees a path: two that are one place there cannot lie in one folder. */
+export const placeOf = (path: string): string => path.normalize('NFC').toLowerCase()
+
+/** The folders that a place is in, from the outermost. */
+export function foldersOf(place: string): string[] {
+  const names = place.split('/')
+  return names.slice(1).map((_, at) => names.slice(0, at + 1).join('/'))
+}
+
 /** The first thing that is wrong with these paths of one folder, in one sentence, or `null`. */
 export function wrongPath(paths: readonly string[]): string | null {
-  /** As a file system that knows no case sees them. */
   const files = new Map<string, string>()
   const folders = new Map<string, string>()
   for (const path of paths) {
     const wrong = wrongName(path)
     if (wrong) return `${quote(path)} ${wrong}.`
-    const place = path.normalize('NFC').toLowerCase()
+    const place = placeOf(path)
     const other = files.get(place) ?? folders.get(place)
     if (other !== undefined) return `${quote(path)} and ${quote(other)} are one place on some systems.`
     files.set(place, path)
-    const names = place.split('/')
-    for (let count = 1; count < names.length; count++) {
-      const folder = names.slice(0, count).join('/')
+    for (const folder of foldersOf(place)) {
       if (files.has(folder)) return `${quote(files.get(folder) ?? '')} is a file and a folder.`
       folders.set(folder, path)
     }

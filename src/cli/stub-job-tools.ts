@@ -58,6 +58,9 @@ export function createStubTools(parts: StubToolParts = {}): StubTools {
       if (bytes) return { kind: 'file', bytes: path.startsWith('out/frame') ? 4_096 : bytes.length }
       return [...files.keys()].some((other) => other.startsWith(`${path}/`)) ? { kind: 'folder' } : null
     },
+    async follow(path) {
+      return disk.look(path)
+    },
     sha256: async (path) => hashes.get(path) ?? 'another',
     read: async (path) => files.get(path) ?? null,
     filesBelow: async (folder) =>

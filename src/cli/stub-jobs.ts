@@ -81,10 +81,16 @@ export function createStubJobs(
       return job
     },
     listJobs({ query }) {
-      const items = [...jobs.values()].filter(
-        ({ status }) => query?.status === undefined || status === query.status,
-      )
-      return { items: items.slice(0, query?.limit), next: null }
+      const wanted = query?.status
+      const isOpen = (status: JobFacts['status']) => status === 'active' || status === 'paused'
+      const items = [...jobs.values()]
+        .filter(({ status }) =>
+          wanted === 'open' ? isOpen(status) : wanted === undefined || status === wanted,
+        )
+        .toSorted((a, b) => b.submittedAtMs - a.submittedAtMs)
+      const from = items.findIndex(({ jobId }) => jobId === query?.before) + 1
+      const shown = items.slice(from, from + (query?.limit ?? items.length))
+      return { items: shown, next: from + shown.length < items.length ? (shown.at(-1)?.jobId ?? null) : null }
     },
     getJob: ({ params }) =>
       params.jobId === NEW_JOB && made.length > 0 ? change(NEW_JOB, begun()) : found(params.jobId),

@@ -6,7 +6,7 @@ import { costOf, networkFee } from '#ledger/price.ts'
 import { useAt } from '#organisations/key-use.ts'
 import type { BudgetUse, UsageBatch } from '#protocol/cell.ts'
 import type { UsagePart, UsageRecord } from '#protocol/usage.ts'
-import { isBilled } from '#receipts/receipts.ts'
+import { CLAIM_WITHIN_MS, isBilled } from '#receipts/receipts.ts'
 import { type EarnedByAnswers, holdAnswerPay } from './answers/answer-pay.ts'
 import { isOperators } from './answers/operator.ts'
 import { countedFor, tallyFor } from './sla/own-nodes.ts'
@@ -42,7 +42,10 @@ export function applyUsage(turn: Turn, batch: UsageBatch, { feeBps, holdsPay = f
         ...{ kind: 'tally', spoolId, sequence, nowMs: turn.nowMs },
         tally: tallyFor(turn.state, tally),
       })
-    else billRecord(turn, { record: unbilled(turn, record), spoolId, sequence, feeBps, earned })
+    else {
+      const wasLost = turn.state.sla.lost.has(record.requestId)
+      billRecord(turn, { ...unbilled(turn, record), wasLost, spoolId, sequence, feeBps, earned })
+    }
   }
   if (holdsPay) for (const pay of earned.values()) holdAnswerPay(turn, pay)
   return next + fresh.length
@@ -57,17 +60,29 @@ export function budgetUses({ state, nowMs }: Turn, { records }: UsageBatch): { u
 }
 
 /** Without what came in by its node's own copy before: that is billed. */
-function unbilled({ state }: Turn, record: UsageRecord): UsageRecord {
+function unbilled({ state, nowMs }: Turn, record: UsageRecord): Pick<Bill, 'record' | 'paidParts'> {
   const isNew = ({ receipt }: UsagePart): boolean => !receipt || !isBilled(state.receipts, receipt)
   const { parts, losers = [] } = record
-  if (parts.every(isNew) && losers.every(isNew)) return record
+  if (parts.every(isNew) && losers.every(isNew)) return { record }
   const { losers: _losers, ...rest } = record
   const left = losers.filter(isNew)
-  return { ...rest, parts: parts.filter(isNew), ...(left.length > 0 && { losers: left }) }
+  // A copy without its key, or that came too late, was noted and never billed.
+  const isPaid = ({ receipt }: UsagePart): boolean =>
+    receipt !== undefined &&
+    nowMs - receipt.atMs <= CLAIM_WITHIN_MS &&
+    state.organisations.keys.has(record.keyId)
+  return {
+    record: { ...rest, parts: parts.filter(isNew), ...(left.length > 0 && { losers: left }) },
+    paidParts: parts.filter((part) => !isNew(part) && isPaid(part)),
+  }
 }
 
 export interface Bill {
   readonly record: UsageRecord
+  /** Of the same request, what was billed before by its nodes' own copies. */
+  readonly paidParts?: readonly UsagePart[]
+  /** It was counted as lost. */
+  readonly wasLost?: boolean
   readonly spoolId: string
   readonly sequence: number
   readonly feeBps: number
@@ -78,7 +93,8 @@ export interface Bill {
 }
 
 export function billRecord(turn: Turn, bill: Bill): void {
-  const { record, spoolId, sequence, feeBps, earned, captureId = `usage:${record.requestId}` } = bill
+  const { record, paidParts = [], wasLost = false, spoolId, sequence, feeBps, earned } = bill
+  const { captureId = `usage:${record.requestId}` } = bill
   let cost = 0n
   let fee = 0n
   const payouts: Payout[] = []
@@ -113,16 +129,23 @@ export function billRecord(turn: Turn, bill: Bill): void {
     assert(refusal === null, `work that was done is paid, not ${refusal}`)
   }
   const projectId = turn.state.organisations.keys.get(record.keyId)?.projectId
+  const paidBefore = paidParts.reduce((sum, part) => sum + costOf(part, part), 0n)
+  // As a whole request it counts, however it was billed.
+  const whole = { ...record, parts: [...paidParts, ...record.parts] }
+  const counted = countedFor(turn.state, whole, cost + paidBefore)
   turn.recordUsage({
     type: 'usage.recorded',
     spoolId,
     sequence,
-    ...countedFor(turn.state, record, cost),
+    ...counted,
+    record: { ...counted.record, parts: record.parts },
     cost,
     fee,
     transferId,
     atMs: turn.nowMs,
     ...(projectId !== undefined && { projectId }),
+    ...(paidBefore > 0n && { paidBefore }),
+    ...(wasLost && { wasLost }),
   })
   const told = turn.organisations({
     kind: 'reach_budget',

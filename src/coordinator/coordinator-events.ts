@@ -32,8 +32,12 @@ export const UsageEvent = z.object({
   atMs: z.int().optional(),
   /** What it is counted for. Absent: the organisation's default project. */
   projectId: z.string().optional(),
-  /** Of the cost, what a broken promise gives back a part of. Absent: all of it. */
+  /** What of the request was paid by its nodes' own copies before this reading came; its record is without. */
+  paidBefore: NanoUsd.optional(),
+  /** Of the cost and that, what a broken promise gives back a part of. Absent: all of it. */
   slaCharge: NanoUsd.optional(),
+  /** It was given up as lost, and counted for that. */
+  wasLost: z.boolean().optional(),
 })
 export type UsageEvent = z.output<typeof UsageEvent>
 

@@ -16,8 +16,10 @@ import {
 } from '#protocol/cell.ts'
 import type { Problem } from '#protocol/problem.ts'
 import { createTestWorld, foundCell, PAYER, type TestMachine } from '#sim/test-world.ts'
+import { OPEN_SILENT_MS } from '#sla/sla.ts'
 import { openCoordinatorService } from './coordinator-service.ts'
 import { GATEWAY_SILENCE_MS } from './gateways.ts'
+import { slaIn } from './sla/step-sla.ts'
 import { SLICE_TTL_MS } from './take-slice.ts'
 
 test('a call that changes something is answered only once that is durable', async () => {
@@ -125,6 +127,36 @@ test('after a start no hold expires for a minute, however old it is', async () =
   await world.run(4_000)
   assert.equal(holds.size, 0)
   assert.equal(service.coordinator.state.ledger.holds.size, 1, 'the dead one does nothing')
+})
+
+test('after a start no gateway is given up that could not be heard: what it has under way is not lost', async () => {
+  const { world, machine, service } = await setup()
+  const openAt = (one: typeof service) => [
+    ...(one.coordinator.state.sla.open.get('g')?.requests.keys() ?? []),
+  ]
+  service.coordinator.execute(
+    (turn) => {
+      const request = {
+        requestId: 'r',
+        organisationId: PAYER,
+        slaClass: 'business',
+        startedAtMs: turn.nowMs,
+      } as const
+      const tally = { gatewayId: 'g', run: '1', refused: [], open: [request] }
+      assert.equal(slaIn(turn, { kind: 'tally', spoolId: 's', sequence: 1, tally, nowMs: turn.nowMs }), null)
+    },
+    () => {},
+  )
+  await world.run(100)
+  machine.process.kill()
+  machine.disk.crash(machine.process)
+  await world.run(HOUR_MS)
+  const next = world.machine('coordinator', machine.disk)
+  const again = await world.settle(openCoordinatorService(next.host, options))
+  await world.run(OPEN_SILENT_MS - 2_000)
+  assert.deepEqual(openAt(again), ['r'])
+  await world.run(4_000)
+  assert.deepEqual([openAt(again), [...again.coordinator.state.sla.lost.keys()]], [[], ['r']])
 })
 
 test('a hold that nobody renews goes back after its life and its grace', async () => {

@@ -62,6 +62,7 @@ export function serveCoordinator(
 ): CoordinatorService {
   const { bus, clock, log } = host
   const startedMs = clock.elapsedMs()
+  const heardSinceMs = coordinator.nowMs()
   const gateways = createGateways(startedMs)
   const { feeBps, auditsAnswers = false } = options
   const feed = createFeed(coordinator, options.apiUrl, { auditsAnswers })
@@ -112,7 +113,7 @@ export function serveCoordinator(
         proofs?.step(turn)
         reputation.step(turn)
         keepHouse(turn, { mayExpireHolds: elapsedMs - startedMs >= HOLDS_SAFE_MS })
-        stepSla(turn)
+        stepSla(turn, heardSinceMs)
         if (ticks++ % FORGET_EVERY_TICKS !== 0) return
         forgetOld(turn)
         closeMonths(turn)

@@ -89,7 +89,7 @@ export function evolve(state: CoordinatorState, event: CoordinatorEvent): void {
       evolveLedger(state.ledger, event as Parameters<typeof evolveLedger>[1])
       evolveJobsPaid(state.jobsPaid, event)
       evolveKeySpend(state, event)
-      evolveJobPromises(state.sla, event)
+      evolveJobPromises(state, event)
       break
     case 'fleet':
       evolveFleet(state.fleet, event as Parameters<typeof evolveFleet>[1])
@@ -110,7 +110,7 @@ export function evolve(state: CoordinatorState, event: CoordinatorEvent): void {
     case 'work':
       evolveWork(state.work, event as Parameters<typeof evolveWork>[1])
       evolveJobsPaid(state.jobsPaid, event)
-      evolveJobPromises(state.sla, event)
+      evolveJobPromises(state, event)
       break
     case 'verify':
       evolveVerify(state.verify, event as Parameters<typeof evolveVerify>[1])
@@ -138,14 +138,17 @@ const CLAIMS = 'receipts:'
 /** A fact for the read models; what is alive is only how much of its key's limits is used. */
 function evolveUsage(
   { organisations, receipts, reputation, sla }: CoordinatorState,
-  { spoolId, record, cost, slaCharge, atMs }: UsageEvent,
+  { spoolId, record, cost, paidBefore = 0n, slaCharge, wasLost, atMs }: UsageEvent,
 ): void {
   if (atMs === undefined) return
   observeUsage(reputation, record, atMs)
   // What a node's copy tells of a lost gateway is what is owed to the node, not that the caller was served.
-  if (!spoolId.startsWith(CLAIMS)) closeRequest(sla, record.requestId)
+  // Its reading may yet come, and is what counts; without one, what was under way counts as lost.
+  if (!spoolId.startsWith(CLAIMS)) {
+    closeRequest(sla, record.requestId)
+    countRecord(sla, { record, cost: cost + paidBefore, charge: slaCharge, wasLost, atMs })
+  }
   evolveReceiptsOfUsage(receipts, record, atMs)
-  countRecord(sla, { record, cost, charge: slaCharge, atMs })
   let tokens = 0
   for (const part of record.parts) tokens += part.promptTokens + part.completionTokens
   countUse(organisations, { keyId: record.keyId, tokens, cost, atMs })

@@ -61,7 +61,7 @@ test('a revoked key is told as revoked', async () => {
   )
 })
 
-test('a new connection is news, for it raises the session; silence and loss are the gateways’ own', async () => {
+test('a new connection is news, for it raises the session; that it is gone is news, its silence the gateways’ own', async () => {
   const { feed, take } = await setup()
   take((turn) =>
     turn.fleet({ kind: 'come_online', nodeId: 'a', gatewayId: 'g', session: 4, nowMs: turn.nowMs }),
@@ -70,8 +70,14 @@ test('a new connection is news, for it raises the session; silence and loss are 
   const before = feed.newest()
   const absence = { nodeId: 'a', session: 4, reason: 'left' } as const
   take((turn) => turn.fleet({ kind: 'suspect', ...absence, nowMs: turn.nowMs }))
-  take((turn) => turn.fleet({ kind: 'lose', ...absence, nowMs: turn.nowMs }))
   assert.equal(feed.newest(), before)
+  assert.notEqual(feed.since({ epoch: 1, version: 1 }).nodes[0]?.upSinceMs, undefined)
+  take((turn) => turn.fleet({ kind: 'lose', ...absence, nowMs: turn.nowMs }))
+  const { nodes } = feed.since({ epoch: 1, version: before })
+  assert.deepEqual(
+    nodes.map(({ id, upSinceMs }) => [id, upSinceMs]),
+    [['a', undefined]],
+  )
 })
 
 test('what no gateway follows is no news: money moves without it', async () => {

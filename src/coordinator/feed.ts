@@ -115,11 +115,12 @@ function* after(changes: Map<string, number>, version: number): Iterable<string>
   for (const [id, sequence] of changes) if (sequence > version) yield id
 }
 
-/** The node whose followed fields `event` changes; its presence is the gateways' own news. */
+/** The node whose followed fields `event` changes; that one of its own is gone a gateway sees for itself, and no other. */
 function changedNode(event: CoordinatorEvent): string | null {
   switch (event.type) {
     case 'fleet.node_enrolled':
     case 'fleet.node_online':
+    case 'fleet.node_lost':
     case 'fleet.node_reported':
     case 'fleet.node_drained':
     case 'fleet.node_undrained':

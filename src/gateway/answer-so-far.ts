@@ -12,6 +12,9 @@ import type { UsagePart } from '#protocol/usage.ts'
 import type { Offer } from './node-connection.ts'
 import type { MeteredPart } from './receipts/node-chain.ts'
 
+/** What a frame has room for beside the longest request. */
+const RESUMED_IDS_MAX = 131_072
+
 export class AnswerSoFar {
   readonly #tokenIds: number[] = []
   /** Of nodes that failed after they had delivered something. */
@@ -19,12 +22,18 @@ export class AnswerSoFar {
   #areIdsKnown = true
   #fingerprint: string | null = null
   #canResume = false
-  /** How many of the tokens are of nodes that failed. */
+  /** How many of the tokens are of nodes that failed; and of those, how many are paid. */
   #tokensLeft = 0
+  #tokensPaid = 0
 
-  /** Tokens of nodes that failed. */
+  /** Tokens of nodes that failed, as they were delivered. */
   get tokensBefore(): number {
     return this.#tokensLeft
+  }
+
+  /** Of `tokensBefore`, what the nodes are owed: silent ones beyond a few are not paid, and yet there. */
+  get paidBefore(): number {
+    return this.#tokensPaid
   }
 
   /** Nodes that failed in the middle of it. */
@@ -43,7 +52,8 @@ export class AnswerSoFar {
 
   /** False where only the node that began it could end it: nobody else has, or takes, the ids of its tokens. */
   canGoOn({ kind }: EngineRequest): boolean {
-    return kind !== 'embedding' && this.#areIdsKnown && this.#canResume
+    const areSendable = this.#areIdsKnown && this.#tokenIds.length <= RESUMED_IDS_MAX
+    return kind !== 'embedding' && areSendable && this.#canResume
   }
 
   /** Whether a node that offers this may deliver the rest; any may that serves the model, while nothing was delivered. */
@@ -51,11 +61,12 @@ export class AnswerSoFar {
     return this.#fingerprint === null || (model.resumes === true && model.fingerprint === this.#fingerprint)
   }
 
-  /** The node failed, and keeps what it delivered. */
-  leave(part: MeteredPart): void {
+  /** The node failed after `delivered` tokens, and keeps what it is owed of them. */
+  leave(part: MeteredPart, delivered: number): void {
+    this.#tokensLeft += delivered
     const { nodeId, completionTokens, promptPerMillion, completionPerMillion, evidence, pace } = part
     if (completionTokens === 0) return
-    this.#tokensLeft += completionTokens
+    this.#tokensPaid += completionTokens
     this.#left.push({
       ...{ nodeId, promptTokens: 0, completionTokens, promptPerMillion, completionPerMillion },
       ...(evidence && { evidence }),

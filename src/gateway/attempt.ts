@@ -6,6 +6,7 @@ import type { DataPayload } from '#protocol/frame.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { AttemptAudit } from './audits/audited.ts'
 import type { NodeConnection, NodeStream, Offer } from './node-connection.ts'
+import type { StreamSink } from './node-streams.ts'
 import type { MeteredPart, PartEvidence, StreamEvidence } from './receipts/node-chain.ts'
 import { AnswerBounds } from './recount/answer-bounds.ts'
 import type { KeptAnswer } from './recount/kept-answer.ts'
@@ -90,36 +91,44 @@ export class Attempt {
     this.#audit = asked.audit
     this.#openedMs = owner.elapsedMs()
     this.placement = begin()
-    this.#stream = node.open(asked.request, {
-      onStarted: (promptTokens, cachedPromptTokens) => {
-        // Said again it would keep alive what does not move.
-        if (this.#hasStarted) return
-        this.#hasStarted = true
-        this.#takePrompt(promptTokens, cachedPromptTokens)
-        owner.onStarted(this)
-      },
-      onData: (data) => this.#onData(data),
-      onEmbedding: (vectors) => {
-        const strange = this.#bounds.takeVectors(vectors)
-        if (strange) return this.#refuse(strange)
-        this.#audit?.addVectors(vectors)
-        owner.onEmbedding(vectors)
-      },
-      onEnd: (end) => {
-        const strange = this.#bounds.end()
-        if (strange) return this.#refuse(strange)
-        this.#stream = null
-        owner.onEnd(this, end)
-      },
-      onProblem: (problem, callersIsNot) => {
-        // Of a request that it answers already, a node cannot say that it is at fault.
-        const isNodeFault = callersIsNot || this.placement.hasBegun
-        this.#stream = null
-        this.#close(endOf(problem, isNodeFault))
-        owner.onProblem(this, problem, isNodeFault)
-      },
-    })
-    this.#evidence = this.#stream?.evidence ?? null
+    try {
+      this.#stream = node.open(asked.request, this.#sink)
+    } catch (error) {
+      // It was never asked: its slot is free again, and nothing is known of it.
+      this.#close('left')
+      throw error
+    }
+    this.#evidence = this.#stream.evidence ?? null
+  }
+
+  readonly #sink: StreamSink = {
+    onStarted: (promptTokens, cachedPromptTokens) => {
+      // Said again it would keep alive what does not move.
+      if (this.#hasStarted) return
+      this.#hasStarted = true
+      this.#takePrompt(promptTokens, cachedPromptTokens)
+      this.#owner.onStarted(this)
+    },
+    onData: (data) => this.#onData(data),
+    onEmbedding: (vectors) => {
+      const strange = this.#bounds.takeVectors(vectors)
+      if (strange) return this.#refuse(strange)
+      this.#audit?.addVectors(vectors)
+      this.#owner.onEmbedding(vectors)
+    },
+    onEnd: (end) => {
+      const strange = this.#bounds.end()
+      if (strange) return this.#refuse(strange)
+      this.#stream = null
+      this.#owner.onEnd(this, end)
+    },
+    onProblem: (problem, callersIsNot) => {
+      // Of a request that it answers already, a node cannot say that it is at fault.
+      const isNodeFault = callersIsNot || this.placement.hasBegun
+      this.#stream = null
+      this.#close(endOf(problem, isNodeFault))
+      this.#owner.onProblem(this, problem, isNodeFault)
+    },
   }
 
   #onData(data: DataPayload): void {
@@ -215,7 +224,7 @@ export class Attempt {
 
   /** The node is through with it. All is well, unless it claims what its text cannot have. */
   complete(): void {
-    const overclaims = this.payableTokens < this.completionTokens || this.#kept?.isSuspect === true
+    const overclaims = this.#bounds.overclaims(this.completionTokens) || this.#kept?.isSuspect === true
     this.#close(overclaims ? 'failed' : 'completed')
   }
 
@@ -248,7 +257,12 @@ export class Attempt {
 
 /** Log probabilities that nobody but the network asked for. */
 function withoutLogprobs({ detail, detailBytes: _bytes, ...data }: DataPayload): DataPayload {
-  return detail?.toolCalls ? { ...data, detail: { toolCalls: detail.toolCalls } } : data
+  if (!detail?.toolCalls && detail?.reasoning === undefined) return data
+  const { toolCalls, reasoning } = detail
+  return {
+    ...data,
+    detail: { ...(toolCalls && { toolCalls }), ...(reasoning !== undefined && { reasoning }) },
+  }
 }
 
 /** Something that a caller would see, or that counts. */

@@ -51,6 +51,25 @@ test('another node with the same weights goes on behind the tokens that were del
   assert.deepEqual(money(), { available: 1_000_000_000n - cost, held: 0n })
 })
 
+test('tokens that said nothing count for what is still to come, though not all of them are paid', async () => {
+  const { call, first, second, run, outcomes } = await begun()
+  // As the head of a call of a tool: nothing is told before its name is there.
+  first.delta(1, '', 40)
+  first.fail(1, 'engine_failed')
+  await run(100)
+  const { request } = only(second)
+  assert.deepEqual([request.resumedIds?.length, request.maxTokens], [40, 10])
+  second.delta(1, 'all the rest', 10)
+  second.fail(1, 'engine_failed')
+  await run(100)
+  assert.equal(call.heard.at(-1), 'finish length')
+  assert.deepEqual(
+    outcomes[0]?.parts.map(({ completionTokens }) => completionTokens),
+    [16, 10],
+  )
+  assert.equal(call.result().completionTokens, 26)
+})
+
 test('a node whose link breaks, and one that falls silent, are left alike', async () => {
   for (const leave of ['close', 'silence'] as const) {
     const { call, first, second, run } = await begun()

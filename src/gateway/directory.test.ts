@@ -91,6 +91,24 @@ test('a model has one owner where only one organisation offers it', () => {
   )
 })
 
+test('a model is up elsewhere while a node at another gateway may work with it, as it was told last', () => {
+  const directory = createDirectory()
+  const up = { models: ['m'], upSinceMs: 1 }
+  const isUp = (told: Partial<FollowedNode>, gateways = 2): boolean => {
+    directory.apply(reply({ gateways, nodes: [node('a', { ...up, ...told })] }))
+    return directory.isUpElsewhere('m', new Set(['here']))
+  }
+  assert.equal(isUp({}), true)
+  assert.equal(isUp({}, 1), false, 'of one gateway nothing is elsewhere')
+  assert.equal(isUp({ id: 'here' }), false)
+  assert.equal(isUp({ models: ['n'] }), false)
+  assert.equal(isUp({ isBanned: true }), false)
+  assert.equal(isUp({ isDrained: true }), false)
+  assert.equal(isUp({ barred: { code: 'unproven', message: '' } }), false)
+  directory.apply(reply({ gateways: 2, nodes: [node('a', { models: ['m'] })] }))
+  assert.equal(directory.isUpElsewhere('m', new Set()), false, 'one that went is not up')
+})
+
 const reply = (part: Partial<FollowReply>): FollowReply => ({
   epoch: 1,
   version: 1,

@@ -18,9 +18,14 @@ export interface Directory {
   cellNowMs(): TimestampMs
   /** True when some enrolled node serves `model`, whether it is here now or not. */
   knowsModel(model: string): boolean
-  /** A model of the network's catalogue. */
+  /**
+   * True when a node at another gateway may work, has `model` and is up, as it was told last. `here`: those that are
+   * connected to this one, whose connections know better.
+   */
+  isUpElsewhere(model: string, here: ReadonlySet<string>): boolean
   /** The organisation whose nodes alone offer it; null where nobody's or several's do, or the network hosts it. */
   onlyOwner(model: string): string | null
+  /** A model of the network's catalogue. */
   catalogued(model: string): FollowedModel | undefined
   /** The whole catalogue. */
   catalogue(): Iterable<FollowedModel>
@@ -39,6 +44,7 @@ export function createDirectory(clock: Pick<Clock, 'nowMs' | 'elapsedMs'> = stop
   let epoch = 0
   let version = 0
   let leaderUrl: string | null = null
+  let gateways = 1
   let nodes = new Map<string, FollowedNode>()
   let keys = new Map<string, FollowedKey>()
   let models = new Map<string, FollowedModel>()
@@ -60,6 +66,14 @@ export function createDirectory(clock: Pick<Clock, 'nowMs' | 'elapsedMs'> = stop
     keyById: (keyId) => alive(keys.get(hashes.get(keyId) ?? '')),
     knowsModel(model) {
       for (const node of nodes.values()) if (!node.isBanned && node.models.includes(model)) return true
+      return false
+    },
+    isUpElsewhere(model, here) {
+      if (gateways <= 1) return false
+      for (const { id, isBanned, isDrained, barred, models: has, upSinceMs } of nodes.values()) {
+        const mayWork = !isBanned && !isDrained && !barred && upSinceMs !== undefined
+        if (mayWork && has.includes(model) && !here.has(id)) return true
+      }
       return false
     },
     onlyOwner(model) {
@@ -92,6 +106,7 @@ export function createDirectory(clock: Pick<Clock, 'nowMs' | 'elapsedMs'> = stop
       // The reply was made after it was asked for, so this is at most ahead.
       if (reply.nowMs !== undefined) cellOffsetMs = reply.nowMs - askedMs
       leaderUrl = reply.apiUrl ?? null
+      gateways = reply.gateways ?? 1
       if (reply.models) models = new Map(reply.models.map((model) => [model.model, model]))
       coldModels = { told: reply.loading ?? [], toldAtMs: askedMs }
       for (const node of reply.nodes) nodes.set(node.id, node)

@@ -4,7 +4,8 @@
  */
 import type { Clock } from '#host/host.ts'
 import type { Random } from '#kernel/random.ts'
-import type { Problem } from '#protocol/problem.ts'
+import type { EngineRequest } from '#protocol/engine-request.ts'
+import { type Problem, toProblem } from '#protocol/problem.ts'
 import { Admission, QUEUE_MAX } from './admission.ts'
 import type { Place } from './attempt.ts'
 import { batchRoomOf } from './batches/batch-offers.ts'
@@ -44,8 +45,8 @@ export interface Dispatcher {
   pump(): void
   /** What is known of the nodes that serve it; null while none does. */
   tableOf(model: string): ModelSeats<NodeConnection> | null
-  /** How much of it is taken; null while no node serves it. */
-  roomOf(model: string): Room | null
+  /** How much of it is taken; null while no node serves it, or none for `task` where one is given. */
+  roomOf(model: string, task?: EngineRequest['kind']): Room | null
   runs(): Iterable<RequestRun>
   open(): number
   batchRoom(model: string): number
@@ -84,17 +85,15 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
     isPumpDue = true
     if (isPumping || isClosed) return
     isPumping = true
-    while (isPumpDue) {
-      isPumpDue = false
-      for (const model of admission.models()) {
-        admission.serve(
-          model,
-          { choose: chooseFor, assign: (run, place) => run.assign(place) },
-          clock.elapsedMs(),
-        )
+    try {
+      while (isPumpDue) {
+        isPumpDue = false
+        for (const model of admission.models())
+          admission.serve(model, { choose: chooseFor, assign }, clock.elapsedMs())
       }
+    } finally {
+      isPumping = false
     }
-    isPumping = false
   }
 
   function chooseFor(run: RequestRun): Place | 'unfit' | 'yield' | 'stop' {
@@ -106,7 +105,9 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
     const waitedMs = clock.elapsedMs() - run.waitingSinceMs
     const mayBuy = waitedMs >= BACKSTOP_AFTER_MS || table.seats.every(({ node }) => node.isBackstop)
     const bought = mayBuy ? choose(run, table, ({ node }) => node.isBackstop) : null
-    return bought ?? (run.isPlain ? 'stop' : 'unfit')
+    if (bought) return bought
+    // Where every node could serve it none has room for anybody; else others may fit those that it does not.
+    return run.isPlain && table.seats.every(({ offer }) => run.needs.fits(offer)) ? 'stop' : 'unfit'
   }
 
   /** Nodes of last resort are left out. */
@@ -208,8 +209,9 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
     },
     pump,
     tableOf,
-    roomOf(model) {
+    roomOf(model, task) {
       const table = tableOf(model)
+      if (task && table && !table.seats.some(({ offer }) => offer.model.tasks.includes(task))) return null
       return table && { slots: table.slots, busy: table.busy, waiting: admission.waitingFor(model) }
     },
     runs: () => runs,
@@ -230,6 +232,15 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
       hedger.close()
       watch.close()
     },
+  }
+}
+
+/** What no node can be sent ends that request alone: those behind it are not to wait for ever. */
+function assign(run: RequestRun, place: Place): void {
+  try {
+    run.assign(place)
+  } catch (error) {
+    run.fail(toProblem(error))
   }
 }
 

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import type { EngineRequest } from '#protocol/engine-request.ts'
 import { encodeDataFrame, encodeJsonFrame, FrameType } from '#protocol/frame.ts'
 import { createTestNetwork } from '#sim/test-network.ts'
+import { type Preferences, readPreferences } from './preferences.ts'
 
 const sampling = { temperature: 0, topP: 1, stop: [], frequencyPenalty: 0, presencePenalty: 0 }
 const plain = {
@@ -50,6 +51,29 @@ for (const [engine, feature, param] of rows) {
   })
 }
 
+test('a feature of one node and a wish for another are refused together at once, with both by name', async () => {
+  const network = await createTestNetwork()
+  await network.connect('a', [{ features: ['logprobs'] }])
+  await network.connect('b')
+  const engine = { ...plain, topLogprobs: 0 }
+  const only = (nodeId: string) => readPreferences({ only: [nodeId] }) as Preferences
+  const refused = network.ask({ engine, preferences: only('b') })
+  assert.deepEqual(
+    [refused.problem().code, refused.problem().details['param']],
+    ['no_matching_node', 'provider.only'],
+  )
+  assert.match(
+    refused.problem().message,
+    /^None of the 1 node that serves 'model' with logprobs is what you ask for/,
+  )
+  const served = [network.ask({ engine, preferences: only('a') }), network.ask({ preferences: only('b') })]
+  await network.run(100)
+  assert.deepEqual(
+    served.map(({ heard }) => heard),
+    [['node a'], ['node b']],
+  )
+})
+
 test('what a piece carries beside text comes with it, and a piece without text is told all the same', async () => {
   const network = await createTestNetwork()
   const agent = await network.connect('a', [{ features: ['tools'] }])
@@ -67,6 +91,8 @@ test('what a piece carries beside text comes with it, and a piece without text i
 test('a detail that no piece follows costs its sender the connection', async () => {
   const network = await createTestNetwork()
   const agent = await network.connect('a')
+  network.ask()
+  await network.run(100)
   agent.send(encodeJsonFrame(FrameType.detail, 1, { toolCalls: [] }))
   agent.send(encodeDataFrame(2, { text: 'x', tokenIds: [1], tokenCount: 1 }))
   await network.run(100)

@@ -27,9 +27,13 @@ export interface WorkerPorts {
   openUpstream(origin: URL): WorkerHttp
 }
 
-/** Says that the call comes from another worker. `keyed`: to the keeper of its key, and may go on; `final`: no further. */
+/**
+ * Says that the call comes from another worker. `keyed`: to the keeper of its key, and may go on; `final`: no further;
+ * `counted`: no further, and its keeper has counted it. Behind it stands what only the workers of one machine know.
+ */
 export const FORWARDED = 'x-shoal-forwarded'
-export type Hop = 'keyed' | 'final'
+const hops = ['keyed', 'final', 'counted'] as const
+export type Hop = (typeof hops)[number]
 /** The other worker has its own limits, and ends what takes too long with an answer. */
 const HEAD_MS_MAX = 10 * 60_000
 const SILENCE_MS_MAX = 2 * 60_000
@@ -56,10 +60,13 @@ export interface ForwardedCall {
 export interface Forwarder {
   /** `failed` is called, and nothing was answered, when the other worker cannot be reached. */
   forward(exchange: Exchange, call: ForwardedCall, failed: (problem: Problem) => void): void
+  /** How it came from another worker; `null` for one of a client, whatever its headers say. */
+  hopOf(exchange: Pick<Exchange, 'headers'>): Hop | null
   close(): Promise<void>
 }
 
-export function createForwarder(ports: WorkerPorts): Forwarder {
+/** `secret`: known to the workers of one machine alone. */
+export function createForwarder(ports: WorkerPorts, secret: string): Forwarder {
   const open = new Map<string, WorkerHttp>()
 
   function upstreamOf(url: string): WorkerHttp {
@@ -76,7 +83,7 @@ export function createForwarder(ports: WorkerPorts): Forwarder {
       const call = {
         method: 'POST',
         path: exchange.target,
-        headers: headersFor(exchange, hop),
+        headers: { ...headersFor(exchange, hop), [FORWARDED]: `${hop} ${secret}` },
         body: decoder.decode(body),
         headMsMax: HEAD_MS_MAX,
         silenceMsMax: SILENCE_MS_MAX,
@@ -107,6 +114,7 @@ export function createForwarder(ports: WorkerPorts): Forwarder {
         if (!finished && !isOver) upstream.abort()
       })
     },
+    hopOf: ({ headers }) => hops.find((hop) => headers[FORWARDED] === `${hop} ${secret}`) ?? null,
     async close() {
       await Promise.all([...open.values()].map((upstream) => upstream.close()))
     },
@@ -142,10 +150,10 @@ function whole(exchange: Exchange): Answer {
 const decoder = new TextDecoder()
 
 function headersFor({ headers, clientAddress }: Exchange, hop: Hop): Record<string, string> {
-  const sent: Record<string, string> = { [FORWARDED]: hop }
+  const sent: Record<string, string> = {}
   for (const name of SENT_ON) {
     const value = headers[name]
-    if (value !== undefined && !(hop === 'final' && name === 'idempotency-key')) sent[name] = value
+    if (value !== undefined && !(hop !== 'keyed' && name === 'idempotency-key')) sent[name] = value
   }
   if (clientAddress !== undefined) sent['x-forwarded-for'] = clientAddress
   return sent

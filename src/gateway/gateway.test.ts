@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { EngineRequest } from '#protocol/engine-request.ts'
 import { encodeEmptyFrame, FrameType } from '#protocol/frame.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { ScriptedAgent } from '#sim/scripted-agent.ts'
@@ -114,12 +115,56 @@ test('a request goes only to a node that serves its model for its kind of work',
   const { ask, connect, run } = await createTestNetwork({ nodes: ['a', 'b', 'c'] })
   const other = await connect('a', [{ id: 'other' }])
   const embedder = await connect('b', [{ tasks: ['embedding'] }])
-  ask()
+  const right = await connect('c', [{ slots: 1 }])
+  const calls = [ask(), ask()]
   await run(1_000)
   assert.deepEqual([other.requests(), embedder.requests()], [[], []])
-  const right = await connect('c')
-  await run(100)
   assert.equal(right.requests().length, 1)
+  finish(right, 1)
+  await run(100)
+  assert.equal(right.requests().length, 2)
+  finish(right, 2)
+  await run(100)
+  assert.deepEqual(
+    calls.map(({ heard }) => heard.at(-1)),
+    ['finish stop', 'finish stop'],
+  )
+})
+
+const unable: readonly [tasks: ('chat' | 'completion' | 'embedding')[], ask: EngineRequest, says: RegExp][] =
+  [
+    [
+      ['embedding'],
+      chat(),
+      /^This is not a chat model: .*'model' takes \/v1\/chat\/completions\. Ask it at \/v1\/embeddings,/,
+    ],
+    [['completion', 'embedding'], chat(), /Ask it at \/v1\/completions or \/v1\/embeddings,/],
+    [
+      ['chat', 'completion'],
+      embedding(),
+      /^This is not an embedding model: .* takes \/v1\/embeddings\. Ask it at/,
+    ],
+    [[], chat(), /takes \/v1\/chat\/completions\. Choose another model\.$/],
+  ]
+for (const [tasks, engine, says] of unable) {
+  test(`${engine.kind} is refused at once where all nodes of the model serve it for ${tasks.join(' and ') || 'nothing'} alone`, async () => {
+    const { ask, connect } = await createTestNetwork()
+    await connect('a', [{ tasks }])
+    const call = ask({ engine })
+    assert.deepEqual(call.heard, ['refused model_not_found'])
+    assert.match(call.problem().message, says)
+    assert.equal(call.problem().details['param'], 'model')
+  })
+}
+
+test('however many chats wait for a busy node, embeddings by the same model get the free one', async () => {
+  const { ask, connect, run } = await createTestNetwork()
+  const chats = await connect('a', [{ slots: 1, tasks: ['chat'] }])
+  const embedder = await connect('b', [{ slots: 1, tasks: ['embedding'] }])
+  for (let count = 0; count < 50; count++) ask()
+  ask({ engine: embedding() })
+  await run(100)
+  assert.deepEqual([chats.requests().length, embedder.requests().length], [1, 1])
 })
 
 test('beyond 1,024 waiting requests the next is told to come again', async () => {
@@ -230,6 +275,16 @@ test('a gateway that stops takes nothing more', async () => {
   await world.run(100)
   assert.equal(a.closed()?.code, 1001)
 })
+
+function chat(): EngineRequest {
+  const sampling = { temperature: 0, topP: 1, stop: [], frequencyPenalty: 0, presencePenalty: 0 }
+  const messages = [{ role: 'user' as const, content: 'hello' }]
+  return { kind: 'chat', requestId: 'req', model: 'model', messages, maxTokens: 50, sampling }
+}
+
+function embedding(): EngineRequest {
+  return { kind: 'embedding', requestId: 'req', model: 'model', inputs: ['hello'] }
+}
 
 function finish(agent: ScriptedAgent, stream: number): void {
   agent.delta(stream, 'hello')

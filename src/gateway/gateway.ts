@@ -5,7 +5,7 @@
 import type { Host, Link, LinkHandlers } from '#host/host.ts'
 import { keySecretCheck, otherSecret } from '#host/key-secret.ts'
 import type { FollowedKey } from '#protocol/cell.ts'
-import { featuresNeeded } from '#protocol/engine-features.ts'
+import type { EngineRequest } from '#protocol/engine-request.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { Scope } from '#protocol/scope.ts'
 import type { SlaClass } from '#protocol/sla.ts'
@@ -15,22 +15,21 @@ import { openAudits } from './audits/open-audits.ts'
 import { provingModelAnswer } from './cold-model.ts'
 import { createDirectory, type Directory } from './directory.ts'
 import { createDispatcher, type Dispatcher } from './dispatcher.ts'
-import { featureMissing } from './engine-fit.ts'
+import { unfit } from './engine-fit.ts'
 import { startFollower } from './follower.ts'
 import { createProofRelay } from './hardware/proof-relay.ts'
 import { createHealthRelay, measuringAgain } from './health-relay.ts'
 import { createHostingDesk } from './hosting-desk.ts'
-import { createKeyBudgets, type LimitedKey } from './key-budgets.ts'
+import { createKeyBudgets, type KeyBudgets, type LimitedKey } from './key-budgets.ts'
 import { type LiveModel, liveModels } from './live-models.ts'
 import type { NetworkIdentity } from './network-prover.ts'
 import type { NodeConnection, Offer } from './node-connection.ts'
 import { createNodeLinks, type NodeLinks } from './node-links.ts'
+import { createOfferedLately } from './offered-lately.ts'
 import type { Room } from './peers.ts'
-import { noMatch } from './preferences.ts'
 import { createReceiptDesk } from './receipts/receipt-desk.ts'
 import { createRecounter, type ModelCounter } from './recount/recounter.ts'
 import type { RequestRun } from './request-run.ts'
-import type { ModelSeats } from './routing/model-seats.ts'
 import type { RunHost } from './run-host.ts'
 import type { RunRequest, RunSink } from './run-request.ts'
 import { createSlaDesk } from './sla-desk.ts'
@@ -64,6 +63,8 @@ export interface Caller {
   readonly scopes: readonly Scope[]
   /** Absent for a key without limits. */
   readonly limited?: LimitedKey
+  /** Why the keeper of its limits has no room for the call. */
+  readonly overLimit?: Problem
   /** What it is promised; absent: nothing. */
   readonly slaClass?: SlaClass
 }
@@ -88,11 +89,13 @@ export interface Gateway {
   readonly kept: Pick<UsageSpool, 'kept' | 'release'>
   /** `x-ratelimit-*` of the caller's key, as they stand now. */
   limitHeaders(caller: Caller): Record<string, string>
+  /** Limits of requests that one worker of a machine counts for all of them. */
+  readonly limits: Pick<KeyBudgets, 'isKept' | 'count'>
   acceptLink(link: Link): LinkHandlers
   /** Live models with what nodes ask and do, by id. */
   models(): Map<string, LiveModel>
-  /** How much of its slots is taken; null while no node serves it. */
-  roomOf(model: string): Room | null
+  /** How much of its slots is taken; null while no node serves it, or none for `task` where one is given. */
+  roomOf(model: string, task?: EngineRequest['kind']): Room | null
   /** The longest context that a live node has for `model`; null while none serves it. */
   contextTokens(model: string): number | null
   requestsOpen(): number
@@ -116,11 +119,13 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     onSettled: budgets.settled,
   })
   const slices = createSlices(host, { gatewayId, acknowledgedSequence: () => spool.acknowledged() })
+  const offered = createOfferedLately(clock, directory, () => nodes)
   const sla = createSlaDesk(clock, {
     gatewayId,
     run: `${journal.id}:${journal.epoch}`,
     cellNowMs: directory.cellNowMs,
     onlyOwner: directory.onlyOwner,
+    offered,
     append: (record) => isClosed || spool.append(record, () => undefined),
   })
   const telemetry = sla.listening(options.telemetry ?? noTelemetry)
@@ -216,10 +221,12 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     batchRoom: dispatcher.batchRoom,
     kept: spool,
     limitHeaders: ({ limited }) => (limited ? budgets.headers(limited) : {}),
+    limits: budgets,
     heldUp: sla.heldUp,
     admit(asked, sink, caller) {
       const request = caller?.slaClass ? { ...asked, slaClass: caller.slaClass } : asked
-      const refusal = refuse(request) ?? unfit(request, tableOf(request.engine.model))
+      const refusal =
+        caller?.overLimit ?? refuse(request) ?? unfit(request, tableOf(request.engine.model)?.seats ?? [])
       if (refusal) return refused(request, refusal)
       const limited = caller?.limited
       const tokensMax = request.promptTokensMax + request.completionTokensMax
@@ -244,25 +251,16 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     },
     async close() {
       isClosed = true
-      dispatcher.close()
-      follower.close()
-      slices.close()
-      sla.close()
-      nodes.close()
-      work?.close()
-      proofs.close()
-      health.close()
-      recounter.close()
-      receipts.close()
-      audits.close()
+      for (const part of [dispatcher, follower, slices, sla, nodes, work]) part?.close()
+      for (const part of [proofs, health, recounter, receipts, audits]) part.close()
       await spool.close()
     },
   }
 
   function refused(request: RunRequest, problem: Problem): Problem {
-    const { requestId, organisationId, engine } = request
-    const { model } = engine
-    sla.refused(request, problem.code)
+    const { requestId, organisationId } = request
+    const { model } = request.engine
+    sla.refused(request, problem.code, isFree(tableOf(model)?.seats ?? []))
     telemetry.onRefused({ requestId, model, organisationId, code: problem.code })
     return problem
   }
@@ -271,30 +269,13 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     if (isClosed) return new Problem('unavailable', 'This gateway is stopping. Try again in a moment.')
     if (spool.isFull()) return tooLongAway()
     const isServed = tableOf(model) !== null
+    if (isServed) offered.saw(model)
     const cold = hosting.ask(model, { isServed, waitMs: QUEUE_WAIT_MS, slaClass })
     if (cold !== 'not_ours') return cold
     if (isServed || [...nodes.ready()].some((node) => node.hasOffered(model)) || directory.knowsModel(model))
       return null
     return modelUnknown(model, nodes, directory)
   }
-}
-
-/** Why none of the nodes that are here can serve it, or may: a wait would not help. */
-function unfit(
-  { engine, preferences }: RunRequest,
-  table: ModelSeats<NodeConnection> | null,
-): Problem | null {
-  if (!table || (!preferences && featuresNeeded(engine).length === 0)) return null
-  const missing = featureMissing(
-    engine,
-    table.seats.map(({ offer }) => offer),
-  )
-  if (missing || !preferences) return missing
-  return noMatch(
-    engine.model,
-    preferences,
-    table.seats.map(({ facts, offer }) => ({ node: facts, offer })),
-  )
 }
 
 /** A node that has just joined is not known to everybody yet, and gets no work before its proof. */

@@ -245,6 +245,26 @@ test('tokens of a minute: the most that may come of what is under way, then what
   assert.equal(admit(40), null)
 })
 
+test('of a day’s requests several gateways serve every one, one after the other, however few are left', () => {
+  const budgetsOf = () => {
+    const one = setup({ requestsPerDay: 10 })
+    one.budgets.followed(4)
+    return one
+  }
+  const gateways = [budgetsOf(), budgetsOf(), budgetsOf(), budgetsOf()]
+  for (let requests = 0; requests <= 10; requests++) {
+    const open = gateways.map(({ budgets, tryTake }) => {
+      budgets.tell([{ ...use({}), requests }])
+      return tryTake(1)
+    })
+    assert.deepEqual(
+      open.map((budget) => budget !== null),
+      Array(4).fill(requests < 10),
+    )
+    for (const budget of open) budget?.release()
+  }
+})
+
 test('of these limits, too, each of several gateways allows its share', () => {
   const { take, admit, budgets } = setup({ requestsAtOnce: 4, tokensPerMinute: 100 })
   budgets.followed(2)

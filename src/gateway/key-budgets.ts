@@ -3,12 +3,13 @@
  * what the ledger has counted, and on top of it what this gateway metered and the ledger has not told of yet, and what
  * its requests under way may come to. So a limit is never exceeded by one gateway, also when it starts anew.
  *
- * Of several gateways each allows its equal share of what is left. The share is of what the ledger told last: others'
+ * Of several gateways each allows its equal share of what is left; where that is too small the workers of one machine count
+ * together (`kept-counts.ts`). The share is of what the ledger told last: others'
  * requests that it does not know of yet may take a key over a limit by as much as they cost. What jobs of the key may yet
  * cost is set aside; money that comes back from jobs counts again from the next window on, for the ledger's word only grows here.
  */
 import type { Clock } from '#host/host.ts'
-import { BoundedQueue } from '#kernel/bounded-queue.ts'
+import type { BoundedQueue } from '#kernel/bounded-queue.ts'
 import { maximum, type NanoUsd } from '#kernel/money.ts'
 import { MINUTE_MS, SECOND_MS, type TimestampMs } from '#kernel/time.ts'
 import { costOf } from '#ledger/price.ts'
@@ -17,6 +18,7 @@ import type { BudgetUse } from '#protocol/cell.ts'
 import type { KeyLimits, KeyUse } from '#protocol/key-limits.ts'
 import type { Problem } from '#protocol/problem.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
+import { createKeptCounts, isKept, type KeptCounts, ofLastMinute } from './kept-counts.ts'
 import { requestHeaders, tokenHeaders } from './key-limit-headers.ts'
 import {
   atOnceLimited,
@@ -58,6 +60,9 @@ export interface KeyBudgets {
   waits(record: UsageRecord): void
   /** Readings are in the ledger, and `uses` what it counts with them. */
   settled(records: readonly UsageRecord[], uses: readonly BudgetUse[]): void
+  /** Whether its limits of requests are too small to be shared out among workers: `count` is asked, at its keeper. */
+  isKept(key: LimitedKey): boolean
+  readonly count: KeptCounts['count']
 }
 
 interface Amounts {
@@ -104,8 +109,8 @@ export function createKeyBudgets(clock: Pick<Clock, 'elapsedMs'>, cellNowMs: () 
   }
 
   /** What this gateway may still let through of `limit`, of which `used` is in the ledger and `own` is not yet. */
-  const leftOf = (limit: NanoUsd, used: NanoUsd, own: NanoUsd): NanoUsd =>
-    maximum(maximum(limit - used, 0n) / BigInt(gateways) - own, 0n)
+  const leftOf = (limit: NanoUsd, used: NanoUsd, own: NanoUsd, least = 0n): NanoUsd =>
+    maximum(shareOfLeft(maximum(limit - used, 0n), least, gateways) - own, 0n)
 
   function tokensLeft({ limits, budgetId }: LimitedKey): number | null {
     if (limits.tokensPerDay === undefined) return null
@@ -124,12 +129,9 @@ export function createKeyBudgets(clock: Pick<Clock, 'elapsedMs'>, cellNowMs: () 
       return atOnceLimited(shareOf(requestsAtOnce))
     if (requestsPerDay !== undefined) {
       const { requests = 0 } = useAt(told, cellNowMs())
-      const left = leftOf(
-        BigInt(requestsPerDay),
-        BigInt(requests),
-        BigInt(pending.requests + reserved.requests),
-      )
-      if (left === 0n) return dayLimited(requestsPerDay, untilTomorrow())
+      const own = BigInt(pending.requests + reserved.requests)
+      if (leftOf(BigInt(requestsPerDay), BigInt(requests), own, 1n) === 0n)
+        return dayLimited(requestsPerDay, untilTomorrow())
     }
     if (tokensPerMinute !== undefined) {
       const limit = { limit: tokensPerMinute, share: shareOf(tokensPerMinute) }
@@ -158,15 +160,9 @@ export function createKeyBudgets(clock: Pick<Clock, 'elapsedMs'>, cellNowMs: () 
   /** The window of a key's requests, without those that are a minute old. */
   function timesOf({ limits, budgetId }: LimitedKey): BoundedQueue<number> | null {
     if (limits.requestsPerMinute === undefined) return null
-    const lengthMax = shareOf(limits.requestsPerMinute)
     const budget = budgetOf(budgetId)
-    if (budget.times?.lengthMax !== lengthMax) budget.times = refill(budget.times, lengthMax)
-    const { times } = budget
-    for (let first = times.peek(); first !== undefined; first = times.peek()) {
-      if (clock.elapsedMs() - first < MINUTE_MS) break
-      times.shift()
-    }
-    return times
+    budget.times = ofLastMinute(budget.times, shareOf(limits.requestsPerMinute), clock.elapsedMs())
+    return budget.times
   }
 
   const untilTomorrow = (): number => startOfDayMs(useAt(undefined, cellNowMs()).day + 1) - cellNowMs()
@@ -225,15 +221,20 @@ export function createKeyBudgets(clock: Pick<Clock, 'elapsedMs'>, cellNowMs: () 
     }
   }
 
-  const add = (budgetId: string, { tokens, requests, spend }: Amounts, sign: 1 | -1): void => {
-    const { pending } = budgetOf(budgetId)
-    pending.tokens += sign * tokens
-    pending.requests += sign * requests
-    pending.spend += BigInt(sign) * spend
-  }
+  const add = (budgetId: string, amounts: Amounts, sign: 1 | -1): void =>
+    addTo(budgetOf(budgetId).pending, amounts, sign)
+
+  const { count } = createKeptCounts({
+    clock,
+    cellNowMs,
+    gateways: () => gateways,
+    toldOf: (budgetId) => budgets.get(budgetId)?.told,
+  })
 
   return {
     admit,
+    isKept: ({ limits }) => isKept(limits, gateways),
+    count,
     headers: (key) => ({
       ...requestHeaders(timesOf(key), clock.elapsedMs()),
       ...tokenHeaders(key.limits, tokensLeft(key), untilTomorrow()),
@@ -269,6 +270,16 @@ export function createKeyBudgets(clock: Pick<Clock, 'elapsedMs'>, cellNowMs: () 
       }
     },
   }
+}
+
+/** Of what is left, as the ledger has it. `least`: its share as long as there is so much, for nobody is served a part of a request. */
+const shareOfLeft = (left: NanoUsd, least: NanoUsd, gateways: number): NanoUsd =>
+  maximum(left / BigInt(gateways), left < least ? left : least)
+
+function addTo(amounts: Amounts, { tokens, requests, spend }: Amounts, sign: 1 | -1): void {
+  amounts.tokens += sign * tokens
+  amounts.requests += sign * requests
+  amounts.spend += BigInt(sign) * spend
 }
 
 /** Why a request of so many tokens has no room in this minute. */
@@ -313,14 +324,4 @@ function later(a: KeyUse | undefined, b: KeyUse): KeyUse {
     month: last.month,
     monthSpend: isSameMonth ? maximum(first.monthSpend, last.monthSpend) : last.monthSpend,
   }
-}
-
-/** The newest of `times`, as many as fit. */
-function refill(times: BoundedQueue<number> | null, lengthMax: number): BoundedQueue<number> {
-  const filled = new BoundedQueue<number>(lengthMax)
-  for (let left = times?.length ?? 0; left > 0; left--) {
-    const time = times?.shift()
-    if (time !== undefined && left <= lengthMax) filled.push(time)
-  }
-  return filled
 }

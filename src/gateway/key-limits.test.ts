@@ -7,6 +7,7 @@ import type { ScriptedAgent } from '#sim/scripted-agent.ts'
 import { API_KEY, createTestNetwork } from '#sim/test-network.ts'
 import { PAYER } from '#sim/test-world.ts'
 import { type Gateway, openGateway } from './gateway.ts'
+import { type GatewayTelemetry, noTelemetry } from './telemetry.ts'
 
 test('a limit holds across a restart, with readings that the ledger has not seen', async () => {
   const { world, machine, serve, limit, ask, used, run } = await setup()
@@ -107,6 +108,18 @@ test('money: what a job of the key may yet cost is left to it until it is over',
   take((turn) => service.desk.carryOut(turn, { kind: 'cancel', jobId, nowMs: turn.nowMs }))
   await run(1_500)
   assert.equal(ask(gateway, 150), 'admitted')
+})
+
+test('a call that the keeper of its limits has no room for is refused and told as any other', async () => {
+  const told: string[] = []
+  const onRefused: GatewayTelemetry['onRefused'] = ({ requestId, code }) =>
+    void told.push(`${requestId} ${code}`)
+  const { gateway, ask } = await createTestNetwork({ telemetry: { ...noTelemetry, onRefused } })
+  const caller = gateway.authenticate(API_KEY)
+  assert.ok(!(caller instanceof Problem))
+  const overLimit = new Problem('rate_limited', 'Enough.')
+  assert.deepEqual(ask({}, { ...caller, overLimit }).heard, ['refused rate_limited'])
+  assert.deepEqual(told, ['req_1 rate_limited'])
 })
 
 const fail = (problem: Problem): never => assert.fail(problem)

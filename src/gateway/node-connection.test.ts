@@ -60,6 +60,43 @@ test('vectors of an embedding come as numbers', () => {
   assert.deepEqual(one.heard, ['embedding [[1,2.5],[3,4]]'])
 })
 
+test('packed vectors are put together over frames, and told once all are there', () => {
+  const { open, receive } = setup()
+  const one = open(['x', 'y', 'z'])
+  receive(embedding(1, ['AACAPwAAAD8=', 'AAAAQAAAAD8=']))
+  assert.deepEqual(one.heard, [])
+  receive(embedding(1, ['AABAwAAAAAA=']))
+  assert.deepEqual(one.heard, ['embedding [[1,0.5],[2,0.5],[-3,0]]'])
+})
+
+const strange: readonly [name: string, packed: string[]][] = [
+  ['more vectors than texts', ['AACAPw==', 'AACAPw==']],
+  ['a vector of no numbers', ['']],
+  ['half a number', ['AACA']],
+  ['what is no number', ['AADAfw==']],
+]
+for (const [name, packed] of strange) {
+  test(`${name}: that answer has failed, the connection has not`, () => {
+    const { open, receive, malformed, sent } = setup()
+    const [one, other] = [open(), open()]
+    receive(embedding(1, packed), delta(2, 'on'))
+    assert.deepEqual([one.heard, other.heard], [['problem node_failed - true'], ['data on']])
+    assert.deepEqual([malformed(), sent().at(-1)?.type, sent().at(-1)?.stream], [0, FrameType.cancel, 1])
+  })
+}
+
+test('a detail that is none costs the node that answer, and no other', () => {
+  const details = [{ toolCalls: [{ index: 128, name: 'f' }] }, { logprobs: 'x' }, ['x']]
+  for (const detail of details) {
+    const { open, receive, malformed, sent, connection } = setup()
+    const [one, other] = [open(), open()]
+    receive(encodeJsonFrame(FrameType.detail, 1, detail), delta(1, 'x'), delta(2, 'on'))
+    assert.deepEqual([one.heard, other.heard], [['problem node_failed - true'], ['data on']])
+    assert.deepEqual([malformed(), connection.outstanding()], [0, 1])
+    assert.deepEqual([sent().at(-1)?.type, sent().at(-1)?.stream], [FrameType.cancel, 1])
+  }
+})
+
 test('a problem says whose fault it is: the request’s own, or the node’s', () => {
   const faults = [
     ['invalid_request', 'invalid_request', false],
@@ -186,9 +223,12 @@ test('any message is a sign of life, and draining is noted', async () => {
   assert.equal(connection.isDraining, true)
 })
 
-function request(): EngineRequest {
-  return { kind: 'embedding', requestId: 'r', model: 'm', inputs: ['x'] }
+function request(inputs = ['x']): EngineRequest {
+  return { kind: 'embedding', requestId: 'r', model: 'm', inputs }
 }
+
+const embedding = (stream: number, packed: readonly string[]): Uint8Array =>
+  encodeJsonFrame(FrameType.embedding, stream, { packed })
 
 function ended() {
   return { finishReason: 'stop', promptTokens: 3, completionTokens: 2 }
@@ -231,9 +271,9 @@ function setup() {
       malformed++
     },
   })
-  function open() {
+  function open(inputs?: string[]) {
     const heard: string[] = []
-    const stream = connection.open(request(), {
+    const stream = connection.open(request(inputs), {
       onStarted: (promptTokens) => heard.push(`started ${promptTokens}`),
       onData: ({ text }) => heard.push(`data ${text}`),
       onEmbedding: (vectors) => heard.push(`embedding ${JSON.stringify(vectors)}`),

@@ -1,16 +1,12 @@
 /** One agent's connection as the gateway sees it: proves the node's key, carries streams, watches for silence. */
-import { z } from 'zod'
 import { tokenPrice } from '#fleet/token-price.ts'
 import type { Clock, Link, Log } from '#host/host.ts'
 import { assert } from '#kernel/assert.ts'
 import type { TokenPrice } from '#ledger/price.ts'
-import { EmbeddingVectors, NodeReport, Started, StreamEnd, StreamProblem } from '#protocol/agent-link.ts'
+import { NodeReport } from '#protocol/agent-link.ts'
 import type { ModelCapability } from '#protocol/capability.ts'
-import { DeltaDetail } from '#protocol/delta-detail.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
 import {
-  type DataPayload,
-  decodeData,
   decodeFrames,
   decodeHeartbeat,
   decodeJson,
@@ -23,20 +19,12 @@ import {
 } from '#protocol/frame.ts'
 import { type HostedModel, HostedModels } from '#protocol/model-catalogue.ts'
 import type { Region } from '#protocol/node-class.ts'
-import { Problem, type ProblemCode, problemKinds } from '#protocol/problem.ts'
+import { Problem } from '#protocol/problem.ts'
 import { quickReader } from '#protocol/quick-reader.ts'
 import { batchOffers } from './batches/batch-offers.ts'
+import { isMalformed, NodeStreams, type StreamSink } from './node-streams.ts'
 import type { StreamEvidence } from './receipts/node-chain.ts'
 
-/** What a node's stream tells. After `onEnd` or `onProblem` nothing more comes. */
-export interface StreamSink {
-  onStarted(promptTokens: number, cachedPromptTokens?: number): void
-  onData(data: DataPayload): void
-  onEmbedding(vectors: readonly (readonly number[])[]): void
-  onEnd(end: StreamEnd): void
-  /** `isNodeFault`: another node may do better; otherwise the request itself is at fault. */
-  onProblem(problem: Problem, isNodeFault: boolean): void
-}
 export interface NodeStream {
   cancel(): void
   credit(bytes: number): void
@@ -128,43 +116,25 @@ export interface NodeConnectionParts {
 }
 
 const NAMES_MAX = 1_000
+/** The vectors of so many texts fit in one frame, of 10,000 numbers each. */
+const WHOLE_INPUTS_MAX = 32
 
 const nodeReport = quickReader(NodeReport)
 const hostedModels = quickReader(HostedModels)
-const started = quickReader(Started)
-const deltaDetail = quickReader(DeltaDetail)
-const streamEnd = quickReader(StreamEnd)
-
-/** Problems that say something about the request, not about the node: no other node would answer otherwise. */
-const callersFault = new Set<ProblemCode>([
-  'invalid_request',
-  'context_length_exceeded',
-  'unsupported_parameter',
-])
 
 export function createNodeConnection(parts: NodeConnectionParts): NodeConnection {
   const { clock, log, link, nodeId, session } = parts
-  const streams = new Map<number, StreamSink>()
+  const streams = new NodeStreams(parts)
   const offered = new Set<string>()
   let streamNext = 1
-  /** Belongs to the data frame that comes next. */
-  let pendingDetail: { stream: number; detail: DeltaDetail; detailBytes: number } | null = null
   /** `asked` follows from the report alone; which of it may be used, and at what price, changes. */
   let reported: { readonly report: NodeReport; readonly asked: readonly Offer[] } | null = null
   let withdrawn: ReadonlySet<string> = new Set()
   let isClosed = false
 
-  function finish(stream: number): StreamSink | undefined {
-    const sink = streams.get(stream)
-    streams.delete(stream)
-    return sink
-  }
-
   function failAll(reason: string): void {
     isClosed = true
-    const open = [...streams.values()]
-    streams.clear()
-    for (const sink of open) sink.onProblem(hasLeft(reason), true)
+    streams.failAll(hasLeft(reason))
   }
 
   function onFrame(frame: Frame): void {
@@ -188,38 +158,15 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
       case FrameType.prove:
       case FrameType.health:
         return besideRequests(parts, frame.type)?.(frame.payload)
-      case FrameType.started: {
-        const { promptTokens, cachedPromptTokens } = started.parse(decodeJson(frame.payload))
-        return streams.get(frame.stream)?.onStarted(promptTokens, cachedPromptTokens)
-      }
-      case FrameType.detail: {
-        const detail = deltaDetail.parse(decodeJson(frame.payload))
-        pendingDetail = { stream: frame.stream, detail, detailBytes: frame.payload.length }
-        return
-      }
-      case FrameType.data: {
-        const data = decodeData(frame)
-        if (!pendingDetail) return streams.get(frame.stream)?.onData(data)
-        const { stream, detail, detailBytes } = pendingDetail
-        pendingDetail = null
-        if (stream !== frame.stream)
-          throw new Problem('invalid_request', 'A detail frame has no data frame behind it.')
-        return streams.get(stream)?.onData({ ...data, detail, detailBytes })
-      }
+      case FrameType.started:
+      case FrameType.detail:
+      case FrameType.data:
       case FrameType.embedding:
-        return streams
-          .get(frame.stream)
-          ?.onEmbedding(EmbeddingVectors.parse(decodeJson(frame.payload)).vectors)
-      case FrameType.end: {
-        const end = streamEnd.parse(decodeJson(frame.payload))
-        finish(frame.stream)?.onEnd(end)
+        return streams.take(frame.type, frame)
+      case FrameType.end:
+      case FrameType.problem:
+        streams.finish(frame.type, frame)
         return parts.onAvailable()
-      }
-      case FrameType.problem: {
-        const problem = readProblem(frame.payload)
-        finish(frame.stream)?.onProblem(problem, !callersFault.has(problem.code))
-        return parts.onAvailable()
-      }
       default:
         throw notOfAgents(frame.type)
     }
@@ -278,13 +225,17 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
     open(request, sink) {
       assert(!isClosed, 'a closed connection is no candidate')
       const stream = streamNext++
-      streams.set(stream, sink)
-      const sent = parts.evidence?.(stream, request)
-      link.send(sent?.message ?? encodeJsonFrame(FrameType.request, stream, request))
+      const takesParts = request.kind === 'embedding' && request.inputs.length > WHOLE_INPUTS_MAX
+      const told: EngineRequest = takesParts ? { ...request, takesParts } : request
+      // First of all: what cannot be sent leaves no stream behind.
+      const sent = parts.evidence?.(stream, told)
+      const message = sent?.message ?? encodeJsonFrame(FrameType.request, stream, told)
+      streams.open(stream, request, sink)
+      link.send(message)
       return {
         ...(sent?.evidence && { evidence: sent.evidence }),
         cancel: () =>
-          streams.delete(stream) && !isClosed && link.send(encodeEmptyFrame(FrameType.cancel, stream)),
+          streams.close(stream) && !isClosed && link.send(encodeEmptyFrame(FrameType.cancel, stream)),
         credit: (bytes) => streams.has(stream) && link.send(encodeCreditFrame(stream, bytes)),
       }
     },
@@ -297,7 +248,7 @@ export function createNodeConnection(parts: NodeConnectionParts): NodeConnection
         for (const frame of decodeFrames(message)) onFrame(frame)
       } catch (error) {
         // Whatever a node sends is hostile input: a malformed frame costs it the connection, nobody else anything.
-        if (!(error instanceof Problem || error instanceof z.ZodError)) throw error
+        if (!isMalformed(error)) throw error
         log.warn('node.frame_malformed', {
           nodeId,
           message: error instanceof Error ? error.message : String(error),
@@ -368,12 +319,4 @@ function areSame(a: ReadonlyMap<string, Offer>, b: ReadonlyMap<string, Offer>): 
     if (!isSame) return false
   }
   return true
-}
-
-function readProblem(payload: Uint8Array): Problem {
-  const { code, message, param, reason } = StreamProblem.parse(decodeJson(payload))
-  const known = Object.hasOwn(problemKinds, code) ? (code as ProblemCode) : 'node_failed'
-  return new Problem(known, message, {
-    details: { ...(param !== undefined && { param }), ...(reason !== undefined && { code: reason }) },
-  })
 }

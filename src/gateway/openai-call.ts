@@ -58,8 +58,34 @@ const MESSAGE_TOKENS_MAX = 16
 /** Some templates write the tools indented, and each call and result between marks. */
 const TOOLS_BYTES_FACTOR = 2
 
+/** Of an engine's request on its way: what is left of a frame (8 MiB) is for its salt and the ids of what is gone on with. */
+const ENGINE_REQUEST_BYTES_MAX = 6 * 1024 * 1024
+/** `1e20` is written out as 21 digits: nothing else of a body grows as much on the way to its engine. */
+const GROWTH_MAX = 6
+
 /** `contextTokensOf` tells the longest context that any node has for a model. */
-export function readCall(
+export function readCall(call: CallBody, contextTokensOf: (model: string) => number): Asked | Problem {
+  const asked = readKind(call, contextTokensOf)
+  if (asked instanceof Problem || call.body.length * GROWTH_MAX <= ENGINE_REQUEST_BYTES_MAX) return asked
+  return tooLong(asked) ?? asked
+}
+
+/** Why no frame holds it. Only schemas have numbers as the caller writes them; choices differ in their seed alone. */
+function tooLong({ asks, response }: Asked): Problem | null {
+  const engine = asks[0]?.engine
+  if (engine?.kind !== 'chat') return null
+  const bytes = jsonBytes(engine)
+  if (bytes <= ENGINE_REQUEST_BYTES_MAX) return null
+  const longest = [
+    { param: response ? 'input' : 'messages', bytes: jsonBytes(engine.messages) },
+    { param: 'tools', bytes: jsonBytes(engine.tools ?? null) },
+    { param: response ? 'text' : 'response_format', bytes: jsonBytes(engine.format ?? null) },
+  ].reduce((most, one) => (one.bytes > most.bytes ? one : most))
+  const message = `Invalid '${longest.param}': written out it takes ${longest.bytes} of the request's ${bytes} bytes, and a request may take ${ENGINE_REQUEST_BYTES_MAX} with its numbers in full digits. Send less, or shorter numbers.`
+  return new Problem('invalid_request', message, { details: { param: longest.param } })
+}
+
+function readKind(
   { kind, body, requestId }: CallBody,
   contextTokensOf: (model: string) => number,
 ): Asked | Problem {
@@ -146,7 +172,11 @@ function chatAsk(engine: Extract<EngineRequest, { kind: 'chat' }>, contextTokens
     ? TEMPLATE_TOKENS_MAX + TOOLS_BYTES_FACTOR * byteLength(JSON.stringify(engine.tools.list))
     : 0
   const promptTokensMax = Math.min(ofMessages + ofTools + TEMPLATE_TOKENS_MAX, contextTokens)
-  return { engine, promptTokensMax, completionTokensMax: engine.maxTokens }
+  return {
+    engine: { ...engine, withReasoning: true },
+    promptTokensMax,
+    completionTokensMax: engine.maxTokens,
+  }
 }
 
 function completionAsked(request: CompletionRequest, requestId: string, contextTokens: number): Asked {
@@ -204,7 +234,9 @@ function repeated(ask: Ask, n: number | null | undefined): Ask[] {
   const seed = engine.kind === 'embedding' ? undefined : engine.sampling.seed
   return Array.from({ length: n ?? 1 }, (_, index) => {
     if (engine.kind === 'embedding' || seed === undefined || index === 0) return ask
-    return { ...ask, engine: { ...engine, sampling: { ...engine.sampling, seed: seed + index } } }
+    // The largest seeds go on downwards: what is beyond them is no exact number any more.
+    const next = Number.isSafeInteger(seed + index) ? seed + index : seed - index
+    return { ...ask, engine: { ...engine, sampling: { ...engine.sampling, seed: next } } }
   })
 }
 
@@ -219,4 +251,5 @@ function replyForm(
 }
 
 const byteLength = (text: string): number => encoder.encode(text).length
+const jsonBytes = (value: unknown): number => byteLength(JSON.stringify(value))
 const encoder = new TextEncoder()

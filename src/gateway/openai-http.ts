@@ -21,7 +21,7 @@ import { joinRuns, type ReplyWriter } from './reply-choices.ts'
 import type { RequestRun } from './request-run.ts'
 import { writeResponse } from './responses-writer.ts'
 import { SlowReader } from './slow-reader.ts'
-import { type PeerCalls, sendToKeeper, whereItBegins } from './worker-calls.ts'
+import { countAtKeeper, type PeerCalls, sendToKeeper, whereItBegins } from './worker-calls.ts'
 
 export interface OpenAiHttpParts {
   readonly gateway: Gateway
@@ -118,7 +118,8 @@ function generate(parts: OpenAiHttpParts, call: Call): void {
   const claimed = claim(parts, call, asked.form.isStream)
   if (claimed instanceof Problem) return respondProblem(call.exchange, requestId, claimed, timing())
   if (!claimed) return // Answered as before.
-  const begun = { ...call, exchange: claimed }
+  const begun = countAtKeeper(parts, { ...call, exchange: claimed }, asked.asks.length)
+  if (begun.caller.overLimit) return begin(parts, begun, asked)
   whereItBegins(parts, begun, asked.form, () => begin(parts, begun, asked))
 }
 

@@ -29,6 +29,35 @@ const extension = { node: 'node_1', cost_nano_usd: '12345', first_token_ms: 40, 
 const created = 1_800_000_000
 const failure = new Problem('node_failed', 'The node left.')
 
+test('what a model thought stands beside its answer, whole and streamed', () => {
+  const tell = (isStream: boolean) => {
+    const told = setup({ kind: 'chat', isStream })
+    told.sink.onText('', { reasoning: 'Let me ' })
+    told.sink.onText('', { reasoning: 'think.' })
+    told.sink.onText('Hello')
+    told.sink.onFinish(result)
+    return told
+  }
+  const whole = strict(ChatCompletion, tell(false).answer().body)
+  assert.deepEqual(whole.choices[0]?.message, {
+    role: 'assistant',
+    content: 'Hello',
+    refusal: null,
+    reasoning_content: 'Let me think.',
+  })
+  const chunks = tell(true).stream().events.slice(0, -1)
+  assert.deepEqual(
+    chunks.map((chunk) => strict(ChatCompletionChunk, chunk).choices[0]?.delta),
+    [
+      { role: 'assistant', content: '' },
+      { reasoning_content: 'Let me ' },
+      { reasoning_content: 'think.' },
+      { content: 'Hello' },
+      {},
+    ],
+  )
+})
+
 test('a whole chat answer is OpenAI’s, with where it came from and what it cost', () => {
   const { sink, answer } = setup({ kind: 'chat' })
   sink.onNode('node_1')

@@ -51,6 +51,7 @@ function writeWhole(reply: Reply): ReplyWriter {
 /** One choice of an answer, as its pieces come in. */
 export class CollectedChoice {
   text = ''
+  reasoning = ''
   finishReason: 'stop' | 'length' = 'stop'
   readonly logprobs: TokenLogprob[] = []
   readonly calls: { name: string; arguments: string }[] = []
@@ -59,6 +60,7 @@ export class CollectedChoice {
   add(text: string, detail?: DeltaDetail): void {
     this.text += text
     if (!detail) return
+    this.reasoning += detail.reasoning ?? ''
     if (detail.logprobs) {
       this.hasLogprobs = true
       this.logprobs.push(...detail.logprobs)
@@ -85,7 +87,7 @@ function textReply(reply: Reply, choices: readonly CollectedChoice[], total: Rep
 }
 
 function chatChoice(requestId: string, choice: CollectedChoice, index: number) {
-  const { text, calls, logprobs, hasLogprobs, finishReason } = choice
+  const { text, reasoning, calls, logprobs, hasLogprobs, finishReason } = choice
   const toolCalls = calls.map((call, at) => ({
     id: toolCallId(requestId, index, at),
     type: 'function',
@@ -98,6 +100,7 @@ function chatChoice(requestId: string, choice: CollectedChoice, index: number) {
       role: 'assistant',
       content,
       refusal: null,
+      ...(reasoning !== '' && { reasoning_content: reasoning }),
       ...(calls.length > 0 && { tool_calls: toolCalls }),
     },
     logprobs: hasLogprobs ? chatLogprobs(logprobs) : null,

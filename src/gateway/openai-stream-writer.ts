@@ -107,14 +107,15 @@ class ChunkWriter {
     return this.#heads[choice] + JSON.stringify(text) + this.#tail
   }
 
-  detailed(choice: number, text: string, { logprobs, toolCalls }: DeltaDetail): string {
+  detailed(choice: number, text: string, { logprobs, toolCalls, reasoning }: DeltaDetail): string {
     if (!this.#isChat) {
       const offset = this.#lengths[choice] ?? 0
       this.#lengths[choice] = offset + text.length
       return this.#chunk(choice, { text, logprobs: logprobs ? completionLogprobs(logprobs, offset) : null })
     }
     const delta = {
-      ...((text !== '' || !toolCalls) && { content: text }),
+      ...(reasoning !== undefined && { reasoning_content: reasoning }),
+      ...((text !== '' || (!toolCalls && reasoning === undefined)) && { content: text }),
       ...(toolCalls && { tool_calls: this.#callDeltas(choice, toolCalls) }),
     }
     return this.#chunk(choice, { delta, logprobs: logprobs ? chatLogprobs(logprobs) : null })

@@ -36,6 +36,15 @@ test('where nobody is free it waits here, unless only others serve the model', (
   assert.match(none.elsewhere() ?? '', /^[ab]$/)
 })
 
+test('a call goes to where the model is served for its kind of work', () => {
+  const { join, pass } = setup()
+  const chats = join('a', { slots: 2, busy: 0 })
+  const embeds = join('b', { slots: 2, busy: 0, task: 'embedding' })
+  pass(100)
+  assert.deepEqual([chats.elsewhere('chat'), chats.elsewhere('embedding')], [null, 'b'])
+  assert.deepEqual([embeds.elsewhere('chat'), embeds.elsewhere('embedding')], ['a', null])
+})
+
 test('a worker that is silent is forgotten, and others with another group are never heard', () => {
   const { join, pass } = setup()
   const a = join('a', null)
@@ -82,14 +91,15 @@ function setup() {
   }
   return {
     pass: (ms: number) => clock.advance(ms),
-    join(id: string, given: Partial<Room> | null, group = 'group') {
-      const room = { slots: 0, busy: 0, waiting: 0, ...given }
+    join(id: string, given: (Partial<Room> & { task?: 'chat' | 'embedding' }) | null, group = 'group') {
+      const { task: ownTask = 'chat', ...own } = given ?? {}
+      const room = { slots: 0, busy: 0, waiting: 0, ...own }
       const live: LiveModel = {
         id: 'm',
         contextTokens: 1,
         nodes: 1,
         slots: room.slots,
-        tasks: ['chat'],
+        tasks: [ownTask],
         promptPerMillionMin: 1n,
         promptPerMillionMax: 2n,
         completionPerMillionMin: 3n,
@@ -105,11 +115,17 @@ function setup() {
           gatewayId: id,
           group,
           url: `http://127.0.0.1/${id}`,
-          loadOf: () => (given === null ? null : room),
+          loadOf: (_model: string, task: string = ownTask) =>
+            given === null || task !== ownTask ? null : room,
           loads: () => (given === null ? [] : [{ live, busy: room.busy, waiting: room.waiting }]),
         },
       )
-      return { id, room, peers, elsewhere: () => peers.elsewhere('m')?.gatewayId ?? null }
+      return {
+        id,
+        room,
+        peers,
+        elsewhere: (task: 'chat' | 'embedding' = 'chat') => peers.elsewhere('m', task)?.gatewayId ?? null,
+      }
     },
   }
 }

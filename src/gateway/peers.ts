@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import type { Bus, Clock, Log } from '#host/host.ts'
+import type { EngineRequest } from '#protocol/engine-request.ts'
 import { LiveModel } from './live-models.ts'
 
 const SUBJECT = 'gateways.load'
@@ -35,15 +36,17 @@ export interface PeerOptions {
   /** Where the others reach this one. */
   readonly url: string
   loads(): Iterable<ModelLoad>
-  /** Of one model; null while no agent here serves it. */
-  loadOf(model: string): Room | null
+  /** Of one model; null while no agent here serves it, or none for `task`. */
+  loadOf(model: string, task?: EngineRequest['kind']): Room | null
 }
 
 export interface Peers {
-  /** Where a call for `model` is to go; null: it stays here. */
-  elsewhere(model: string): Peer | null
+  /** Where a call for `task` by `model` is to go; null: it stays here. */
+  elsewhere(model: string, task: EngineRequest['kind']): Peer | null
   /** The worker that keeps the replies of this key, the same for all of them; null: this one. */
   keeperOf(key: string): Peer | null
+  /** How many are heard, this one not among them. */
+  count(): number
   models(): Iterable<LiveModel>
   close(): void
 }
@@ -106,15 +109,15 @@ export function joinPeers(
   const peerOf = ({ load }: Known): Peer => ({ gatewayId: load.gatewayId, url: load.url })
 
   return {
-    elsewhere(model) {
-      const own = loadOf(model)
+    elsewhere(model, task) {
+      const own = loadOf(model, task)
       if (own && own.busy < own.slots && own.waiting === 0) return null
       let best: Known | null = null
       let bestFree = 0
       let anyone: Known | null = null
       for (const peer of alive()) {
         const load = peer.load.models.find(({ live }) => live.id === model)
-        if (!load) continue
+        if (!load?.live.tasks.includes(task)) continue
         anyone ??= peer
         const free = load.waiting > 0 ? 0 : load.live.slots - load.busy - (peer.sent.get(model) ?? 0)
         if (free > bestFree) [best, bestFree] = [peer, free]
@@ -134,6 +137,7 @@ export function joinPeers(
       }
       return keeper
     },
+    count: () => [...alive()].length,
     *models() {
       for (const { load } of alive()) for (const { live } of load.models) yield live
     },

@@ -58,7 +58,7 @@ test('no match says what shut out how many, and the nearest way out', () => {
 test('no match is told only while there are nodes and none of them will do', () => {
   const { why } = setup()
   assert.equal(why({ class: 'vetted' }), null)
-  assert.equal(noMatch('m', wishOf({ class: 'attested' }), []), null)
+  assert.equal(noMatch("'m'", wishOf({ class: 'attested' }), []), null)
 })
 
 test('wishes of a wrong shape are refused', () => {
@@ -121,7 +121,7 @@ function setup() {
       return ranked.sort((a, b) => (a.rank ?? 0) - (b.rank ?? 0)).map(({ id }) => id)
     },
     why(asked: ProviderPreferences): string | null {
-      const problem = noMatch('m', wishOf(asked), candidates)
+      const problem = noMatch("'m'", wishOf(asked), candidates)
       return problem && `${problem.details['param']}: ${problem.message}`
     },
   }

@@ -97,9 +97,9 @@ export function rankOf({ sort }: Preferences, { model, price }: Offer): number |
   return null
 }
 
-/** Why none of `candidates`, all that serve the model now, will do. `null` when one will, or none is here. */
+/** Why none of `candidates`, all that serve `what` now, will do. `null` when one will, or none is here. */
 export function noMatch(
-  model: string,
+  what: string,
   wish: Preferences,
   candidates: readonly { readonly node: NodeFacts; readonly offer: Offer }[],
 ): Problem | null {
@@ -119,7 +119,7 @@ export function noMatch(
   const param = `provider.${least[0]}`
   return new Problem(
     'no_matching_node',
-    `None of the ${candidates.length} ${candidates.length === 1 ? 'node' : 'nodes'} that ${candidates.length === 1 ? 'serves' : 'serve'} '${model}' is what you ask for. Shut out by ${shutOut.join(', by ')}. ${fixOf(least, wish, near)}`,
+    `None of the ${candidates.length} ${candidates.length === 1 ? 'node' : 'nodes'} that ${candidates.length === 1 ? 'serves' : 'serve'} ${what} is what you ask for. Shut out by ${shutOut.join(', by ')}. ${fixOf(least, wish, near)}`,
     { details: { param } },
   )
 }

@@ -27,6 +27,16 @@ export class QueuedRun implements Queued {
     return this.request.batch ? 'bulk' : (this.request.priority ?? 'default')
   }
 
+  /** Any node of the model with room will do that can do what it asks for. */
+  get isPlain(): boolean {
+    return this.needs.isPlain
+  }
+
+  /** While no node takes it, none takes another that has the same; `null` where more decides than what it asks for. */
+  get likeness(): string | null {
+    return this.isPlain ? this.needs.likeness : null
+  }
+
   /** How long it may wait for a node. */
   get waitMsMax(): number {
     return this.request.batch ? QUEUE_WAIT_MS : waitMsOf[this.priority]

@@ -263,6 +263,53 @@ test('an embedding is answered with its vectors', async () => {
   assert.equal(call.result().cost, 5n * PROMPT)
 })
 
+test('the vectors of many texts come in several frames, and a node that sends more of them is left', async () => {
+  const inputs = Array.from({ length: 40 }, (_, index) => `text ${index}`)
+  const engine: EngineRequest = { kind: 'embedding', requestId: 'req_1', model: 'model', inputs }
+  const packed = Array(20).fill('AACAPwAAAD8=')
+  for (const last of [[], packed.slice(0, 1)]) {
+    const { ask, run, connect } = await createTestNetwork()
+    const a = await connect('a')
+    const call = ask({ engine, completionTokensMax: 0 })
+    await run(100)
+    assert.partialDeepStrictEqual(only(a).request, { inputs, takesParts: true })
+    a.sendJson(FrameType.embedding, 1, { packed })
+    a.sendJson(FrameType.embedding, 1, { packed: [...packed, ...last] })
+    if (last.length === 0) a.end(1, { promptTokens: 5, completionTokens: 0 })
+    await run(100)
+    const vectors = JSON.stringify(Array(40).fill([1, 0.5]))
+    if (last.length === 0) assert.deepEqual(call.heard, ['node a', `embedding ${vectors}`, 'finish stop'])
+    else assert.deepEqual([call.heard, a.closed(), a.requests()], [['node a'], null, []])
+  }
+})
+
+test('a request that no frame holds fails alone: its slot is free again, and those behind it are served', async () => {
+  const { ask, run, connect, outcomes } = await createTestNetwork()
+  const a = await connect('a', [{ slots: 1 }])
+  const endless = ask({ engine: { ...chat(), messages: [{ role: 'user', content: 'x'.repeat(9_000_000) }] } })
+  await run(100)
+  assert.deepEqual(endless.heard, ['problem internal'])
+  const next = ask()
+  await run(100)
+  const { stream } = only(a)
+  a.delta(stream, 'Hi', 1)
+  a.end(stream, { promptTokens: 5, completionTokens: 1 })
+  await run(100)
+  assert.deepEqual(next.heard, ['node a', 'text Hi', 'finish stop'])
+  assert.deepEqual(
+    outcomes.map(({ outcome, parts }) => [outcome, parts.length]),
+    [
+      ['failed', 0],
+      ['completed', 1],
+    ],
+  )
+})
+
+const chat = (): Extract<EngineRequest, { kind: 'chat' }> => ({
+  ...{ kind: 'chat', requestId: 'req_1', model: 'model', messages: [], maxTokens: 50 },
+  sampling: { temperature: 0, topP: 1, stop: [], frequencyPenalty: 0, presencePenalty: 0 },
+})
+
 function only(agent: ScriptedAgent) {
   const [one, ...others] = agent.requests()
   assert.ok(one && others.length === 0, 'the node has one request')

@@ -87,9 +87,8 @@ export class RequestRun extends QueuedRun {
     return !this.failedOffers.has(offer) && this.needs.fits(offer) && this.#answer.fits(offer)
   }
 
-  /** Any node of the model with room will do. */
-  get isPlain(): boolean {
-    return this.failedOffers.size === 0 && !this.isContinuing && this.needs.isPlain
+  override get isPlain(): boolean {
+    return this.failedOffers.size === 0 && !this.isContinuing && super.isPlain
   }
 
   /** No node was asked yet. */
@@ -271,7 +270,7 @@ export class RequestRun extends QueuedRun {
       return this.#onEnd(attempt, { finishReason: 'length', promptTokens, completionTokens })
     }
     this.#telling.failover(attempt, problem, this.hasFirstToken)
-    this.#answer.leave(attempt.part)
+    this.#answer.leave(attempt.part, completionTokens)
     this.#promptTokens = promptTokens
     this.#tries.current = null
     this.#state = 'waiting'

@@ -13,13 +13,16 @@ export class RunNeeds {
   /** Estimates of what it will take. */
   readonly promptTokens: number
   completionTokens: number
+  /** Equal for plain requests that fit the same nodes. */
+  readonly likeness: string
   readonly #features: readonly EngineFeature[]
   readonly #request: RunRequest
 
   constructor(request: RunRequest) {
-    const { engine, promptTokensMax, completionTokensMax } = request
+    const { engine, promptTokensMax, completionTokensMax, slaClass = 'none' } = request
     this.#request = request
     this.#features = featuresNeeded(engine)
+    this.likeness = `${engine.kind} ${slaClass} ${this.#features.join()}`
     this.prompt = cutsOf(engine)
     const tokens = this.prompt.tokensTotal || Math.ceil(promptTokensMax / BYTES_PER_TOKEN)
     this.promptTokens = Math.max(1, Math.min(tokens, promptTokensMax))
@@ -32,10 +35,10 @@ export class RunNeeds {
       this.completionTokens = Math.min(this.#request.completionTokensMax, Math.ceil(tokens))
   }
 
-  /** Any node of the model will do. */
+  /** Any node of the model will do that can do what it asks for. */
   get isPlain(): boolean {
-    const { batch, preferences, engine } = this.#request
-    return this.#features.length === 0 && !batch && !preferences && engine.kind === 'chat'
+    const { batch, preferences } = this.#request
+    return !batch && !preferences
   }
 
   get mayRace(): boolean {

@@ -13,7 +13,7 @@ export const resultOfRun =
   (
     attempt: Attempt,
     { finishReason }: StreamEnd,
-    { tokensBefore, continuations }: AnswerSoFar,
+    { paidBefore, continuations }: AnswerSoFar,
     firstTokenMs: number | null,
   ): ResultOf =>
   (cost, nodeId, totalMs) => ({
@@ -21,7 +21,7 @@ export const resultOfRun =
     finishReason,
     promptTokens: attempt.promptTokens,
     cachedPromptTokens: attempt.cachedPromptTokens,
-    completionTokens: tokensBefore + attempt.payableTokens,
+    completionTokens: paidBefore + attempt.payableTokens,
     continuations,
     cost,
     firstTokenMs,

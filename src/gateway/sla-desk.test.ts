@@ -59,7 +59,7 @@ test('what is under way and what was refused goes into the spool, and an idle ga
   assert.equal(told.length, 0)
   desk.begins(request('a'), false)
   desk.begins(request('none', { slaClass: 'none' }), false)
-  for (let index = 0; index < 3; index++) desk.refused(request(`r${index}`), 'overloaded')
+  for (let index = 0; index < 3; index++) desk.refused(request(`r${index}`), 'overloaded', false)
   await run(TALLY_EVERY_MS)
   assert.deepEqual(
     told.map(({ tally }) => [tally?.open.map(({ requestId }) => requestId), tally?.refused]),
@@ -89,8 +89,8 @@ test('a model that only the caller offers makes no failure of the network, wheth
   }
   assert.equal(exemptOf({ outcome: 'failed' }), 'own_node')
   assert.equal(exemptOf({ outcome: 'completed' }), undefined)
-  desk.refused(request('b', { engine }), 'no_node_available')
-  desk.refused(request('c', { engine, organisationId: 'other' }), 'no_node_available')
+  desk.refused(request('b', { engine }), 'no_node_available', false)
+  desk.refused(request('c', { engine, organisationId: 'other' }), 'no_node_available', false)
   await run(TALLY_EVERY_MS)
   assert.deepEqual(
     told[0]?.tally?.refused.map(({ organisationId, exempt }) => [organisationId, exempt]),
@@ -101,11 +101,64 @@ test('a model that only the caller offers makes no failure of the network, wheth
   )
 })
 
+test('a caller that leaves his own silent node when its first token is overdue makes no failure of the network', () => {
+  const { desk } = setup()
+  const engine = { kind: 'embedding' as const, requestId: 'a', model: 'mine', inputs: ['x'] }
+  const exemptOf = (organisationId: string, totalMs: number) => {
+    desk.begins(request('a', { engine, organisationId }), false)
+    const left = { outcome: 'cancelled', firstTokenMs: null, totalMs } as const
+    return desk.complete(reading('a', { model: 'mine', organisationId, ...left })).exempt
+  }
+  assert.equal(exemptOf('acme', 30_100), 'own_node')
+  assert.equal(exemptOf('acme', 30_099), undefined, 'what was given up in time is an abort')
+  assert.equal(exemptOf('other', 30_100), undefined)
+})
+
+test('what fails of a model that nobody offers any more is exempt, and what is answered or the caller’s own fault counts as ever', async () => {
+  const { desk, telemetry, told, run } = setup()
+  const engine = { kind: 'embedding' as const, requestId: 'a', model: 'gone', inputs: ['x'] }
+  const exemptOf = (code: 'no_node_available' | 'funds_insufficient', more: Partial<UsageRecord>) => {
+    desk.begins(request('a', { engine }), false)
+    telemetry.onFailed({ requestId: 'a', model: 'gone', code })
+    return desk.complete(reading('a', { model: 'gone', ...more })).exempt
+  }
+  assert.equal(exemptOf('no_node_available', { outcome: 'failed' }), 'unoffered')
+  assert.equal(exemptOf('funds_insufficient', { outcome: 'failed' }), undefined)
+  assert.equal(exemptOf('no_node_available', { outcome: 'completed' }), undefined)
+  desk.refused(request('b', { engine }), 'model_loading', false)
+  desk.refused(request('c', { engine }), 'model_not_found', false)
+  desk.refused(request('d'), 'no_node_available', false)
+  await run(TALLY_EVERY_MS)
+  assert.deepEqual(
+    told[0]?.tally?.refused.map(({ problem, exempt }) => [problem, exempt]),
+    [
+      ['model_loading', 'unoffered'],
+      ['model_not_found', undefined],
+      ['no_node_available', undefined],
+    ],
+  )
+})
+
+test('a refused request for a model that costs nothing is as free as one that was let in', async () => {
+  const { desk, told, run } = setup()
+  desk.refused(request('a'), 'unavailable', true)
+  desk.begins(request('b'), true)
+  desk.refused(request('b'), 'overloaded', true)
+  await run(TALLY_EVERY_MS)
+  assert.deepEqual(
+    told[0]?.tally?.refused.map(({ problem, exempt }) => [problem, exempt]),
+    [
+      ['unavailable', 'free'],
+      ['overloaded', 'free'],
+    ],
+  )
+})
+
 test('an earlier coordinator is told nothing that it would take for a reading', async () => {
   const { desk, told, run } = setup()
   desk.mayTell(false)
   desk.begins(request('a'), false)
-  desk.refused(request('b'), 'overloaded')
+  desk.refused(request('b'), 'overloaded', false)
   await run(3 * TALLY_EVERY_MS)
   assert.equal(told.length, 0)
 })
@@ -119,6 +172,7 @@ function setup() {
     run: '1',
     cellNowMs: () => 1_000,
     onlyOwner: (model) => (model === 'mine' ? 'acme' : null),
+    offered: { isUnoffered: (model) => model === 'gone', look: () => undefined },
     append: (record) => void told.push(record),
   })
   desk.mayTell(true)

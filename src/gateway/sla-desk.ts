@@ -8,7 +8,8 @@ import type { ProblemCode } from '#protocol/problem.ts'
 import type { OpenRequest, RefusedCount, SlaClass, SlaExemption } from '#protocol/sla.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
 import { binStartOf } from '#sla/bins.ts'
-import { firstTokenDueMs } from '#sla/count.ts'
+import { countOf, countOfProblem, firstTokenDueMs } from '#sla/count.ts'
+import type { OfferedLately } from './offered-lately.ts'
 import type { Preferences } from './preferences.ts'
 import type { RunRequest } from './run-request.ts'
 import type { GatewayTelemetry } from './telemetry.ts'
@@ -34,7 +35,7 @@ export interface SlaDesk {
   /** A request is let in. `isFree`: no node asks anything for its model. */
   begins(request: RunRequest, isFree: boolean): void
   /** It was not, or is not after all. */
-  refused(request: RunRequest, code: ProblemCode): void
+  refused(request: RunRequest, code: ProblemCode, isFree: boolean): void
   /** Its reader was too slow once: how fast its node was can't be told. */
   heldUp(requestId: string): void
   /** The coordinator knows tallies, or is an earlier one that does not. */
@@ -55,10 +56,12 @@ export function createSlaDesk(
     cellNowMs(): TimestampMs
     /** The organisation without whose nodes nobody offers the model; null where there are others, or the network hosts it. */
     onlyOwner(model: string): string | null
+    /** Which models are offered by nobody; has them looked at, too. */
+    offered: Pick<OfferedLately, 'isUnoffered' | 'look'>
     append(record: UsageRecord): void
   },
 ): SlaDesk {
-  const { gatewayId, run, cellNowMs, onlyOwner } = options
+  const { gatewayId, run, cellNowMs, onlyOwner, offered } = options
   const begun = new Map<string, Begun>()
   let refusals = new Map<string, { -readonly [Key in keyof RefusedCount]: RefusedCount[Key] }>()
   let takesTallies = false
@@ -69,6 +72,7 @@ export function createSlaDesk(
   function tell(): void {
     if (isClosed) return
     clock.after(TALLY_EVERY_MS, tell)
+    offered.look()
     if (!takesTallies) return refusals.clear()
     const open = openRequests(begun)
     const ids = open.map(({ requestId }) => requestId).join()
@@ -83,12 +87,21 @@ export function createSlaDesk(
   }
   clock.after(TALLY_EVERY_MS, tell)
 
+  /**
+   * Why an error is none of the network's. Who takes his own nodes away, or has them keep silent, makes no failure that he
+   * is credited for; nor does who asks for what nobody offers.
+   */
+  function unpromised(model: string, organisationId: string): SlaExemption | null {
+    if (onlyOwner(model) === organisationId) return 'own_node'
+    return offered.isUnoffered(model) ? 'unoffered' : null
+  }
+
   return {
     begins(request, isFree) {
       const { requestId, organisationId, slaClass = 'none', promptTokensMax } = request
       begun.set(requestId, {
         slaClass,
-        exempt: exemptionOf(request) ?? (isFree ? 'free' : null),
+        exempt: exemptionOf(request, isFree),
         promptTokensMax,
         organisationId,
         startedAtMs: cellNowMs(),
@@ -96,11 +109,12 @@ export function createSlaDesk(
         isHeldUp: false,
       })
     },
-    refused(request, problem) {
+    refused(request, problem, isFree) {
       begun.delete(request.requestId)
       const { organisationId, slaClass = 'none' } = request
-      const isOwn = onlyOwner(request.engine.model) === organisationId
-      const exempt = exemptionOf(request) ?? (isOwn ? 'own_node' : null)
+      const isError = countOfProblem(problem).kind === 'error'
+      const exempt =
+        exemptionOf(request, isFree) ?? (isError ? unpromised(request.engine.model, organisationId) : null)
       const binStartMs = binStartOf(cellNowMs())
       const key = `${organisationId} ${slaClass} ${binStartMs} ${problem} ${exempt}`
       const known = refusals.get(key)
@@ -122,9 +136,11 @@ export function createSlaDesk(
       const one = begun.get(record.requestId)
       begun.delete(record.requestId)
       if (!one) return record
-      // Who takes his own nodes away makes no failure that he is credited for.
-      const isOwn = record.outcome === 'failed' && onlyOwner(record.model) === record.organisationId
-      return { ...record, ...factsOf(record, isOwn ? { ...one, exempt: one.exempt ?? 'own_node' } : one) }
+      const told = { ...record, ...factsOf(record, one) }
+      // What it cost says nothing of whether it failed.
+      const exempt =
+        countOf(told, 0n).kind === 'error' ? unpromised(record.model, record.organisationId) : null
+      return exempt === null ? told : { ...told, exempt }
     },
     listening: (telemetry) =>
       Object.assign(Object.create(telemetry) as GatewayTelemetry, {
@@ -156,10 +172,10 @@ function factsOf(
 }
 
 /** A caller that names nodes or a price has chosen what it gets; a batch has its own promise, a day. */
-function exemptionOf({ batch, preferences, isCanary }: RunRequest): SlaExemption | null {
+function exemptionOf({ batch, preferences, isCanary }: RunRequest, isFree: boolean): SlaExemption | null {
   if (batch) return 'batch'
-  if (isCanary) return 'restricted'
-  return preferences && isRestricting(preferences) ? 'restricted' : null
+  if (isCanary || (preferences && isRestricting(preferences))) return 'restricted'
+  return isFree ? 'free' : null
 }
 
 const isRestricting = ({

@@ -107,4 +107,13 @@ export const StreamProblem = z.object({
     .regex(/^[a-z_]{1,64}$/)
     .optional(),
 })
-export const EmbeddingVectors = z.object({ vectors: z.array(z.array(z.number())) })
+/** In one answer: as many as the most texts of one request have with 1,024 each. What a node holds of them, and a gateway, is bounded by it. */
+export const EMBEDDING_VALUES_MAX = 2_048 * 1_024
+/**
+ * All vectors in one frame as numbers, or those of some texts in each of several, in order: base64 of float32, little end
+ * first. Only for requests that say `takesParts`.
+ */
+export const EmbeddingVectors = z.union([
+  z.object({ vectors: z.array(z.array(z.number())) }),
+  z.object({ packed: z.array(z.string()) }),
+])

@@ -1,6 +1,7 @@
 /** What gateways tell the coordinator of answers that were looked at. */
 import { z } from 'zod'
 import { NanoUsd } from './money.ts'
+import { SlaClass } from './sla.ts'
 
 /**
  * How an answer was looked at. `claimed`: the log probabilities that its node gave are held against those of another.
@@ -32,6 +33,8 @@ export const AnswerCheck = z.object({
   /** Whose request it was, and what the node's part of it cost: before the network's fee. */
   organisationId: z.string(),
   cost: NanoUsd,
+  /** What it was promised; absent: nothing. */
+  slaClass: SlaClass.optional(),
   /** The network's own request. */
   isCanary: z.boolean(),
   /** Of different owners, in the order in which they were asked; empty where nobody independent was there. */

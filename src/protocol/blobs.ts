@@ -48,6 +48,10 @@ export const BlobUpload = z
     chunks: Base64.max(BLOB_JSON_BYTES_MAX).describe(
       'All chunks in order, 35 bytes each: SHA-256, then the length in 3 bytes, little end first. Base 64.',
     ),
+    isQuestion: z
+      .boolean()
+      .optional()
+      .describe('Only asks which chunks would be missing: nothing is begun, and no room is looked for.'),
   })
   .meta({ id: 'BlobUpload' })
 export const BlobMissing = z

@@ -16,9 +16,15 @@ export const TokenLogprob = Probability.extend({
 })
 export type TokenLogprob = z.output<typeof TokenLogprob>
 
+/** Calls in one answer: engines tell of no more, and gateways hear of none. */
+export const TOOL_CALLS_MAX = 128
+
 export const ToolCallDelta = z.object({
   /** Which call of the answer, from 0 on. */
-  index: z.int().min(0).max(127),
+  index: z
+    .int()
+    .min(0)
+    .max(TOOL_CALLS_MAX - 1),
   /** Once, with the first piece of a call. */
   name: z.string().max(200).optional(),
   /** The next piece of the JSON of its arguments. */
@@ -40,5 +46,7 @@ export const DeltaDetail = z.object({
   logprobs: z.array(TokenLogprob).optional(),
   toolCalls: z.array(ToolCallDelta).optional(),
   scores: TokenScores.optional(),
+  /** The next piece of what the model thinks before it answers; the piece's tokens count it. Only where that was asked for. */
+  reasoning: z.string().optional(),
 })
 export type DeltaDetail = z.output<typeof DeltaDetail>

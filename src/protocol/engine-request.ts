@@ -92,6 +92,8 @@ export const EngineRequest = z.discriminatedUnion('kind', [
     sampling: Sampling,
     format: OutputFormat.optional(),
     tools: EngineTools.optional(),
+    /** What the model thinks before it answers comes too, as `reasoning` of details, from engines that tell it apart. */
+    withReasoning: z.literal(true).optional(),
     topLogprobs,
     resumedIds,
     scored,
@@ -114,6 +116,8 @@ export const EngineRequest = z.discriminatedUnion('kind', [
     requestId: z.string(),
     model: z.string(),
     inputs: z.array(z.string()),
+    /** From the gateway, of many: the vectors may come packed and in several frames. Gateways of before take one frame. */
+    takesParts: z.literal(true).optional(),
     traceparent,
   }),
 ])

@@ -4,8 +4,15 @@ import { z } from 'zod'
 /** An id in a path or a body; what does not exist is `not_found`, whatever it looks like. */
 export const Id = z.string().min(1).max(200)
 
+/** The last instant whose year has four digits: what comes later is no time but another unit, such as microseconds. */
+const INSTANT_MS_MAX = 253_402_300_799_999
+
 /** Milliseconds since the Unix epoch. */
-export const TimestampMs = z.int().nonnegative().describe('Milliseconds since the Unix epoch.')
+export const TimestampMs = z
+  .int()
+  .nonnegative()
+  .max(INSTANT_MS_MAX)
+  .describe('Milliseconds since the Unix epoch.')
 
 /** A name that people give: one line, no control characters. */
 export const Name = z

@@ -75,7 +75,7 @@ class ReceivedFrame implements Frame {
 }
 
 export const FRAME_HEADER_BYTES = 12
-/** What one frame may carry: an 8 MiB request body is refused long before. */
+/** What one frame may carry: an 8 MiB request body is refused long before, and so is what is longer read than written. */
 export const FRAME_PAYLOAD_BYTES_MAX = 8 * 1024 * 1024
 
 /** Set on a data frame whose token ids the engine does not tell: its count is then a claim. */

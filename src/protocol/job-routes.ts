@@ -4,9 +4,9 @@ import { Id } from './field.ts'
 import {
   AskQuote,
   Job,
+  JobFilter,
   JobNewsPage,
   JobPage,
-  JobStatus,
   JobTask,
   JobTaskPage,
   NewJob,
@@ -80,7 +80,11 @@ export const jobRoutes = {
     path: '/api/jobs',
     scope: 'viewer',
     summary: 'Lists the organisation’s jobs, newest first; for an operator, all jobs.',
-    query: z.strictObject({ ...pageQuery, ...organisationQuery, status: JobStatus.optional() }),
+    query: z.strictObject({
+      ...pageQuery,
+      ...organisationQuery,
+      status: JobFilter.optional().describe('`open`: those that are active or paused.'),
+    }),
     reply: JobPage,
   },
   getJob: {

@@ -130,6 +130,8 @@ export const NewJob = z
 export type NewJob = z.output<typeof NewJob>
 
 export const JobStatus = z.enum(['active', 'paused', 'completed', 'cancelled'])
+/** `open`: active and paused ones. */
+export const JobFilter = z.enum([...JobStatus.options, 'open'])
 
 export const JobStep = z
   .object({

@@ -15,6 +15,8 @@ const PROPERTIES_MAX = 5_000
 const DEPTH_MAX = 64
 const ENUM_VALUES_MAX = 1_000
 const TEXT_LENGTH_MAX = 120_000
+/** Texts, numbers and all else that holds nothing more. OpenAI says nothing of these; a number may be read far longer than it is written. */
+const VALUES_MAX = 50_000
 
 /** The first of `schemas` that is beyond a limit, as a problem that names it. */
 export function checkSchemas(schemas: readonly NamedSchema[]): Problem | null {
@@ -31,6 +33,7 @@ function excessOf(schema: unknown): string | null {
   let properties = 0
   let enumValues = 0
   let textLength = 0
+  let values = 0
   const waiting: { value: unknown; depth: number }[] = [{ value: schema, depth: 0 }]
   for (;;) {
     const next = waiting.pop()
@@ -39,7 +42,10 @@ function excessOf(schema: unknown): string | null {
     if (typeof value === 'string') textLength += value.length
     if (textLength > TEXT_LENGTH_MAX)
       return `its texts are longer than ${TEXT_LENGTH_MAX} characters together`
-    if (typeof value !== 'object' || value === null) continue
+    if (typeof value !== 'object' || value === null) {
+      if (++values > VALUES_MAX) return `it has more than ${VALUES_MAX} values`
+      continue
+    }
     if (depth > DEPTH_MAX) return `it is nested more than ${DEPTH_MAX} levels deep`
     for (const [key, member] of Object.entries(value)) {
       if (!Array.isArray(value)) textLength += key.length

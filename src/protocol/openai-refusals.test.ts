@@ -304,6 +304,12 @@ const wrong: readonly (readonly [problem: Refused, param: string | null, code: s
     "Invalid schema for function 'f': in 'tools[0].function.parameters', it has more than 1000 enum values.",
   ],
   [
+    chat(schema({ 'x-a': Array(50_001).fill(1e20) })),
+    'tools[0].function.parameters',
+    'invalid_function_parameters',
+    "Invalid schema for function 'f': in 'tools[0].function.parameters', it has more than 50000 values.",
+  ],
+  [
     chat(schema([])),
     'tools[0].function.parameters',
     'invalid_type',

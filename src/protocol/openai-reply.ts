@@ -56,6 +56,11 @@ const ToolCallChunk = z.object({
   type: z.literal('function').optional(),
   function: CalledFunction.partial(),
 })
+const reasoning = z
+  .string()
+  .describe(
+    'What the model thought before it answered, from nodes whose engine tells that apart. Its tokens count.',
+  )
 const envelope = {
   id: z.string(),
   created: z.int().describe('Seconds since the Unix epoch.'),
@@ -73,6 +78,7 @@ export const ChatCompletion = z
           role: z.literal('assistant'),
           content: z.string().nullable().describe('`null` where there are tool calls alone.'),
           refusal: z.null(),
+          reasoning_content: reasoning.optional(),
           tool_calls: z.array(ReplyToolCall).optional(),
         }),
         logprobs: ChatLogprobs.nullable(),
@@ -96,6 +102,7 @@ export const ChatCompletionChunk = z
           delta: z.object({
             role: z.literal('assistant').optional(),
             content: z.string().optional(),
+            reasoning_content: reasoning.optional(),
             tool_calls: z.array(ToolCallChunk).optional(),
           }),
           logprobs: ChatLogprobs.nullish(),

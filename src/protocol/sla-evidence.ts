@@ -1,5 +1,6 @@
 /** The evidence of a month: what its credit is computed from, and what the network signs. */
 import { z } from 'zod'
+import { TimestampMs } from './field.ts'
 import { NanoUsd } from './money.ts'
 import { Month, SlaClass, SlaExemption } from './sla.ts'
 import { SlaStatement } from './sla-statement.ts'
@@ -11,34 +12,44 @@ export const SlaFact = z
     /** A request as it was billed. */
     z.strictObject({
       kind: z.literal('request'),
-      atMs: z.int(),
+      atMs: TimestampMs,
       requestId: z.string(),
       keyId: z.string(),
       model: z.string(),
       outcome: RequestOutcome,
       problem: z.string().optional(),
       exempt: SlaExemption.optional(),
-      startedAtMs: z.int(),
+      startedAtMs: TimestampMs,
       firstTokenMs: z.int().nullable(),
       firstTokenDueMs: z.int().optional(),
       totalMs: z.int(),
+      /** What it cost, whether it was billed by this reading or by its nodes' own copies before. */
       cost: NanoUsd,
       /** Of that, what a credit is a part of; absent: all. */
       charge: NanoUsd.optional(),
+      /** It is counted as lost already, in this month or in another: only what it cost is added. */
+      wasLost: z.boolean().optional(),
       /** The node whose fault it was that it failed. */
       faultNodeId: z.string().optional(),
     }),
     /** Requests that nobody was let in for. */
     z.strictObject({
       kind: z.literal('refused'),
-      atMs: z.int(),
-      binStartMs: z.int(),
+      atMs: TimestampMs,
+      binStartMs: TimestampMs,
       problem: z.string(),
       count: z.int().positive(),
       exempt: SlaExemption.optional(),
     }),
     /** A request that was under way when its gateway was lost. */
-    z.strictObject({ kind: z.literal('lost'), atMs: z.int(), requestId: z.string(), startedAtMs: z.int() }),
+    z.strictObject({
+      kind: z.literal('lost'),
+      atMs: TimestampMs,
+      requestId: z.string(),
+      startedAtMs: TimestampMs,
+    }),
+    /** So much of what was paid came back, as answers of a node were found to be false. */
+    z.strictObject({ kind: z.literal('refund'), atMs: TimestampMs, caseId: z.string(), amount: NanoUsd }),
   ])
   .meta({ id: 'SlaFact' })
 export type SlaFact = z.output<typeof SlaFact>
@@ -59,11 +70,13 @@ export const BundleSeal = z
     facts: z.int().nonnegative(),
     /** Hash of the last fact. */
     head: z.string(),
-    maintenance: z.array(z.strictObject({ fromMs: z.int(), toMs: z.int(), announcedAtMs: z.int() })),
-    outages: z.array(z.strictObject({ fromMs: z.int(), toMs: z.int() })),
+    maintenance: z.array(
+      z.strictObject({ fromMs: TimestampMs, toMs: TimestampMs, announcedAtMs: TimestampMs }),
+    ),
+    outages: z.array(z.strictObject({ fromMs: TimestampMs, toMs: TimestampMs })),
     /** What was posted; `null` while the month is not over. */
     statement: SlaStatement.nullable(),
-    sealedAtMs: z.int(),
+    sealedAtMs: TimestampMs,
   })
   .meta({ id: 'SlaSeal' })
 export type BundleSeal = z.output<typeof BundleSeal>

@@ -92,7 +92,7 @@ export const slaRoutes = {
     path: '/api/maintenance',
     scope: 'operator',
     summary:
-      'Announces maintenance, a day ahead at least: what fails in it does not count. At most 8 hours a month.',
+      'Announces maintenance, a day ahead at least: what fails in it does not count. At most 8 hours a month, in whole bins of five minutes.',
     body: AnnounceMaintenance,
     example: { title: 'New disks', fromMs: 1_795_500_000_000, toMs: 1_795_507_200_000 },
     reply: Maintenance,

@@ -13,7 +13,7 @@ export const stricter = (a: SlaClass, b: SlaClass): SlaClass =>
 export const Month = z.string().regex(/^\d{4}-(0[1-9]|1[0-2])$/, 'a month is written as 2026-11')
 
 /** What of a request takes it out of the count, whatever becomes of it. */
-export const SlaExemption = z.enum(['free', 'restricted', 'batch', 'own_node'])
+export const SlaExemption = z.enum(['free', 'restricted', 'batch', 'own_node', 'unoffered'])
 export type SlaExemption = z.output<typeof SlaExemption>
 
 /** What a reading of the meter tells for the count. All optional: gateways of earlier releases tell none of it. */

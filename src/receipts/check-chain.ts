@@ -78,7 +78,8 @@ export class ChainCheck {
     this.#checkLinks(chain, entries)
     this.#checkHeads(chain, entries)
     const last = entries.at(-1)?.line.number ?? chain.line.after.number
-    const signed = Math.max(chain.line.after.number, ...chain.heads.map(({ head }) => head.number))
+    let signed = chain.line.after.number
+    for (const { head } of chain.heads) signed = Math.max(signed, head.number)
     const id = chain.line.chain
     if (last > signed) {
       const at = entries.find(({ line }) => line.number > signed)?.at ?? null
@@ -141,38 +142,36 @@ export class ChainCheck {
 
   /** A head stands right behind the receipt that it is of, once. */
   #checkPlace(
-    { line, heads, entries }: Chain,
-    { at, head }: Chain['heads'][number],
-    own: Entry | undefined,
+    { at, head: { chain, number } }: Chain['heads'][number],
+    { own, next, other }: { own: Entry | undefined; next: number; other: number | undefined },
   ): void {
-    const at0 = { chain: line.chain, number: head.number }
-    const other = heads.find((one) => one.at < at && one.head.number === head.number)
-    if (other)
+    const at0 = { chain, number }
+    if (other !== undefined)
       return this.#fault(
         'replayed',
         at,
-        `what was signed under receipt ${head.number} stands in line ${other.at}.`,
+        `what was signed under receipt ${number} stands in line ${other}.`,
         at0,
       )
-    const isBehind = own === undefined || own.at < at
-    const isNext = own === undefined || !entries.some((entry) => entry.at > own.at && entry.at < at)
-    if (isBehind && isNext) return
-    this.#fault(
-      'reordered',
-      at,
-      `what was signed under receipt ${head.number} does not stand behind it.`,
-      at0,
-    )
+    const isRightBehind = own === undefined || (own.at < at && at < next)
+    if (isRightBehind) return
+    this.#fault('reordered', at, `what was signed under receipt ${number} does not stand behind it.`, at0)
   }
 
   #checkHeads(whole: Chain, entries: readonly Entry[]): void {
     const { line, heads, links } = whole
     const { chain, facts } = line
     const byNumber = new Map(entries.map((entry) => [entry.line.number, entry]))
+    const nextAt = linesBehind(whole.entries)
+    /** The first head of each number. */
+    const firstAt = new Map<number, number>()
     for (const { at, head } of heads) {
       this.heads++
       const { number, hash } = head
-      this.#checkPlace(whole, { at, head }, byNumber.get(number))
+      const own = byNumber.get(number)
+      const next = (own && nextAt.get(own.at)) ?? Number.POSITIVE_INFINITY
+      this.#checkPlace({ at, head }, { own, next, other: firstAt.get(number) })
+      if (!firstAt.has(number)) firstAt.set(number, at)
       for (const who of this.#forgers(head, facts)) {
         const message = `the signature of the ${who} under receipt ${number} is not by its key.`
         this.#fault('signature_forged', at, message, { chain, number })
@@ -194,4 +193,32 @@ export class ChainCheck {
     const isNodes = verify(facts.nodeKey, nodeHeadText(head, head.disputes), head.nodeSignature)
     return [...(isNetworks ? [] : ['network']), ...(isNodes ? [] : ['node'])]
   }
+}
+
+/** By the line of each entry, that of the next one in the file. */
+function linesBehind(entries: readonly Entry[]): Map<number, number> {
+  const behind = new Map<number, number>()
+  let before: Entry | null = null
+  for (const entry of entries) {
+    if (before) behind.set(before.at, entry.at)
+    before = entry
+  }
+  return behind
+}
+
+/** Of its receipts in clear text, each number once; zeros where it has none. A chain may be longer than a call has arguments. */
+export function extentOf({ entries }: Pick<Chain, 'entries'>): {
+  readonly count: number
+  readonly oldest: number
+  readonly newest: number
+} {
+  const numbers = new Set<number>()
+  let [oldest, newest] = [Number.POSITIVE_INFINITY, 0]
+  for (const { line } of entries) {
+    if (line.type !== 'receipt') continue
+    numbers.add(line.number)
+    oldest = Math.min(oldest, line.number)
+    newest = Math.max(newest, line.number)
+  }
+  return { count: numbers.size, oldest: Math.min(oldest, newest), newest }
 }

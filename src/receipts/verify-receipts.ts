@@ -6,6 +6,7 @@
 import {
   type Chain,
   ChainCheck,
+  extentOf,
   type LineOf,
   type ReceiptFault,
   type ReceiptFaultCode,
@@ -221,17 +222,12 @@ class FileCheck {
         })
         continue
       }
-      const own = chain.entries
-        .filter((entry) => entry.line.type === 'receipt')
-        .map(({ line: { number } }) => number)
-      const numbers = new Set(own)
-      const newest = Math.max(0, ...own)
-      const oldest = Math.min(newest, ...own)
+      const { count, oldest, newest } = extentOf(chain)
       if (newest < last) {
         const message = `the chain ${id} ends with receipt ${newest}, and there is one with the number ${last}.`
         this.#fault('tail_cut', at, message, { chain: id, number: newest + 1 })
-      } else if (numbers.size !== receipts || oldest !== first || newest !== last) {
-        const message = `the chain ${id} has ${numbers.size} receipts here, ${oldest} to ${newest}; by the network it has ${receipts}, ${first} to ${last}.`
+      } else if (count !== receipts || oldest !== first || newest !== last) {
+        const message = `the chain ${id} has ${count} receipts here, ${oldest} to ${newest}; by the network it has ${receipts}, ${first} to ${last}.`
         this.#fault('extent_other', at, message, { chain: id })
       }
     }

@@ -1,11 +1,19 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
-import { openBlobServer, wireParts } from '#gateway/blobs/test-blob-server.ts'
+import { type BlobServerOptions, openBlobServer, wireParts } from '#gateway/blobs/test-blob-server.ts'
 import { createRandom } from '#kernel/random.ts'
 import { createBlobClient } from './blob-client.ts'
 import { syntheticScene } from './test-synthetic-scene.ts'
@@ -110,6 +118,58 @@ test('a file that is not there is named before anything is sent', async (t) => {
   await assert.rejects(sent, { code: 'invalid_request', message: /There is no file .*none\.png/ })
 })
 
+test('a scene of 600 files arrives whole, whatever the number under way may be, and few of them are open at once', async (t) => {
+  const { send, dir, wire, opened } = await setup(t)
+  const contents = Object.fromEntries(
+    Array.from({ length: 600 }, (_, at) => [`cache/${at}.bphys`, Buffer.from(`of frame ${at}`)]),
+  )
+  const { sha256, files, progress } = await send(contents)
+  assert.equal(files.length, 600)
+  assert.equal(progress.newBytes, progress.totalBytes)
+  assert.equal(progress.doneBytes, progress.totalBytes)
+  const unknown = await wire.unknownOf([sha256, ...files.map(({ object }) => object)])
+  assert.deepEqual([...unknown], [])
+  assert.ok(opened() < 40, `${opened()} files were open`)
+  // Broken off before: what arrived is not sent again.
+  assert.equal((await send(contents)).progress.newBytes, 0)
+  assert.deepEqual(
+    readdirSync(dir).filter((name) => name.endsWith('.tmp')),
+    [],
+  )
+})
+
+test('no room for a scene of many files is told before any of it is sent; an edited one needs little', async (t) => {
+  let packs = 0
+  const { send } = await setup(t, {
+    quotaBytes: 30_000_000,
+    onExchange: ({ target }) => {
+      if (target.endsWith('/packs')) packs++
+    },
+  })
+  const pictures = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, at) => [`${at}.png`, randomBytes(400_000)]))
+  const scene = pictures(50)
+  await send(scene)
+  packs = 0
+  await assert.rejects(send(pictures(50)), { code: 'storage_limited', message: /needs 19\.1 MiB more/ })
+  assert.equal(packs, 0)
+  const edited = Object.fromEntries(
+    Object.entries(scene).map(([path, bytes]) => [path, Buffer.concat([bytes, Buffer.from('edited')])]),
+  )
+  const { progress } = await send(edited)
+  assert.ok(progress.newBytes < 9_000_000, `${progress.newBytes} bytes`)
+  assert.equal(progress.doneBytes, progress.newBytes)
+})
+
+test('more files than a list may name are told before one of them is read', async (t) => {
+  const { client, dir } = await setup(t)
+  const files = Array.from({ length: 20_001 }, (_, at) => ({ path: `${at}.vdb`, file: join(dir, 'none') }))
+  await assert.rejects(client.sendTree(files, { signal: AbortSignal.timeout(9_000) }), {
+    code: 'invalid_request',
+    message: /These are 20001 files, more than one list may name: at most 20000/,
+  })
+})
+
 /** As Blender writes them: several frames, and a table that is to be skipped. */
 function bytesInFrames(bytes: Buffer): Buffer {
   const frames: Buffer[] = []
@@ -121,20 +181,27 @@ function bytesInFrames(bytes: Buffer): Buffer {
   return Buffer.concat([...frames, table])
 }
 
-async function setup(t: TestContext) {
+async function setup(t: TestContext, options: Partial<BlobServerOptions> = {}) {
   const dir = mkdtempSync(join(tmpdir(), 'shoal-client-'))
-  const server = await openBlobServer({ folder: join(dir, 'store') })
+  let openMax = 0
+  const server = await openBlobServer({ folder: join(dir, 'store'), ...options })
   t.after(async () => {
     await server.close()
     rmSync(dir, { recursive: true })
   })
   const client = createBlobClient({ ...wireParts(server.baseUrl), token: () => 'key-ada' }, dir)
-  const watch = { signal: AbortSignal.timeout(60_000) }
+  const onProgress = (): void => {
+    openMax = Math.max(openMax, ownFilesOpen(dir))
+  }
+  const watch = { signal: AbortSignal.timeout(60_000), onProgress }
   let count = 0
   type Sent = Awaited<ReturnType<typeof client.sendTree>>
   return {
     dir,
     client,
+    wire: server.wire(),
+    /** The most files of the folder that were open at once, as far as was seen. */
+    opened: () => openMax,
     send: (contents: Readonly<Record<string, Buffer>>) => {
       const files = Object.entries(contents).map(([path, bytes]) => {
         const file = join(dir, `${++count}.blend`)
@@ -150,4 +217,19 @@ async function setup(t: TestContext) {
       return readFileSync(path)
     },
   }
+}
+
+/** Files below `folder`, but for those of the server, that this process has open; none where the system does not say. */
+function ownFilesOpen(folder: string): number {
+  const table = '/proc/self/fd'
+  if (!existsSync(table)) return 0
+  const paths = readdirSync(table).map((name) => {
+    try {
+      return readlinkSync(join(table, name))
+    } catch {
+      // The table itself, closed by now.
+      return ''
+    }
+  })
+  return paths.filter((path) => path.startsWith(folder) && !path.startsWith(join(folder, 'store'))).length
 }

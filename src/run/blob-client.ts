@@ -1,16 +1,13 @@
 /** Files to and from a network, with this machine's disk: what `shoal render` and its kin send and fetch. */
 import { tmpdir } from 'node:os'
-import { type TreeFile, writeTree, wrongPath } from '#blobs/tree.ts'
+import { TREE_BYTES_MAX, TREE_FILES_MAX, type TreeFile, writeTree, wrongPath } from '#blobs/tree.ts'
+import type { BlobReader } from '#host/blob-store.ts'
 import { type BlobWireParts, createBlobWire } from '#host/blobs/blob-wire.ts'
 import { type DownloadWatch, downloadObject } from '#host/blobs/download-object.ts'
+import type { SourceObject } from '#host/blobs/pack-sender.ts'
 import { scanObject } from '#host/blobs/scan-object.ts'
 import { type PreparedFile, prepareFile, restoreScene } from '#host/blobs/scene-form.ts'
-import {
-  type SourceObject,
-  type UploadProgress,
-  type UploadWatch,
-  uploadObjects,
-} from '#host/blobs/upload-objects.ts'
+import { type UploadProgress, type UploadWatch, uploadObjects } from '#host/blobs/upload-objects.ts'
 import { nodeCompression } from '#host/node/node-compression.ts'
 import { nodeCrypto } from '#host/node/node-crypto.ts'
 import { createNodeFileAccess } from '#host/node/node-file-access.ts'
@@ -70,30 +67,40 @@ export function createBlobClient(wireParts: BlobWireParts, temporaryFolder = tmp
     { reader, form }: Pick<PreparedFile, 'reader' | 'form'>,
     name: string,
     signal: AbortSignal,
-  ) {
+  ): Promise<SourceObject> {
     const isFine = form !== 'plain' || name.endsWith('.blend')
-    return { ...(await scanObject(parts, reader, { isFine, signal })), reader, name }
+    return { ...(await scanObject(parts, reader, { isFine, signal })), open: opens(reader), name }
   }
   return {
     async sendTree(sent, watch) {
       const wrong = wrongPath(sent.map(({ path }) => path))
       if (wrong) throw new Problem('invalid_request', `The files make no folder: ${wrong}`)
+      if (sent.length > TREE_FILES_MAX) throw tooManyFiles(sent.length)
       const objects: SourceObject[] = []
       const listed: TreeFile[] = []
+      /** Scenes in the form in which they are sent. */
+      const made: BlobReader[] = []
       try {
         for (const { path, file } of sent) {
-          const prepared = await prepareFile(parts, await open(file))
-          const object = await scan(prepared, file, watch.signal)
+          const source = await open(file)
+          const prepared = await prepareFile(parts, source)
+          const { form, bytes, sha256, reader } = prepared
+          made.push(reader)
+          const scanned = await scan(prepared, file, watch.signal)
+          const isAsItIs = reader === source
+          const object = isAsItIs ? { ...scanned, open: () => open(file) } : scanned
           objects.push(object)
-          const { form, bytes, sha256 } = prepared
+          // A scene may have more files than a process may have open.
+          if (isAsItIs) await made.pop()?.close()
           listed.push({ path, bytes, sha256: sha256 ?? object.sha256, form, object: object.sha256 })
         }
         const text = new TextEncoder().encode(writeTree(listed))
+        if (text.length > TREE_BYTES_MAX) throw tooManyFiles(sent.length)
         const tree = await scan({ reader: readerOf(text), form: 'plain' }, 'the list of files', watch.signal)
         const progress = await uploadObjects(parts, [...objects, tree], watch)
         return { sha256: tree.sha256, files: listed, progress }
       } finally {
-        for (const { reader } of objects) await reader.close()
+        for (const reader of made) await reader.close()
       }
     },
     async sendFile(file, watch) {
@@ -134,6 +141,21 @@ export function createBlobClient(wireParts: BlobWireParts, temporaryFolder = tmp
     },
   }
 }
+
+const tooManyFiles = (count: number): Problem =>
+  new Problem(
+    'invalid_request',
+    `These are ${count} files, more than one list may name: at most ${TREE_FILES_MAX}, and fewer where their paths are long. Put some of them into one file, or leave out what the job does not need.`,
+  )
+
+/** For one that stays open meanwhile. */
+const opens =
+  (reader: BlobReader): SourceObject['open'] =>
+  async () => ({
+    bytes: reader.bytes,
+    read: (offset, length) => reader.read(offset, length),
+    close: async () => undefined,
+  })
 
 const readerOf = (bytes: Uint8Array) => ({
   bytes: bytes.length,

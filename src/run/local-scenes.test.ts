@@ -1,21 +1,18 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
-import type { SceneReport } from '#cli/jobs/job-tools.ts'
-import { blenderMissing, makeScene, openEngine, openPicture, runTask } from '#engines/blender/test-blender.ts'
+import { blenderMissing, makeScene } from '#engines/blender/test-blender.ts'
 import { Problem } from '#protocol/problem.ts'
-import { createLocalScenes } from './local-scenes.ts'
+import { openLocalScenes, runBlender } from './test-local-scenes.ts'
 
 const skip = blenderMissing()
 
 test('textures beside, above and far away from a scene are sent so that a node finds them all', {
   skip,
 }, async () => {
-  const { folder, inspect, render } = setup()
+  const { folder, inspect, render } = openLocalScenes()
   const file = join(folder, 'shots/one/scene.blend')
   makeTexturedScene(file, {
     beside: 'tex/a.png',
@@ -39,7 +36,7 @@ test('textures beside, above and far away from a scene are sent so that a node f
 })
 
 test('a library that lies elsewhere is opened, and what it reads is found', { skip }, async () => {
-  const { folder, inspect, render } = setup()
+  const { folder, inspect, render } = openLocalScenes()
   const library = join(folder, 'assets/library.blend')
   makeTexturedScene(library, { beside: 'wood/a.png', above: '//wood/b.png', far: '//wood/c.png' })
   const file = join(folder, 'shots/scene.blend')
@@ -58,7 +55,7 @@ test('a library that lies elsewhere is opened, and what it reads is found', { sk
 })
 
 test('a texture that is missing is named with where it should be', { skip }, async () => {
-  const { folder, inspect } = setup()
+  const { folder, inspect } = openLocalScenes()
   const file = join(
     makeScene(join(folder, 't/scene.blend'), 'textured', { width: 16, height: 16, spheres: 2 }),
     'scene.blend',
@@ -71,7 +68,7 @@ test('a texture that is missing is named with where it should be', { skip }, asy
 })
 
 test('what is no scene that can be rendered is said in one sentence', { skip }, async () => {
-  const { folder, inspect, scenes } = setup()
+  const { folder, inspect, scenes } = openLocalScenes()
   const make = (name: string, bytes: Uint8Array | string): string => {
     writeFileSync(join(folder, name), bytes)
     return join(folder, name)
@@ -172,46 +169,4 @@ scene.world = wanted.worlds[0]
 bpy.ops.wm.save_as_mainfile(filepath=${JSON.stringify(file)}, relative_remap=False)
 `,
   )
-}
-
-function runBlender(folder: string, script: string): void {
-  mkdirSync(folder, { recursive: true })
-  const made = spawnSync(
-    'blender',
-    ['-b', '--factory-startup', '-noaudio', '--python-exit-code', '9', '--python-expr', script],
-    {
-      encoding: 'utf8',
-    },
-  )
-  assert.equal(made.status, 0, made.stdout + made.stderr)
-}
-
-function setup() {
-  const folder = mkdtempSync(join(tmpdir(), 'shoal-scenes-'))
-  after(() => rmSync(folder, { recursive: true, force: true }))
-  const scenes = createLocalScenes()
-  const inspect = (file: string): Promise<SceneReport> =>
-    scenes.inspect({
-      file,
-      blender: 'blender',
-      scene: undefined,
-      frames: null,
-      signal: new AbortController().signal,
-    })
-  /** As a node does, from what was sent alone. */
-  const render = async ({ sends, file, remap }: SceneReport) => {
-    const root = join(folder, 'inputs')
-    for (const { from, to } of sends) {
-      mkdirSync(dirname(join(root, to)), { recursive: true })
-      spawnSync('cp', [from, join(root, to)])
-      assert.ok(existsSync(join(root, to)), to)
-    }
-    chmodSync(folder, 0o755)
-    const engine = openEngine({ scratchFolder: join(folder, 'scratch') })
-    const session = await engine.open({ root, settings: { file, remap } })
-    const out = join(folder, 'rendered')
-    const { files } = await runTask(session, { do: 'frame', frame: 1 }, out).finally(() => session.close())
-    return openPicture(join(out, files[0]?.name ?? ''))
-  }
-  return { folder, inspect, render, scenes }
 }

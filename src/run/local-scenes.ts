@@ -167,8 +167,16 @@ async function filesOf(sends: SceneReport['sends']): Promise<SceneReport['sends'
   for (const { from, to } of sends) {
     if (!(await stat(from)).isDirectory()) files.push({ from, to })
     else
-      for (const name of (await nodeTaskFiles.filesBelow(from, FILES_MAX)) ?? [])
-        files.push({ from: join(from, name), to: `${to}/${name}` })
+      for (const name of await namesBelow(from)) files.push({ from: join(from, name), to: `${to}/${name}` })
   }
   return [...new Map(files.map((file) => [file.to, file])).values()]
+}
+
+async function namesBelow(folder: string): Promise<readonly string[]> {
+  const names = await nodeTaskFiles.filesBelow(folder, FILES_MAX)
+  if (names !== null) return names
+  throw new Problem(
+    'invalid_request',
+    `${folder} has more than ${FILES_MAX} files, and a scene may have no more with all that it reads. Bake fewer frames into it, or take out what the scene does not need.`,
+  )
 }

@@ -41,6 +41,28 @@ test('of many who give one name at once, one succeeds', async () => {
   assert.equal(readFileSync(path('frame.png'), 'utf8'), names[given.indexOf(true)])
 })
 
+test('what a job needs is found through links, and what is no file is named', async () => {
+  const { path, write } = setup()
+  mkdirSync(path('far'))
+  write('far/a.png', 'a')
+  mkdirSync(path('job'))
+  symlinkSync(path('far'), path('job/pictures'))
+  symlinkSync(path('far/a.png'), path('job/one.png'))
+  assert.deepEqual(await resultDisk.follow(path('job/pictures')), { kind: 'folder' })
+  assert.deepEqual(await resultDisk.follow(path('job/one.png')), { kind: 'file' })
+  assert.equal(await resultDisk.follow(path('job/none')), null)
+  assert.deepEqual(await resultDisk.filesBelow(path('job'), 10), ['one.png', 'pictures/a.png'])
+  symlinkSync(path('nowhere'), path('job/gone'))
+  assert.deepEqual(await resultDisk.follow(path('job/gone')), { kind: 'other' })
+  const isWrong = (message: RegExp) =>
+    assert.rejects(resultDisk.filesBelow(path('job'), 10), { code: 'invalid_request', message })
+  await isWrong(/job\/gone is neither a file nor a folder, or a link that leads nowhere/)
+  rmSync(path('job/gone'))
+  symlinkSync(path('.'), path('job/round'))
+  symlinkSync(path('job'), path('again'))
+  await isWrong(/job\/round\/(again|job) leads to a folder that it is in/)
+})
+
 test('what is there is told apart, and read', async () => {
   const { path, write } = setup()
   write('file', 'abc')
@@ -54,7 +76,7 @@ test('what is there is told apart, and read', async () => {
   assert.equal(await resultDisk.look(path('none')), null)
   assert.equal(await resultDisk.read(path('none')), null)
   assert.equal((await resultDisk.sha256(path('file'))).slice(0, 8), 'ba7816bf')
-  assert.deepEqual(await resultDisk.filesBelow(path('.'), 10), ['file'])
+  assert.deepEqual(await resultDisk.filesBelow(path('.'), 10), ['file', 'link'])
   assert.equal(await resultDisk.filesBelow(path('.'), 1), null)
   await resultDisk.append(path('deep/record'), 'one')
   await resultDisk.append(path('deep/record'), 'two')

@@ -8,9 +8,12 @@ import {
   link,
   lstat,
   mkdtemp,
+  readdir,
   readFile,
+  realpath,
   rename,
   rm,
+  stat,
   writeFile,
 } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -18,7 +21,7 @@ import { dirname, join, resolve } from 'node:path'
 import type { ResultDisk } from '#cli/jobs/job-tools.ts'
 import { asDiskProblem } from '#host/node/disk-problem.ts'
 import { makeFolder } from '#host/node/durable-file.ts'
-import { nodeTaskFiles } from '#host/node/node-task-files.ts'
+import { Problem } from '#protocol/problem.ts'
 
 export const resultDisk: ResultDisk = {
   absolute: (path) => resolve(path),
@@ -46,8 +49,8 @@ export const resultDisk: ResultDisk = {
         throw error
       }),
     ),
-  filesBelow: async (folder, max) =>
-    (await nodeTaskFiles.filesBelow(folder, max))?.filter((path) => !/(^|\/)\./.test(path)) ?? null,
+  follow: (path) => asDiskProblem(path, () => follow(path)),
+  filesBelow: (folder, max) => asDiskProblem(folder, () => filesBelow(folder, max)),
   writeNew: (path, bytes) =>
     asDiskProblem(path, async () => {
       makeFolder(dirname(path))
@@ -78,6 +81,42 @@ export const resultDisk: ResultDisk = {
     return { path, remove: () => rm(path, { recursive: true, force: true }) }
   },
 }
+
+async function follow(path: string): Promise<Awaited<ReturnType<ResultDisk['follow']>>> {
+  try {
+    const facts = await stat(path)
+    return { kind: facts.isFile() ? 'file' : facts.isDirectory() ? 'folder' : 'other' }
+  } catch (error) {
+    if (!isSaying(error, 'ENOENT') && !isSaying(error, 'ELOOP')) throw error
+    return (await lstat(path).catch(() => null)) === null ? null : { kind: 'other' }
+  }
+}
+
+async function filesBelow(folder: string, max: number): Promise<readonly string[] | null> {
+  const files: string[] = []
+  /** With the folders that each is in, as they are without links. */
+  const queue = [{ below: '', inside: [await realpath(folder)] }]
+  let entries = 0
+  for (let at = queue.pop(); at !== undefined; at = queue.pop()) {
+    const names = (await readdir(join(folder, at.below))).filter((name) => !name.startsWith('.'))
+    entries += names.length
+    if (entries > max) return null
+    for (const name of names) {
+      const below = at.below === '' ? name : `${at.below}/${name}`
+      const found = await follow(join(folder, below))
+      if (found?.kind === 'file') files.push(below)
+      else if (found?.kind === 'folder') {
+        const own = await realpath(join(folder, below))
+        if (at.inside.includes(own)) throw wrong(join(folder, below), 'leads to a folder that it is in')
+        queue.push({ below, inside: [...at.inside, own] })
+      } else throw wrong(join(folder, below), 'is neither a file nor a folder, or a link that leads nowhere')
+    }
+  }
+  return files.toSorted()
+}
+
+const wrong = (path: string, what: string): Problem =>
+  new Problem('invalid_request', `${path} ${what}, and cannot be sent. Move it away, or name other files.`)
 
 /** A link is made or refused in one step, so that what another program wrote a moment ago stays. */
 async function giveName(from: string, to: string): Promise<boolean> {

@@ -33,7 +33,7 @@ export async function openWorkerDoor(
       }
     },
   })
-  const forwarder = createForwarder(undiciUpstreams)
+  const forwarder = createForwarder(undiciUpstreams, group)
   return {
     calls: { peers, forwarder },
     async close(graceMs) {

@@ -37,7 +37,7 @@ export interface ScriptedAgent {
   closed(): { readonly code: number; readonly reason: string } | null
   send(message: Uint8Array): void
   sendJson(type: FrameType, stream: number, value: unknown): void
-  report(models: readonly Partial<ModelCapability>[]): void
+  report(models: readonly Partial<ModelCapability>[], askPerGpuHour?: bigint): void
   /** One delta of `text`, worth `tokenCount` tokens. */
   delta(stream: number, text: string, tokenCount?: number): void
   end(stream: number, end: { promptTokens: number; completionTokens: number }): void
@@ -108,9 +108,9 @@ export function connectScriptedAgent(
     closed: () => closed,
     send: (message) => link.send(message),
     sendJson,
-    report(models) {
+    report(models, askPerGpuHour = 360_000_000n) {
       const capability = { ...testCapability, models: models.map((model) => ({ ...testModel, ...model })) }
-      sendJson(FrameType.capability, 0, NodeReport.encode({ capability, askPerGpuHour: 360_000_000n }))
+      sendJson(FrameType.capability, 0, NodeReport.encode({ capability, askPerGpuHour }))
     },
     delta: (stream, text, tokenCount = 1) =>
       link.send(

@@ -32,6 +32,9 @@ export interface SlaFigures {
 export class SlaRules {
   readonly #owed = new Map<string, Owed>()
   readonly #lost = new Set<string>()
+  readonly #classes = new Map<string, string>()
+  /** Billed by the nodes' own copies, by request. */
+  readonly #claimed = new Map<string, bigint>()
   /** Organisations with nodes of their own. */
   readonly #owners = new Set<string>()
   #refused = 0
@@ -39,9 +42,16 @@ export class SlaRules {
   #failed = 0
 
   read(events: readonly CoordinatorEvent[]): void {
+    this.#refunds(events)
     for (const event of events) {
       if (event.type === 'fleet.node_enrolled') this.#owners.add(event.organisationId)
       if (event.type === 'usage.recorded') this.#request(event)
+      if (event.type === 'sla.class_set') this.#classes.set(event.organisationId, event.slaClass)
+      if (event.type === 'verify.answer_checked' && !event.isCanary) {
+        const { auditId, organisationId, slaClass = 'none' } = event
+        const promised = this.#classes.get(organisationId) ?? 'none'
+        assert(slaClass === promised, `${auditId} is looked at as of ${slaClass}, and is of ${promised}`)
+      }
       if (event.type === 'sla.tallied') {
         for (const { binStartMs, count, problem, exempt, ...of } of event.tally.refused) {
           this.#refused += count
@@ -60,13 +70,36 @@ export class SlaRules {
     }
   }
 
-  #request({ record, cost, slaCharge = cost, atMs = 0 }: Recorded): void {
-    const { slaClass, outcome, exempt, problem, firstTokenMs, firstTokenDueMs, totalMs } = record
+  /** What came back to callers is no charge, and no more is taken for that than came back in the same entry. */
+  #refunds(events: readonly CoordinatorEvent[]): void {
+    const back = new Map<string, bigint>()
+    for (const event of events) {
+      if (event.type === 'ledger.captured' && event.transferId.startsWith('answers-forfeited:'))
+        for (const { accountId, amount } of event.payouts)
+          back.set(accountId, (back.get(accountId) ?? 0n) + amount)
+      if (event.type !== 'sla.refunded') continue
+      const { organisationId, slaClass, month, amount } = event
+      const account = `consumer:${organisationId}`
+      const left = (back.get(account) ?? 0n) - amount
+      assert(left >= 0n, `${organisationId} is charged ${-left} less than came back to it`)
+      back.set(account, left)
+      this.#owedFor(`${organisationId} ${slaClass} ${month}`).charges -= amount
+    }
+  }
+
+  #request({ spoolId, record, cost: billed, slaCharge, paidBefore = 0n, wasLost, atMs = 0 }: Recorded): void {
+    const { requestId, slaClass, outcome, exempt, problem, firstTokenMs, firstTokenDueMs, totalMs } = record
+    const claimed = this.#claimed.get(requestId) ?? 0n
+    if (spoolId.startsWith('receipts:')) return void this.#claimed.set(requestId, claimed + billed)
+    assert(paidBefore === claimed, `of ${requestId} ${claimed} were paid by copies, not ${paidBefore}`)
+    const cost = billed + claimed
     this.#checkExempt(record.organisationId, exempt)
     if (slaClass === undefined) return
     const place = { ...record, slaClass, atMs }
-    this.#of(place).charges += slaCharge
-    if (exempt !== undefined || this.#lost.has(record.requestId)) return
+    this.#of(place).charges += slaCharge ?? cost
+    const isLost = this.#lost.has(requestId)
+    assert(isLost === (wasLost === true), `${requestId} tells whether it was counted as lost`)
+    if (exempt !== undefined || isLost) return
     if (outcome === 'completed' && cost === 0n) return
     const isTooLate =
       outcome === 'cancelled' &&
@@ -97,7 +130,11 @@ export class SlaRules {
   }
 
   #of(place: Place): Owed {
-    const key = `${place.organisationId} ${place.slaClass} ${new Date(instantOf(place)).toISOString().slice(0, 7)}`
+    const month = new Date(instantOf(place)).toISOString().slice(0, 7)
+    return this.#owedFor(`${place.organisationId} ${place.slaClass} ${month}`)
+  }
+
+  #owedFor(key: string): Owed {
     const owed = this.#owed.get(key) ?? { charges: 0n, bins: new Map() }
     this.#owed.set(key, owed)
     return owed

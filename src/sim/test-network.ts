@@ -5,9 +5,10 @@ import {
   openCoordinatorService,
 } from '#coordinator/coordinator-service.ts'
 import type { Turn } from '#coordinator/turn.ts'
-import { type Gateway, openGateway } from '#gateway/gateway.ts'
+import { type Caller, type Gateway, openGateway } from '#gateway/gateway.ts'
 import type { RequestRun } from '#gateway/request-run.ts'
 import type { RunRequest, RunResult, RunSink } from '#gateway/run-request.ts'
+import type { GatewayTelemetry } from '#gateway/telemetry.ts'
 import { assert } from '#kernel/assert.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import { consumerAccount, NETWORK_FEES, providerAccount } from '#ledger/ledger.ts'
@@ -52,7 +53,7 @@ export interface TestNetwork {
   /** Connects the node and lets it report `models`; its next session each time. */
   connect(nodeId: string, models?: readonly Partial<ModelCapability>[]): Promise<ScriptedAgent>
   /** Sends a chat request of 100 prompt and 50 completion tokens at most. */
-  ask(part?: Partial<RunRequest>): TestCall
+  ask(part?: Partial<RunRequest>, caller?: Caller): TestCall
   /** The payer's money: what is available and what is held. */
   money(): { available: NanoUsd; held: NanoUsd }
   /** What the nodes' owner has. */
@@ -67,6 +68,7 @@ export async function createTestNetwork(
     nodes?: readonly string[]
     /** Its nodes have to prove their hardware; they need not unless given. */
     nodeProofs?: CoordinatorServiceOptions['nodeProofs']
+    telemetry?: GatewayTelemetry
   } = {},
 ): Promise<TestNetwork> {
   const nodeIds = options.nodes ?? ['a', 'b']
@@ -102,6 +104,7 @@ export async function createTestNetwork(
       onFatal,
       ...(options.nodeProofs && { network: { keys: NETWORK_KEYS, goesBy: () => true, tlsKeys: () => [] } }),
       onOutcome: (record) => outcomes.push(record),
+      ...(options.telemetry && { telemetry: options.telemetry }),
     }),
   )
   const onLink = (_path: string, link: Parameters<Gateway['acceptLink']>[0]) => gateway.acceptLink(link)
@@ -133,7 +136,7 @@ export async function createTestNetwork(
       await world.run(SETTLED_MS)
       return agent
     },
-    ask: (part = {}) => ask(gateway, `req_${++asked}`, part),
+    ask: (part = {}, caller) => ask({ gateway, caller }, `req_${++asked}`, part),
     earned: () => service.coordinator.state.ledger.accounts.get(providerAccount(PROVIDER))?.available ?? 0n,
     fees: () => service.coordinator.state.ledger.accounts.get(NETWORK_FEES)?.available ?? 0n,
     money() {
@@ -143,7 +146,11 @@ export async function createTestNetwork(
   }
 }
 
-function ask(gateway: Gateway, requestId: string, part: Partial<RunRequest>): TestCall {
+function ask(
+  { gateway, caller }: { gateway: Gateway; caller: Caller | undefined },
+  requestId: string,
+  part: Partial<RunRequest>,
+): TestCall {
   const heard: string[] = []
   let result: RunResult | null = null
   let problem: Problem | null = null
@@ -172,7 +179,7 @@ function ask(gateway: Gateway, requestId: string, part: Partial<RunRequest>): Te
     completionTokensMax: 50,
     ...part,
   }
-  const admitted = gateway.admit(request, sink)
+  const admitted = gateway.admit(request, sink, caller)
   if (admitted instanceof Problem) {
     problem = admitted
     heard.push(`refused ${admitted.code}`)

@@ -98,6 +98,9 @@ export function uptimeOf(
   return { uptimePpb, lostPpb, binsCounted, binsExcluded: excluded.size }
 }
 
+/** How many bins of `whole` these spans touch, each counted once. */
+export const binsTouched = (spans: readonly Span[], whole: Span): number => startsWithin(spans, whole).size
+
 /** Starts of the bins in `whole` that a span touches. */
 function startsWithin(spans: readonly Span[], whole: Span): Set<TimestampMs> {
   const starts = new Set<TimestampMs>()

@@ -13,17 +13,19 @@ export interface Billed {
   readonly cost: NanoUsd
   /** Of that, what a credit is a part of; all unless given. */
   readonly charge?: NanoUsd | undefined
+  /** It was counted as lost before, in this month or in another. Readings of earlier releases do not say so. */
+  readonly wasLost?: boolean | undefined
   readonly atMs: TimestampMs
 }
 
 /** A request that was answered, failed or was given up, as it was billed at `atMs`. */
-export function countRecord(sla: Sla, { record, cost, charge = cost, atMs }: Billed): void {
+export function countRecord(sla: Sla, { record, cost, charge = cost, wasLost = false, atMs }: Billed): void {
   const { organisationId, slaClass = 'none' } = record
   // The one that it ended on.
   const faultNodeId = record.failed?.at(-1)?.nodeId
   const counted = countOf(record, cost)
   const place = { organisationId, slaClass, atMs: placedAtMs(record.startedAtMs, atMs) }
-  const isLost = sla.lost.delete(record.requestId)
+  const isLost = sla.lost.delete(record.requestId) || wasLost
   if (!isLost) addToNetwork(sla, counted, place.atMs, 1)
   const count = monthFor(sla, place)
   if (!count) return
@@ -53,6 +55,19 @@ export function countLost(sla: Sla, lost: OpenRequest, atMs: TimestampMs): void 
   addToNetwork(sla, counted, place.atMs, 1)
   const count = monthFor(sla, place)
   if (count) addCounted(sla, count, { counted, atMs: place.atMs, times: 1 })
+}
+
+/** What was paid for requests of a month and came back. */
+export function countRefund(
+  sla: Sla,
+  {
+    organisationId,
+    slaClass,
+    month,
+    amount,
+  }: Pick<MonthCount, 'organisationId' | 'slaClass' | 'month'> & { readonly amount: NanoUsd },
+): void {
+  countFor(sla, { organisationId, slaClass, month }).charges -= amount
 }
 
 interface Place {

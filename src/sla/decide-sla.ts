@@ -1,16 +1,30 @@
 import { unreachable } from '#kernel/assert.ts'
+import { minimum, type NanoUsd } from '#kernel/money.ts'
 import { HOUR_MS, type TimestampMs } from '#kernel/time.ts'
 import type { SlaClass, SlaTally } from '#protocol/sla.ts'
-import { monthOf, type Span, spanOfMonth } from './bins.ts'
+import { BIN_MS, binsTouched, monthOf, type Span, spanOfMonth } from './bins.ts'
 import { decideStep, requestsLost } from './decide-step.ts'
-import { classOf, type Sla } from './sla.ts'
+import { classOf, countKey, maintenanceOf, type Sla } from './sla.ts'
 import type { SlaEvent } from './sla-events.ts'
 
 export type SlaCommand =
   | { kind: 'set_class'; organisationId: string; slaClass: SlaClass; nowMs: TimestampMs }
   | { kind: 'tally'; spoolId: string; sequence: number; tally: SlaTally; nowMs: TimestampMs }
-  /** Closes bins that are over, and says what follows. Cheap where none is. */
-  | { kind: 'step'; nowMs: TimestampMs }
+  /** What was paid for requests came back. Nothing where the month has its statement: credits that were posted stay. */
+  | {
+      kind: 'refund'
+      organisationId: string
+      slaClass: SlaClass
+      month: string
+      caseId: string
+      amount: NanoUsd
+      nowMs: TimestampMs
+    }
+  /**
+   * Closes bins that are over, and says what follows. Cheap where none is. No gateway is silent for longer than it could
+   * have been heard: `heardSinceMs`, or always.
+   */
+  | { kind: 'step'; nowMs: TimestampMs; heardSinceMs?: TimestampMs }
   | {
       kind: 'open_incident'
       incidentId: string
@@ -37,7 +51,7 @@ export type SlaRefusal =
   | 'maintenance_cancelled'
   | 'span_invalid'
   | 'notice_too_short'
-  /** All windows of a month together. */
+  /** All windows of a month together, in bins. */
   | 'maintenance_too_long'
 
 export const NOTICE_MS_MIN = 24 * HOUR_MS
@@ -58,8 +72,13 @@ export function decideSla(sla: Sla, command: SlaCommand): SlaRefusal | SlaEvent[
       const lost = before && before.run !== tally.run ? [requestsLost(tally.gatewayId, before, nowMs)] : []
       return [...lost, { type: 'sla.tallied', spoolId, sequence, tally, atMs: nowMs }]
     }
+    case 'refund': {
+      const { kind: _, nowMs, ...refund } = command
+      const amount = minimum(refund.amount, sla.counts.get(countKey(refund))?.charges ?? 0n)
+      return amount > 0n ? [{ type: 'sla.refunded', ...refund, amount, atMs: nowMs }] : []
+    }
     case 'step':
-      return decideStep(sla, command.nowMs)
+      return decideStep(sla, command)
     case 'open_incident':
       return decideOpen(sla, command)
     case 'note_incident': {
@@ -108,16 +127,25 @@ function decideAnnounce(
   if (sla.maintenance.has(maintenanceId)) return 'maintenance_exists'
   if (toMs <= fromMs || toMs - fromMs > MAINTENANCE_MS_MAX) return 'span_invalid'
   if (fromMs < nowMs + NOTICE_MS_MIN) return 'notice_too_short'
+  const all = [...maintenanceOf(sla), { fromMs, toMs }]
   for (const month of new Set([monthOf(fromMs), monthOf(toMs - 1)])) {
-    const whole = spanOfMonth(month)
-    let ms = overlapMs({ fromMs, toMs }, whole)
-    for (const other of sla.maintenance.values()) {
-      if (other.cancelledAtMs === null) ms += overlapMs(other, whole)
-    }
-    if (ms > MAINTENANCE_MS_MAX) return 'maintenance_too_long'
+    const { bins, binsMax } = maintenanceIn(all, month)
+    if (bins > binsMax) return 'maintenance_too_long'
   }
   return [{ type: 'sla.maintenance_announced', maintenanceId, title, fromMs, toMs, atMs: nowMs }]
 }
 
-const overlapMs = (a: Span, b: Span): number =>
-  Math.max(0, Math.min(a.toMs, b.toMs) - Math.max(a.fromMs, b.fromMs))
+/**
+ * How many bins of the month these spans leave out, and how many may be: bins are what is left out, however little of one
+ * a span touches. Eight hours that do not begin as a bin does touch one more, and that is allowed once.
+ */
+export function maintenanceIn(
+  spans: readonly Span[],
+  month: string,
+): { readonly bins: number; readonly binsMax: number } {
+  const whole = spanOfMonth(month)
+  const isWithinBin = ({ fromMs }: Span): boolean =>
+    fromMs > whole.fromMs && fromMs < whole.toMs && fromMs % BIN_MS !== 0
+  const binsMax = MAINTENANCE_MS_MAX / BIN_MS + (spans.some(isWithinBin) ? 1 : 0)
+  return { bins: binsTouched(spans, whole), binsMax }
+}

@@ -27,10 +27,16 @@ const windows = [
   { window: 'slow', longMs: 6 * HOUR_MS, shortMs: 30 * MINUTE_MS, burn: 6, againMs: 6 * HOUR_MS },
 ] as const
 
-export function decideStep(sla: Sla, nowMs: TimestampMs): SlaEvent[] {
+export function decideStep(
+  sla: Sla,
+  { nowMs, heardSinceMs = 0 }: { readonly nowMs: TimestampMs; readonly heardSinceMs?: TimestampMs },
+): SlaEvent[] {
   const beforeMs = binStartOf(nowMs - BIN_GRACE_MS)
   const own = ownIncident(sla)
-  const silent = [...sla.open].filter(([, { toldAtMs }]) => nowMs - toldAtMs > OPEN_SILENT_MS)
+  // What a gateway told while nobody heard it is not here yet, and its requests went on.
+  const silent = [...sla.open].filter(
+    ([, { toldAtMs }]) => nowMs - Math.max(toldAtMs, heardSinceMs) > OPEN_SILENT_MS,
+  )
   const lost = silent.map(([gatewayId, run]) => requestsLost(gatewayId, run, nowMs))
   if (beforeMs <= sla.closedBeforeMs || (!sla.hasOpenBins && !own)) return lost
   return [

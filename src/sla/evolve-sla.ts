@@ -2,7 +2,7 @@ import { assert, unreachable } from '#kernel/assert.ts'
 import { DAY_MS, type TimestampMs } from '#kernel/time.ts'
 import type { SlaTally } from '#protocol/sla.ts'
 import { lossPpb } from './bins.ts'
-import { countLost, countRefused, dayIn } from './count-request.ts'
+import { countLost, countRefund, countRefused, dayIn } from './count-request.ts'
 import {
   BIN_KEPT_MS,
   countKey,
@@ -34,6 +34,9 @@ export function evolveSla(sla: Sla, event: SlaEvent): void {
         sla.lost.set(request.requestId, event.atMs)
       }
       sla.open.delete(event.gatewayId)
+      break
+    case 'sla.refunded':
+      countRefund(sla, event)
       break
     case 'sla.bins_closed':
       closeBins(sla, event.beforeMs)
@@ -83,11 +86,13 @@ export const burningKey = (of: { organisationId: string; slaClass: string; windo
 
 function evolveTally(sla: Sla, { gatewayId, run, refused, open }: SlaTally, atMs: TimestampMs): void {
   for (const one of refused) countRefused(sla, one, atMs)
-  if (open.length === 0) sla.open.delete(gatewayId)
+  // What was given up as lost has been counted: a gateway that is heard again does not fail it a second time.
+  const counting = open.filter(({ requestId }) => !sla.lost.has(requestId))
+  if (counting.length === 0) sla.open.delete(gatewayId)
   else
     sla.open.set(gatewayId, {
       run,
-      requests: new Map(open.map((one) => [one.requestId, one])),
+      requests: new Map(counting.map((one) => [one.requestId, one])),
       toldAtMs: atMs,
     })
 }

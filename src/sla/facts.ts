@@ -5,7 +5,7 @@ import type { SlaClass } from '#protocol/sla.ts'
 import type { SlaFact } from '#protocol/sla-evidence.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
 import { monthOf } from './bins.ts'
-import { countLost, countRecord, countRefused, placedAtMs } from './count-request.ts'
+import { countLost, countRecord, countRefund, countRefused, placedAtMs } from './count-request.ts'
 import { countKey, emptySla, type MonthCount } from './sla.ts'
 import type { SlaEvent } from './sla-events.ts'
 
@@ -21,7 +21,9 @@ export interface UsageTold {
   readonly type: 'usage.recorded'
   readonly record: UsageRecord
   readonly cost: Amount
+  readonly paidBefore?: Amount | undefined
   readonly slaCharge?: Amount | undefined
+  readonly wasLost?: boolean | undefined
   readonly atMs?: TimestampMs | undefined
 }
 
@@ -42,15 +44,27 @@ export function factsOf(event: UsageTold | SlaEvent): PlacedFact[] {
           ...{ kind: 'lost', atMs: event.atMs, requestId, startedAtMs },
         }),
       )
+    case 'sla.refunded': {
+      const { organisationId, slaClass, month, caseId, amount, atMs } = event
+      return [{ organisationId, slaClass, month, fact: { kind: 'refund', atMs, caseId, amount } }]
+    }
     default:
       return []
   }
 }
 
-function ofRequest({ record, cost, slaCharge, atMs }: UsageTold): PlacedFact[] {
+function ofRequest({
+  record,
+  cost: billed,
+  paidBefore = 0n,
+  slaCharge,
+  wasLost,
+  atMs,
+}: UsageTold): PlacedFact[] {
   const { organisationId, slaClass, startedAtMs } = record
   if (slaClass === undefined || atMs === undefined) return []
   const { requestId, keyId, model, outcome, problem, exempt, firstTokenMs, firstTokenDueMs, totalMs } = record
+  const cost = billed + paidBefore
   const faultNodeId = record.failed?.at(-1)?.nodeId
   return placed({ organisationId, slaClass }, startedAtMs, {
     ...{ kind: 'request', atMs, requestId, keyId, model, outcome, startedAtMs, firstTokenMs, totalMs, cost },
@@ -58,6 +72,7 @@ function ofRequest({ record, cost, slaCharge, atMs }: UsageTold): PlacedFact[] {
     ...(exempt !== undefined && { exempt }),
     ...(firstTokenDueMs !== undefined && { firstTokenDueMs }),
     ...(slaCharge !== undefined && { charge: slaCharge }),
+    ...(wasLost === true && { wasLost }),
     ...(faultNodeId !== undefined && { faultNodeId }),
   })
 }
@@ -82,14 +97,15 @@ export function recount(
     else if (fact.kind === 'lost') {
       countLost(sla, { organisationId, slaClass, ...fact }, atMs)
       sla.lost.set(fact.requestId, atMs)
-    } else {
-      const { cost, charge, faultNodeId, ...told } = fact
+    } else if (fact.kind === 'refund') countRefund(sla, { ...of, amount: fact.amount })
+    else {
+      const { cost, charge, wasLost, faultNodeId, ...told } = fact
       const failed = faultNodeId === undefined ? [] : [{ nodeId: faultNodeId, how: 'failed' as const }]
       const record = {
         ...told,
         ...{ organisationId, slaClass, failed, holdId: '', kind: 'chat' as const, parts: [] },
       }
-      countRecord(sla, { record, cost, charge, atMs })
+      countRecord(sla, { record, cost, charge, wasLost, atMs })
     }
   }
   return sla.counts.get(countKey(of)) ?? null

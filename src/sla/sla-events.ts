@@ -1,5 +1,6 @@
 /** What happened to promises, as it stands in the journal. Versioned, only added to, replayed for ever. */
 import { z } from 'zod'
+import { NanoUsd } from '#protocol/money.ts'
 import { Month, OpenRequest, SlaClass, SlaTally } from '#protocol/sla.ts'
 import { SlaStatement } from '#protocol/sla-statement.ts'
 
@@ -20,6 +21,15 @@ export const SlaEvent = z.discriminatedUnion('type', [
     type: z.literal('sla.requests_lost'),
     gatewayId: z.string(),
     requests: z.array(OpenRequest),
+    atMs: z.int(),
+  }),
+  /** Of what was paid for requests in this month so much came back by the verdict on a node: no credit is a part of it. */
+  z.object({
+    type: z.literal('sla.refunded'),
+    ...customer,
+    month: Month,
+    caseId: z.string(),
+    amount: NanoUsd,
     atMs: z.int(),
   }),
   /** Bins that begin before `beforeMs` are over. */

@@ -143,6 +143,42 @@ test('a gateway that never comes back has failed what it had open', () => {
   assert.equal(countIn(sla).errors, 1)
 })
 
+test('a gateway that is heard again after it was given up does not fail the same request twice', () => {
+  const { sla, run, count } = testSla()
+  const open = ['a', 'b'].map((requestId) => ({
+    ...{ requestId, organisationId: 'acme', startedAtMs: NOVEMBER },
+    slaClass: 'business' as const,
+  }))
+  const tell = (told: typeof open, { run: name = '1', nowMs }: { run?: string; nowMs: number }) => {
+    const tally = { gatewayId: 'g', run: name, refused: [], open: told }
+    run({ kind: 'tally', spoolId: 's', sequence: 1, tally, nowMs })
+  }
+  tell(open.slice(0, 1), { nowMs: NOVEMBER })
+  const givenUpMs = NOVEMBER + OPEN_SILENT_MS + 1
+  run({ kind: 'step', nowMs: givenUpMs })
+  tell(open, { nowMs: givenUpMs + 1 })
+  tell([], { run: '2', nowMs: givenUpMs + 2 })
+  assert.equal(countIn(sla).errors, 2)
+  count({ requestId: 'a' })
+  assert.deepEqual([countIn(sla).valid, countIn(sla).errors], [2, 2])
+})
+
+test('a gateway is not silent for longer than it could be heard', () => {
+  const { run } = testSla()
+  const request = {
+    requestId: 'a',
+    organisationId: 'acme',
+    slaClass: 'business',
+    startedAtMs: NOVEMBER,
+  } as const
+  const tally = { gatewayId: 'g', run: '1', refused: [], open: [request] }
+  run({ kind: 'tally', spoolId: 's', sequence: 1, tally, nowMs: NOVEMBER })
+  const heardSinceMs = NOVEMBER + HOUR_MS
+  assert.deepEqual(run({ kind: 'step', nowMs: heardSinceMs + OPEN_SILENT_MS, heardSinceMs }), [])
+  const [lost] = run({ kind: 'step', nowMs: heardSinceMs + OPEN_SILENT_MS + 1, heardSinceMs })
+  assert.equal(lost?.type, 'sla.requests_lost')
+})
+
 test('refused requests count by why they were refused', () => {
   const { sla, run } = testSla()
   const told = { organisationId: 'acme', slaClass: 'business', binStartMs: NOVEMBER } as const

@@ -75,12 +75,14 @@ export interface OpenRun {
   readonly toldAtMs: TimestampMs
 }
 
-/** A job of somebody who is promised something; `charges` is what was paid for it so far. */
+/** A job of somebody who is promised something; `charges` is what was paid for it so far and not given back. */
 export interface JobPromise extends Mutable<JobFacts> {
   readonly jobId: string
   readonly organisationId: string
   readonly slaClass: SlaClass
   pausedAtMs: TimestampMs | null
+  /** The transfer by which a node of its owner's gave back its pay last: the network's part of it is no charge either. */
+  ownRefund?: string
 }
 type Mutable<Facts> = { -readonly [Name in keyof Facts]: Facts[Name] }
 

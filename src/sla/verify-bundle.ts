@@ -3,7 +3,7 @@ import { formatUsd } from '#kernel/money.ts'
 import type { BundleHeader, BundleSeal, SlaFact } from '#protocol/sla-evidence.ts'
 import { BundleLine, hashOfFact, NO_HASH, type Sha256, sealedText } from './bundle.ts'
 import { type Credits, creditsOf, jobCreditOf } from './credits.ts'
-import { NOTICE_MS_MIN } from './decide-sla.ts'
+import { maintenanceIn, NOTICE_MS_MIN } from './decide-sla.ts'
 import { recount } from './facts.ts'
 import type { MonthCount } from './sla.ts'
 import { tiers } from './tiers.ts'
@@ -156,12 +156,15 @@ function recompute(seal: BundleSeal, facts: readonly SlaFact[]): Recomputed {
 
 /** What of the statement is not as computed, a sentence each. */
 function differences(seal: BundleSeal, recomputed: Recomputed): string[] {
-  const { statement, maintenance } = seal
+  const { statement, maintenance, month } = seal
   const found: string[] = []
   for (const { fromMs, announcedAtMs } of maintenance) {
     if (announcedAtMs > fromMs - NOTICE_MS_MIN)
       found.push(`Maintenance at ${fromMs} was not announced a day ahead.`)
   }
+  const { bins, binsMax } = maintenanceIn(maintenance, month)
+  if (bins > binsMax)
+    found.push(`Maintenance leaves out ${bins} bins of five minutes; ${binsMax} are allowed.`)
   if (!statement) return found
   const { count } = recomputed
   const compare = (what: string, stated: number | bigint, computed: number | bigint): void => {

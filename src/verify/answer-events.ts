@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { AnswerFault, AnswerTest } from '#protocol/answer-audit.ts'
 import { NanoUsd } from '#protocol/money.ts'
+import { SlaClass } from '#protocol/sla.ts'
 
 export const AnswerOutcome = z.enum([
   'passed',
@@ -21,6 +22,8 @@ const Proof = z.object({
   /** Who paid for it, and how much. */
   organisationId: z.string(),
   cost: NanoUsd,
+  /** What it was promised; absent: nothing. */
+  slaClass: SlaClass.optional(),
   atMs: z.int(),
 })
 
@@ -59,6 +62,8 @@ export const AnswerEvent = z.discriminatedUnion('type', [
     evidenceHash: z.string(),
     organisationId: z.string(),
     cost: NanoUsd,
+    /** What it was promised; absent: nothing. */
+    slaClass: SlaClass.optional(),
     rateBps,
     atMs: z.int(),
   }),

@@ -14,6 +14,7 @@ import { assert } from '#kernel/assert.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import type { TimestampMs } from '#kernel/time.ts'
 import type { AnswerFault } from '#protocol/answer-audit.ts'
+import type { SlaClass } from '#protocol/sla.ts'
 
 /** Of answers, as part of what is verified. */
 export interface AnswerChecks {
@@ -61,6 +62,8 @@ export interface AnswerProof {
   /** Who paid for it, and how much. */
   readonly organisationId: string
   readonly cost: NanoUsd
+  /** What it was promised; absent: nothing. */
+  readonly slaClass?: SlaClass | undefined
   readonly atMs: TimestampMs
 }
 

@@ -123,7 +123,7 @@ function decideCheck(
   verify: Verify,
   { check, of, opinions, nowMs: atMs }: AnswerCommand & { kind: 'check_answer' },
 ): AnswerEvent[] {
-  const { auditId, nodeId, model, test, isCanary, evidenceHash, organisationId, cost } = check
+  const { auditId, nodeId, model, test, isCanary, evidenceHash, organisationId, cost, slaClass } = check
   const seen = new Set([of.organisationId])
   const counting = opinions.filter((one) => !seen.has(one.organisationId) && seen.add(one.organisationId))
   const weighed = weighOpinions(counting)
@@ -137,6 +137,7 @@ function decideCheck(
     {
       type: 'verify.answer_checked',
       ...{ auditId, nodeId, model, test, isCanary, outcome, evidenceHash, organisationId, cost },
+      ...(slaClass !== undefined && { slaClass }),
       evidenceMilli: added,
       opinions: counting.map(({ readTokens: _read, pay: _pay, ...said }) => said),
       wrong: weighed.wrong.flatMap((index) => counting[index]?.nodeId ?? []),

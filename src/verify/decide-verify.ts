@@ -27,6 +27,7 @@ export type VerifyCommand =
       organisationId: string
       picture: string
       crops: string
+      askedBy?: string
       nowMs: TimestampMs
     }
   | { kind: 'ask'; auditId: string; auditJobId: string; by: AuditBy; nowMs: TimestampMs }
@@ -100,10 +101,10 @@ export function decideVerify(verify: Verify, command: VerifyCommand): Decision {
     case 'look':
       return decideLook(verify, command)
     case 'open_audit': {
-      const { place, nodeId, organisationId, picture, crops, nowMs: atMs } = command
+      const { place, nodeId, organisationId, picture, crops, askedBy, nowMs: atMs } = command
       const auditId = keyOf(place)
       if (verify.audits.has(auditId)) return 'audit_open'
-      const facts = { nodeId, organisationId, picture, crops }
+      const facts = { nodeId, organisationId, picture, crops, ...(askedBy !== undefined && { askedBy }) }
       return [{ type: 'verify.audit_opened', auditId, ...bare(place), ...facts, atMs }]
     }
     case 'ask':

@@ -83,9 +83,10 @@ function check(verify: Verify, event: EventOf<'verify.answer_checked'>): void {
       return
     case 'against': {
       if (event.evidenceMilli === 0) return
-      const { auditId, model, evidenceMilli, evidenceHash, organisationId, cost } = event
+      const { auditId, model, evidenceMilli, evidenceHash, organisationId, cost, slaClass } = event
       const proof = { auditId, model, evidenceMilli, evidenceHash, organisationId, cost, atMs }
-      record.against = [...record.against, proof].slice(-PROOFS_MAX)
+      const promised = slaClass === undefined ? proof : { ...proof, slaClass }
+      record.against = [...record.against, promised].slice(-PROOFS_MAX)
       return
     }
     case 'doubted':

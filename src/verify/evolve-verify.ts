@@ -9,6 +9,7 @@ import {
   type CheckRecord,
   keyOf,
   newRecord,
+  resultIn,
   type Verify,
 } from './verify.ts'
 import type { Verdict, VerifyEvent } from './verify-events.ts'
@@ -54,6 +55,8 @@ export function evolveVerify(verify: Verify, event: VerifyEvent): void {
       const list = verify.held.get(event.nodeId)
       list?.delete(keyOf(event))
       if (list?.size === 0) verify.held.delete(event.nodeId)
+      // What it cost has come back: it is not looked for a second time.
+      if (event.why === 'forfeited') verify.jobs.get(event.jobId)?.settled.set(resultIn(event), 'liar')
       return
     }
     case 'verify.job_forgotten':
@@ -86,6 +89,8 @@ function close(
 ): void {
   verify.audits.delete(audit.auditId)
   const record = recordIn(verify, audit.nodeId)
+  if (audit.opinions.length > 0 && verdict !== 'called_off')
+    jobIn(verify, audit.jobId).settled.set(resultIn(audit), verdict)
   switch (verdict) {
     case 'honest':
       pass(record, atMs)
@@ -130,19 +135,17 @@ function learn(verify: Verify, audit: Audit): void {
   const settled = audit.opinions.at(-1)?.by
   step.told++
   if (settled === 'crops') step.cropsTold++
-  // Crops said different, the whole frame says same: it is the crops.
-  else if (audit.opinions.some(({ by, says }) => by === 'crops' && says === 'different')) {
+  // Crops said different, the whole frame says same: it is the crops, and nobody who went by them was wrong.
+  else if (audit.opinions.some(({ by, says }) => by === 'crops' && says === 'different'))
     step.isUncroppable = true
-    return
-  }
-  for (const auditor of against(verify, audit)) {
+  for (const auditor of against(verify, { opinions: audit.opinions.filter(({ by }) => by === settled) })) {
     auditor.wrong++
     auditor.passes = 0
   }
 }
 
 /** Records of those who said that it differs, but for the operator's own. */
-const against = (verify: Verify, { opinions }: Audit): CheckRecord[] =>
+const against = (verify: Verify, { opinions }: Pick<Audit, 'opinions'>): CheckRecord[] =>
   opinions
     .filter(({ says, isReference }) => says === 'different' && !isReference)
     .map(({ nodeId }) => recordIn(verify, nodeId))
@@ -158,7 +161,12 @@ function recordIn({ records }: Verify, nodeId: string): CheckRecord {
 function jobIn({ jobs }: Verify, jobId: string): CheckedJob {
   const found = jobs.get(jobId)
   if (found) return found
-  const job: CheckedJob = { fingerprints: new Map(), steps: new Map(), unverified: 0 }
+  const job: CheckedJob = {
+    fingerprints: new Map(),
+    steps: new Map(),
+    unverified: 0,
+    settled: new Map(),
+  }
   jobs.set(jobId, job)
   return job
 }

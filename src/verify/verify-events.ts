@@ -71,6 +71,8 @@ export const VerifyEvent = z.discriminatedUnion('type', [
     organisationId: z.string(),
     picture: z.string(),
     crops: z.string(),
+    /** The organisation that says it is wrong, whose own nodes are not asked; absent where chance or a doubt wants it. */
+    askedBy: z.string().optional(),
     atMs: z.int(),
   }),
   z.object({

@@ -4,8 +4,16 @@ import { createRandom } from '#kernel/random.ts'
 import { decideVerify, type LookCommand, type VerifyCommand, type VerifyRefusal } from './decide-verify.ts'
 import { evolveVerify } from './evolve-verify.ts'
 import { agedPay } from './holdback.ts'
-import { checkVerify, emptyVerify, keyOf, type ResultPlace, recordOf, type Verify } from './verify.ts'
-import { VerifyEvent } from './verify-events.ts'
+import {
+  auditByOf,
+  checkVerify,
+  emptyVerify,
+  keyOf,
+  type ResultPlace,
+  recordOf,
+  type Verify,
+} from './verify.ts'
+import { type AuditBy, VerifyEvent } from './verify-events.ts'
 
 describe('a node’s record', () => {
   test('straight passes make it rarer that it is looked at, and one fault takes them all', () => {
@@ -97,13 +105,29 @@ describe('an audit', () => {
     }
     look(13, {})
     opinion(13, 'm', 'different', null)
-    opinion(13, 'o', 'same', false)
+    opinion(13, 'm', 'different', null, { by: 'frame' })
+    opinion(13, 'o', 'same', false, { by: 'frame' })
     assert.deepEqual([recordOf(verify, 'n').passed, recordOf(verify, 'm').wrong], [13, 1])
     look(14, {})
-    opinion(14, 'm', 'different', null)
-    opinion(14, 'o', 'different', true)
+    opinion(14, 'm', 'different', null, { by: 'frame' })
+    opinion(14, 'o', 'different', true, { by: 'frame' })
     const { passes, failed } = recordOf(verify, 'n')
     assert.deepEqual([passes, failed], [0, 1])
+  })
+
+  test('crops of one frame that told prove nothing of the next: who differs there is no liar, and who says so not wrong', () => {
+    const { verify, look, honest, opinion, events, take } = setup()
+    take({ kind: 'name_reference', organisationId: 'r', nowMs: 1 })
+    look(1, {})
+    honest(1)
+    look(2, {})
+    opinion(2, 'm', 'different', null)
+    opinion(2, 'r', 'different', true)
+    opinion(2, 'o', 'same', null, { by: 'frame' })
+    const verdicts = events.flatMap((event) => (event.type === 'verify.audit_closed' ? [event.verdict] : []))
+    assert.deepEqual(verdicts, ['honest', 'honest'])
+    assert.deepEqual([recordOf(verify, 'n').failed, recordOf(verify, 'm').wrong], [0, 0])
+    assert.equal(auditByOf(verify, placeOf(3)), 'frame')
   })
 })
 
@@ -232,12 +256,12 @@ function setup() {
     nodeId: string,
     says: 'same' | 'different',
     agrees: boolean | null,
-    nowMs = 1,
+    { by = 'crops', nowMs = 1 }: { by?: AuditBy; nowMs?: number } = {},
   ): void => {
     const place = placeOf(fence)
     const auditId = keyOf(place)
     if (!verify.audits.has(auditId)) take({ kind: 'open_audit', place, ...suspect, nowMs })
-    take({ kind: 'ask', auditId, auditJobId: `${nodeId} ${fence}`, by: 'crops', nowMs })
+    take({ kind: 'ask', auditId, auditJobId: `${nodeId} ${fence}`, by, nowMs })
     const told = { nodeId, organisationId: nodeId, says, agrees, detail: '', outputs: [], nowMs }
     take({ kind: 'hear', auditId, auditJobId: `${nodeId} ${fence}`, ...told })
   }
@@ -247,7 +271,7 @@ function setup() {
     tryOut,
     take,
     opinion,
-    honest: (fence: number, nowMs = 1) => opinion(fence, 'm', 'same', null, nowMs),
+    honest: (fence: number, nowMs = 1) => opinion(fence, 'm', 'same', null, { nowMs }),
     refused: (refusal: VerifyRefusal, command: VerifyCommand) =>
       assert.equal(decideVerify(verify, command), refusal),
     look(fence: number, part: Partial<LookCommand>) {

@@ -15,7 +15,7 @@ import type { NanoUsd } from '#kernel/money.ts'
 import type { TimestampMs } from '#kernel/time.ts'
 import type { OutputFile } from '#protocol/task.ts'
 import { type AnswerChecks, checkAnswers, emptyAnswers } from './answers.ts'
-import type { AuditBy, OpinionSays } from './verify-events.ts'
+import type { AuditBy, OpinionSays, Verdict } from './verify-events.ts'
 
 export interface Verify {
   /** The operator's own organisation for audits. */
@@ -71,6 +71,8 @@ export interface Audit extends ResultPlace {
   /** Hash of the file that is looked at, and where: `x,y,width,height;…`. */
   readonly picture: string
   readonly crops: string
+  /** Says that it is wrong, so none of its own nodes is asked. */
+  readonly askedBy?: string | undefined
   readonly openedAtMs: TimestampMs
   readonly opinions: Opinion[]
   /** The job that renders the opinion which is waited for. */
@@ -86,6 +88,8 @@ export interface CheckedJob {
   readonly steps: Map<number, CheckedStep>
   /** Tasks done whose turn to be checked came and nobody independent was there. */
   unverified: number
+  /** What came of results that were looked at, or whose pay was lost with a lie, by `step/task/fence`: nobody is asked about them again. */
+  readonly settled: Map<string, Verdict>
 }
 
 export interface CheckedStep {
@@ -157,6 +161,14 @@ export function auditAskedBy({ audits }: Pick<Verify, 'audits'>, auditJobId: str
   for (const audit of audits.values()) if (audit.asked?.auditJobId === auditJobId) return audit
   return undefined
 }
+
+/** What came of this very result; `undefined` where nobody has looked, or nobody could tell. */
+export const settledAs = ({ jobs }: Pick<Verify, 'jobs'>, place: ResultPlace): Verdict | undefined =>
+  jobs.get(place.jobId)?.settled.get(resultIn(place))
+
+/** A result within its job. */
+export const resultIn = ({ step, task, fence }: Omit<ResultPlace, 'jobId'>): string =>
+  `${step}/${task}/${fence}`
 
 /** How audits of a step are rendered. */
 export const auditByOf = (

@@ -1,5 +1,6 @@
 /** What cannot be a job, told in a sentence before anything is run for it. */
 import { toCanonical } from '#kernel/canonical.ts'
+import { FfmpegSettings } from '#protocol/ffmpeg-settings.ts'
 import { type AskQuote, type NewStep, TASKS_MAX } from '#protocol/job.ts'
 import type { TaskParams } from '#protocol/task.ts'
 import { PARAMS_BYTES_MAX, SETTINGS_BYTES_MAX, TASK_FILES_MAX } from '#protocol/work-link.ts'
@@ -23,17 +24,26 @@ export function whyNoJob({ steps }: Pick<AskQuote, 'steps'>): string | null {
 function whyNoStep(step: NewStep, before: ReadonlySet<string>): string | null {
   const { name, kind, dependsOn, takesResults, inputRoot, tasks } = step
   if (before.has(name)) return 'another step has the same name. Give each a name of its own.'
+  const like = [...before].find((other) => other.toLowerCase() === name.toLowerCase())
+  if (like !== undefined)
+    return `step "${like}" has the same name but for capitals, and their results would be one folder. Give each a name of its own.`
   const unknown = dependsOn.find((other) => !before.has(other))
   if (unknown !== undefined) return `it depends on "${unknown}", which is no earlier step.`
   if (new Set(dependsOn).size < dependsOn.length) return 'it depends on the same step twice.'
   if (takesResults && dependsOn.length === 0)
     return 'it takes results and depends on no step. Name in dependsOn the steps whose results it takes.'
+  const odd = takesResults && dependsOn.find((other) => NO_FOLDER.test(other))
+  if (odd)
+    return `it takes the results of "${odd}", and no folder can have that name everywhere: it ends in a dot or a blank, or is a device's. Name that step otherwise.`
   if (kind === 'blender' && inputRoot === null)
     return 'it renders and has no inputs. Upload the scene, and give the hash of its tree as inputRoot.'
-  const tooLong = whyTooLong(step)
-  if (tooLong !== null) return tooLong
+  const wrong = whyTooLong(step) ?? (kind === 'ffmpeg' ? whyNoVideo(step) : null)
+  if (wrong !== null) return wrong
   return kind === 'blender' ? whyNoRender(step) : whyTwice(tasks, toCanonical, 'the same parameters')
 }
+
+/** Results of a step lie in a folder of its name; devices of Windows are none, with whatever ending. */
+const NO_FOLDER = /[. ]$|^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/i
 
 /** Each task makes one file at least. */
 function whyTooMany(
@@ -55,6 +65,13 @@ function whyTooLong({ settings, tasks }: NewStep): string | null {
   return long === -1
     ? null
     : `the parameters of task ${long} have ${kib(bytesOf(tasks[long] ?? {}))} as JSON, and may have ${kib(PARAMS_BYTES_MAX)}. Put what is long into a file of its inputs.`
+}
+
+/** Its frames are rendered, and paid, by the time that it would be told. */
+function whyNoVideo({ settings }: NewStep): string | null {
+  const issue = FfmpegSettings.safeParse(settings).error?.issues[0]
+  if (issue === undefined) return null
+  return `no video can be made by its settings: ${issue.path.join('.') || 'they'}: ${issue.message}.`
 }
 
 const encoder = new TextEncoder()

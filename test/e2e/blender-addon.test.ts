@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -62,6 +62,30 @@ test('the add-on submits the open scene, shows how far it is and brings the fram
   assert.deepEqual(answers.at(-1), { isGone: true })
 })
 
+test('a pause ends the fetch, which goes on with the job; and whatever it says, nobody has to read it', {
+  skip,
+}, async () => {
+  const { drive, folder, words, url, pausing, show, fetchesEnded } = await setup()
+  // Each run of `fetch --watch` comes to its end only when all that it says was read.
+  show({ status: 'active', progress: 0.25 }, { endsAfter: Number.POSITIVE_INFINITY })
+  let looks = 0
+  show.next(() => {
+    if (++looks > 20 || fetchesEnded() > 1) return 'completed'
+    return fetchesEnded() === 1 && looks % 3 === 0 ? 'paused' : 'active'
+  })
+  const answers = await drive([
+    { do: 'save', path: join(folder, 'shot.blend') },
+    { do: 'engine', engine: 'CYCLES' },
+    { do: 'preferences', values: { url, key: 'key', program: pausing } },
+    { do: 'submit' },
+    { do: 'wait', until: 'done' },
+  ])
+  const last = answers[4]?.seen?.at(-1)
+  assert.deepEqual([last?.stage, fetchesEnded() > 1, looks <= 20], ['done', true, true], last?.text)
+  const fetches = words.filter(([, word]) => word === 'fetch')
+  assert.deepEqual([fetches[0]?.at(-1), fetches.at(-1)?.at(-1)], ['--watch', join(folder, 'shoal-frames')])
+})
+
 test('what goes wrong is reported in a sentence, and a job that runs can be cancelled', {
   skip,
 }, async () => {
@@ -116,6 +140,7 @@ async function setup() {
   after(() => rmSync(folder, { recursive: true, force: true }))
   const calls: { method: string; path: string; key: string }[] = []
   let shown = { status: 'active', progress: 0 }
+  let statusOf: (() => string) | null = null
   let [endsAfter, asked] = [3, 0]
   const server = createServer((request, reply) => {
     calls.push({
@@ -123,6 +148,7 @@ async function setup() {
       path: request.url ?? '',
       key: request.headers.authorization ?? '',
     })
+    if (statusOf !== null) shown = { ...shown, status: statusOf() }
     if (request.method === 'POST') shown = { ...shown, status: 'cancelled' }
     else if (++asked % endsAfter === 0)
       return reply.end(JSON.stringify(jobOf({ status: 'completed', progress: 1 })))
@@ -140,6 +166,15 @@ async function setup() {
     `cat <<'END'\n${job}\nEND\nfi`,
   ])
   const detail = "Picture 'wood.png' is missing: there is no file /a/wood.png."
+  const endsFile = join(folder, 'ends')
+  const pausing = write(folder, 'shoal-pausing', [
+    `${program} "$@"`,
+    'if [ "$2" = fetch ] && [ "$6" = --watch ]; then',
+    `head -c 200000 /dev/zero | tr '\\0' 'x' >&2; echo ended >> ${JSON.stringify(endsFile)}; exit 1`,
+    'fi',
+  ])
+  const fetchesEnded = (): number =>
+    existsSync(endsFile) ? readFileSync(endsFile, 'utf8').trim().split('\n').length : 0
   const failing = write(folder, 'shoal-failing', [
     `echo '${JSON.stringify({ error: { detail } }).replaceAll("'", "'\\''")}' >&2`,
     'exit 2',
@@ -186,7 +221,10 @@ async function setup() {
     endsAfter = count
   }
   const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}/`
-  return { folder, calls, words, url, program, failing, drive, show }
+  show.next = (of: () => string): void => {
+    statusOf = of
+  }
+  return { folder, calls, words, url, program, pausing, failing, drive, show, fetchesEnded }
 }
 
 function write(folder: string, name: string, lines: readonly string[]): string {

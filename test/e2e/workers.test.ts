@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { request } from 'node:http'
 import { after, before, test } from 'node:test'
+import type { KeyLimits } from '#protocol/key-limits.ts'
 import { proveBooks, settle } from './books.ts'
 import { streamChat } from './chats.ts'
 import { proveBilling } from './crowd-proofs.ts'
@@ -74,6 +75,38 @@ test('the metrics of the port are those of all processes, whichever is asked', {
   const pages = await Promise.all(Array.from({ length: CALLS }, read))
   for (const page of pages)
     assert.deepEqual(page, { workers: ['0', '1'], completed: before.completed + CALLS })
+})
+
+test('limits that are smaller than the number of processes are met exactly, whichever is asked', {
+  skip,
+}, async () => {
+  const { operator } = outgrown.network
+  const keyOf = async (limits: KeyLimits): Promise<Record<string, string>> => {
+    const { key } = await operator.createKey({ body: { name: 'few', scopes: ['developer'], limits } })
+    const headers = { authorization: `Bearer ${key}` }
+    const knows = async () => (await call('GET', '/v1/models', null, headers)).status !== 401
+    await until('every process to know the key', async () =>
+      (await Promise.all(Array.from({ length: CALLS }, knows))).every((known) => known),
+    )
+    return headers
+  }
+  const statuses = (answers: readonly Answer[], of: number) => answers.filter(({ status }) => status === of)
+  const daily = await keyOf({ requestsPerDay: 3 })
+  const answers: Answer[] = []
+  for (let index = 0; index < CALLS / 2; index++) answers.push(await ask({ max_tokens: 2 }, daily))
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    [200, 200, 200, ...Array.from({ length: CALLS / 2 - 3 }, () => 429)],
+  )
+
+  const alone = await keyOf({ requestsAtOnce: 1, requestsPerMinute: CALLS })
+  for (let index = 0; index < CALLS / 2; index++) {
+    const { status, headers } = await ask({ max_tokens: 2 }, alone)
+    const left = Number(headers['x-ratelimit-remaining-requests'])
+    assert.deepEqual([status, left], [200, CALLS - 1 - index])
+  }
+  const together = await Promise.all(Array.from({ length: 4 }, () => ask({ max_tokens: 200 }, alone)))
+  assert.deepEqual([statuses(together, 200).length, statuses(together, 429).length], [1, 3])
 })
 
 test('files are found whichever process is asked', { skip }, async () => {

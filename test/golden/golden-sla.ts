@@ -4,6 +4,7 @@ import { slaIn, stepSla } from '#coordinator/sla/step-sla.ts'
 import type { Turn } from '#coordinator/turn.ts'
 import { assert } from '#kernel/assert.ts'
 import { DAY_MS, HOUR_MS } from '#kernel/time.ts'
+import { monthOf } from '#sla/bins.ts'
 
 const of = { organisationId: 'org_buyer', slaClass: 'business' } as const
 const done = (refusal: string | null): void => assert(refusal === null, `the golden history: ${refusal}`)
@@ -40,6 +41,17 @@ export function promise(turn: Turn, nowMs: number): void {
 export function breakPromise(turn: Turn, nowMs: number): void {
   const tally = { gatewayId: 'gateway_1', run: 'run_2', refused: [], open: [] }
   done(slaIn(turn, { kind: 'tally', spoolId: 'spool_10', sequence: 1, tally, nowMs }))
+  // One that was lost ends after all, paid by its node's own copy; its answer is found to be false.
+  turn.recordUsage({
+    ...{ type: 'usage.recorded', spoolId: 'spool_9', sequence: 2, cost: 0n, fee: 0n, transferId: null },
+    record: {
+      ...{ requestId: 'req_a', ...of, keyId: 'key_gone', holdId: '', model: 'guide', kind: 'chat' },
+      ...{ outcome: 'completed', parts: [], startedAtMs: nowMs - 900, firstTokenMs: 80, totalMs: 900 },
+    },
+    ...{ paidBefore: 500n, slaCharge: 400n, wasLost: true, atMs: nowMs },
+  })
+  const month = monthOf(nowMs)
+  done(slaIn(turn, { kind: 'refund', ...of, month, caseId: 'node_1:1', amount: 100n, nowMs }))
   stepSla(turn)
 }
 

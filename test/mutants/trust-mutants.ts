@@ -42,12 +42,7 @@ export const trustMutants: readonly Mutant[] = [
   {
     name: 'blame-the-caller-for-failures',
     file: 'gateway/sla-desk.ts',
-    edits: [
-      [
-        'onlyOwner(record.model) === record.organisationId',
-        'onlyOwner(record.model) !== record.organisationId',
-      ],
-    ],
+    edits: [['onlyOwner(model) === organisationId', 'onlyOwner(model) !== organisationId']],
     breaks: 'what the network failed is taken for what the caller’s own nodes failed, and never credited',
     world: small({}, { nodes: 1, clients: 24, thinkMs: 200, loadMs: 60_000 }),
     found: /fails at its own nodes, and has none/,

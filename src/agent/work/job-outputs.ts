@@ -4,8 +4,9 @@
  */
 import { z } from 'zod'
 import type { BlobWire } from '#host/blobs/blob-wire.ts'
+import type { SourceObject } from '#host/blobs/pack-sender.ts'
 import { type ScanParts, scanObject } from '#host/blobs/scan-object.ts'
-import { type SourceObject, type UploadParts, uploadObjects } from '#host/blobs/upload-objects.ts'
+import { type UploadParts, uploadObjects } from '#host/blobs/upload-objects.ts'
 import type { FileAccess } from '#host/file-access.ts'
 import type { TaskFiles } from '#host/task-files.ts'
 import { OutputFile } from '#protocol/task.ts'
@@ -47,13 +48,9 @@ export async function openJobOutputs(parts: JobOutputsParts): Promise<JobOutputs
     },
     async send(outputs, watch) {
       const objects: SourceObject[] = []
-      try {
-        for (const file of outputs.files) objects.push(await scan(parts, { file, ...outputs }, watch))
-        const upload = { ...parts, wire: parts.wireFor(watch) }
-        await uploadObjects(upload, objects, { signal: watch.signal }, { isNew: true })
-      } finally {
-        for (const { reader } of objects) await reader.close()
-      }
+      for (const file of outputs.files) objects.push(await scan(parts, { file, ...outputs }, watch))
+      const upload = { ...parts, wire: parts.wireFor(watch) }
+      await uploadObjects(upload, objects, { signal: watch.signal }, { isNew: true })
     },
     async drop(own) {
       await taskFiles.removeFolder(recordOf(own))
@@ -103,7 +100,7 @@ async function readKept(parts: JobOutputsParts, own: string): Promise<KeptResult
     const bytes = await parts.taskFiles.readWhole(recordOf(own), RECORD_BYTES_MAX)
     if (bytes === null) return null
     const result: KeptResult = { ...Record.parse(JSON.parse(new TextDecoder().decode(bytes))), folder: own }
-    for (const file of result.files) await (await scan(parts, { folder: own, file }, watch)).reader.close()
+    for (const file of result.files) await scan(parts, { folder: own, file }, watch)
     return result
   } catch {
     return null
@@ -115,11 +112,18 @@ async function scan(
   { folder, file }: { readonly folder: string; readonly file: OutputFile },
   { signal }: Pick<TransferWatch, 'signal'>,
 ): Promise<SourceObject> {
-  const reader = await parts.files.open(`${folder}/${file.name}`)
-  if (!reader) throw changed(file.name)
-  const object = await scanObject(parts, reader, { isFine: false, signal })
-  if (object.sha256 === file.sha256) return { ...object, reader, name: file.name }
-  await reader.close()
+  const open = async () => {
+    const reader = await parts.files.open(`${folder}/${file.name}`)
+    if (!reader) throw changed(file.name)
+    return reader
+  }
+  const reader = await open()
+  try {
+    const object = await scanObject(parts, reader, { isFine: false, signal })
+    if (object.sha256 === file.sha256) return { ...object, open, name: file.name }
+  } finally {
+    await reader.close()
+  }
   throw changed(file.name)
 }
 

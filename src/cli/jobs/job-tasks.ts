@@ -7,10 +7,17 @@ import type { CliContext } from '../context.ts'
 import { formatNoun } from '../format.ts'
 import { parseFrameRanges } from '../render/frame-ranges.ts'
 import { runSession, type Session, show, showFields, showNext, showTable } from '../session.ts'
-import { createJobClient, eachTask, type JobClient, type JobFacts, type TaskFacts } from './job-client.ts'
+import {
+  createJobClient,
+  eachTask,
+  isJobOver,
+  type JobClient,
+  type JobFacts,
+  type TaskFacts,
+} from './job-client.ts'
 import { jobFields, taskColumns } from './job-fields.ts'
 import { taskName } from './job-words.ts'
-import { findTask, readAddress } from './task-place.ts'
+import { findTask, partsOf, readAddress } from './task-place.ts'
 
 const JOB_ARGUMENT = 'its id, from `shoal jobs`'
 
@@ -154,11 +161,46 @@ export const rejectCommand = (context: CliContext): Command =>
             `'${text}' names a whole job. Name a frame of it, such as ${text}/12.`,
           )
         const { job, task } = await findTask(jobs, address)
-        const params = { jobId: job.jobId, step: String(task.step), task: String(task.task) }
-        const after = await jobs.rejectTask({ params, body: { reason } })
-        show(session, JobTask, after, () => showTable(session, taskColumns(job), [after], ''))
+        const parts = await partsOf(jobs, job, task)
+        if (parts.length === 0) {
+          const params = { jobId: job.jobId, step: String(task.step), task: String(task.task) }
+          const after = await jobs.rejectTask({ params, body: { reason } })
+          show(session, JobTask, after, () => showTable(session, taskColumns(job), [after], ''))
+        } else {
+          const page = { items: await rejectParts(jobs, { job, task, parts, reason }), next: null }
+          show(session, JobTaskPage, page, () => showTable(session, taskColumns(job), page.items, ''))
+        }
+        const follows = isJobOver(job)
+          ? 'The job is over, so nothing is rendered again: if it is wrong, what it cost comes back, as far as the owner of its node still has it.'
+          : 'It is rendered again, and not paid, if it is wrong.'
+        const what = parts.length === 0 ? 'it' : 'its parts'
         context.stderr.write(
-          'Another owner looks at it now. It is rendered again, and not paid, if it is wrong.\n',
+          `Another owner looks at ${what} now. ${follows} What is found: shoal job logs ${job.jobId}\n`,
         )
       }),
     )
+
+/** What is put together is as right as its parts: each that was made and that nobody has looked at. Throws why none can be. */
+async function rejectParts(
+  jobs: JobClient,
+  { job, task, parts, reason }: { job: JobFacts; task: TaskFacts; parts: TaskFacts[]; reason: string },
+): Promise<TaskFacts[]> {
+  const { jobId } = job
+  const rejected: TaskFacts[] = []
+  let refusal: unknown = new Problem(
+    'conflict',
+    `Of ${taskName(job, task)} no part is made yet that nobody has looked at. See them: shoal job frames ${jobId}`,
+  )
+  for (const { step, task, state, isChecked } of parts) {
+    if (isChecked || (state !== 'done' && state !== 'verifying')) continue
+    try {
+      const params = { jobId, step: String(step), task: String(task) }
+      rejected.push(await jobs.rejectTask({ params, body: { reason } }))
+    } catch (error) {
+      if (!(error instanceof Problem) || error.code !== 'conflict') throw error
+      refusal = error
+    }
+  }
+  if (rejected.length === 0) throw refusal
+  return rejected
+}

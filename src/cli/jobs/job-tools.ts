@@ -38,16 +38,21 @@ export interface JobFiles {
   ): Promise<void>
 }
 
-/** Where results go. Rejects with `disk_full` and the like. */
+/** Where results go, and what a job file names lies. Rejects with `disk_full` and the like. */
 export interface ResultDisk {
   absolute(path: string): string
+  /** What a path leads to, through links; a link that leads nowhere is `other`. */
+  follow(path: string): Promise<{ readonly kind: 'file' | 'folder' | 'other' } | null>
   /** What has that name; a link is `other`. */
   look(
     path: string,
   ): Promise<{ readonly kind: 'file'; readonly bytes: number } | { readonly kind: 'folder' | 'other' } | null>
   sha256(path: string): Promise<string>
   read(path: string): Promise<Uint8Array | null>
-  /** Plain files below a folder, relative to it and sorted, without hidden ones; `null` beyond `max`. */
+  /**
+   * Files below a folder, through links, relative to it and sorted, without hidden ones; `null` beyond `max`. Rejects with
+   * `invalid_request` that names what is neither a file nor a folder.
+   */
   filesBelow(folder: string, max: number): Promise<readonly string[] | null>
   /** Writes a file that is not there yet; false where one is. */
   writeNew(path: string, bytes: Uint8Array): Promise<boolean>

@@ -1,6 +1,8 @@
 /** `shoal job video`: a video of the frames of a job, made on the network from what is there already. */
 import { Command } from 'commander'
 import { TREE_BYTES_MAX, type TreeFile, writeTree } from '#blobs/tree.ts'
+import { byFrame } from '#images/frame-number.ts'
+import { FPS_MAX, FPS_MIN } from '#protocol/ffmpeg-settings.ts'
 import { Job } from '#protocol/job.ts'
 import { Problem } from '#protocol/problem.ts'
 import { decimal } from '../arguments.ts'
@@ -31,7 +33,7 @@ export const videoCommand = (context: CliContext): Command =>
   new Command('video')
     .description("make a video of a job's frames, and get it")
     .argument('<job>', 'its id, from `shoal jobs`')
-    .option('--fps <number>', 'frames a second', decimal(0.1, 240), 24)
+    .option('--fps <number>', 'frames a second', decimal(FPS_MIN, FPS_MAX), 24)
     .option('-o, --out <file>', '.mp4, .mov or .webm (default: JOB.mp4)')
     .option('-y, --yes', 'begin without a question')
     .action((jobId: string, flags: VideoFlags, command: Command) =>
@@ -63,7 +65,7 @@ export const videoCommand = (context: CliContext): Command =>
       }),
     )
 
-/** By their names, which are those of frames; the first of two steps that have one of the same name counts. */
+/** In the order of the numbers in their names; the first of two steps that have one of the same name counts. */
 async function framesOf(jobs: JobClient, job: JobFacts): Promise<TreeFile[]> {
   const found = new Map<string, TreeFile>()
   for (const [index, step] of job.steps.entries()) {
@@ -79,7 +81,7 @@ async function framesOf(jobs: JobClient, job: JobFacts): Promise<TreeFile[]> {
       'conflict',
       `${exr} is OpenEXR, light as the scene has it and not as a screen shows it. Render the frames as PNG for a video: shoal render SCENE --video FILE.mp4, without --format EXR.`,
     )
-  if (found.size > 1) return [...found.values()]
+  if (found.size > 1) return [...found.values()].toSorted((a, b) => byFrame(a.path, b.path))
   throw new Problem(
     'conflict',
     `${job.jobId} has ${found.size === 0 ? 'no frame' : 'one frame'} that is done: a video takes two at least. See shoal job frames ${job.jobId}`,

@@ -87,6 +87,7 @@ export function taskName(
   { step, task, params }: Pick<TaskFacts, 'step' | 'task' | 'params'>,
 ): string {
   const frame = params['frame']
-  if (params['do'] === 'frame' && typeof frame === 'number') return `frame ${frame}`
+  const isFrame = params['do'] === 'frame' || params['do'] === 'merge'
+  if (isFrame && typeof frame === 'number') return `frame ${frame}`
   return `task ${task} of ${job.steps[step]?.name ?? `step ${step}`}`
 }

@@ -39,15 +39,10 @@ export const jobsCommand = (context: CliContext): Command =>
       }),
     )
 
-async function listJobs(session: Session, { all, status, limit, before }: ListOptions) {
-  const jobs = createJobClient(session)
-  const list = (filter: { status?: JobFacts['status'] }) =>
-    jobs.listJobs({ query: { ...filter, limit, ...(before !== undefined && { before }) } })
-  if (all) return list({})
-  if (status !== undefined) return list({ status })
-  const [active, paused] = await Promise.all([list({ status: 'active' }), list({ status: 'paused' })])
-  const items = [...active.items, ...paused.items]
-    .toSorted((a, b) => b.submittedAtMs - a.submittedAtMs || (a.jobId < b.jobId ? 1 : -1))
-    .slice(0, limit)
-  return { items, next: active.next ?? paused.next }
+/** Those that go on are one list, as its cursor is of the last that is shown. */
+function listJobs(session: Session, options: ListOptions) {
+  const { all, limit, before } = options
+  const status = options.status ?? ('open' as const)
+  const query = { limit, ...(!all && { status }), ...(before !== undefined && { before }) }
+  return createJobClient(session).listJobs({ query })
 }

@@ -61,10 +61,11 @@ export function createResults(input: ResultsInput): Results {
     const step = job.steps[task.step]?.name ?? ''
     const file = { path, bytes: output.bytes, sha256: output.sha256, step, params: task.params }
     record ??= readRecord(disk, recordOf(input))
-    if (!(await isHere(disk, file, await record))) {
+    const place = recordedAs(input, path)
+    if (!(await isHere(disk, file, { place, record: await record }))) {
       await fetchNew(input, file)
-      await disk.append(recordOf(input), `${output.sha256} ${path}`)
-      ;(await record).add(`${output.sha256} ${path}`)
+      await disk.append(recordOf(input), `${output.sha256} ${place}`)
+      ;(await record).add(`${output.sha256} ${place}`)
       here.set(path, file)
       await input.onFile?.(file)
     } else {
@@ -144,6 +145,21 @@ function claim(
 
 const recordOf = ({ folder, jobId }: ResultsInput): string => `${folder}/${OWN_FOLDER}/${jobId}`
 
+/** From the result folder, so that it is the same wherever somebody stands; what goes elsewhere by its whole path. */
+function recordedAs({ disk, folder }: Pick<ResultsInput, 'disk' | 'folder'>, path: string): string {
+  const [whole, below] = [disk.absolute(path), `${disk.absolute(folder).replace(/\/$/, '')}/`]
+  return whole.startsWith(below) ? whole.slice(below.length) : whole
+}
+
+/** Whether this job left bytes with this hash there. Records of earlier releases have the path as it was typed then. */
+const isRecorded = (
+  record: ReadonlySet<string>,
+  { sha256, place, path }: { sha256: string; place: string; path: string },
+): boolean =>
+  record.has(`${sha256} ${place}`) ||
+  record.has(`${sha256} ${path}`) ||
+  [...record].some((line) => line.startsWith(`${sha256} `) && line.endsWith(`/${place}`))
+
 const partOf = ({ folder }: Pick<ResultsInput, 'folder'>, { sha256 }: ResultFile): string =>
   `${folder}/${OWN_FOLDER}/${sha256}`
 
@@ -156,14 +172,14 @@ async function readRecord(disk: ResultDisk, path: string): Promise<Set<string>> 
 async function isHere(
   disk: ResultDisk,
   { path, bytes, sha256 }: ResultFile,
-  record: ReadonlySet<string>,
+  { place, record }: { readonly place: string; readonly record: ReadonlySet<string> },
 ): Promise<boolean> {
   const found = await disk.look(path)
   if (found === null) return false
   if (found.kind !== 'file') throw taken(path)
   const there = await disk.sha256(path)
   if (there === sha256 && found.bytes === bytes) return true
-  if (!record.has(`${there} ${path}`)) throw taken(path)
+  if (!isRecorded(record, { sha256: there, place, path })) throw taken(path)
   await disk.remove(path)
   return false
 }

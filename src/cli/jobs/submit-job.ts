@@ -3,7 +3,7 @@ import { parse, YAMLParseError } from 'yaml'
 import { SECOND_MS } from '#kernel/time.ts'
 import { Job, type NewStep, Tier } from '#protocol/job.ts'
 import { Problem } from '#protocol/problem.ts'
-import { parametersOf, readJobTemplate } from '#work/open-jd/read-job-template.ts'
+import { parametersOf, readJobTemplate, taskPathsOf } from '#work/open-jd/read-job-template.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { formatNoun } from '../format.ts'
 import { QuietExit } from '../quiet-exit.ts'
@@ -118,16 +118,21 @@ const FILES_MAX = 20_000
 async function inputsOf(disk: ResultDisk, wanted: InputsWanted): Promise<{ from: string; to: string }[]> {
   const { file, folder } = wanted
   const root = folder ?? (file.includes('/') ? file.slice(0, Math.max(1, file.lastIndexOf('/'))) : '.')
-  const names = folder === undefined ? namesOf(wanted) : ['.']
+  const names = folder === undefined ? namesOf(wanted) : new Map([['.', true]])
   const sends = new Map<string, string>()
-  for (const name of names) {
+  for (const [name, isNeeded] of names) {
     const from = name === '.' ? root : `${root}/${name}`
-    const found = await disk.look(from)
+    const found = await disk.follow(from)
+    if (found === null && !isNeeded) continue
     if (found === null)
       throw wrong(
         `There is no file ${from}, which ${file} needs. Put it there, or name another by its parameter.`,
       )
     if (found.kind === 'file') sends.set(name, from)
+    else if (found.kind === 'other')
+      throw wrong(
+        `${from}, which ${file} needs, is neither a file nor a folder, or a link that leads nowhere. Put a file there.`,
+      )
     else
       for (const below of await filesOf(disk, from))
         sends.set(name === '.' ? below : `${name}/${below}`, `${from}/${below}`)
@@ -141,25 +146,41 @@ async function filesOf(disk: ResultDisk, folder: string): Promise<readonly strin
   throw wrong(`${folder} has more than ${FILES_MAX} files. Name a smaller one.`)
 }
 
-/** Paths below the job's folder: PATH parameters that are read, and the scenes of steps that render. */
-function namesOf({ document, parameters, steps }: InputsWanted): string[] {
-  const names = new Set<string>()
+/**
+ * Paths below the job's folder, with whether the job cannot do without: PATH parameters of the job and of tasks that are read,
+ * and the scenes of steps that render.
+ */
+function namesOf({ document, parameters, steps }: InputsWanted): Map<string, boolean> {
+  const names = new Map<string, boolean>()
   for (const definition of parametersOf(document)) {
     if (definition.type !== 'PATH' || definition.dataFlow === 'OUT' || definition.dataFlow === 'NONE')
       continue
     const value = parameters[definition.name] ?? definition.default
-    if (value !== undefined && value !== '')
-      names.add(
-        String(value)
-          .replace(/^(\.\/)+/, '')
-          .replace(/\/+$/, '') || '.',
-      )
+    if (value !== undefined && value !== '') names.set(asName(String(value)), true)
   }
   for (const { kind, settings } of steps) {
     const scene = settings['file']
-    if (kind === 'blender' && typeof scene === 'string') names.add(scene)
+    if (kind === 'blender' && typeof scene === 'string') names.set(scene, true)
   }
-  return [...names]
+  const taskPaths = taskPathsOf(document)
+  for (const step of steps)
+    for (const parameter of taskPaths.get(step.name) ?? [])
+      for (const [name, isNeeded] of taskNames(step, parameter))
+        names.set(name, isNeeded || names.get(name) === true)
+  return names
+}
+
+const asName = (path: string): string => path.replace(/^(\.\/)+/, '').replace(/\/+$/, '') || '.'
+
+/** What a step's tasks read by that parameter; what comes from steps before lies below their names. */
+function taskNames({ tasks, dependsOn, settings }: NewStep, parameter: string): [string, boolean][] {
+  // A raw value may as well be the name of what a task is to make.
+  const isRead = JSON.stringify(settings).includes(`{{Shoal.Inputs}}/{{Task.RawParam.${parameter}}}`)
+  return tasks.flatMap(({ [parameter]: value }): [string, boolean][] => {
+    if (typeof value !== 'string' || value === '') return []
+    const name = asName(value)
+    return dependsOn.includes(name.split('/')[0] ?? '') ? [] : [[name, isRead]]
+  })
 }
 
 const wrong = (message: string): Problem => new Problem('invalid_request', message)

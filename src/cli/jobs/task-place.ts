@@ -1,6 +1,7 @@
-/** Which task is meant: `JOB/12` is the task of frame 12, `JOB/STEP/3` the third of a step, by its name or number; `JOB/video` the first. */
+/** Which task is meant: `JOB/12` is the task that makes frame 12, `JOB/STEP/3` the third of a step, by its name or number; `JOB/video` the first. */
 import { Problem } from '#protocol/problem.ts'
 import { eachTask, type JobClient, type JobFacts, type TaskFacts } from './job-client.ts'
+import { isWanted } from './results.ts'
 
 export interface TaskAddress {
   readonly jobId: string
@@ -33,8 +34,9 @@ export async function findTask(
   const { jobId, frame, step, task } = address
   const job = await jobs.getJob({ params: { jobId } })
   if (step === null) {
-    for await (const found of eachTask(jobs, jobId))
-      if (found.params['frame'] === frame) return { job, task: found }
+    for (const step of wantedFirst(job))
+      for await (const found of eachTask(jobs, jobId, { step }))
+        if (found.params['frame'] === frame) return { job, task: found }
     throw new Problem(
       'not_found',
       `${jobId} has no frame ${frame}. See what it has: shoal job frames ${jobId}`,
@@ -53,6 +55,29 @@ export async function findTask(
     'not_found',
     `The step ${job.steps[index]?.name} of ${jobId} has no task ${task}, only 0 to ${(job.steps[index]?.tasks ?? 1) - 1}.`,
   )
+}
+
+/** A frame that is put together of parts is the whole one, and not the first of its parts. */
+const wantedFirst = (job: JobFacts): number[] =>
+  job.steps
+    .map((step, index) => ({ index, isPart: !isWanted(job, step) }))
+    .toSorted((a, b) => Number(a.isPart) - Number(b.isPart))
+    .map(({ index }) => index)
+
+/** The tasks whose results `task` puts together; none where it makes its own. */
+export async function partsOf(
+  jobs: Pick<JobClient, 'listJobTasks'>,
+  job: JobFacts,
+  { step, params }: Pick<TaskFacts, 'step' | 'params'>,
+): Promise<TaskFacts[]> {
+  const parts: TaskFacts[] = []
+  if (params['do'] !== 'merge') return parts
+  for (const [index, { name }] of job.steps.entries()) {
+    if (!job.steps[step]?.dependsOn.includes(name)) continue
+    for await (const part of eachTask(jobs, job.jobId, { step: index }))
+      if (part.params['frame'] === params['frame']) parts.push(part)
+  }
+  return parts
 }
 
 const wrong = (message: string): Problem => new Problem('invalid_request', message)

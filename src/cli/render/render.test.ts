@@ -113,6 +113,12 @@ test('bad input is refused in one sentence before anything is sent', async () =>
     [{}, ['--frames', '7', '--video', 'f.mp4'], 2, /^shoal: One frame makes no video/],
     [{}, ['--video', 'f.mp4', '--format', 'EXR'], 2, /^shoal: A video is made of PNG frames/],
     [{}, ['--fps', '24'], 2, /^shoal: --fps is for a video/],
+    [
+      { scene: { facts: { ...stubFacts, fps: 1_000 } } },
+      ['--video', 'f.mp4'],
+      2,
+      /^shoal: The scene has 1000 frames a second, and a video may have 0\.1 to 240\. Say how fast it plays with --fps/,
+    ],
     [{}, ['--split', '0'], 2, /^shoal: --split takes auto or a number/],
     [{}, ['--split', '4'], 2, /^shoal: --split cuts one frame/],
     [{}, ['--frames', '7', '--split', '60'], 2, /^shoal: 32 samples make no 60 parts/],
@@ -145,6 +151,16 @@ test('bad input is refused in one sentence before anything is sent', async () =>
     assert.match(ended.err, message)
     assert.equal(ended.err.trim().split('\n').length, 1, ended.err)
   }
+})
+
+test('a file’s name may be longer than a job’s, and a scene faster than any video where none is made', async () => {
+  const { run, jobs } = setup({ scene: { facts: { ...stubFacts, fps: 1_000 } } })
+  const { exitCode, err } = await run('render', `${'s'.repeat(120)}.blend`, ...YES)
+  assert.equal(exitCode, 0, err)
+  assert.equal(jobs.asked[0]?.name, 's'.repeat(100))
+  const slower = setup({ scene: { facts: { ...stubFacts, fps: 1_000 } } })
+  const made = await slower.run('render', 's.blend', '--video', 'f.mp4', '--fps', '25', ...YES)
+  assert.equal(made.exitCode, 0, made.err)
 })
 
 test('a scene that is not there is named before anything else is asked for', async () => {

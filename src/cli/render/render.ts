@@ -1,5 +1,6 @@
 /** `shoal render`: a scene on this machine becomes frames on this machine. */
 import { Command, Option } from 'commander'
+import { FPS_MAX, FPS_MIN } from '#protocol/ffmpeg-settings.ts'
 import { Job, Tier } from '#protocol/job.ts'
 import { Problem } from '#protocol/problem.ts'
 import { decimal, wholeNumber } from '../arguments.ts'
@@ -43,7 +44,7 @@ export const renderCommand = (context: CliContext): Command =>
     .option('--scene <name>', 'which scene, where the file has several')
     .option('-o, --out <folder>', 'where the frames go (default: a new folder beside you)')
     .option('--video <file>', 'make a video of the frames too: .mp4, .mov or .webm')
-    .option('--fps <number>', 'of the video (default: those of the scene)', decimal(0.1, 240))
+    .option('--fps <number>', 'of the video (default: those of the scene)', decimal(FPS_MIN, FPS_MAX))
     .option('--split <parts>', 'cut one still into so many parts, for as many nodes (default: auto)')
     .option('--priority <number>', 'place in line among your own jobs, 0 to 100', wholeNumber(0, 100), 50)
     .option('--allow-scripts', 'let scripts in the scene run, on nodes whose owners allow it')
@@ -103,13 +104,14 @@ async function render(rendering: Rendering, path: string, options: RenderOptions
       'invalid_request',
       'One frame makes no video. Give more with --frames, or leave --video out.',
     )
+  checkRate(scene, options)
   const name = path.split(/[\\/]/).at(-1) ?? path
   const sceneName = name.replace(/\.blend$/i, '')
   const folder = await findResultPlace(tools.disk, options, { sceneName, frames })
   const parts = await countParts(rendering, { options, scene, frames })
   const { inputRoot, bytes } = await sendScene(rendering, scene.sends)
   const steps = planRender({ options, scene, frames, parts, inputRoot, inputBytes: bytes })
-  const asked = { name, tier: options.tier, isIdempotent: true, steps }
+  const asked = { name: name.slice(0, NAME_CHARS_MAX), tier: options.tier, isIdempotent: true, steps }
   const quote = await askForQuote(rendering, asked)
   await showPreviews({ ...rendering, quote, folder })
   const what = workText({ options, scene, frames, parts })
@@ -123,6 +125,18 @@ async function render(rendering: Rendering, path: string, options: RenderOptions
   show(session, Job, last, () => showFields(session, jobFields(last)))
   if (last.status !== 'completed' || last.steps.some(({ failed }) => failed > 0))
     throw new QuietExit(exitCodes.failed)
+}
+
+const NAME_CHARS_MAX = 100
+
+/** Nobody encodes at a rate that the scene's own settings allow and video does not: told before any frame is paid. */
+function checkRate({ facts }: SceneReport, { video }: RenderOptions): void {
+  const fps = video?.fps ?? facts.fps
+  if (video === null || (fps >= FPS_MIN && fps <= FPS_MAX)) return
+  throw new Problem(
+    'invalid_request',
+    `The scene has ${Number(fps.toFixed(3))} frames a second, and a video may have ${FPS_MIN} to ${FPS_MAX}. Say how fast it plays with --fps 24, or leave --video out.`,
+  )
 }
 
 async function inspect(

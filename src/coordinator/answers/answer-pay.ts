@@ -7,9 +7,11 @@ import { minimum, type NanoUsd } from '#kernel/money.ts'
 import { consumerAccount, NETWORK_FEES } from '#ledger/ledger.ts'
 import type { Payout } from '#ledger/ledger-events.ts'
 import { holdbackHold, holdbackOwner } from '#ledger/payouts.ts'
+import { monthOf } from '#sla/bins.ts'
 import { agedWindows, expiredWindows } from '#verify/answer-rules.ts'
 import { type AnswerProof, answerRecordOf, type PayWindow } from '#verify/answers.ts'
 import { type AnswerCommand, type AnswerRefusal, decideAnswers } from '#verify/decide-answers.ts'
+import { slaIn } from '../sla/step-sla.ts'
 import type { Turn } from '../turn.ts'
 import { classOf } from '../work/holdback.ts'
 import { answerPayId } from './check-answer-pay.ts'
@@ -80,30 +82,55 @@ export function forfeitAnswerPay(
   }
   let owed = proofs
   for (const [accountId, amount] of byAccount) {
+    const shared = shares(owed, amount)
     const refusal = turn.ledger({
       kind: 'capture',
       transferId: `answers-forfeited:${caseId}:${accountId}`,
       accountId,
       holdId: '',
-      payouts: shares(owed, amount),
+      payouts: payoutsOf(shared, amount),
       memo: 'pay that was held back of a node whose answers were found false',
       isRefund: true,
       nowMs: turn.nowMs,
     })
     assert(refusal === null, `what was freed just now can be taken, and not ${refusal}`)
+    for (const share of shared) uncharge(turn, caseId, share)
     owed = []
   }
 }
 
-/** Of `amount`: first what was paid for each false answer, and then the network's part. */
-function shares(proofs: readonly AnswerProof[], amount: NanoUsd): Payout[] {
+/** What came back of what was paid for an answer is no charge that a credit is a part of. */
+function uncharge(turn: Turn, caseId: string, { proof, amount }: Share): void {
+  const { organisationId, slaClass, atMs } = proof
+  if (slaClass === undefined) return
+  const of = { organisationId, slaClass, month: monthOf(atMs) }
+  const refusal = slaIn(turn, { kind: 'refund', ...of, caseId, amount, nowMs: turn.nowMs })
+  assert(refusal === null, `what came back is no charge any more, and not ${refusal}`)
+}
+
+interface Share {
+  readonly proof: AnswerProof
+  readonly amount: NanoUsd
+}
+
+/** Of `amount`, what was paid for each false answer. */
+function shares(proofs: readonly AnswerProof[], amount: NanoUsd): Share[] {
+  let left = amount
+  return proofs.flatMap((proof) => {
+    const share = minimum(left, proof.cost)
+    left -= share
+    return share > 0n ? [{ proof, amount: share }] : []
+  })
+}
+
+/** First each caller's, and then the network's part. */
+function payoutsOf(shared: readonly Share[], amount: NanoUsd): Payout[] {
   const sums = new Map<string, NanoUsd>()
   let left = amount
-  for (const { organisationId, cost } of proofs) {
-    const share = minimum(left, cost)
-    left -= share
-    const accountId = consumerAccount(organisationId)
-    if (share > 0n) sums.set(accountId, (sums.get(accountId) ?? 0n) + share)
+  for (const share of shared) {
+    left -= share.amount
+    const accountId = consumerAccount(share.proof.organisationId)
+    sums.set(accountId, (sums.get(accountId) ?? 0n) + share.amount)
   }
   if (left > 0n) sums.set(NETWORK_FEES, left)
   return [...sums].map(([accountId, sum]) => ({ accountId, amount: sum }))

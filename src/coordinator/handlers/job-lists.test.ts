@@ -32,6 +32,29 @@ test('who asks for active or paused jobs does not wait for the tables', async ()
   await assert.rejects(list(), { message: 'asked' })
 })
 
+test('jobs that go on are one list, page by page: none of them twice and none left out', async () => {
+  const { jobs, live, list } = await setup()
+  const { api } = jobs
+  const ids = [live]
+  for (const isPaused of [true, true, false, true]) {
+    await jobs.floor.world.run(10)
+    const jobId = await jobs.submit({ frames: 1 })
+    ids.unshift(jobId)
+    const call = () => api.pauseJob({ params: { jobId }, body: {} }, developer, contextOf('pauseJob'))
+    if (isPaused) await jobs.answer(call())
+  }
+  const ended = await jobs.submit({ frames: 1 })
+  const over = { params: { jobId: ended }, body: {} }
+  await jobs.answer(api.cancelJob(over, developer, contextOf('cancelJob')))
+  const seen: string[] = []
+  for (let before: string | null | undefined; before !== null; ) {
+    const page = await list({ status: 'open', limit: 2, ...(before !== undefined && { before }) })
+    seen.push(...page.items.map(({ jobId }) => jobId))
+    before = page.next
+  }
+  assert.deepEqual(seen, ids)
+})
+
 test('a job that left the memory is read, and is over for whoever wants to change it', async () => {
   const { jobs } = await setup()
   const params = { jobId: 'job_old' }
@@ -104,7 +127,7 @@ async function setup() {
   } as const
   const made = { referenceSeconds: 1, charge: 1n, isChecked: false, failedNodes: [] }
   jobs.keptTasks.push({ ...task, ...made, attempts: [], outputs: [] })
-  const list = (query: { limit?: number; status?: 'active' } = {}) =>
+  const list = (query: { limit?: number; status?: 'active' | 'open'; before?: string } = {}) =>
     jobs.answer(jobs.api.listJobs({ query }, callerOf(PAYER, 'viewer'), contextOf('listJobs')))
   return { jobs, live, list }
 }

@@ -4,7 +4,7 @@ import { PAGE_LIMIT_DEFAULT } from '#protocol/page.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { Caller, Handlers } from '#protocol/route.ts'
 import type { ControlRoutes } from '#protocol/routes.ts'
-import type { Job as StoredJob } from '#work/work.ts'
+import { isOver, type Job as StoredJob } from '#work/work.ts'
 import { toJob, toJobTask } from '../work/job-view.ts'
 import { pageOfTasks } from '../work/task-pages.ts'
 import { execute, freshly, listedOrganisation, maySee, notFound, pageRequest } from './handler-parts.ts'
@@ -37,7 +37,7 @@ export async function listJobs(
   const matches = (job: StoredJob): boolean =>
     isCustomers(job) &&
     (organisationId === null || job.organisationId === organisationId) &&
-    (query.status === undefined || job.status === query.status) &&
+    isSuch(job, query.status) &&
     (after === null || isBefore(after, job))
   const live = await execute(parts, ({ nowMs, state }) => {
     const around = jobAround(parts)
@@ -56,6 +56,9 @@ export async function listJobs(
   return { items: shown, next: last && isMore ? `${last.submittedAtMs}.${last.jobId}` : null }
 }
 
+const isSuch = (job: StoredJob, status: JobsQuery['status']): boolean =>
+  status === undefined || (status === 'open' ? !isOver(job) : job.status === status)
+
 /** Asked after the memory was: what left that since then is here. */
 async function listOld(
   parts: JobHandlerParts,
@@ -63,7 +66,7 @@ async function listOld(
   query: JobsQuery,
 ): Promise<{ items: Job[]; next: string | null }> {
   const { status = null } = query
-  if (status === 'active' || status === 'paused') return { items: [], next: null }
+  if (status === 'active' || status === 'paused' || status === 'open') return { items: [], next: null }
   await freshly(parts)
   return parts.queries.jobs({ organisationId, status }, pageRequest(query))
 }

@@ -11,6 +11,7 @@ import type { JobPlan, TaskPlace } from '#work/work-events.ts'
 import type { Projector } from '../read-models/projector.ts'
 import type { ReadModelQueries } from '../read-models/queries.ts'
 import type { Turn } from '../turn.ts'
+import type { RejectRefusal } from '../work/inspection.ts'
 import type { JobNewsDesk } from '../work/job-news.ts'
 import type { JobAround } from '../work/job-view.ts'
 import type { QuoteDesk } from '../work/quotes.ts'
@@ -28,7 +29,7 @@ export interface JobParts {
   }
   /** Where quotes are asked for; none are made without. */
   readonly quoteDesk?: Pick<QuoteDesk, 'ask' | 'read'>
-  /** Has a result looked at by another owner, whatever was said of it before. */
+  /** Has a result looked at by another owner, whatever was drawn for it. */
   reject(turn: Turn, place: TaskPlace & { jobId: string }, reason: string): RejectRefusal | null
   unverifiedOf(jobId: string): number
 }
@@ -39,8 +40,6 @@ export type JobHandlerParts = ActParts &
     readonly queries: Pick<ReadModelQueries, 'job' | 'jobs' | 'jobTasks'>
     readonly projector: Pick<Projector, 'reach'>
   }
-
-export type RejectRefusal = 'nothing_to_judge' | 'checked_already' | 'not_comparable'
 
 export function jobParts({ jobs }: Pick<HandlerParts, 'jobs'>): JobParts {
   if (jobs) return jobs

@@ -4,9 +4,10 @@ import type { JobStatus } from '#protocol/job.ts'
 import { Problem } from '#protocol/problem.ts'
 import { TASK_FILES_MAX } from '#protocol/work-link.ts'
 import type { WorkLimits } from '#work/work-limits.ts'
+import type { RejectRefusal } from '../work/inspection.ts'
 import type { DeskRefusal } from '../work/work-desk.ts'
 import { notFound } from './handler-parts.ts'
-import { type RejectRefusal, taskUnknown } from './job-parts.ts'
+import { taskUnknown } from './job-parts.ts'
 
 /** What a call was about, for the words of its refusal. */
 export interface AboutJob {
@@ -103,6 +104,11 @@ export function rejectProblem(refusal: RejectRefusal, jobId: string): Problem {
       return new Problem(
         'conflict',
         'Another owner rendered parts of this very result again, and they were the same. What is wrong with it is in the scene.',
+      )
+    case 'settled_already':
+      return new Problem(
+        'conflict',
+        `This very result was looked at already, and nobody is asked about it again. What was found: shoal job logs ${jobId}`,
       )
     case 'not_comparable':
       return new Problem(

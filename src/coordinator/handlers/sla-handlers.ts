@@ -4,6 +4,7 @@ import type { Handlers } from '#protocol/route.ts'
 import type { ControlRoutes } from '#protocol/routes.ts'
 import type { SlaClass } from '#protocol/sla.ts'
 import type { slaRoutes } from '#protocol/sla-routes.ts'
+import { BIN_MS } from '#sla/bins.ts'
 import { MAINTENANCE_MS_MAX, NOTICE_MS_MIN, type SlaCommand, type SlaRefusal } from '#sla/decide-sla.ts'
 import { classOf } from '#sla/sla.ts'
 import { isWithinClass } from '#sla/tiers.ts'
@@ -166,7 +167,9 @@ function refused(refusal: SlaRefusal, command: SlaCommand): Problem {
     case 'notice_too_short':
       return invalid(`Maintenance is announced ${hours(NOTICE_MS_MIN)} ahead at least.`, 'fromMs')
     case 'maintenance_too_long':
-      return conflict(`All maintenance of a month lasts ${hours(MAINTENANCE_MS_MAX)} at most.`)
+      return conflict(
+        `All maintenance of a month leaves out ${MAINTENANCE_MS_MAX / BIN_MS} bins of five minutes (${hours(MAINTENANCE_MS_MAX)}) at most: begin it at a whole five minutes, or make it shorter.`,
+      )
   }
 }
 

@@ -195,6 +195,7 @@ function collect(rows: Rows, { sequence, record }: DecodedEntry): void {
         break
       case 'sla.tallied':
       case 'sla.requests_lost':
+      case 'sla.refunded':
         collectFacts(rows.facts, event, sequence)
         break
       case 'audit.recorded':

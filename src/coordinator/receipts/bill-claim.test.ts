@@ -7,6 +7,7 @@ import { checkLedger, consumerAccount, providerAccount } from '#ledger/ledger.ts
 import type { ReceiptBody, ReceiptsClaim } from '#protocol/receipts.ts'
 import { type Mac, payerMark } from '#receipts/receipt-secrets.ts'
 import { linksOf, receiptText } from '#receipts/receipt-text.ts'
+import { decideForgetChains } from '#receipts/receipts.ts'
 import { foundCell, PAYER, PROVIDER } from '#sim/test-world.ts'
 import type { CoordinatorEvent, UsageEvent } from '../coordinator-events.ts'
 import { emptyState } from '../coordinator-state.ts'
@@ -38,6 +39,16 @@ test('the gateway itself is waited for, and what is too old is billed no more', 
   assert.deepEqual(billed(), [])
 })
 
+test('of a chain that goes on, what is too old is not billed: its memory may have ended after it was', () => {
+  const { state, claim, billed, turnAt } = setup({ everyMs: 40 * HOUR_MS })
+  assert.equal(claim(1, 1), 'settled')
+  const [forgotten] = decideForgetChains(state.receipts, turnAt(73 * HOUR_MS + 1).nowMs)
+  assert.ok(forgotten)
+  turnAt(73 * HOUR_MS + 1).record([forgotten])
+  assert.equal(claim(1, 3, 81 * HOUR_MS), 'settled')
+  assert.deepEqual(billed(), [1, 2, 3])
+})
+
 test('copies come in order: what is behind others that are not there waits for them', () => {
   const { claim, billed } = setup()
   assert.equal(claim(2, 3), 'early')
@@ -51,7 +62,7 @@ test('a receipt whose key is gone is noted, and nobody pays for it', () => {
   assert.equal(available(consumerAccount(PAYER)), 1_000_000n)
 })
 
-function setup({ payer }: { payer?: string } = {}) {
+function setup({ payer, everyMs = 0 }: { payer?: string; everyMs?: number } = {}) {
   const state = emptyState()
   const events: CoordinatorEvent[] = []
   const turnAt = (afterMs: number) => startTurn(state, BEGIN_MS + afterMs, events)
@@ -69,12 +80,15 @@ function setup({ payer }: { payer?: string } = {}) {
   const body = (number: number): ReceiptBody => ({
     ...{ kind: 'part', node: 'node_1', request: `r${number}`, model: 'm', call: 'chat', promptTokens: 1_000 },
     ...{ completionTokens: 0, promptPerMillion: 1_000_000n, completionPerMillion: 0n, stream: number },
-    ...{ input: 'i'.repeat(43), output: 'o'.repeat(43), outputBytes: 0, atMs: BEGIN_MS },
+    ...{ input: 'i'.repeat(43), output: 'o'.repeat(43), outputBytes: 0 },
+    atMs: BEGIN_MS + (number - 1) * everyMs,
     payer: payer ?? payerMark(mac, { chain, keyId: 'key_1' }),
   })
   const text = (number: number): string => receiptText(body(number))
   const links = linksOf(digest, { chain, from: 1, before: chain, texts: [1, 2, 3].map(text) })
   return {
+    state,
+    turnAt,
     claim(from: number, to: number, afterMs = HOUR_MS) {
       const receipts = Array.from({ length: to - from + 1 }, (_, index) => text(from + index))
       const head = {

@@ -47,6 +47,8 @@ export function billClaim(
     for (const [index, body] of bodies.entries()) {
       const number = from + index
       if (number <= through || body.kind !== 'part') continue
+      // It may have been billed before the memory of its chain ended: then nobody can say any more whether it was.
+      if (nowMs - body.atMs > CLAIM_WITHIN_MS) continue
       billBody(turn, { body, chain, number, hash: links[index] ?? '' }, parts)
     }
   }

@@ -115,6 +115,7 @@ function factsOf({
   organisationId: _of,
   slaClass: _in,
   pausedAtMs: _since,
+  ownRefund: _back,
   ...facts
 }: JobPromise): JobFacts {
   return facts

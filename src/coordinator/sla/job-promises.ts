@@ -1,14 +1,21 @@
 /** What was promised of jobs, as the events of work and money tell it. */
+import type { NanoUsd } from '#kernel/money.ts'
 import type { TimestampMs } from '#kernel/time.ts'
+import { consumerAccount, providerAccount } from '#ledger/ledger.ts'
 import { classOf, type JobPromise, type Sla } from '#sla/sla.ts'
 import { tiers } from '#sla/tiers.ts'
 import type { JobPlan } from '#work/work-events.ts'
+import { isOperators } from '../answers/operator.ts'
 import type { CoordinatorEvent } from '../coordinator-events.ts'
+import type { CoordinatorState } from '../coordinator-state.ts'
 import { isPaidByCustomer } from '../work/plan-refusal.ts'
-import { paymentOfJob } from '../work/task-transfer.ts'
+import { feeRefundOf, jobOfTransfer } from '../work/task-transfer.ts'
+
+type Books = Pick<CoordinatorState, 'organisations' | 'verify' | 'sla'>
 
 /** To be applied to each event of jobs and of money. */
-export function evolveJobPromises(sla: Sla, event: CoordinatorEvent): void {
+export function evolveJobPromises(state: Books, event: CoordinatorEvent): void {
+  const { sla } = state
   switch (event.type) {
     case 'work.job_submitted':
       return promise(sla, event, event.atMs)
@@ -35,15 +42,42 @@ export function evolveJobPromises(sla: Sla, event: CoordinatorEvent): void {
       return
     }
     case 'ledger.captured': {
-      const payment = paymentOfJob(event.transferId)
-      const job = payment && sla.jobs.get(payment.jobId)
-      if (!job) return
-      const amount = event.payouts.reduce((sum, payout) => sum + payout.amount, 0n)
-      job.charges += payment.isRefund ? -amount : amount
+      const job = sla.jobs.get(jobOfTransfer(event.transferId) ?? '')
+      if (job) job.charges += chargedBy(state, job, event)
       return
     }
     default:
   }
+}
+
+/**
+ * What more, or less, the job's owner has paid that a credit is a part of. As with requests, what his own nodes are paid is none
+ * of it, nor is the network's part of that; the operator owes credits to nobody but itself, and is not looked at.
+ */
+function chargedBy(
+  state: Books,
+  job: JobPromise,
+  { transferId, accountId, payouts }: Extract<CoordinatorEvent, { type: 'ledger.captured' }>,
+): NanoUsd {
+  const { organisationId } = job
+  const customer = consumerAccount(organisationId)
+  const own = isOperators(state, organisationId) ? null : providerAccount(organisationId)
+  if (payouts.some((payout) => payout.accountId === own)) return 0n
+  if (accountId === own) {
+    // The network's part of it comes back next, and by itself does not tell whose node it was of.
+    job.ownRefund = transferId
+    return 0n
+  }
+  if (job.ownRefund !== undefined && transferId === feeRefundOf(job.ownRefund)) {
+    delete job.ownRefund
+    return 0n
+  }
+  let charged = 0n
+  for (const payout of payouts) {
+    if (accountId === customer) charged += payout.amount
+    if (payout.accountId === customer) charged -= payout.amount
+  }
+  return charged
 }
 
 function promise(sla: Sla, plan: JobPlan, atMs: TimestampMs): void {

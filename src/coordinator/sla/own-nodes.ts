@@ -3,31 +3,43 @@ import type { NanoUsd } from '#kernel/money.ts'
 import { costOf } from '#ledger/price.ts'
 import type { SlaExemption, SlaTally } from '#protocol/sla.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
+import { countOf } from '#sla/count.ts'
 import { isOperators } from '../answers/operator.ts'
 import type { CoordinatorState } from '../coordinator-state.ts'
 
 type State = Pick<CoordinatorState, 'fleet' | 'organisations' | 'verify'>
 
 /**
- * The reading as it counts for what its caller is promised: one that its own node failed does not, and what its own nodes
- * were paid is no charge that a credit is a part of. The operator owes credits to nobody but itself, and is not looked at.
+ * The reading as it counts for what its caller is promised: one that its own node failed, or kept waiting for too long, does
+ * not, and what its own nodes were paid is no charge that a credit is a part of. The operator owes credits to nobody but
+ * itself, and is not looked at.
  */
 export function countedFor(
   state: State,
   record: UsageRecord,
   cost: NanoUsd,
 ): { record: UsageRecord; slaCharge?: NanoUsd } {
-  const { organisationId, slaClass, outcome, failed, parts } = record
+  const { organisationId, slaClass, parts } = record
   if (isOperators(state, organisationId)) return { record: countedForOperator(record) }
   if (slaClass === undefined) return { record }
   const isOwn = (nodeId: string | undefined): boolean =>
     nodeId !== undefined && state.fleet.nodes.get(nodeId)?.organisationId === organisationId
-  const isOwnFault = outcome === 'failed' && isOwn(failed?.at(-1)?.nodeId)
+  const isOwnFault = countOf(record, cost).kind === 'error' && faultNodeIds(record).some(isOwn)
   const own = parts.reduce((sum, part) => (isOwn(part.nodeId) ? sum + costOf(part, part) : sum), 0n)
   return {
-    record: isOwnFault && !record.exempt ? { ...record, exempt: 'own_node' } : record,
+    record: isOwnFault ? { ...record, exempt: 'own_node' } : record,
     ...(own > 0n && { slaCharge: cost - own }),
   }
+}
+
+/**
+ * The nodes that an error came of: of a failure the one that it ended on. Of a caller that left as its first token was
+ * overdue all that it waited for: those that failed it took of that time, and the one that was asked last stands among the
+ * parts, though it delivered nothing.
+ */
+function faultNodeIds({ outcome, failed = [], parts }: UsageRecord): readonly (string | undefined)[] {
+  if (outcome === 'failed') return [failed.at(-1)?.nodeId]
+  return [...failed, ...parts].map(({ nodeId }) => nodeId)
 }
 
 /** To the operator its own nodes are the network: what they fail is shown to everybody. */

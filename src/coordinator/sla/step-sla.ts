@@ -9,5 +9,9 @@ export function slaIn(turn: Turn, command: SlaCommand): SlaRefusal | null {
   return null
 }
 
-/** Closes bins that are over: asked every second, and nearly always nothing is due. */
-export const stepSla = (turn: Turn): void => void slaIn(turn, { kind: 'step', nowMs: turn.nowMs })
+/**
+ * Closes bins that are over: asked every second, and nearly always nothing is due. `heardSinceMs`: since when gateways can
+ * be heard at all, which is since the coordinator's start.
+ */
+export const stepSla = (turn: Turn, heardSinceMs = 0): void =>
+  void slaIn(turn, { kind: 'step', nowMs: turn.nowMs, heardSinceMs })

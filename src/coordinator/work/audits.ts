@@ -20,8 +20,17 @@ import type { InspectionParts } from './inspection.ts'
 /** However much nodes of others have to do: an opinion takes no longer. */
 const OPINION_MS_MAX = 30 * MINUTE_MS
 
+export interface Opened {
+  readonly place: ResultPlace
+  readonly nodeId: string
+  readonly picture: string
+  readonly crops: string
+  readonly askedBy?: string
+}
+
 export interface Audits {
-  open(turn: Turn, of: { place: ResultPlace; nodeId: string; picture: string; crops: string }): void
+  /** `askedBy` says that the result is wrong: none of its nodes is asked. */
+  open(turn: Turn, of: Opened): void
   /** A task of this job counts: where it is an audit's, that is looked at. */
   rendered(turn: Turn, jobId: string): void
   /** What nobody will render any more, and what was forgotten with a start. To be done once a second. */
@@ -43,7 +52,8 @@ export function createAudits(parts: InspectionParts, isClosed: () => boolean): A
     const auditJobId = formatId('audit', secrets.randomBytes(ID_BYTES))
     const minClass = auditClass(job.minClass, classOf(turn, audit.nodeId))
     const asked = isWhole ? 'frame' : by
-    const barred = [...new Set([...notOf, ...unheard(turn)])]
+    const { askedBy } = audit
+    const barred = [...new Set([...notOf, ...unheard(turn), ...(askedBy === undefined ? [] : [askedBy])])]
     const plan = planAudit({ auditJobId, audit, job, by: asked, notOf: barred, minClass })
     const refusal = desk.carryOut(turn, { kind: 'submit', plan, nowMs })
     if (refusal !== null) {
@@ -143,10 +153,10 @@ export function createAudits(parts: InspectionParts, isClosed: () => boolean): A
   }
 
   return {
-    open(turn, { place, nodeId, picture, crops }) {
-      const organisationId = turn.state.fleet.nodes.get(nodeId)?.organisationId ?? ''
-      verifyIn(turn, { kind: 'open_audit', place, nodeId, organisationId, picture, crops, nowMs: turn.nowMs })
-      const audit = turn.state.verify.audits.get(keyOf(place))
+    open(turn, opened) {
+      const organisationId = turn.state.fleet.nodes.get(opened.nodeId)?.organisationId ?? ''
+      verifyIn(turn, { kind: 'open_audit', ...opened, organisationId, nowMs: turn.nowMs })
+      const audit = turn.state.verify.audits.get(keyOf(opened.place))
       if (audit) ask(turn, audit, auditByOf(turn.state.verify, audit), [organisationId])
     },
     rendered(turn, jobId) {

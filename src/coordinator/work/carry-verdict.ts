@@ -2,10 +2,11 @@
 import { assert, unreachable } from '#kernel/assert.ts'
 import { type Audit, recordOf } from '#verify/verify.ts'
 import type { Verdict } from '#verify/verify-events.ts'
-import { isOver, type Job, jobOf } from '#work/work.ts'
+import { isOver, type Job, jobOf, taskOf } from '#work/work.ts'
 import type { TaskPlace } from '#work/work-events.ts'
 import type { Turn } from '../turn.ts'
 import { forfeitPay, freeAged } from './holdback.ts'
+import { giveBack } from './task-pay.ts'
 import type { WorkDesk } from './work-desk.ts'
 
 /** So many verdicts that it lied, and a node is shut out until an operator lets it in again. */
@@ -13,7 +14,7 @@ const LIES_MAX = 2
 
 export function carryVerdict(
   turn: Turn,
-  desk: Pick<WorkDesk, 'carryOut'>,
+  desk: Pick<WorkDesk, 'carryOut' | 'feeBps'>,
   audit: Audit,
   verdict: Verdict,
 ): void {
@@ -30,6 +31,7 @@ export function carryVerdict(
       return judge(turn, desk, audit, { isGood: false, isChecked: false })
     case 'liar':
       judge(turn, desk, audit, { isGood: false, isChecked: true })
+      repay(turn, desk.feeBps, audit)
       return punish(turn, desk, audit)
     case 'called_off':
       return
@@ -57,6 +59,14 @@ export function isThere(
 ): boolean {
   const found = state.work.jobs.get(jobId)?.steps[step]?.tasks[task]
   return (found?.state === 'verifying' || found?.state === 'done') && found.result?.fence === fence
+}
+
+/** A job that is over is not made again: what a false result of it cost comes back. */
+function repay(turn: Turn, feeBps: number, { jobId, step, task, fence }: Audit): void {
+  if (!isThere(turn, { jobId, step, task, fence })) return
+  const job = jobOf(turn.state.work, jobId)
+  const { result } = taskOf(job, { step, task })
+  if (isOver(job) && result) giveBack(turn, { job, place: { step, task }, result, feeBps })
 }
 
 /** What it made for jobs that go on and nobody looked at is made again, and what is held back of its pay is lost. */

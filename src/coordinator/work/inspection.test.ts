@@ -85,7 +85,7 @@ describe('results of a verified job', () => {
     assert.equal(recordOf(floor.state.verify, 'c').failed, 0)
   })
 
-  test('the operator’s own node needs no other to agree, once crops of the step told something', async () => {
+  test('the operator’s own node needs no other to agree, and says it by a whole frame', async () => {
     const inspected = await setup()
     const { floor } = inspected
     floor.service.coordinator.execute((turn) =>
@@ -124,6 +124,24 @@ describe('results of a verified job', () => {
       assert.deepEqual([failed, wrong, disputed], [0, 0, 0])
     }
     assert.equal(floor.state.verify.jobs.get('job_1')?.steps.get(0)?.isUncroppable, true)
+  })
+
+  test('frames that a glare touches, after one that it did not, convict nobody', async () => {
+    const inspected = await setup()
+    const { floor } = inspected
+    floor.service.coordinator.execute((turn) =>
+      turn.record([{ type: 'verify.reference_named', organisationId: 'org_r', atMs: turn.nowMs }]),
+    )
+    await floor.submit(verifiedPlan(4))
+    await floor.hello('a')
+    await floor.hello('r', { onlyAudits: true })
+    // Of the first frame crops are what the frame is there, of the others they are not.
+    const shows = (_: string, grant: Parameters<typeof truth>[0]) =>
+      grant.params['do'] === 'crops' && grant.params['frame'] !== 1 ? 'e' : truth(grant)
+    await work(inspected, ['a', 'r'], shows, 16)
+    assert.equal(floor.job().status, 'completed')
+    const { failed, passed } = recordOf(floor.state.verify, 'a')
+    assert.deepEqual([failed, passed, floor.job().barred.size], [0, 4, 0])
   })
 
   test('a fault that everybody can see refuses a result at once, and its maker', async () => {

@@ -8,7 +8,7 @@ import { MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
 import { subjects } from '#protocol/cell.ts'
 import { CheckOutputs, OutputsChecked } from '#protocol/work-check.ts'
 import { decideVerify } from '#verify/decide-verify.ts'
-import { isIrreproducible, keyOf, type ResultPlace } from '#verify/verify.ts'
+import { isIrreproducible, keyOf, type ResultPlace, settledAs } from '#verify/verify.ts'
 import { jobOf, stepOf, taskOf } from '#work/work.ts'
 import type { TaskPlace, WorkEvent } from '#work/work-events.ts'
 import type { Coordinator } from '../coordinator.ts'
@@ -33,13 +33,20 @@ export interface InspectionParts {
 const TICK_MS = SECOND_MS
 const EXPIRED_EVERY_MS = MINUTE_MS
 
-export type RejectRefusal = 'nothing_to_judge' | 'checked_already' | 'not_comparable'
+/** In order of precedence. */
+export type RejectRefusal = 'nothing_to_judge' | 'checked_already' | 'settled_already' | 'not_comparable'
 
 export interface FullInspection extends Inspection {
-  /** Has a result looked at by another owner, whatever was drawn for it. */
+  /** Has a result looked at by an owner that is neither its maker nor its customer, whatever was drawn for it. Once: what comes of it stays. */
   reject(turn: Turn, place: TaskPlace & { readonly jobId: string }, reason: string): RejectRefusal | null
   /** Results of the job whose turn to be checked came and nobody independent was there. */
   unverifiedOf(jobId: string): number
+}
+
+/** Doubts that there are already, and whose they are. */
+interface Why {
+  readonly doubts: readonly string[]
+  readonly askedBy?: string
 }
 
 export function createInspection(parts: InspectionParts): FullInspection {
@@ -50,8 +57,7 @@ export function createInspection(parts: InspectionParts): FullInspection {
   const isOver = (): boolean => isClosed
   const audits = createAudits(parts, isOver)
 
-  /** `doubts` there are already. */
-  function look(turn: Turn, place: ResultPlace, doubts: readonly string[] = []): void {
+  function look(turn: Turn, place: ResultPlace, why: Why = { doubts: [] }): void {
     const key = keyOf(place)
     if (looking.has(key) || !isThere(turn, place)) return
     looking.add(key)
@@ -72,7 +78,7 @@ export function createInspection(parts: InspectionParts): FullInspection {
         isOver,
         done: (seen) => {
           looking.delete(key)
-          coordinator.execute((later) => looked(later, place, { seen, doubts }))
+          coordinator.execute((later) => looked(later, place, { seen, ...why }))
         },
       }),
     )
@@ -82,7 +88,7 @@ export function createInspection(parts: InspectionParts): FullInspection {
   function looked(
     turn: Turn,
     place: ResultPlace,
-    { seen, doubts }: { seen: OutputsChecked | null; doubts: readonly string[] },
+    { seen, doubts, askedBy }: Why & { seen: OutputsChecked | null },
   ): void {
     if (!isThere(turn, place) || turn.state.verify.audits.has(keyOf(place))) return
     const { state, nowMs } = turn
@@ -107,7 +113,10 @@ export function createInspection(parts: InspectionParts): FullInspection {
     const outcome = decided.find((event) => event.type === 'verify.looked_at')?.outcome
     const [picture] = outputs
     if (outcome === 'audited' && picture && seen?.crops)
-      audits.open(turn, { place, nodeId, picture: picture.sha256, crops: seen.crops })
+      audits.open(turn, {
+        ...{ place, nodeId, picture: picture.sha256, crops: seen.crops },
+        ...(askedBy !== undefined && { askedBy }),
+      })
     else judge(turn, desk, place, { isGood: outcome !== 'bad', isChecked: outcome === 'bad' })
     desk.serveWaiting(turn)
   }
@@ -153,11 +162,14 @@ export function createInspection(parts: InspectionParts): FullInspection {
       const { result, state, params } = taskOf(job, { step, task })
       if (!result || result.fence === 0 || (state !== 'done' && state !== 'verifying'))
         return 'nothing_to_judge'
-      if (result.isChecked) return 'checked_already'
+      const place = { jobId, step, task, fence: result.fence }
+      const settled = settledAs(turn.state.verify, place)
+      if (result.isChecked || settled === 'honest') return 'checked_already'
+      if (settled !== undefined) return 'settled_already'
       const kind = resultKindOf(stepOf(job, step).requirements.kind, { params })
       const known = turn.state.verify.jobs.get(jobId)?.steps.get(step)
       if (!canBeAudited(kind) || isIrreproducible(known)) return 'not_comparable'
-      look(turn, { jobId, step, task, fence: result.fence }, [`its customer says: ${reason}`])
+      look(turn, place, { doubts: [`its customer says: ${reason}`], askedBy: job.organisationId })
       return null
     },
     unverifiedOf: (jobId) => coordinator.state.verify.jobs.get(jobId)?.unverified ?? 0,

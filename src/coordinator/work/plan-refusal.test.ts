@@ -82,6 +82,34 @@ test('a name that another task of the step used is named, where somebody takes b
   )
 })
 
+test('nor may a file be the same but for capitals, or a folder of another: nobody could have both', () => {
+  const clash = (made: string, names: readonly string[]) => {
+    const farm = farmOf(frames(2), film)
+    farm.seat('a')
+    farm.pull('a')
+    const [fence = 0] = farm.held('a')
+    const outputs = [{ name: made, bytes: 1, sha256: 'a'.repeat(64) }]
+    const nowMs = farm.nowMs
+    assert.equal(farm.say({ kind: 'commit', fence, nodeId: 'a', outputs, wallMs: 1, nowMs }), null)
+    assert.equal(farm.deliver('a', fence), null)
+    const done = farm.job().steps[0]?.tasks.findIndex(({ state }) => state === 'done') ?? -1
+    return nameTaken(farm.work, { jobId: 'job_1', step: 0, task: 1 - done }, names)
+  }
+  const rows: [made: string, name: string][] = [
+    ['frame.png', 'Frame.PNG'],
+    ['caf\u00e9', 'CAFE\u0301'],
+    ['a', 'A/b'],
+    ['a/b/c', 'a/B'],
+    ['a/b', 'A'],
+  ]
+  for (const [made, name] of rows)
+    assert.match(
+      clash(made, ['other', name]) ?? '',
+      new RegExp(`^Its file '${name}' and '${made}', which task`),
+    )
+  for (const name of ['ab', 'a/c', 'b/a/b', 'a/bc']) assert.equal(clash('a/b', [name]), null, name)
+})
+
 function farmOf(...steps: JobPlan['steps']): TestFarm {
   const farm = new TestFarm()
   farm.submit(planOf({ steps }))

@@ -1,3 +1,5 @@
+import { foldersOf, placeOf } from '#blobs/tree.ts'
+import type { OutputFile } from '#protocol/task.ts'
 import { TASK_FILES_BYTES_MAX, TASK_FILES_MAX, TASK_OUTPUTS_MAX } from '#protocol/work-link.ts'
 import type { WorkCommand } from '#work/decide-work.ts'
 import { jobOf, type Work } from '#work/work.ts'
@@ -63,7 +65,7 @@ export function namesTooLong(
   return `The names of its ${names.length} files are too long for the steps that take them: ${bytes} bytes, and there is room for ${max}. Make fewer files, or give them shorter names.`
 }
 
-/** Says so where another task of a step whose results are taken made a file of one of these names; else `null`. */
+/** Says so where another task of a step whose results are taken made a file that cannot lie beside these; else `null`. */
 export function nameTaken(
   work: Work,
   { jobId, step, task }: TaskPlace & { readonly jobId: string },
@@ -71,12 +73,50 @@ export function nameTaken(
 ): string | null {
   const { steps } = jobOf(work, jobId)
   if (!steps.some(({ takesResults, dependsOn }) => takesResults && dependsOn.includes(step))) return null
-  const own = new Set(names)
+  const own = placesOf(names)
   for (const [other, { result }] of (steps[step]?.tasks ?? []).entries()) {
-    const same = other === task ? undefined : result?.outputs.find(({ name }) => own.has(name))
-    if (same) return `Its file '${same.name}' has the name of one that task ${other} of its step made.`
+    if (other === task || !result) continue
+    const places = placesMade(result.outputs)
+    for (let at = 0; at < places.length; at++) {
+      const clash = clashOf(own, places[at] ?? '')
+      if (clash === null) continue
+      const name = result.outputs[at]?.name
+      if (clash === name) return `Its file '${name}' has the name of one that task ${other} of its step made.`
+      return `Its file '${clash}' and '${name}', which task ${other} of its step made, cannot lie in one folder everywhere: they are the same but for capitals, or one is a folder of the other. Give each task names of its own.`
+    }
   }
   return null
+}
+
+/** By place, the name that has it: files, and the folders that they are in. */
+interface Places {
+  readonly files: ReadonlyMap<string, string>
+  readonly folders: ReadonlyMap<string, string>
+}
+
+function placesOf(names: readonly string[]): Places {
+  const places = names.map((name) => [placeOf(name), name] as const)
+  const folders = places.flatMap(([place, name]) => foldersOf(place).map((folder) => [folder, name] as const))
+  return { files: new Map(places), folders: new Map(folders) }
+}
+
+/** Of each file that was made: every later commit of its step asks for them, and a step may have 10,000. */
+const made = new WeakMap<readonly OutputFile[], readonly string[]>()
+
+function placesMade(outputs: readonly OutputFile[]): readonly string[] {
+  const known = made.get(outputs)
+  if (known) return known
+  const places = outputs.map(({ name }) => placeOf(name))
+  made.set(outputs, places)
+  return places
+}
+
+/** Which of them cannot lie beside what has that place. */
+function clashOf({ files, folders }: Places, place: string): string | null {
+  const own = files.get(place) ?? folders.get(place)
+  if (own !== undefined || !place.includes('/')) return own ?? null
+  const folder = foldersOf(place).find((one) => files.has(one))
+  return folder === undefined ? null : (files.get(folder) ?? null)
 }
 
 /** Tasks whose results each task of the step takes. */

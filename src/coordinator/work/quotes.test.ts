@@ -187,9 +187,32 @@ test('what takes no frames is quoted at once, by what it says or what its kind u
 
 test('what can be no job is told before anything is run', async () => {
   const { quotes } = await setup(sceneOf({ fixedMs: 10, growingMs: 100 }))
+  const video = {
+    name: 'film',
+    kind: 'ffmpeg' as const,
+    dependsOn: ['frames'],
+    takesResults: true,
+    tasks: [{}],
+  }
   const twice = [1, 1].map((frame) => ({ do: 'frame', frame }))
   const rows = [
     [askOf(stepOf(2), stepOf(2)), /another step has the same name/],
+    [askOf(stepOf(2), stepOf(2, { name: 'Frames' })), /"Frames": step "frames" has the same name but for/],
+    [
+      askOf(stepOf(2, { name: 'nul' }), stepOf(2, { dependsOn: ['nul'], takesResults: true })),
+      /takes the results of "nul", and no folder/,
+    ],
+    [
+      askOf(
+        stepOf(2),
+        stepOf(1, { ...video, settings: { frames: 'frames/*.png', codec: 'h265', out: 'video.mp4' } }),
+      ),
+      /^Step "film": no video can be made by its settings: codec: /,
+    ],
+    [
+      askOf(stepOf(2), stepOf(1, { ...video, settings: { frames: 'frames/*.png', out: 'video.webm' } })),
+      /settings: out: expected the ending of the codec/,
+    ],
     [askOf(stepOf(2, { dependsOn: ['later'] })), /"later", which is no earlier step/],
     [askOf(stepOf(2, { inputRoot: null })), /has no inputs/],
     [askOf(stepOf(2, { tasks: twice })), /tasks 0 and 1 have the same file to make/],

@@ -3,7 +3,7 @@
  * it ends; each result that counts is paid from it at once, and what a rejected one was paid comes back.
  */
 import { assert } from '#kernel/assert.ts'
-import type { NanoUsd } from '#kernel/money.ts'
+import { maximum, minimum, type NanoUsd } from '#kernel/money.ts'
 import { DAY_MS } from '#kernel/time.ts'
 import { consumerAccount, NETWORK_FEES, providerAccount } from '#ledger/ledger.ts'
 import { networkFee } from '#ledger/price.ts'
@@ -16,7 +16,15 @@ import { holdPay, releasePay } from './holdback.ts'
 import { neededFor } from './jobs-paid.ts'
 import { isPaidByCustomer } from './plan-refusal.ts'
 import { refundMemo, taskMemo } from './task-memo.ts'
-import { feeRefundTransfer, JOBS_OWNER, jobHold, refundTransfer, taskTransfer } from './task-transfer.ts'
+import {
+  feeRefundOf,
+  feeRefundTransfer,
+  forfeitTransfer,
+  JOBS_OWNER,
+  jobHold,
+  refundTransfer,
+  taskTransfer,
+} from './task-transfer.ts'
 
 /** In order of precedence. */
 export type PayRefusal = 'funds_insufficient'
@@ -115,6 +123,32 @@ function refund(turn: Turn, { job, place, result, feeBps }: Paid): void {
     })
   back(transferId, payeeOf(turn, result), result.charge - fee)
   if (isCustomers) back(feeRefundTransfer(job.jobId, place, result.fence), NETWORK_FEES, fee)
+}
+
+/**
+ * For a result that was found false when its job was over, which stays as it is: its customer has back what of its pay the node's
+ * owner still has, and the network's fee. To be called once for a result, before pay of its node is forfeited.
+ */
+export function giveBack(turn: Turn, { job, place, result, feeBps }: Paid): void {
+  const { jobId, organisationId } = job
+  if (!isPaidByCustomer(job) || result.charge === 0n) return
+  releasePay(turn, { jobId, ...place, fence: result.fence }, result.nodeId)
+  const fee = networkFee(result.charge, feeBps)
+  const payeeId = payeeOf(turn, result)
+  const has = maximum(turn.state.ledger.accounts.get(payeeId)?.available ?? 0n, 0n)
+  const transferId = forfeitTransfer(jobId, place, result.fence)
+  const back = (id: string, accountId: string, amount: NanoUsd): void =>
+    pay(turn, {
+      transferId: id,
+      accountId,
+      holdId: '',
+      payouts: [{ accountId: consumerAccount(organisationId), amount }],
+      memo: refundMemo(job, place),
+      isRefund: true,
+    })
+  // Beyond that it would be the network's loss: a node and a customer of one hand could pay themselves out and have it all back.
+  back(transferId, payeeId, minimum(result.charge - fee, has))
+  back(feeRefundOf(transferId), NETWORK_FEES, fee)
 }
 
 interface Payment {

@@ -13,7 +13,9 @@ export const taskTransfer = (jobId: string, { step, task }: TaskPlace, fence: nu
 export const refundTransfer = (jobId: string, { step, task }: TaskPlace, fence: number): string =>
   `refund:${jobId}:${step}:${task}:${fence}`
 export const feeRefundTransfer = (jobId: string, place: TaskPlace, fence: number): string =>
-  `${refundTransfer(jobId, place, fence)}:fee`
+  feeRefundOf(refundTransfer(jobId, place, fence))
+/** The network's part, by the owner's. */
+export const feeRefundOf = (refund: string): string => `${refund}:fee`
 
 export const forfeitTransfer = (jobId: string, place: TaskPlace, fence: number): string =>
   `forfeit:${jobId}:${place.step}:${place.task}:${fence}`

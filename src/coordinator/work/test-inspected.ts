@@ -1,4 +1,5 @@
 /** For tests: a floor whose results are looked at, with nodes of several owners, and files that are what they are called. */
+import { assert } from '#kernel/assert.ts'
 import { subjects } from '#protocol/cell.ts'
 import type { OutputFile } from '#protocol/task.ts'
 import { CheckOutputs, CompareCrops, type CropsCompared, type OutputsChecked } from '#protocol/work-check.ts'
@@ -7,7 +8,7 @@ import type { JobPlan } from '#work/work-events.ts'
 import { enrolNode } from '../enrol-node.ts'
 import { openOrganisation } from '../open-organisation.ts'
 import type { Turn } from '../turn.ts'
-import { createInspection } from './inspection.ts'
+import { createInspection, type FullInspection, type RejectRefusal } from './inspection.ts'
 import { GATEWAY, planOf, stepOf, TestFloor } from './test-floor.ts'
 
 /** What a file shows: the first digits of its hash. Equal ones look alike, whoever rendered them. */
@@ -32,11 +33,17 @@ export interface Inspected {
   readonly keeper: Keeper
   /** What each node was given and has not worked off. */
   readonly given: ReadonlyMap<string, TaskGrant[]>
+  /** Its customer says that a result is wrong; answers why that is refused. */
+  reject(task?: number): Promise<RejectRefusal | null>
 }
 
 export async function openInspected(): Promise<Inspected> {
+  let inspection: FullInspection | undefined
   const floor = await TestFloor.open({
-    inspect: (host) => (coordinator, desk) => createInspection({ ...host, coordinator, desk }),
+    inspect: (host) => (coordinator, desk) => {
+      inspection = createInspection({ ...host, coordinator, desk })
+      return inspection
+    },
   })
   const keeper: Keeper = { faults: new Map(), doubts: new Map(), slowMs: new Map(), isAway: false, asked: 0 }
   const shown = (file: OutputFile | string | undefined): string =>
@@ -66,7 +73,16 @@ export async function openInspected(): Promise<Inspected> {
     const compared: CropsCompared = { verdict, detail: '', agrees }
     reply(JSON.stringify(compared))
   })
-  return { floor, keeper, given: followGrants(floor) }
+  const reject = (task = 0): Promise<RejectRefusal | null> =>
+    floor.world.settle(
+      new Promise((resolve) =>
+        floor.service.coordinator.execute((turn) => {
+          assert(inspection, 'somebody inspects')
+          return inspection.reject(turn, { jobId: 'job_1', step: 0, task }, 'too dark')
+        }, resolve),
+      ),
+    )
+  return { floor, keeper, given: followGrants(floor), reject }
 }
 
 function followGrants(floor: TestFloor): ReadonlyMap<string, TaskGrant[]> {

@@ -24,6 +24,20 @@ test('an audit is told when it begins and when it ends, in words that name the f
   assert.equal(tell({ type: 'verify.audit_closed', auditId: 'a', verdict: 'honest', atMs: 2 }), null)
 })
 
+test('of a job that is over nobody is told that something is made again', () => {
+  const tell = setup({ isOver: true })
+  tell(opened)
+  assert.equal(
+    tell({ type: 'verify.audit_closed', auditId: 'a', verdict: 'disputed', atMs: 2 })?.text,
+    'Frame 2 by n is in dispute, with nobody else to ask. The job is over, so it stays as it is.',
+  )
+  tell(opened)
+  assert.match(
+    tell({ type: 'verify.audit_closed', auditId: 'a', verdict: 'liar', atMs: 3 })?.text ?? '',
+    /is not what the scene gives: what it cost comes back/,
+  )
+})
+
 test('a result that everybody can see is wrong is told with what is wrong, and one that is not is not told', () => {
   const tell = setup()
   const looked = (outcome: 'bad' | 'passed_over'): VerifyEvent => ({
@@ -45,8 +59,9 @@ test('of a job that is gone nothing is told', () => {
   assert.equal(createCheckNews({ work: emptyWork(), verify: emptyVerify() })(opened), null)
 })
 
-function setup() {
+function setup({ isOver = false } = {}) {
   const work = emptyWork()
   evolveWork(work, { type: 'work.job_submitted', ...planOf(), atMs: 0 })
+  if (isOver) evolveWork(work, { type: 'work.job_ended', jobId: 'job_1', end: 'cancelled', atMs: 0 })
   return createCheckNews({ work, verify: emptyVerify() })
 }

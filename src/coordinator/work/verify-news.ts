@@ -3,7 +3,7 @@ import type { TimestampMs } from '#kernel/time.ts'
 import type { Verify } from '#verify/verify.ts'
 import type { Verdict, VerifyEvent } from '#verify/verify-events.ts'
 import { nameTask } from '#work/task-name.ts'
-import type { Work } from '#work/work.ts'
+import { isOver, type Work } from '#work/work.ts'
 import type { TaskPlace } from '#work/work-events.ts'
 import type { Told } from './news-text.ts'
 
@@ -19,6 +19,12 @@ const verdicts: Readonly<Record<Exclude<Verdict, 'called_off'>, string>> = {
   irreproducible:
     'cannot be checked, for the scene does not give the same picture twice: it counts, unverified.',
   nobody: 'was not checked, for no node of another owner was there in time: it counts, unverified.',
+}
+
+/** Of a job that is over, where nothing is made again. */
+const lateVerdicts: Partial<typeof verdicts> = {
+  liar: 'is not what the scene gives: what it cost comes back, as far as the owner of its node still has it.',
+  disputed: 'is in dispute, with nobody else to ask. The job is over, so it stays as it is.',
 }
 
 /** What an event says, after it took effect; `null` for what is of no interest to a customer. */
@@ -70,7 +76,9 @@ export function createCheckNews({
         const of = open.get(auditId)
         open.delete(auditId)
         if (!of || verdict === 'called_off') return null
-        return told(of, atMs, (name) => `${sentence(name)} by ${of.nodeId} ${verdicts[verdict]}`)
+        const job = work.jobs.get(of.jobId)
+        const late = job && isOver(job) ? lateVerdicts[verdict] : undefined
+        return told(of, atMs, (name) => `${sentence(name)} by ${of.nodeId} ${late ?? verdicts[verdict]}`)
       }
       default:
         return null

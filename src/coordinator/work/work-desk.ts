@@ -28,6 +28,8 @@ export type WorkListener = (turn: Turn, event: WorkEvent, attempt: Attempt | nul
 export interface WorkDesk {
   readonly floor: Floor
   readonly limits: WorkLimits
+  /** The network's part of what a task costs, in hundredths of a percent. */
+  readonly feeBps: number
   /** Events enter the turn together with the money that follows. Refused, nothing has changed. */
   carryOut(turn: Turn, command: WorkCommand): DeskRefusal | null
   /** Gives the node what there is for it. */
@@ -96,6 +98,7 @@ export function createWorkDesk({ openedAtMs, feeBps, limits = workLimits, send }
   return {
     floor,
     limits,
+    feeBps,
     around,
     order: outbox.order,
     onEvent: (run) => void listeners.push(run),

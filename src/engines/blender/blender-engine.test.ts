@@ -226,6 +226,14 @@ test('files beside the scene are sent along, and the scene is told where they we
   )
   assert.deepEqual([near.file, near.remap], ['shot/s.blend', { '/home/me/': '' }])
   assert.deepEqual(makePreflight({ files: [], warnings: [], facts }, '/a/s.blend').remap, {})
+  // The add-on's copy goes under the scene's own name, by which its caches are found, unless the scene itself goes along.
+  const copy = '/a/s.shoal-77.blend'
+  const renamed = makePreflight({ files: [], warnings: [], facts }, copy)
+  assert.deepEqual([renamed.file, renamed.sends], ['s.blend', [{ from: copy, to: 's.blend' }]])
+  assert.equal(
+    makePreflight({ files: [file('/a/s.blend')], warnings: [], facts }, copy).file,
+    's.shoal-77.blend',
+  )
 })
 
 function isFault(error: unknown, fault: string): true {

@@ -74,7 +74,10 @@ export function makePreflight({ files, warnings }: Inspection, blend: string): P
     else errors.push(sentence)
   }
   const root = commonFolder(there)
-  const below = (path: string): string => path.slice(root.length)
+  // Caches are found by the scene's own name, not by that of the copy that the add-on made of it for a moment.
+  const own = blend.replace(/\.shoal-\d+(?=\.blend$)/, '')
+  const below = (path: string): string =>
+    (path === blend && !there.includes(own) ? own : path).slice(root.length)
   return {
     errors,
     warnings: [...warnings, ...more],

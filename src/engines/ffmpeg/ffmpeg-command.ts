@@ -1,5 +1,5 @@
 /** What ffmpeg is told: a list of frames in, one video out that players agree on. */
-import { type FfmpegSettings, frameRate } from './ffmpeg-settings.ts'
+import type { FfmpegSettings } from '#protocol/ffmpeg-settings.ts'
 import type { Frames } from './list-frames.ts'
 
 export interface CommandPlaces {
@@ -80,3 +80,12 @@ const codecs = {
   FfmpegSettings['codec'],
   { format: string; options: (crf: number) => readonly string[] }
 >
+
+/** `24/1`, `24000/1001`: frames a second as ffmpeg takes them without rounding. */
+export function frameRate(fps: number): { readonly over: number; readonly under: number } {
+  const whole = Math.round(fps)
+  if (Math.abs(fps - whole) < 1e-9) return { over: whole, under: 1 }
+  const isBroadcast = Math.abs(fps - (Math.ceil(fps) * 1_000) / 1_001) < 0.005
+  if (isBroadcast) return { over: Math.ceil(fps) * 1_000, under: 1_001 }
+  return { over: Math.round(fps * 1_000), under: 1_000 }
+}

@@ -8,11 +8,12 @@ import { after, test } from 'node:test'
 import { nodeClock } from '#host/node/node-clock.ts'
 import { createNodePrograms } from '#host/node/node-programs.ts'
 import { nodeTaskFiles } from '#host/node/node-task-files.ts'
+import { frameOf } from '#images/frame-number.ts'
+import { FfmpegSettings } from '#protocol/ffmpeg-settings.ts'
 import { Problem } from '#protocol/problem.ts'
 import { failureClassOf } from '#protocol/task-failure.ts'
+import { frameRate } from './ffmpeg-command.ts'
 import { createFfmpegEngine } from './ffmpeg-engine.ts'
-import { FfmpegSettings, frameRate } from './ffmpeg-settings.ts'
-import { frameOf } from './list-frames.ts'
 
 const skip = programsMissing()
 

@@ -1,8 +1,9 @@
 /** Which inputs become which frames of a video, and whether they can: told before anything is encoded. */
 import type { TaskFiles } from '#host/task-files.ts'
+import { byFrame } from '#images/frame-number.ts'
+import type { FfmpegSettings } from '#protocol/ffmpeg-settings.ts'
 import { failureProblem } from '#protocol/task-failure.ts'
 import { matchesGlob } from '../glob.ts'
-import type { FfmpegSettings } from './ffmpeg-settings.ts'
 import { type PictureSize, pictureSize } from './picture-size.ts'
 
 const FRAMES_MAX = 100_000
@@ -47,21 +48,6 @@ async function findFrames(
   const below = await files.filesBelow(root, FRAMES_MAX)
   if (below === null) throw wrong(`There are more than ${FRAMES_MAX} files among the step's inputs.`)
   return below.filter((path) => matchesGlob(pattern, path)).toSorted(byFrame)
-}
-
-/** By the last number in the name, sign included; names without one come first. Equal numbers: by name. */
-function byFrame(a: string, b: string): number {
-  const [one, other] = [frameOf(a), frameOf(b)]
-  if (one !== other) return one < other ? -1 : 1
-  return a < b ? -1 : a > b ? 1 : 0
-}
-
-/** `frame-0012.png` is 12, `frame--0003.png` is -3. */
-export function frameOf(path: string): number {
-  const name = path.slice(path.lastIndexOf('/') + 1).replace(/\.[^.]*$/, '')
-  const match = /(?:(?<=[-_. ])(-))?(\d+)(?!.*\d)/.exec(name)
-  if (match === null) return Number.NEGATIVE_INFINITY
-  return match[1] === undefined ? Number(match[2]) : -Number(match[2])
 }
 
 async function readSize(

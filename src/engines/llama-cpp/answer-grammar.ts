@@ -1,4 +1,5 @@
 /** What an answer may be, as grammars: the whole of it, and each call of a tool from its mark on. */
+import { TOOL_CALLS_MAX } from '#protocol/delta-detail.ts'
 import type { EngineTools, OutputFormat } from '#protocol/engine-request.ts'
 import { Problem } from '#protocol/problem.ts'
 import { GrammarRules, literal } from './grammar-rules.ts'
@@ -30,7 +31,7 @@ export function answerGrammar(request: {
   const parts: string[] = []
   if (call) {
     const one = rules.add('calls', `${literal(`${CALL_BEGIN}\n`)} ${call} ${literal(`\n${CALL_END}`)}`)
-    parts.push(tools?.mayBeParallel ? `${one} ("\\n" ${one})*` : one)
+    parts.push(tools?.mayBeParallel ? `${one} ("\\n" ${one}){0,${TOOL_CALLS_MAX - 1}}` : one)
   }
   if (format && (!tools || tools.choice === 'auto')) parts.push(formatRule(format, rules))
   return { whole: rules.write(parts.join(' | ')), call: null }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type AssembledDelta, DeltaAssembler } from './delta-assembler.ts'
+import { type AssembledDelta, DeltaAssembler, hasStopped } from './delta-assembler.ts'
 
 test('plain text leaves with its token at once', () => {
   const { push } = setup({ pieces: ['Hel', 'lo', ' you'] })
@@ -55,6 +55,20 @@ test('a leading space is left out once, when asked', () => {
     pushAll([0, 1, 2]).map(({ text }) => text),
     ['', 'Hi', ' you'],
   )
+})
+
+test('tokens that reach a stop text have stopped, those before it have not', () => {
+  const bytes = [' St', 'OP', ' now', Buffer.from('é').subarray(0, 1)].map((piece) => Buffer.from(piece))
+  const bytesOf = (token: number) => bytes[token] ?? new Uint8Array(0)
+  const stopped = (tokens: readonly number[], stop: string, trimsLeadingSpace = false) =>
+    hasStopped(tokens, { bytesOf, stops: [stop], trimsLeadingSpace })
+  assert.deepEqual(
+    [stopped([0, 1, 2], 'StOP'), stopped([0, 1], 'StOP'), stopped([0], 'StOP')],
+    [true, true, false],
+  )
+  assert.deepEqual([stopped([0], ' S'), stopped([0], ' S', true)], [true, false])
+  assert.equal(stopped([0, 3], 'StOP'), false)
+  assert.equal(hasStopped([0, 1], { bytesOf, stops: ['', 'x'], trimsLeadingSpace: false }), false)
 })
 
 const piece = fc.oneof(

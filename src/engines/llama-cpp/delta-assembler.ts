@@ -21,6 +21,13 @@ interface Group {
   readonly tokenIds: readonly number[]
 }
 
+/** Whether these tokens hold a stop text: whoever generated them ended there, though the end may not have been heard. */
+export function hasStopped(tokens: readonly number[], options: AssemblerOptions): boolean {
+  if (options.stops.length === 0) return false
+  const assembler = new DeltaAssembler(options)
+  return tokens.some((token) => assembler.push(token).isStopped)
+}
+
 export class DeltaAssembler {
   readonly #options: AssemblerOptions
   readonly #stops: readonly string[]

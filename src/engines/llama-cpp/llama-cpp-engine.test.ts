@@ -92,6 +92,13 @@ test('a resumed answer still ends before its stop text, and tokens of another mo
   } as EngineRequest)
   assert.equal(first.text + rest.text, stopped.text)
   assert.equal(rest.end?.finishReason, stopped.end?.finishReason)
+  // All of it was delivered, and only its end was not heard: the ids hold the stop text, and nothing comes behind it.
+  const over = await finishRun(shared.engine, {
+    ...completion('hello', { maxTokens: 5, sampling: { stop: [stop] } }),
+    resumedIds: [...stopped.tokenIds],
+  } as EngineRequest)
+  assert.deepEqual([over.text, over.end?.finishReason, over.end?.completionTokens], ['', 'stop', 0])
+  assert.equal(over.startedWith, stopped.startedWith)
   const foreign = await finishRun(shared.engine, {
     ...completion('hello'),
     resumedIds: [1_000_000],

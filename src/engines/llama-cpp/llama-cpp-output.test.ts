@@ -165,6 +165,31 @@ test('a call that may come keeps to its schema from its mark on, and text after 
   assert.ok(name === 'time' || Number.isInteger(args['days']))
 })
 
+test('an answer that has as many calls as it may have ends', async (t) => {
+  const contextTokens = 16_384
+  const long = await openTinyEngine({
+    ...{ slots: 1, contextTokensMax: contextTokens },
+    model: { isEndless: false, contextTokens },
+  })
+  t.after(() => long.close())
+  await long.engine.ready()
+  const one = '<tool_call>\n{"name": "time", "arguments": {}}\n</tool_call>'
+  // It breaks the line wherever it may, as it has to before another call.
+  const request = chat([{ role: 'user', content: 'hello' }], {
+    maxTokens: 60,
+    sampling: { logitBias: { [spelled('\n')[0] ?? 0]: 100 } },
+  })
+  for (const [calls, finishReason] of [
+    [127, 'length'],
+    [128, 'stop'],
+  ] as const) {
+    const resumedIds = spelled(Array(calls).fill(one).join('\n'))
+    const parts = { tools: tools('required', { mayBeParallel: true }), resumedIds }
+    const { end, problem } = await finishRun(long.engine, { ...request, ...parts } as EngineRequest)
+    assert.deepEqual([problem, end?.finishReason], [null, finishReason], `${calls} calls`)
+  }
+})
+
 test('an answer in a grammar that another node began goes on as if it had not moved', async () => {
   const asks: [string, EngineRequest][] = [
     ['schema', ask({ format: verdict }, 400)],

@@ -9,8 +9,9 @@ import type { EngineRequest } from '#protocol/engine-request.ts'
 import { Problem } from '#protocol/problem.ts'
 import { type AnswerParts, answerParts } from './answer-parts.ts'
 import { DecodeRounds } from './decode-rounds.ts'
+import { hasStopped } from './delta-assembler.ts'
 import type { Embedder } from './embedder.ts'
-import { generate } from './generate.ts'
+import { type GenerationEnd, generate } from './generate.ts'
 import { type LoadedModel, messageOf } from './llama-model.ts'
 import type { RunEvent } from './messages.ts'
 import { clipToContext, paramOf, tokenizePrompt } from './prompt.ts'
@@ -177,7 +178,7 @@ export class Runs {
     throw new Problem('invalid_request', message, { details: { param: 'logit_bias', code: 'invalid_value' } })
   }
 
-  #generateOn(
+  async #generateOn(
     slot: Slot,
     run: Run,
     job: {
@@ -187,12 +188,16 @@ export class Runs {
       tokensMax: number
       parts: AnswerParts
     },
-  ) {
+  ): Promise<GenerationEnd | null> {
     const { request, prompt, resumed, tokensMax, parts } = job
     const { pieces } = this.#loaded
-    const hasBegun = resumed.some((token) => pieces.bytesOf(token).length > 0)
-    const isFreshAnswer =
-      !hasBegun && request.kind === 'chat' && request.messages.at(-1)?.role !== 'assistant'
+    const { bytesOf } = pieces
+    const hasBegun = resumed.some((token) => bytesOf(token).length > 0)
+    const isAnswer = request.kind === 'chat' && request.messages.at(-1)?.role !== 'assistant'
+    const trimsLeadingSpace = isAnswer && pieces.hasLeadingSpace
+    // The tokens of a last delta hold the stop text that its text ends before: nothing comes behind it.
+    if (hasStopped(resumed, { bytesOf, stops: request.sampling.stop, trimsLeadingSpace }))
+      return { finishReason: 'stop', completionTokens: 0 }
     const seed = (request.sampling.seed ?? this.#ports.randomSeed()) >>> 0
     return generate(
       {
@@ -204,7 +209,7 @@ export class Runs {
         // Of its own for each position that it may go on from: not the numbers that were drawn already, drawn again.
         seed: Math.min((seed ^ resumed.length) >>> 0, RESERVED_SEED - 1),
         pieces,
-        trimsLeadingSpace: isFreshAnswer && pieces.hasLeadingSpace,
+        trimsLeadingSpace: trimsLeadingSpace && !hasBegun,
         ...parts,
         topLogprobs: request.topLogprobs ?? null,
       },

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { DeltaDetail } from '#protocol/delta-detail.ts'
 import { ToolCallReader } from './tool-call-reader.ts'
 
 const call = (json: string): string => `<tool_call>\n${json}\n</tool_call>`
@@ -77,4 +78,13 @@ test('with one call at most, a second one stays text', () => {
   const { text, toolCalls } = reader.push(both)
   assert.equal(toolCalls.filter(({ name }) => name !== undefined).length, 1)
   assert.equal(text, call('{"name":"time","arguments":{}}'))
+})
+
+test('behind the last call that an answer may have, calls stay text', () => {
+  const reader = new ToolCallReader(['time'])
+  const one = call('{"name":"time","arguments":{}}')
+  const { text, toolCalls } = reader.push(one.repeat(130))
+  const detail = DeltaDetail.parse({ toolCalls })
+  assert.equal(detail.toolCalls?.filter(({ name }) => name !== undefined).length, 128)
+  assert.equal(text, one.repeat(2))
 })

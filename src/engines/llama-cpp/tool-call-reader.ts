@@ -2,7 +2,7 @@
  * Takes the calls of tools out of an answer's text while it comes: text before and behind them stays text. Arguments are
  * told as they come, once the name is known. What begins like a call and is none stays text too, for nothing is lost.
  */
-import type { ToolCallDelta } from '#protocol/delta-detail.ts'
+import { TOOL_CALLS_MAX, type ToolCallDelta } from '#protocol/delta-detail.ts'
 import { CALL_BEGIN, CALL_END } from './tool-format.ts'
 
 export interface ReadPiece {
@@ -28,8 +28,8 @@ export class ToolCallReader {
   #text = ''
   #calls: ToolCallDelta[] = []
 
-  /** `names` are those of the tools; a call of another is text. */
-  constructor(names: Iterable<string>, countMax = Number.POSITIVE_INFINITY) {
+  /** `names` are those of the tools; a call of another is text, and so is one behind the last that may come. */
+  constructor(names: Iterable<string>, countMax = TOOL_CALLS_MAX) {
     this.#names = new Set(names)
     this.#countMax = countMax
   }

@@ -15,12 +15,19 @@ export interface CompletionStreamOptions {
   readonly maxTokens: number
   /** For the messages: `host:port`. */
   readonly place: string
-  /** Before the first delta; `null` when the upstream has not counted the prompt yet. */
-  readonly onStarted: (promptTokens: number | null) => void
+  /** Before the first delta; an estimate when the upstream has not counted the prompt yet. */
+  readonly onStarted: (promptTokens: number) => void
   readonly onDelta: (delta: EngineDelta) => void
   /** How many likeliest tokens were asked for with each; `null` for no log probabilities. */
   readonly topLogprobs?: number | null
+  /** What the model thinks was asked for, too. */
+  readonly withReasoning?: boolean
+  /** Told at the end for an upstream that never counts the prompt. */
+  readonly promptTokensEstimated: number
 }
+
+/** What one piece may count. */
+const PIECE_TOKENS_MAX = 0xffff
 
 export class CompletionStream {
   readonly #options: CompletionStreamOptions
@@ -55,7 +62,7 @@ export class CompletionStream {
     const cachedPromptTokens = this.#usage?.prompt_tokens_details?.cached_tokens ?? undefined
     return {
       finishReason: this.#finishReason === 'length' ? 'length' : 'stop',
-      promptTokens: this.#usage?.prompt_tokens ?? 0,
+      promptTokens: this.#promptTokens(),
       completionTokens: this.#completionTokens(),
       ...(cachedPromptTokens !== undefined && { cachedPromptTokens }),
     }
@@ -78,7 +85,7 @@ export class CompletionStream {
     if (chunk.usage) this.#usage = chunk.usage
     if (!this.#isStarted) {
       this.#isStarted = true
-      this.#options.onStarted(chunk.usage?.prompt_tokens ?? null)
+      this.#options.onStarted(this.#promptTokens())
     }
     const choice = chunk.choices?.[0]
     if (choice === undefined) return
@@ -93,8 +100,18 @@ export class CompletionStream {
     const { topLogprobs = null } = this.#options
     const logprobs = topLogprobs === null ? [] : readLogprobs(choice.logprobs, topLogprobs)
     const toolCalls = this.#calls.read(choice.delta?.tool_calls ?? [])
-    if (logprobs.length === 0 && toolCalls.length === 0) return undefined
-    return { ...(logprobs.length > 0 && { logprobs }), ...(toolCalls.length > 0 && { toolCalls }) }
+    const reasoning = this.#reasoningOf(choice)
+    if (logprobs.length === 0 && toolCalls.length === 0 && reasoning === '') return undefined
+    return {
+      ...(logprobs.length > 0 && { logprobs }),
+      ...(toolCalls.length > 0 && { toolCalls }),
+      ...(reasoning !== '' && { reasoning }),
+    }
+  }
+
+  /** An older gateway did not ask: to it such tokens are counted at the end, as those of which an upstream shows nothing. */
+  #reasoningOf({ delta }: StreamChoice): string {
+    return this.#options.withReasoning ? (delta?.reasoning_content ?? delta?.reasoning ?? '') : ''
   }
 
   /** Tokens never exceed the maximum that was asked for: a chunk may also be the rest of a word held back before. */
@@ -106,9 +123,13 @@ export class CompletionStream {
 
   /** A chunk may hold several tokens: what the upstream counted beyond our guess of one each follows without text. */
   #correctClaim(): void {
-    const missing = this.#completionTokens() - this.#claimed
-    if (missing > 0) this.#tell('', missing)
+    for (let missing = this.#missing(); missing > 0; missing = this.#missing())
+      this.#tell('', Math.min(missing, PIECE_TOKENS_MAX))
   }
+
+  #missing = (): number => this.#completionTokens() - this.#claimed
+
+  #promptTokens = (): number => this.#usage?.prompt_tokens ?? this.#options.promptTokensEstimated
 
   #completionTokens(): number {
     return Math.min(this.#usage?.completion_tokens ?? this.#claimed, this.#options.maxTokens)

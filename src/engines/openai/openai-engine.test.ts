@@ -1,19 +1,18 @@
 /** Against a real HTTP server that speaks as vLLM and llama-server do, or misbehaves as a test tells it to. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { ServerResponse } from 'node:http'
 import { test } from 'node:test'
-import { nodeClock } from '#host/node/node-clock.ts'
-import { undiciUpstreams } from '#host/node/undici-upstream.ts'
+import type { EngineRequest } from '#protocol/engine-request.ts'
+import { encodeDataFrame } from '#protocol/frame.ts'
 import { Problem } from '#protocol/problem.ts'
 import { chat, completion, embedding, finishRun, startRun } from '../llama-cpp/tiny-engine.ts'
-import { createOpenAiEngine, type OpenAiOptions } from './openai-engine.ts'
+import { cut, event, finish, role, serveUpstream, start, stop, stream, text, usage } from './test-upstream.ts'
 
 const hello = chat([{ role: 'user', content: 'hello there' }], { model: 'm', maxTokens: 50 })
 
 test('the models of the server are offered, with the context that it tells', async (t) => {
-  const { engine } = await setup(t, {
+  const { engine } = await serveUpstream(t, {
     models: [
       { id: 'a', max_model_len: 32_768, root: 'org/a' },
       { id: 'b', meta: { n_ctx_train: 8192 } },
@@ -29,7 +28,10 @@ test('the models of the server are offered, with the context that it tells', asy
 })
 
 test('only the models that the owner named are offered', async (t) => {
-  const { engine } = await setup(t, { models: [{ id: 'a' }, { id: 'b' }], options: { models: ['b'] } })
+  const { engine } = await serveUpstream(t, {
+    models: [{ id: 'a' }, { id: 'b' }],
+    options: { models: ['b'] },
+  })
   assert.deepEqual(
     engine.models().map(({ id }) => id),
     ['b'],
@@ -37,7 +39,7 @@ test('only the models that the owner named are offered', async (t) => {
 })
 
 test('a chat is streamed: its request arrives whole, its text in order, its usage from the upstream', async (t) => {
-  const { engine, received } = await setup(t, {
+  const { engine, received } = await serveUpstream(t, {
     options: { apiKey: 'secret' },
     answer: (response) => {
       const end = usage(11, 2, { prompt_tokens_details: { cached_tokens: 8 } })
@@ -77,7 +79,7 @@ test('a chat is streamed: its request arrives whole, its text in order, its usag
 })
 
 test('a completion takes its text from `text`, and a last message of the assistant is asked to be continued', async (t) => {
-  const { engine, received } = await setup(t, {
+  const { engine, received } = await serveUpstream(t, {
     answer: (response) =>
       stream(response, [{ choices: [{ text: 'abc', finish_reason: 'length' }] }, '[DONE]']),
   })
@@ -100,7 +102,7 @@ test('a completion takes its text from `text`, and a last message of the assista
 
 test('tokens that the upstream counted beyond one a chunk follow at the end, never above the maximum', async (t) => {
   const counted = { value: 5 }
-  const { engine } = await setup(t, {
+  const { engine } = await serveUpstream(t, {
     answer: (response) =>
       stream(response, [text('a long piece'), finish('length'), usage(4, counted.value), '[DONE]']),
   })
@@ -117,8 +119,63 @@ test('tokens that the upstream counted beyond one a chunk follow at the end, nev
   assert.equal(await sumOf(50), 50)
 })
 
+test('of very many tokens that no chunk showed each piece counts no more than a frame can say', async (t) => {
+  const { engine } = await serveUpstream(t, {
+    answer: (response) => stream(response, [text('a'), finish('stop'), usage(4, 150_000), '[DONE]']),
+  })
+  const run = await finishRun(
+    engine,
+    chat([{ role: 'user', content: 'a' }], { model: 'm', maxTokens: 200_000 }),
+  )
+  assert.deepEqual(
+    run.deltas.map(({ tokenCount }) => tokenCount),
+    [1, 65_535, 65_535, 18_929],
+  )
+  for (const delta of run.deltas) encodeDataFrame(1, delta)
+})
+
+test('what the model thinks comes with its answer where a gateway asks for it', async (t) => {
+  const thought = (reasoning_content: string) => ({ choices: [{ delta: { reasoning_content } }] })
+  const { engine } = await serveUpstream(t, {
+    answer: (response) =>
+      stream(response, [
+        role(),
+        thought('Hm'),
+        thought('.'),
+        text('Hi'),
+        finish('stop'),
+        usage(3, 3),
+        '[DONE]',
+      ]),
+  })
+  const run = await finishRun(engine, { ...hello, withReasoning: true } as EngineRequest)
+  assert.deepEqual(
+    run.deltas.map(({ text, tokenCount, detail }) => [text, tokenCount, detail?.reasoning]),
+    [
+      ['', 1, 'Hm'],
+      ['', 1, '.'],
+      ['Hi', 1, undefined],
+    ],
+  )
+  assert.equal(run.end?.completionTokens, 3)
+})
+
+test('a prompt that the upstream never counts is told at the end as at the start', async (t) => {
+  const { engine } = await serveUpstream(t, {
+    answer: (response) => {
+      if (response.req.url === '/v1/embeddings')
+        return response.end(JSON.stringify({ data: [{ index: 0, embedding: [1] }] }))
+      stream(response, [text('Hi'), finish('stop'), '[DONE]'])
+    },
+  })
+  const run = await finishRun(engine, hello)
+  assert.deepEqual([run.startedWith, run.end?.promptTokens], [3, 3])
+  const embedded = await finishRun(engine, embedding(['hello there'], 'm'))
+  assert.deepEqual([embedded.startedWith, embedded.end?.promptTokens], [3, 3])
+})
+
 test('characters cut in the middle by the network arrive whole', async (t) => {
-  const { engine } = await setup(t, {
+  const { engine } = await serveUpstream(t, {
     answer: (response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' })
       const bytes = Buffer.from(
@@ -152,7 +209,7 @@ const broken: readonly (readonly [name: string, answer: (response: ServerRespons
   ]
 for (const [name, answer, says] of broken) {
   test(`${name} is a failure of this node, to be tried elsewhere`, async (t) => {
-    const { engine } = await setup(t, { answer, options: { silenceMsMax: 300 } })
+    const { engine } = await serveUpstream(t, { answer, options: { silenceMsMax: 300 } })
     const { problem, end } = await finishRun(engine, hello)
     assert.equal(end, null)
     assert.equal(problem?.code, 'engine_failed')
@@ -184,13 +241,13 @@ const refusals: readonly (readonly [status: number, body: unknown, code: string,
   [401, openai('Incorrect API key'), 'engine_failed', /refuses this node's key .*Incorrect API key/],
   [403, '', 'engine_failed', /key/],
   [404, openai('no such model'), 'engine_failed', /no such model/],
-  [429, openai('slow down'), 'engine_failed', /overloaded/],
+  [429, openai('slow down'), 'overloaded', /overloaded/],
   [500, 'Internal Server Error', 'engine_failed', /status 500/],
   [503, openai('loading model'), 'engine_failed', /loading model/],
 ]
 for (const [status, body, code, says] of refusals) {
   test(`status ${status} with ${JSON.stringify(body)} is ${code}`, async (t) => {
-    const { engine } = await setup(t, {
+    const { engine } = await serveUpstream(t, {
       answer: (response) =>
         response.writeHead(status).end(typeof body === 'string' ? body : JSON.stringify(body)),
     })
@@ -202,7 +259,7 @@ for (const [status, body, code, says] of refusals) {
 
 test('cancel cuts the upstream request at once', async (t) => {
   const closed = Promise.withResolvers<void>()
-  const { engine } = await setup(t, {
+  const { engine } = await serveUpstream(t, {
     answer: (response) => {
       response.on('close', closed.resolve)
       start(response, [text('a')])
@@ -220,7 +277,7 @@ test('a paused run takes no more from the upstream than the pipes hold, and noth
   const count = 2_000
   const written = { events: 0 }
   const stuck = Promise.withResolvers<void>()
-  const { engine } = await setup(t, {
+  const { engine } = await serveUpstream(t, {
     answer: async (response) => {
       response.writeHead(200)
       for (; written.events < count; written.events++) {
@@ -242,7 +299,7 @@ test('a paused run takes no more from the upstream than the pipes hold, and noth
 })
 
 test('embeddings come in the order of the inputs, whatever the order of the answer', async (t) => {
-  const { engine } = await setup(t, {
+  const { engine } = await serveUpstream(t, {
     answer: (response) => {
       const data = [
         { index: 1, embedding: [0, 1] },
@@ -257,12 +314,14 @@ test('embeddings come in the order of the inputs, whatever the order of the answ
 })
 
 test('too few embeddings are a failure of this node', async (t) => {
-  const { engine } = await setup(t, { answer: (response) => response.end(JSON.stringify({ data: [] })) })
+  const { engine } = await serveUpstream(t, {
+    answer: (response) => response.end(JSON.stringify({ data: [] })),
+  })
   assert.equal((await finishRun(engine, embedding(['a'], 'm'))).problem?.code, 'engine_failed')
 })
 
 test('a server that goes is noticed by the first failed request, and one that comes back by itself', async (t) => {
-  const { engine, server, port, changed } = await setup(t, {
+  const { engine, server, port, changed } = await serveUpstream(t, {
     answer: (response) => cut(response, [text('a')]),
   })
   await stop(server)
@@ -278,19 +337,19 @@ test('a server that goes is noticed by the first failed request, and one that co
 })
 
 test('a key that the server refuses is told at the start, as the owner’s to mend', async (t) => {
-  const { engine } = await setup(t, { listStatus: 401, waits: false })
+  const { engine } = await serveUpstream(t, { listStatus: 401, waits: false })
   await assert.rejects(engine.ready(), (error) => error instanceof Problem && /key/.test(error.message))
   assert.deepEqual(engine.models(), [])
 })
 
 test('a key that no header can carry is told like any other failure', async (t) => {
-  const { engine, changed } = await setup(t, { options: { apiKey: 'a\nb' }, waits: false })
+  const { engine, changed } = await serveUpstream(t, { options: { apiKey: 'a\nb' }, waits: false })
   await changed(() => engine.failure() !== null)
   assert.match(engine.failure()?.message ?? '', /invalid authorization header/)
 })
 
 test('a base URL without an API behind it is told at the start', async (t) => {
-  const { engine } = await setup(t, { listStatus: 404, waits: false })
+  const { engine } = await serveUpstream(t, { listStatus: 404, waits: false })
   await assert.rejects(
     engine.ready(),
     (error) => error instanceof Problem && /Check that the base URL/.test(error.message),
@@ -298,7 +357,7 @@ test('a base URL without an API behind it is told at the start', async (t) => {
 })
 
 test('requests beyond the slots and the queue are refused', async (t) => {
-  const { engine } = await setup(t, {
+  const { engine } = await serveUpstream(t, {
     answer: (response) => start(response, [text('a')]),
     options: { slots: 1, queueMax: 1 },
   })
@@ -307,94 +366,10 @@ test('requests beyond the slots and the queue are refused', async (t) => {
 })
 
 test('close() cancels what is open', async (t) => {
-  const { engine } = await setup(t, { answer: (response) => start(response, [text('a')]) })
+  const { engine } = await serveUpstream(t, { answer: (response) => start(response, [text('a')]) })
   const run = startRun(engine, hello)
   await run.begun
   await engine.close()
   assert.equal((await run.finished).problem?.code, 'cancelled')
   assert.equal((await finishRun(engine, hello)).problem?.code, 'cancelled')
 })
-
-const role = () => ({
-  choices: [{ delta: { role: 'assistant', content: '' }, finish_reason: null }],
-  usage: null,
-})
-const text = (content: string) => ({ choices: [{ delta: { content }, finish_reason: null }] })
-const finish = (reason: string) => ({ choices: [{ delta: {}, finish_reason: reason }] })
-const usage = (prompt: number, generated: number, more: object = {}) => ({
-  choices: [],
-  usage: { prompt_tokens: prompt, completion_tokens: generated, total_tokens: prompt + generated, ...more },
-})
-const event = (value: unknown) => `data: ${typeof value === 'string' ? value : JSON.stringify(value)}\n\n`
-
-function start(response: ServerResponse, events: readonly unknown[]): void {
-  if (!response.headersSent) response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' })
-  for (const value of events) response.write(event(value))
-}
-function stream(response: ServerResponse, events: readonly unknown[]): void {
-  start(response, events)
-  response.end()
-}
-function cut(response: ServerResponse, events: readonly unknown[]): void {
-  start(response, events)
-  response.write('', () => response.destroy())
-}
-
-async function stop(server: Server): Promise<void> {
-  server.closeAllConnections()
-  await new Promise((resolve) => server.close(resolve))
-}
-
-interface Setup {
-  readonly models?: readonly unknown[]
-  readonly listStatus?: number
-  readonly answer?: (response: ServerResponse) => void
-  readonly options?: Partial<OpenAiOptions>
-  readonly waits?: boolean
-}
-interface Received {
-  readonly target: string
-  readonly authorization: string | undefined
-  readonly body: Readonly<Record<string, unknown>> | undefined
-}
-
-async function setup(t: { after(run: () => Promise<void>): void }, input: Setup) {
-  const received: Received[] = []
-  const server = createServer((request, response) => {
-    if (request.url === '/v1/models') {
-      response.writeHead(input.listStatus ?? 200).end(JSON.stringify({ data: input.models ?? [{ id: 'm' }] }))
-      return
-    }
-    void readBody(request).then((body) => {
-      const { authorization } = request.headers
-      received.push({ target: `${request.method} ${request.url}`, authorization, body })
-      input.answer?.(response)
-    })
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  const engine = createOpenAiEngine(
-    { baseUrl: new URL(`http://127.0.0.1:${port}/v1/`), ...input.options },
-    { upstreams: undiciUpstreams, clock: nodeClock, log: silentLog },
-  )
-  t.after(async () => {
-    await engine.close()
-    await stop(server)
-  })
-  if (input.waits !== false) await engine.ready()
-  const changed = (holds: () => boolean) =>
-    new Promise<void>((resolve) => {
-      if (holds()) resolve()
-      else engine.onChange(() => (holds() ? resolve() : undefined))
-    })
-  return { engine, server, port, received, changed }
-}
-
-async function readBody(request: IncomingMessage): Promise<Record<string, unknown>> {
-  let text = ''
-  for await (const chunk of request.setEncoding('utf8')) text += chunk
-  return JSON.parse(text) as Record<string, unknown>
-}
-
-const silentLog = { info: () => undefined, warn: () => undefined, error: () => undefined }

@@ -41,7 +41,7 @@ export class OpenAiRun implements EngineRun {
     this.#request = request
     this.#sink = sink
     this.#options = options
-    this.#stream = request.kind === 'embedding' ? null : this.#createStream(request.maxTokens)
+    this.#stream = request.kind === 'embedding' ? null : this.#createStream(request)
   }
 
   open(upstream: UpstreamHttp, address: UpstreamAddress): void {
@@ -90,12 +90,14 @@ export class OpenAiRun implements EngineRun {
     this.#finish(problem, () => this.#sink.onProblem(problem))
   }
 
-  #createStream(maxTokens: number): CompletionStream {
+  #createStream(request: Exclude<EngineRequest, { kind: 'embedding' }>): CompletionStream {
     return new CompletionStream({
-      maxTokens,
+      maxTokens: request.maxTokens,
       place: this.#options.place,
-      topLogprobs: this.#request.kind === 'embedding' ? null : (this.#request.topLogprobs ?? null),
-      onStarted: (promptTokens) => this.#sink.onStarted(promptTokens ?? estimatePromptTokens(this.#request)),
+      topLogprobs: request.topLogprobs ?? null,
+      withReasoning: request.kind === 'chat' && request.withReasoning === true,
+      promptTokensEstimated: estimatePromptTokens(request),
+      onStarted: (promptTokens) => this.#sink.onStarted(promptTokens),
       onDelta: (delta) => {
         // One piece of the body may hold many events: a sink that cancels in the middle hears no more.
         if (!this.#isOver) this.#sink.onDelta(delta)
@@ -130,7 +132,7 @@ export class OpenAiRun implements EngineRun {
     if (reply === undefined || vectors?.length !== count) {
       throw new Problem('engine_failed', `The server at ${this.#options.place} sent no ${count} embeddings.`)
     }
-    const promptTokens = reply.usage?.prompt_tokens ?? 0
+    const promptTokens = reply.usage?.prompt_tokens ?? estimatePromptTokens(this.#request)
     this.#sink.onStarted(promptTokens)
     if (!this.#isOver) this.#sink.onEmbedding(vectors)
     this.#finish(null, () => this.#sink.onEnd({ finishReason: 'stop', promptTokens, completionTokens: 0 }))

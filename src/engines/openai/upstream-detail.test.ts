@@ -1,10 +1,12 @@
 /** What an upstream is asked for beyond text, and what its chunks carry beside it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { DeltaDetail } from '#protocol/delta-detail.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
 import type { EngineDelta } from '../engine.ts'
 import { chat, completion } from '../llama-cpp/tiny-engine.ts'
 import { CompletionStream } from './completion-stream.ts'
+import { UpstreamCalls } from './upstream-detail.ts'
 import { toUpstreamBody } from './upstream-request.ts'
 
 test('formats, tools, probabilities and biases are passed on as OpenAI has them', () => {
@@ -83,6 +85,22 @@ test('calls are numbered from 0 whether the server numbers them, or names them b
   }
 })
 
+test('calls behind the last that an answer may have are left out, with all that belongs to them', () => {
+  for (const isNumbered of [true, false]) {
+    const begin = (index: number) => ({
+      ...(isNumbered && { index }),
+      ...{ id: `c${index}`, function: { name: 'f', arguments: '{' } },
+    })
+    const more = (index: number) => ({ ...(isNumbered && { index }), function: { arguments: '}' } })
+    const chunks = Array.from({ length: 140 }, (_, index) => [[begin(index)], [more(index)]]).flat()
+    const calls = new UpstreamCalls()
+    const told = DeltaDetail.parse({ toolCalls: chunks.flatMap((chunk) => calls.read(chunk)) }).toolCalls
+    const text = Array.from({ length: 128 }, () => '')
+    for (const { index, arguments: piece = '' } of told ?? []) text[index] += piece
+    assert.deepEqual(text, Array(128).fill('{}'))
+  }
+})
+
 test('probabilities tell how many tokens a chunk has; what was not asked for is not passed on', () => {
   const one = (token: string) => ({
     token,
@@ -120,12 +138,40 @@ test('probabilities tell how many tokens a chunk has; what was not asked for is 
   )
 })
 
-function read(choices: readonly object[], topLogprobs: number | null = null): EngineDelta[] {
+test('what a model thinks is told apart from its answer, token by token, where that was asked for', () => {
+  const chunks = [
+    { delta: { role: 'assistant', content: '' } },
+    { delta: { reasoning_content: 'Let me ' } },
+    { delta: { reasoning: 'think' } },
+    { delta: { reasoning: { of: 'another kind' }, content: null } },
+    { delta: { content: 'Hi' } },
+  ]
+  const told = (withReasoning: boolean) =>
+    read(chunks, null, withReasoning).map(({ text, tokenCount, detail }) => [
+      text,
+      tokenCount,
+      detail?.reasoning,
+    ])
+  assert.deepEqual(told(true), [
+    ['', 1, 'Let me '],
+    ['', 1, 'think'],
+    ['Hi', 1, undefined],
+  ])
+  assert.deepEqual(told(false), [['Hi', 1, undefined]])
+})
+
+function read(
+  choices: readonly object[],
+  topLogprobs: number | null = null,
+  withReasoning = false,
+): EngineDelta[] {
   const deltas: EngineDelta[] = []
   const stream = new CompletionStream({
     maxTokens: 100,
     place: 'here',
     topLogprobs,
+    withReasoning,
+    promptTokensEstimated: 1,
     onStarted: () => undefined,
     onDelta: (delta) => void deltas.push(delta),
   })

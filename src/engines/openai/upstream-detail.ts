@@ -1,5 +1,5 @@
 /** Probabilities and calls of tools in an upstream's chunks, as engines tell them. */
-import type { TokenLogprob, ToolCallDelta } from '#protocol/delta-detail.ts'
+import { TOOL_CALLS_MAX, type TokenLogprob, type ToolCallDelta } from '#protocol/delta-detail.ts'
 import type { Logprobs, ToolCallChunk } from './upstream-replies.ts'
 
 /** As many of the likeliest tokens as were asked for, and no more than that. */
@@ -24,16 +24,20 @@ export function readLogprobs(logprobs: Logprobs | null | undefined, topCount: nu
   }))
 }
 
-/** Numbers the calls of an answer from 0 on: some servers leave the index out, and give each call an id instead. */
+/**
+ * Numbers the calls of an answer from 0 on: some servers leave the index out, and give each call an id instead. Those
+ * behind the last that an answer may have are left out.
+ */
 export class UpstreamCalls {
   readonly #numbers = new Map<string, number>()
   #last = -1
 
   read(chunks: readonly ToolCallChunk[]): ToolCallDelta[] {
-    return chunks.map((chunk) => {
+    return chunks.flatMap((chunk) => {
       const { index, isFirst } = this.#place(chunk)
+      if (index >= TOOL_CALLS_MAX) return []
       const { name, arguments: more } = chunk.function ?? {}
-      return { index, ...(isFirst && { name: name ?? '' }), ...(more && { arguments: more }) }
+      return [{ index, ...(isFirst && { name: name ?? '' }), ...(more && { arguments: more }) }]
     })
   }
 
@@ -45,8 +49,9 @@ export class UpstreamCalls {
     if (key === null) return { index: Math.max(0, this.#last), isFirst: false }
     const known = this.#numbers.get(key)
     if (known !== undefined) return { index: known, isFirst: false }
-    this.#last++
-    this.#numbers.set(key, this.#last)
+    // What goes on without saying with which call belongs to the last, though that be one too many.
+    if (this.#last < TOOL_CALLS_MAX) this.#last++
+    if (this.#last < TOOL_CALLS_MAX) this.#numbers.set(key, this.#last)
     return { index: this.#last, isFirst: true }
   }
 }

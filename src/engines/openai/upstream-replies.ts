@@ -40,7 +40,13 @@ export const StreamChunk = z.object({
       z.object({
         text: z.string().nullish(),
         delta: z
-          .object({ content: z.string().nullish(), tool_calls: z.array(ToolCallChunk).nullish() })
+          .object({
+            content: z.string().nullish(),
+            /** What the model thinks, told apart from its answer: of vLLM, SGLang, llama-server and DeepSeek; the other of Ollama. */
+            reasoning_content: z.string().nullish().catch(null),
+            reasoning: z.string().nullish().catch(null),
+            tool_calls: z.array(ToolCallChunk).nullish(),
+          })
           .nullish(),
         logprobs: Logprobs.nullish(),
         finish_reason: z.string().nullish(),
@@ -118,8 +124,9 @@ export function problemOfStatus(status: number, body: string, place: string): Pr
       { details },
     )
   }
+  // It works, and has enough to do: no failure of this node, which only gets less for a while.
   if (status === 429)
-    return new Problem('engine_failed', `The server at ${place} is overloaded (${said}). Try again.`, {
+    return new Problem('overloaded', `The server at ${place} is overloaded (${said}). Try again.`, {
       details,
     })
   return new Problem('engine_failed', `The server at ${place} failed (${said}). Try again.`, { details })

@@ -9,6 +9,7 @@ import type { NanoUsd } from '#kernel/money.ts'
 import type { Random } from '#kernel/random.ts'
 import type { AnswerNews, AnswerOpinion, AnswerTest } from '#protocol/answer-audit.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
+import type { SlaClass } from '#protocol/sla.ts'
 import { OPINIONS_MAX, type WeighedOpinion, weighOpinions } from '#verify/answer-rules.ts'
 import type { Directory } from '../directory.ts'
 import type { NodeConnection, Offer } from '../node-connection.ts'
@@ -34,6 +35,8 @@ export interface AnswerOf {
   readonly nodeId: string
   readonly offer: Offer
   readonly organisationId: string
+  /** What it was promised. */
+  readonly slaClass?: SlaClass | undefined
   readonly preferences: Preferences | undefined
   /** To the network, as the node measured it. */
   readonly roundTripMs: number
@@ -226,7 +229,7 @@ export function createAnswerAuditor(parts: AnswerAuditorParts): AnswerAuditor {
   }
 
   function tell({ audit, test, opinions, said }: Case): void {
-    const { kept, nodeId, organisationId, cost, isCanary } = audit
+    const { kept, nodeId, organisationId, slaClass, cost, isCanary } = audit
     const { requestId, model } = kept.request
     const seen = JSON.stringify([requestId, ...kept.facts(), said])
     parts.tell({
@@ -238,6 +241,7 @@ export function createAnswerAuditor(parts: AnswerAuditorParts): AnswerAuditor {
       test,
       organisationId,
       cost,
+      ...(slaClass !== undefined && { slaClass }),
       isCanary,
       opinions: opinions.map(({ organisationId: _owner, isReference: _is, ...opinion }) => opinion),
       evidenceHash: hex(crypto.sha256(seen)),

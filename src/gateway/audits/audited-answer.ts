@@ -24,6 +24,7 @@ export class AuditedAnswer implements Audited {
   readonly claimed: number[] = []
   text = ''
   #areIdsKnown = true
+  #hasReasoning = false
   #isCut = false
 
   constructor(request: Answered) {
@@ -33,6 +34,7 @@ export class AuditedAnswer implements Audited {
   add({ text, tokenIds, tokenCount, idsKnown, detail }: DataPayload): void {
     if (this.#isCut) return
     this.#areIdsKnown &&= idsKnown || tokenCount === 0
+    this.#hasReasoning ||= detail?.reasoning !== undefined
     this.text += text
     for (const id of tokenIds) this.tokenIds.push(id)
     for (const { logprob } of detail?.logprobs ?? []) this.claimed.push(logprob)
@@ -52,8 +54,9 @@ export class AuditedAnswer implements Audited {
     return this.#areIdsKnown ? this.tokenIds.length === 0 : this.text.length === 0
   }
 
+  /** What follows on thoughts is not what the model finds likely without them, and how they are marked is its engine's own. */
   get test(): AnswerTest | null {
-    return testOf(this)
+    return this.#hasReasoning && !this.#areIdsKnown ? null : testOf(this)
   }
 
   question(requestId: string, finishReason: 'stop' | 'length' | null): Question {

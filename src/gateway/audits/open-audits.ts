@@ -44,10 +44,10 @@ export function openAudits(
     onAnswer: canaries.answered,
   })
   return {
-    prepare(request, { node, offer }, { organisationId, preferences, isCanary = false }) {
+    prepare(request, { node, offer }, { organisationId, slaClass, preferences, isCanary = false }) {
       if (!isCanary) canaries.seen(request)
       return auditor.prepare(request, {
-        ...{ nodeId: node.nodeId, roundTripMs: node.roundTripMs, offer, organisationId, isCanary },
+        ...{ nodeId: node.nodeId, roundTripMs: node.roundTripMs, offer, organisationId, isCanary, slaClass },
         // What the network asks this one node, any other may look at.
         preferences: isCanary ? undefined : preferences,
       })

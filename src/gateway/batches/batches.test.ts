@@ -28,6 +28,27 @@ test('what is not done when the window ends has expired, and the rest is deliver
   assert(bad.size > 0)
 })
 
+test('a line that is far longer read than written is refused by itself, and the others are served', async () => {
+  const { home, node, run, agent } = await batchNetwork()
+  takeBatches(agent, { features: ['tools'] })
+  // As the file has it: `JSON.stringify` would write out all of its digits.
+  const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown }
+  const parameters = { type: 'object', 'x-a': Array(40_000).fill(rawJSON('1e20')) }
+  const tools = Array.from({ length: 19 }, (_, index) => ({
+    type: 'function',
+    function: { name: `f${index}`, parameters },
+  }))
+  const id = await home.order([line('a', { tools }), line('b')])
+  await run(2_000)
+  assert.equal(node.answer(), 1)
+  await run(5_000)
+  const batch = await home.batch(id)
+  assert.deepEqual([batch.status, batch.request_counts.failed], ['completed', 1])
+  const refused = (await home.results(batch.error_file_id)).get('a')
+  const error = { code: 'invalid_request', param: 'tools' }
+  assert.partialDeepStrictEqual(refused?.response, { status_code: 400, body: { error } })
+})
+
 test('a batch that stands still expires line by line', async () => {
   const { home, run, agent } = await batchNetwork({ windowMs: 10 * MINUTE_MS })
   agent.drain()

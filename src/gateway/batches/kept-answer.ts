@@ -18,6 +18,8 @@ export const KeptAnswer = z.object({
   text: z.string(),
   logprobs: z.array(TokenLogprob).nullable(),
   calls: z.array(z.object({ name: z.string(), arguments: z.string() })),
+  /** What the model thought; left out where it told nothing of it. */
+  reasoning: z.string().optional(),
   vectors: z.array(z.array(z.number())).nullable(),
   result: z.object({
     nodeId: z.string(),
@@ -44,12 +46,14 @@ export function parseKept(text: string): KeptAnswer | null {
 /** Collects an answer as it comes. */
 export class AnswerCollector {
   #text = ''
+  #reasoning = ''
   #logprobs: TokenLogprob[] | null = null
   readonly #calls: { name: string; arguments: string }[] = []
   #vectors: number[][] | null = null
 
   onText: RunSink['onText'] = (text, detail) => {
     this.#text += text
+    this.#reasoning += detail?.reasoning ?? ''
     if (detail?.logprobs) {
       this.#logprobs ??= []
       this.#logprobs.push(...detail.logprobs)
@@ -70,13 +74,17 @@ export class AnswerCollector {
     result: RunResult,
   ): KeptAnswer {
     const parts = { text: this.#text, logprobs: this.#logprobs, calls: this.#calls, vectors: this.#vectors }
-    return { ...known, ...parts, result }
+    return { ...known, ...parts, ...(this.#reasoning !== '' && { reasoning: this.#reasoning }), result }
   }
 }
 
 /** Tells `sink` the answer again, in one piece. */
-export function tellAgain({ text, logprobs, calls, vectors, result }: KeptAnswer, sink: RunSink): void {
+export function tellAgain(
+  { text, logprobs, calls, reasoning, vectors, result }: KeptAnswer,
+  sink: RunSink,
+): void {
   sink.onNode(result.nodeId)
+  if (reasoning !== undefined) sink.onText('', { reasoning })
   if (vectors) sink.onEmbedding(vectors)
   if (text !== '' || logprobs) sink.onText(text, { ...(logprobs && { logprobs }) })
   const toolCalls = calls.map((call, index) => ({ index, ...call }))

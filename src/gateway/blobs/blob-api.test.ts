@@ -301,10 +301,13 @@ test('a file that changes while it is sent is told', async (t) => {
   const scanned = await scanObject(scanParts, reader, { isFine: false, ...signal() })
   bytes.fill(0)
   const parts = { crypto: nodeCrypto, compression: nodeCompression, wire: server.wire() }
-  await assert.rejects(uploadObjects(parts, [{ ...scanned, reader, name: 'a.png' }], signal()), {
-    code: 'conflict',
-    message: /a\.png changed/,
-  })
+  await assert.rejects(
+    uploadObjects(parts, [{ ...scanned, open: async () => reader, name: 'a.png' }], signal()),
+    {
+      code: 'conflict',
+      message: /a\.png changed/,
+    },
+  )
 })
 
 const scanParts = { crypto: nodeCrypto, createHasher: createNodeHasher }
@@ -342,7 +345,11 @@ async function setup(t: TestContext, options: Partial<BlobServerOptions> = {}) {
       assert.equal(scanned.sha256, createHash('sha256').update(bytes).digest('hex'))
       assert.equal(hexOf(nodeCrypto.sha256(bytes)), scanned.sha256)
       const parts = { crypto: nodeCrypto, compression: nodeCompression, wire: server.wire(token) }
-      const progress = await uploadObjects(parts, [{ ...scanned, reader, name: 'it' }], signal())
+      const progress = await uploadObjects(
+        parts,
+        [{ ...scanned, open: async () => reader, name: 'it' }],
+        signal(),
+      )
       return { ...scanned, progress }
     },
     async download(sha256: string) {

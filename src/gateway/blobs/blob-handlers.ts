@@ -51,7 +51,7 @@ const askBlobs: JsonHandler<z.output<typeof BlobQuestion>> = {
 }
 
 const beginBlob: JsonHandler<z.output<typeof BlobUpload>> = {
-  async json({ vault }, { caller }, { sha256, chunks }) {
+  async json({ vault }, { caller }, { sha256, chunks, isQuestion = false }) {
     const list = readChunkList(Buffer.from(chunks, 'base64'))
     if (!(list instanceof ChunkList))
       throw new Problem('invalid_request', `'chunks' is no list of chunks: ${list.replaceAll('_', ' ')}.`)
@@ -60,7 +60,9 @@ const beginBlob: JsonHandler<z.output<typeof BlobUpload>> = {
         'body_too_large',
         `An object has at most ${OBJECT_BYTES_MAX} bytes, not ${list.bytes}.`,
       )
-    return missingReply(await vault.begin(caller, sha256, list))
+    return missingReply(
+      await (isQuestion ? vault.missingOf(caller, list) : vault.begin(caller, sha256, list)),
+    )
   },
 }
 

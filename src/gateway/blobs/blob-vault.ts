@@ -5,6 +5,7 @@
  */
 import { type ChunkList, hexOf } from '#blobs/chunk-list.ts'
 import { type Holdings, type OpenUpload, overQuota, uploadKey } from '#blobs/holdings.ts'
+import { noQuota } from '#blobs/no-quota.ts'
 import { readPack } from '#blobs/pack.ts'
 import { writeObjectRecord, writeOrigin } from '#blobs/stored-record.ts'
 import { readTree, TREE_BYTES_MAX, type Tree } from '#blobs/tree.ts'
@@ -14,7 +15,7 @@ import type { Clock, Crypto, Log, Secrets } from '#host/host.ts'
 import { Problem } from '#protocol/problem.ts'
 import { ObjectReader } from './object-reader.ts'
 import { loadHoldings, mayHold, objectName, packName, readRecord } from './stored-blobs.ts'
-import { badPack, noQuota, uploadsTooMany, wrongChunk, wrongObject } from './vault-problems.ts'
+import { badPack, uploadsTooMany, wrongChunk, wrongObject } from './vault-problems.ts'
 
 export interface VaultParts {
   readonly store: BlobStore
@@ -40,7 +41,10 @@ export interface Missing {
   readonly bytes: number
 }
 
+/** Under way at once, of an organisation's keys together and of each node: none takes another's. */
 const UPLOADS_MAX = 256
+/** One of which nothing was heard for so long makes room for another. Begun again, it sends only what did not arrive. */
+const UPLOAD_IDLE_MS = 10 * 60_000
 const UPLOAD_KEPT_MS = 6 * 3_600_000
 const READ_BYTES = 1 << 20
 
@@ -83,7 +87,7 @@ export class BlobVault {
     forgetOld(holdings, nowMs)
     const key = uploadKey(by, sha256)
     const before = holdings.uploads.get(key) ?? null
-    if (!before && holdings.uploads.size >= UPLOADS_MAX) throw uploadsTooMany()
+    if (!before) makePlace(holdings, by, nowMs)
     const missing = holdings.missingOf(list, by)
     const refused = overQuota(
       {
@@ -97,6 +101,13 @@ export class BlobVault {
     holdings.hold(list, nowMs)
     holdings.uploads.set(key, { sha256, by, list, missingBytes: missing.bytes, heldAtMs: nowMs })
     return missing
+  }
+
+  /** What would be missing of it; nothing is begun. */
+  async missingOf({ organisationId, by }: Asking, list: ChunkList): Promise<Missing> {
+    const holdings = await this.holdings(organisationId)
+    holdings.hold(list, this.#parts.clock.nowMs())
+    return holdings.missingOf(list, by)
   }
 
   /** Throws what `addPack` of so many bytes would be refused with. */
@@ -291,6 +302,15 @@ export class BlobVault {
 
 function forgetOld({ uploads }: Holdings, nowMs: number): void {
   for (const [key, { heldAtMs }] of uploads) if (nowMs - heldAtMs > UPLOAD_KEPT_MS) uploads.delete(key)
+}
+
+/** Throws where `by` has as many uploads under way as it may. */
+function makePlace({ uploads }: Holdings, by: string, nowMs: number): void {
+  const own = [...uploads].filter(([, upload]) => upload.by === by)
+  if (own.length < UPLOADS_MAX) return
+  const idle = own.filter(([, { heldAtMs }]) => nowMs - heldAtMs >= UPLOAD_IDLE_MS)
+  if (idle.length === 0) throw uploadsTooMany({ by, count: own.length })
+  for (const [key] of idle) uploads.delete(key)
 }
 
 export async function write(store: BlobStore, name: string, pieces: readonly Uint8Array[]): Promise<void> {

@@ -10,12 +10,16 @@ import { createNodeHasher } from '#host/node/node-hasher.ts'
 import { wireParts } from './test-blob-server.ts'
 
 const [baseUrl = '', path = ''] = process.argv.slice(2)
-const reader = await createNodeFileAccess('/').open(path)
-if (!reader) throw new Error(`There is no ${path}.`)
+const open = async () => {
+  const reader = await createNodeFileAccess('/').open(path)
+  if (!reader) throw new Error(`There is no ${path}.`)
+  return reader
+}
+const reader = await open()
 const signal = new AbortController().signal
 const parts = { crypto: nodeCrypto, createHasher: createNodeHasher, compression: nodeCompression }
 const scanned = await scanObject(parts, reader, { isFine: true, signal })
-const wire = createBlobWire({ ...wireParts(baseUrl), token: () => 'key-ada' })
-await uploadObjects({ ...parts, wire }, [{ ...scanned, reader, name: path }], { signal })
-process.stdout.write(`${scanned.sha256}\n`)
 await reader.close()
+const wire = createBlobWire({ ...wireParts(baseUrl), token: () => 'key-ada' })
+await uploadObjects({ ...parts, wire }, [{ ...scanned, open, name: path }], { signal })
+process.stdout.write(`${scanned.sha256}\n`)

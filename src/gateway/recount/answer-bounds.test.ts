@@ -17,6 +17,26 @@ test('no more tokens are paid than the text has bytes, but for a few without tex
   assert.equal(bounds.payable(500), 6 + 16)
 })
 
+test('what a model thought is text of its answer, for what is paid and for what is silent', () => {
+  const bounds = new AnswerBounds({ ...chat(), withReasoning: true } as EngineRequest)
+  for (let count = 0; count < 600; count++)
+    assert.equal(bounds.take(delta({ tokenCount: 1, detail: { reasoning: 'so' } }), 0), null)
+  assert.equal(bounds.payable(600), 600)
+  assert.equal(bounds.payable(5_000), 1_200 + 16)
+})
+
+test('tokens that an upstream counts and nobody sees are not paid, and no claim of the node; others are', () => {
+  const bounds = new AnswerBounds(chat())
+  assert.equal(bounds.take(delta({ text: 'Hi', tokenCount: 1 }), 0), null)
+  assert.equal(bounds.take(delta({ tokenCount: 900 }), 0), null)
+  assert.deepEqual([bounds.payable(901), bounds.overclaims(901)], [2 + 16, false])
+  assert.equal(bounds.take(delta({ text: '!', tokenCount: 90 }), 0), null)
+  assert.equal(bounds.overclaims(991), true)
+  const knowing = new AnswerBounds(chat())
+  assert.equal(knowing.take(delta({ tokenCount: 900, idsKnown: true }), 0), null)
+  assert.equal(knowing.overclaims(900), true)
+})
+
 const refused: readonly [
   what: string,
   request: EngineRequest,
@@ -27,6 +47,7 @@ const refused: readonly [
   ['endless text', chat(), [{ text: 'x'.repeat(400_000), tokenCount: 1 }], /more text than/],
   ['text of no tokens', chat(), [{ text: 'x'.repeat(400_000) }], /more text than/],
   ['logprobs unasked', chat(), [{ text: 'a', tokenCount: 1, detail: { logprobs: [] } }], /nobody asked for/],
+  ['reasoning unasked', chat(), [{ tokenCount: 1, detail: { reasoning: 'Hm' } }], /nobody asked for/],
   ['calls unasked', chat(), [{ detail: { toolCalls: [{ index: 0, name: 'f' }] } }], /nobody offered/],
   ['a nameless call', withTools(), [{ detail: { toolCalls: [{ index: 0 }] } }], /out of their order/],
   [

@@ -19,11 +19,15 @@ const LOGPROBS_MAX = 4_096
 /** An agent pauses its engine once its credit is used up, 256 KiB at first in old ones; what is on its way still comes. */
 const UNCREDITED_BYTES_MAX = 512 * 1024
 
+type Detail = NonNullable<DataPayload['detail']>
+
 export class AnswerBounds {
   readonly #request: EngineRequest
   readonly #textBytesMax: number
   #textBytes = 0
   #silentDeltas = 0
+  /** Tokens that are told with nothing to see and no ids: an upstream's own count, which its node passes on. */
+  #unseenTokens = 0
   #calls = 0
   #hasVectors = false
 
@@ -34,8 +38,9 @@ export class AnswerBounds {
   }
 
   /** Takes the next delta. What no honest engine would have sent, in words; `null` when all is well. */
-  take({ text, detail }: DataPayload, uncreditedBytes: number): string | null {
+  take({ text, detail, tokenCount, idsKnown }: DataPayload, uncreditedBytes: number): string | null {
     this.#textBytes += utf8Bytes(text)
+    if (text.length === 0 && !detail && !idsKnown) this.#unseenTokens += tokenCount
     if (text.length > 0) this.#silentDeltas = 0
     else this.#silentDeltas++
     if (this.#request.kind === 'embedding') return 'text in answer to a request for embeddings'
@@ -49,13 +54,18 @@ export class AnswerBounds {
     return null
   }
 
-  #takeDetail({ logprobs, toolCalls = [] }: NonNullable<DataPayload['detail']>): string | null {
+  #takeDetail({ logprobs, toolCalls = [], reasoning = '' }: Detail): string | null {
     const request = this.#request
     if (request.kind === 'embedding') return null
     if (logprobs && logprobs.length > LOGPROBS_MAX) return 'more log probabilities than a delta has tokens'
     if (logprobs && request.topLogprobs === undefined) return 'log probabilities that nobody asked for'
     if (toolCalls.length > 0 && !(request.kind === 'chat' && request.tools))
       return 'calls of tools that nobody offered'
+    if (reasoning !== '') {
+      if (request.kind !== 'chat' || !request.withReasoning) return 'reasoning that nobody asked for'
+      this.#textBytes += utf8Bytes(reasoning)
+      this.#silentDeltas = 0
+    }
     for (const call of toolCalls) {
       if (!this.#isInOrder(call)) return 'calls of tools out of their order'
       this.#textBytes += utf8Bytes(call.name ?? '') + utf8Bytes(call.arguments ?? '')
@@ -87,7 +97,13 @@ export class AnswerBounds {
     return this.#request.kind === 'embedding' && !this.#hasVectors ? 'an end before its embeddings' : null
   }
 
-  /** How many of `tokens` the text can have: each has a byte at least, but for a few. */
+  /** Whether its engine must know better than `tokens`. What an upstream counts and does not show is not paid, and no fault of the node. */
+  overclaims(tokens: number): boolean {
+    const seen = Math.max(0, tokens - this.#unseenTokens)
+    return this.payable(seen) < seen
+  }
+
+  /** How many of `tokens` the text can have, with what the model thought: each has a byte at least, but for a few. */
   payable(tokens: number): number {
     const silent = SILENT_TOKENS_PAID + this.#calls * SILENT_TOKENS_PAID_A_CALL
     return Math.min(tokens, this.#textBytes + silent)

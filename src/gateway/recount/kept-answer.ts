@@ -40,10 +40,12 @@ export class KeptAnswer {
     return this.#judge.isSuspect()
   }
 
-  add({ text, tokenIds, tokenCount, idsKnown }: DataPayload): void {
-    if (this.#text.length + text.length > TEXT_LENGTH_MAX) this.#isOpaque = true
+  add({ text, tokenIds, tokenCount, idsKnown, detail }: DataPayload): void {
+    // What the model thought counts among its tokens.
+    const said = (detail?.reasoning ?? '') + text
+    if (this.#text.length + said.length > TEXT_LENGTH_MAX) this.#isOpaque = true
     if (this.#isOpaque) return
-    this.#text += text
+    this.#text += said
     this.#areIdsKnown &&= idsKnown || tokenCount === 0
     if (this.#areIdsKnown) for (const id of tokenIds) this.#tokenIds.push(id)
   }

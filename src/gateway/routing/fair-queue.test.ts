@@ -56,6 +56,22 @@ test('an organisation that calls all its requests interactive starves nobody', (
   assert.ok(turns.filter((name) => name.startsWith('b')).length >= 95, `${turns}`)
 })
 
+test('however many that are alike fit nothing, what is unlike them is offered, and one alone of them', () => {
+  const { queue, push } = setup()
+  for (let count = 0; count < 100; count++) push('a', { likeness: 'chat' })
+  push('b', { likeness: 'embedding' })
+  const offered: string[] = []
+  queue.serve({
+    choose(item) {
+      offered.push(item.likeness ?? '')
+      return item.likeness === 'chat' ? 'unfit' : item
+    },
+    assign: () => undefined,
+  })
+  assert.deepEqual(offered, ['chat', 'embedding'])
+  assert.equal(queue.length, 100)
+})
+
 test('one that came back and has to yield lets the others go first, and waits', () => {
   const { queue, push, items, take } = setup()
   const back = push('greedy')
@@ -136,7 +152,7 @@ function setup() {
   const items: TestItem[] = []
   const push = (
     organisationId: string,
-    part: { work?: number; priority?: RequestPriority } = {},
+    part: { work?: number; priority?: RequestPriority; likeness?: string } = {},
   ): TestItem => {
     const ticket = items.length + 1
     const name = `${organisationId}${ticket}`

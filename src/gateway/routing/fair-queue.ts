@@ -16,6 +16,8 @@ export interface Waiting {
   readonly work: number
   /** The order in which requests came. */
   readonly ticket: number
+  /** What does not fit one does not fit another with the same; left out, or null, by what is like no other. */
+  readonly likeness?: string | null
 }
 
 /** Who gives nodes to what waits. `C`: a node that was chosen. */
@@ -37,7 +39,7 @@ interface Flow {
 const INTERACTIVE_AHEAD = 8_000
 /** One of so many is of bulk, if any waits. */
 const BULK_EVERY = 16
-/** So many that no free node fits are passed over before it is given up for now. */
+/** So many that no free node fits, each unlike the others, are passed over before it is given up for now. */
 const UNFIT_MAX = 32
 const FLOWS_KEPT = 1_024
 
@@ -124,16 +126,14 @@ export class FairQueue<T extends Waiting> {
 
   /** Offers what waits, in order of turns, as long as some may fit. */
   serve<C extends object>(server: Server<T, C>): void {
-    const unfit = new Set<T | string>()
-    while (unfit.size <= UNFIT_MAX) {
-      const item = this.#returned.find((one) => !unfit.has(one)) ?? this.#next(unfit)
+    const passed = new Passed<T>()
+    while (passed.size <= UNFIT_MAX) {
+      const item = this.#returned.find((one) => !passed.has(one)) ?? this.#next(passed)
       if (!item) return
       const choice = server.choose(item)
       if (choice === 'stop') return
       if (choice === 'unfit' || choice === 'yield') {
-        // One that came back stands before its organisation's turn: it is passed over by itself, too.
-        unfit.add(item)
-        if (choice === 'yield') unfit.add(item.organisationId)
+        passed.add(item, choice)
         continue
       }
       this.#take(item)
@@ -152,31 +152,31 @@ export class FairQueue<T extends Waiting> {
     this.#prune()
   }
 
-  #next(unfit: ReadonlySet<T | string>): T | null {
+  #next(passed: Passed<T>): T | null {
     const { interactive, default: ordinary, bulk } = this.#lists
     if (this.#sinceBulk >= BULK_EVERY) {
-      const first = this.#least([[bulk, 0]], unfit)
+      const first = this.#least([[bulk, 0]], passed)
       if (first) return first
     }
     const lists = [
       [interactive, INTERACTIVE_AHEAD],
       [ordinary, 0],
     ] as const
-    return this.#least(lists, unfit) ?? this.#least([[bulk, 0]], unfit)
+    return this.#least(lists, passed) ?? this.#least([[bulk, 0]], passed)
   }
 
   /** The oldest of the organisation that was given least; each list with the lead that its requests have. */
   #least(
     lists: readonly (readonly [ReadonlyMap<string, ReadonlySet<T>>, lead: number])[],
-    unfit: ReadonlySet<T | string>,
+    passed: Passed<T>,
   ): T | null {
     let best: T | null = null
     let bestGiven = Number.POSITIVE_INFINITY
     for (const [list, lead] of lists) {
       for (const [organisationId, items] of list) {
         const given = this.#flowOf(organisationId).given - lead
-        if (given > bestGiven || unfit.has(organisationId)) continue
-        const item = firstFit(items, unfit)
+        if (given > bestGiven || passed.organisations.has(organisationId)) continue
+        const item = firstFit(items, passed)
         if (!item || (given === bestGiven && best && best.ticket < item.ticket)) continue
         best = item
         bestGiven = given
@@ -203,7 +203,30 @@ export class FairQueue<T extends Waiting> {
   }
 }
 
-function firstFit<T>(items: ReadonlySet<T>, unfit: ReadonlySet<T | string>): T | null {
-  for (const item of items) if (!unfit.has(item)) return item
+/** What is passed over while turns go around, and what it stands for. */
+class Passed<T extends Waiting> {
+  readonly #items = new Set<T>()
+  readonly #likenesses = new Set<string>()
+  readonly organisations = new Set<string>()
+
+  get size(): number {
+    return this.#items.size + this.organisations.size
+  }
+
+  /** One that came back stands before its organisation's turn: it is passed over by itself, too. */
+  add(item: T, why: 'unfit' | 'yield'): void {
+    this.#items.add(item)
+    if (why === 'yield') this.organisations.add(item.organisationId)
+    else if (item.likeness) this.#likenesses.add(item.likeness)
+  }
+
+  has(item: T): boolean {
+    if (this.#items.has(item)) return true
+    return this.#likenesses.size > 0 && !!item.likeness && this.#likenesses.has(item.likeness)
+  }
+}
+
+function firstFit<T extends Waiting>(items: ReadonlySet<T>, passed: Passed<T>): T | null {
+  for (const item of items) if (!passed.has(item)) return item
   return null
 }

@@ -35,6 +35,8 @@ export interface BlobWire {
   usage(): Promise<z.output<typeof BlobUsage>>
   unknownOf(hashes: readonly string[]): Promise<Set<string>>
   begin(sha256: string, list: ChunkList): Promise<MissingChunks>
+  /** What `begin` would say; nothing is begun. `null` where this network knows no such question. */
+  missing(sha256: string, list: ChunkList): Promise<MissingChunks | null>
   sendPack(packed: Uint8Array): Promise<void>
   /** Sends an object whose chunks are the pack's: all in one call. False where this network knows no such call. */
   put(sha256: string, packed: Uint8Array): Promise<boolean>
@@ -97,6 +99,16 @@ export function createBlobWire(parts: BlobWireParts): BlobWire {
     async begin(sha256, list) {
       const chunks = Buffer.from(list.entries).toString('base64')
       return missingOf(await ask(BlobMissing, '/uploads', post({ sha256, chunks })))
+    },
+    async missing(sha256, list) {
+      const chunks = Buffer.from(list.entries).toString('base64')
+      try {
+        return missingOf(await ask(BlobMissing, '/uploads', post({ sha256, chunks, isQuestion: true })))
+      } catch (error) {
+        // A network of an earlier release.
+        if (error instanceof Problem && error.code === 'invalid_request') return null
+        throw error
+      }
     },
     async sendPack(packed) {
       await ask(PackKept, '/packs', bytes(packed))

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { parse } from 'yaml'
 import { BlenderSettings, BlenderTask } from '#engines/blender/blender-messages.ts'
 import { CommandSettings } from '#engines/command/command-settings.ts'
-import { FfmpegSettings } from '#engines/ffmpeg/ffmpeg-settings.ts'
+import { FfmpegSettings } from '#protocol/ffmpeg-settings.ts'
 import { Problem } from '#protocol/problem.ts'
 import { parametersOf, readJobTemplate } from './read-job-template.ts'
 
@@ -197,6 +197,13 @@ test('what cannot be taken is named with its place, what is there and what to do
   const one = (part: object) => template({ steps: [step(part)] })
   const run = (onRun: object, script: object = {}) =>
     one({ script: { actions: { onRun: { command: 'x', ...onRun } }, ...script } })
+  const film = (settings: object) => ({
+    ...one({
+      script: undefined,
+      shoal: { kind: 'ffmpeg', settings: { frames: 'frames/*.png', ...settings }, task: {} },
+    }),
+    extensions: ['SHOAL'],
+  })
   const chunk = {
     name: 'F',
     type: 'CHUNK[INT]',
@@ -310,6 +317,9 @@ test('what cannot be taken is named with its place, what is there and what to do
       one({ script: undefined, shoal: { kind: 'ffmpeg' } }),
       /^steps\[0\].shoal: needs the line extensions: \[SHOAL\]/,
     ],
+    [film({ codec: 'h265' }), /^steps\[0\]\.shoal\.settings\.codec: /],
+    [film({ codec: 'vp9' }), /^steps\[0\]\.shoal\.settings\.out: expected the ending of the codec/],
+    [film({ frame: 'a.png' }), /^steps\[0\]\.shoal\.settings\.frame: there is no such key here/],
   ]
   for (const [document, message] of rows) refused(() => read(document), message)
 })

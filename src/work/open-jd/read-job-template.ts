@@ -2,6 +2,7 @@
  * Job templates of Open Job Description 2023-09, read into the steps of a job. Takes the document as plain data, so that it
  * does not matter whether it was YAML or JSON. `docs/reference/job-files.md` says which part of the specification runs here.
  */
+import { FfmpegSettings } from '#protocol/ffmpeg-settings.ts'
 import { NewStep } from '#protocol/job.ts'
 import { fillJob, type Parameters } from './fill-in.ts'
 import { resolveParameters } from './job-parameters.ts'
@@ -40,6 +41,17 @@ export function readJobTemplate(document: unknown, input: JobFileInput): JobFile
 export const parametersOf = (document: unknown): readonly ParameterDefinition[] =>
   parse(document).parameterDefinitions ?? []
 
+/** By step, its task parameters of type PATH. Throws `Problem('invalid_request')` when it is no template. */
+export const taskPathsOf = (document: unknown): ReadonlyMap<string, readonly string[]> =>
+  new Map(
+    parse(document).steps.map(({ name, parameterSpace }) => [
+      name,
+      (parameterSpace?.taskParameterDefinitions ?? [])
+        .filter(({ type }) => type === 'PATH')
+        .map((parameter) => parameter.name),
+    ]),
+  )
+
 function parse(document: unknown): JobTemplate {
   const parsed = JobTemplate.safeParse(document)
   if (parsed.success) return parsed.data
@@ -73,6 +85,7 @@ function planStep(step: Step, { at, template, parameters, input }: StepParts): N
   }
   if (step.shoal !== undefined) {
     const planned = planEngineStep(step.shoal, { path: [...path, 'shoal'], parameters, tasks })
+    if (step.shoal.kind === 'ffmpeg') checkVideo(planned.settings, [...path, 'shoal', 'settings'])
     return checkStep({ ...common, kind: step.shoal.kind, ...planned }, path)
   }
   if (step.script === undefined) throw refuse(path, 'expected a script')
@@ -88,6 +101,16 @@ function checkStep(step: unknown, path: Path): NewStep {
   throw refuse(
     [...path, ...(issue?.path.map((key) => (typeof key === 'symbol' ? String(key) : key)) ?? [])],
     issue?.message ?? 'cannot be taken',
+  )
+}
+
+function checkVideo(settings: NewStep['settings'], path: Path): void {
+  const issue = FfmpegSettings.safeParse(settings).error?.issues[0]
+  if (issue === undefined) return
+  const keys = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : issue.path.map(String)
+  throw refuse(
+    [...path, ...keys],
+    issue.code === 'unrecognized_keys' ? 'there is no such key here' : issue.message,
   )
 }
 

@@ -1,20 +1,9 @@
 """What a scene needs and what may go wrong with it, found out before anybody pays."""
-import os
-import re
-
 import bpy
 
-FILE_KINDS = ("images", "sounds", "fonts", "movieclips", "cache_files", "volumes")
+from scene_files import files, point_caches
+
 VIDEO_FORMATS = ("FFMPEG", "AVI_JPEG", "AVI_RAW")
-SIMULATIONS = {"CLOTH": "cloth", "SOFT_BODY": "soft body", "DYNAMIC_PAINT": "dynamic paint"}
-LISTED_MAX = 20_000
-
-
-def absolute(path, library=None):
-    """As the scene means it, without `.` and `..`; a path of Windows stays as it is."""
-    if re.match(r"^[A-Za-z]:[\\/]|^\\\\", path):
-        return path
-    return os.path.normpath(bpy.path.abspath(path, library=library))
 
 
 def has_denoiser():
@@ -78,134 +67,6 @@ def loop_totals(mesh):
     return totals
 
 
-# --- files ------------------------------------------------------------------------------------------------------------
-
-
-def files(frames):
-    """Every file that the scene reads, once each, with who wants it and whether it is there."""
-    found = {}
-
-    def add(kind, owner, path):
-        if path and path not in found and len(found) < LISTED_MAX:
-            is_there = os.path.isfile(path) or os.path.isdir(path)
-            found[path] = {"kind": kind, "owner": owner, "path": path, "isThere": is_there, "bytes": size(path)}
-
-    for library in bpy.data.libraries:
-        add("library", library.name, absolute(library.filepath, library.library))
-    for image in bpy.data.images:
-        for path in image_paths(image, frames):
-            add("image", image.name, path)
-    for sound in bpy.data.sounds:
-        if sound.packed_file is None:
-            add("sound", sound.name, absolute(sound.filepath, sound.library))
-    for font in bpy.data.fonts:
-        if font.packed_file is None and font.filepath not in ("", "<builtin>"):
-            add("font", font.name, absolute(font.filepath, font.library))
-    for clip in bpy.data.movieclips:
-        add("clip", clip.name, absolute(clip.filepath, clip.library))
-    for cache in bpy.data.cache_files:
-        add("cache", cache.name, absolute(cache.filepath, cache.library))
-    for volume in bpy.data.volumes:
-        for path in volume_paths(volume, frames):
-            add("volume", volume.name, path)
-    for owner, path in simulation_folders():
-        add("simulation", owner, path)
-    # What the list above does not know of, such as the files of add-ons.
-    listed_folders = {os.path.dirname(path) for path in found}
-    listed_names = {os.path.basename(path) for path in found}
-    for path in bpy.utils.blend_paths(absolute=True, packed=False, local=False):
-        path = os.path.normpath(path)
-        name = os.path.basename(path)
-        is_pattern = "<UDIM>" in path or "<UVTILE>" in path
-        if not is_pattern and os.path.dirname(path) not in listed_folders and name not in listed_names:
-            add("file", name, path)
-    return sorted(found.values(), key=lambda one: one["path"])
-
-
-def size(path):
-    try:
-        return os.path.getsize(path) if os.path.isfile(path) else 0
-    except OSError:
-        return 0
-
-
-def image_paths(image, frames):
-    if image.source in ("VIEWER", "GENERATED") or image.type in ("RENDER_RESULT", "COMPOSITING"):
-        return []
-    if image.packed_file is not None or len(getattr(image, "packed_files", ())) > 0 or not image.filepath:
-        return []
-    path = absolute(image.filepath, image.library)
-    if image.source == "TILED":
-        return [tile_path(path, tile.number) for tile in image.tiles]
-    if image.source == "SEQUENCE":
-        numbers = sorted(sequence_numbers(image, frames))
-        return list(dict.fromkeys(numbered(path, number) for number in numbers)) or [path]
-    return [path]
-
-
-def tile_path(path, number):
-    u, v = (number - 1001) % 10 + 1, (number - 1001) // 10 + 1
-    return path.replace("<UDIM>", str(number)).replace("<UVTILE>", f"u{u}_v{v}")
-
-
-def numbered(path, number):
-    """The file of a sequence with that number: the last digits of the name stand for it."""
-    folder, name = os.path.split(path)
-    stem, extension = os.path.splitext(name)
-    match = re.search(r"(\d+)(\D*)$", stem)
-    if match is None:
-        return path
-    digits = str(number).zfill(len(match.group(1)))
-    return os.path.join(folder, stem[: match.start(1)] + digits + match.group(2) + extension)
-
-
-def sequence_numbers(image, frames):
-    """Which numbers the frames of the job ask for, by everyone who shows the image."""
-    for user in image_users(image):
-        for frame in range(frames[0], frames[1] + 1):
-            number = frame - user.frame_start + 1
-            if user.use_cyclic and user.frame_duration > 0:
-                number = (number - 1) % user.frame_duration + 1
-            yield max(1, min(number, max(1, user.frame_duration))) + user.frame_offset
-
-
-def image_users(image):
-    trees = [material.node_tree for material in bpy.data.materials if material.use_nodes]
-    trees += [world.node_tree for world in bpy.data.worlds if world.use_nodes]
-    trees += [light.node_tree for light in bpy.data.lights if light.use_nodes]
-    trees += list(bpy.data.node_groups)
-    trees += [scene.node_tree for scene in bpy.data.scenes if scene.use_nodes]
-    for tree in trees:
-        for node in tree.nodes if tree else []:
-            if getattr(node, "image", None) == image:
-                # The compositor's node has the fields of an image user itself.
-                yield getattr(node, "image_user", node)
-
-
-def volume_paths(volume, frames):
-    if volume.packed_file is not None or not volume.filepath:
-        return []
-    path = absolute(volume.filepath, volume.library)
-    if not volume.is_sequence:
-        return [path]
-    numbers = [frame - volume.frame_start + 1 for frame in range(frames[0], frames[1] + 1)]
-    last = max(1, volume.frame_duration)
-    return list(
-        dict.fromkeys(numbered(path, max(1, min(number, last)) + volume.frame_offset) for number in numbers)
-    )
-
-
-def simulation_folders():
-    for one in bpy.data.objects:
-        for modifier in one.modifiers:
-            if modifier.type == "FLUID" and modifier.fluid_type == "DOMAIN":
-                yield one.name, absolute(modifier.domain_settings.cache_directory, one.library)
-            elif modifier.type == "MESH_CACHE" and modifier.filepath:
-                yield one.name, absolute(modifier.filepath, one.library)
-            elif modifier.type == "OCEAN" and modifier.is_cached and modifier.filepath:
-                yield one.name, absolute(modifier.filepath, one.library)
-
-
 # --- warnings ---------------------------------------------------------------------------------------------------------
 
 
@@ -239,27 +100,14 @@ def python_drivers():
 
 
 def simulation_warnings():
+    for owner, what, cache, _library in point_caches():
+        if not cache.is_baked:
+            yield unbaked(owner, what)
     for one in bpy.data.objects:
         for modifier in one.modifiers:
-            if modifier.type in SIMULATIONS and not is_baked(getattr(modifier, "point_cache", None)):
-                yield unbaked(one.name, SIMULATIONS[modifier.type])
-            elif modifier.type == "FLUID" and modifier.fluid_type == "DOMAIN":
+            if modifier.type == "FLUID" and modifier.fluid_type == "DOMAIN":
                 if not modifier.domain_settings.has_cache_baked_data:
                     yield unbaked(one.name, "fluid")
-        for system in one.particle_systems:
-            settings = system.settings
-            moves = settings.type == "EMITTER" or system.use_hair_dynamics
-            if moves and not is_baked(system.point_cache):
-                yield unbaked(one.name, f"particle system '{system.name}'")
-    for scene in bpy.data.scenes:
-        world = scene.rigidbody_world
-        if world is not None and world.collection and len(world.collection.objects) > 0:
-            if not is_baked(world.point_cache):
-                yield unbaked(scene.name, "rigid bodies")
-
-
-def is_baked(cache):
-    return cache is not None and cache.is_baked
 
 
 def unbaked(owner, what):

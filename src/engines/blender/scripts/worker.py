@@ -16,6 +16,7 @@ import bpy
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import inspection  # noqa: E402  (found only once the folder is on the path)
+import scene_files  # noqa: E402
 
 commands = queue.Queue()
 answers = os.fdopen(4, "w", buffering=1, encoding="utf-8")
@@ -87,11 +88,11 @@ def remap(table):
     while waiting := [library for library in bpy.data.libraries if library.name not in seen]:
         for library in waiting:
             seen.add(library.name)
-            target = new_place(table, inspection.absolute(library.filepath, library.library))
+            target = new_place(table, scene_files.absolute(library.filepath, library.library))
             if target is not None:
                 library.filepath = target
                 library.reload()
-    for kind in inspection.FILE_KINDS:
+    for kind in scene_files.FILE_KINDS:
         for block in getattr(bpy.data, kind):
             move(table, block, "filepath", block.library)
     for one in bpy.data.objects:
@@ -100,11 +101,19 @@ def remap(table):
                 move(table, modifier, "filepath", one.library)
             elif modifier.type == "FLUID" and modifier.fluid_type == "DOMAIN":
                 move(table, modifier.domain_settings, "cache_directory", one.library)
+    for _owner, _what, cache, library in scene_files.point_caches():
+        if cache.use_external:
+            move(table, cache, "filepath", library)
+    for cache in bpy.data.cache_files:
+        for layer in getattr(cache, "layers", ()):
+            move(table, layer, "filepath", cache.library)
+    for owner, node in scene_files.file_nodes():
+        move(table, node, "filepath", owner.library)
 
 
 def move(table, owner, name, library):
     path = getattr(owner, name)
-    target = new_place(table, inspection.absolute(path, library)) if path else None
+    target = new_place(table, scene_files.absolute(path, library)) if path else None
     if target is not None:
         setattr(owner, name, target)
 

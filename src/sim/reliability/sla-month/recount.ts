@@ -64,8 +64,14 @@ export function recount(
     else if (event.type === 'sla.tallied')
       for (const { organisationId, binStartMs, problem, count } of event.tally.refused)
         add(organisationId, binStartMs, isOurs(problem) ? 'bad' : null, count)
-    else if (event.type === 'usage.recorded') {
-      const { record, cost, atMs = event.record.startedAtMs } = event
+    else if (event.type === 'sla.refunded') {
+      const tally = add(event.organisationId, Date.parse(`${event.month}-01`), null)
+      if (tally) tally.charges -= event.amount
+    }
+    // A node's own copy says what it is owed; the request counts by its reading.
+    else if (event.type === 'usage.recorded' && !event.spoolId.startsWith('receipts:')) {
+      const { record, paidBefore = 0n, atMs = event.record.startedAtMs } = event
+      const cost = event.cost + paidBefore
       const placedMs = atMs - record.startedAtMs > LATE_MS ? atMs : Math.min(atMs, record.startedAtMs)
       const tally = add(
         record.organisationId,

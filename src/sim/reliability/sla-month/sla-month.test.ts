@@ -25,7 +25,7 @@ test('a recount takes only what was promised, and late readings as of when they 
   const toMs = Date.UTC(2027, 2)
   const usage = (startedAtMs: number, facts: object, atMs = startedAtMs + 1_000): CoordinatorEvent =>
     ({
-      ...{ type: 'usage.recorded', cost: 100n, atMs },
+      ...{ type: 'usage.recorded', spoolId: 'spool', cost: 100n, atMs },
       record: { requestId: `r${startedAtMs}`, organisationId: 'a', startedAtMs, totalMs: 10, ...facts },
     }) as unknown as CoordinatorEvent
   const events = [

@@ -9,6 +9,9 @@ export type VideoCodec = z.output<typeof VideoCodec>
 /** The endings that go with each codec: `.mp4` plays everywhere, `.mov` goes on to an editor, `.webm` on to a page. */
 export const videoEndings: Readonly<Record<VideoCodec, string>> = { h264: 'mp4', prores: 'mov', vp9: 'webm' }
 
+export const FPS_MIN = 0.1
+export const FPS_MAX = 240
+
 /** Settings of a step of kind `ffmpeg`. Its one task takes no params. */
 export const FfmpegSettings = z
   .strictObject({
@@ -21,7 +24,7 @@ export const FfmpegSettings = z
       z.array(z.string().max(500).regex(relative, 'is not a path below the inputs')).min(1).max(100_000),
     ]),
     /** Frames a second. 23.976, 29.97 and 59.94 are taken as the fractions that they stand for. */
-    fps: z.number().min(0.1).max(240).default(24),
+    fps: z.number().min(FPS_MIN).max(FPS_MAX).default(24),
     codec: VideoCodec.default('h264'),
     /** Less is better and larger: 18 is near to no loss. ProRes has none. */
     crf: z.int().min(0).max(51).default(18),
@@ -39,12 +42,3 @@ export const FfmpegSettings = z
     message: 'expected the ending of the codec: .mp4 for h264, .mov for prores, .webm for vp9',
   })
 export type FfmpegSettings = z.output<typeof FfmpegSettings>
-
-/** `24/1`, `24000/1001`: frames a second as ffmpeg takes them without rounding. */
-export function frameRate(fps: number): { readonly over: number; readonly under: number } {
-  const whole = Math.round(fps)
-  if (Math.abs(fps - whole) < 1e-9) return { over: whole, under: 1 }
-  const isBroadcast = Math.abs(fps - (Math.ceil(fps) * 1_000) / 1_001) < 0.005
-  if (isBroadcast) return { over: Math.ceil(fps) * 1_000, under: 1_001 }
-  return { over: Math.round(fps * 1_000), under: 1_000 }
-}
