@@ -108,6 +108,6 @@ export const rows: readonly Row[] = [
   {
     id: 'M7',
     fault: 'the simulator with all of it on: its speed, a day of 1,000 nodes, an hour of 10,000',
-    parts: [sim('speed', 60)],
+    parts: [sim('speed', 180)],
   },
 ]
