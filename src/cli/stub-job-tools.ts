@@ -31,7 +31,7 @@ export const stubFacts = {
     height: 180,
     samples: 32,
   },
-  ...{ isAdaptive: false, isDenoised: false, triangles: 1_000, imageBytes: 0 },
+  ...{ isAdaptive: false, isDenoised: false, isComposited: false, triangles: 1_000, imageBytes: 0 },
 }
 
 /** Nothing is packed: what is written is as long as the picture. */

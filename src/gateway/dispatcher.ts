@@ -2,10 +2,10 @@
  * Gives requests to nodes: admits them to the queue, lets routing choose, races a second node against one that is late,
  * and gives up on what is silent for too long. All requests of a gateway are in here from their admission to their end.
  */
-import type { Clock } from '#host/host.ts'
+import type { Clock, Log } from '#host/host.ts'
 import type { Random } from '#kernel/random.ts'
 import type { EngineRequest } from '#protocol/engine-request.ts'
-import { type Problem, toProblem } from '#protocol/problem.ts'
+import { Problem, toProblem } from '#protocol/problem.ts'
 import { Admission, QUEUE_MAX } from './admission.ts'
 import type { Place } from './attempt.ts'
 import { batchRoomOf } from './batches/batch-offers.ts'
@@ -30,6 +30,7 @@ import type { GatewayTelemetry } from './telemetry.ts'
 export interface DispatcherParts {
   readonly clock: Clock
   readonly random: Random
+  readonly log: Log
   readonly nodes: NodeLinks
   readonly directory: Directory
   readonly telemetry: GatewayTelemetry
@@ -89,7 +90,7 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
       while (isPumpDue) {
         isPumpDue = false
         for (const model of admission.models())
-          admission.serve(model, { choose: chooseFor, assign }, clock.elapsedMs())
+          admission.serve(model, { choose: chooseFor, assign: assigning(parts.log) }, clock.elapsedMs())
       }
     } finally {
       isPumping = false
@@ -236,13 +237,17 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
 }
 
 /** What no node can be sent ends that request alone: those behind it are not to wait for ever. */
-function assign(run: RequestRun, place: Place): void {
-  try {
-    run.assign(place)
-  } catch (error) {
-    run.fail(toProblem(error))
+const assigning =
+  (log: Log) =>
+  (run: RequestRun, place: Place): void => {
+    try {
+      run.assign(place)
+    } catch (error) {
+      const { requestId } = run.request
+      if (!(error instanceof Problem)) log.error('run.unsendable', { requestId, message: String(error) })
+      run.fail(toProblem(error))
+    }
   }
-}
 
 /** Connections that may get work, now or when they are heard again. */
 function* enrolled(nodes: NodeLinks, directory: Directory): Iterable<NodeConnection> {

@@ -180,11 +180,7 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     ask: (request, sink) => void dispatcher.admit(request, sink),
   })
   const dispatcher: Dispatcher = createDispatcher({
-    heartbeatMs: options.heartbeatMs,
-    clock,
-    random,
-    nodes,
-    directory,
+    ...{ heartbeatMs: options.heartbeatMs, clock, random, log, nodes, directory },
     telemetry: measuringAgain(telemetry, health, nodes),
     money: {
       ...{ reserve, settle, meter, keepAnswer: recounter.keep },

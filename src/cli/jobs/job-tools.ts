@@ -102,6 +102,7 @@ export interface SceneFacts {
   readonly samples: number
   readonly isAdaptive: boolean
   readonly isDenoised: boolean
+  readonly isComposited: boolean
   readonly triangles: number
   /** What its pictures take in memory. */
   readonly imageBytes: number

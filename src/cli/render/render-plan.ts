@@ -139,14 +139,13 @@ const samplesOf = ({ options, scene }: Pick<RenderPlanInput, 'options' | 'scene'
 const SAMPLES_PER_PART = 8
 
 /**
- * How many parts a still is cut into: one for each node, where there are samples enough. Adaptive sampling and denoising look
- * at the whole, so such a scene is not cut: throws where that was asked for.
+ * How many parts a still is cut into: one for each node, where there are samples enough. Adaptive sampling, denoising and the
+ * compositor look at the whole, so such a scene is not cut: throws where that was asked for.
  */
 export function partsOf(input: Pick<RenderPlanInput, 'options' | 'scene' | 'frames'>, nodes: number): number {
   const { split } = input.options
   if (input.frames.length !== 1) return 1
-  const { isAdaptive, isDenoised } = input.scene.facts
-  const reason = isAdaptive ? 'samples adaptively' : isDenoised ? 'denoises' : null
+  const reason = whyWhole(input.scene.facts)
   const most = Math.floor(samplesOf(input) / SAMPLES_PER_PART)
   if (split === 'auto') return reason !== null ? 1 : Math.max(1, Math.min(nodes, most, AUTO_MAX))
   if (split > 1 && reason !== null)
@@ -163,6 +162,12 @@ export function partsOf(input: Pick<RenderPlanInput, 'options' | 'scene' | 'fram
 }
 
 const AUTO_MAX = 16
+
+function whyWhole({ isAdaptive, isDenoised, isComposited }: SceneFacts): string | null {
+  if (isAdaptive) return 'samples adaptively'
+  if (isDenoised) return 'denoises'
+  return isComposited ? 'has compositor nodes' : null
+}
 
 /** `frame-0012.png`, as nodes name it. */
 export const frameName = (frame: number, format: 'PNG' | 'EXR'): string =>

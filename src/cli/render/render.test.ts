@@ -99,6 +99,7 @@ test('a still is cut by its samples, as many as there are nodes, unless the scen
 
 test('bad input is refused in one sentence before anything is sent', async () => {
   const adaptive = { scene: { facts: { ...stubFacts, isAdaptive: true } } }
+  const composited = { scene: { facts: { ...stubFacts, isComposited: true } } }
   const missing = {
     scene: { errors: ["The image 'wood' is missing: there is no file /t/wood.png. Put it there."] },
   }
@@ -123,6 +124,12 @@ test('bad input is refused in one sentence before anything is sent', async () =>
     [{}, ['--split', '4'], 2, /^shoal: --split cuts one frame/],
     [{}, ['--frames', '7', '--split', '60'], 2, /^shoal: 32 samples make no 60 parts/],
     [adaptive, ['--frames', '7', '--split', '2'], 2, /^shoal: The scene samples adaptively/],
+    [
+      composited,
+      ['--frames', '7', '--split', '2'],
+      2,
+      /^shoal: The scene has compositor nodes, which needs all/,
+    ],
     [missing, [], 2, /^shoal: The image 'wood' is missing: there is no file \/t\/wood\.png/],
     [
       { scene: { facts: { ...stubFacts, frameEnd: 0 } } },

@@ -205,7 +205,15 @@ test('files beside the scene are sent along, and the scene is told where they we
   const file = (path: string) => ({ kind: 'image', owner: 'wood', path, isThere: true, bytes: 1 })
   const facts = {
     ...{ scene: 'Scene', frameStart: 1, frameEnd: 2, frameStep: 1, fps: 24, width: 1, height: 1 },
-    ...{ samples: 1, seed: 0, isAdaptive: false, isDenoised: false, triangles: 0, imageBytes: 0 },
+    ...{
+      samples: 1,
+      seed: 0,
+      isAdaptive: false,
+      isDenoised: false,
+      isComposited: false,
+      triangles: 0,
+      imageBytes: 0,
+    },
   }
   const files = [file('/home/me/shot/a.png'), file('/mnt/library/wood.png')]
   const {

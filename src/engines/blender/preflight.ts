@@ -30,6 +30,7 @@ export const SceneFacts = z.object({
   seed: z.int(),
   isAdaptive: z.boolean(),
   isDenoised: z.boolean(),
+  isComposited: z.boolean(),
   triangles: z.int().nonnegative(),
   /** What its pictures take in memory. */
   imageBytes: z.number().nonnegative().default(0),

@@ -39,9 +39,19 @@ def facts(scene):
         "seed": cycles.seed,
         "isAdaptive": bool(cycles.use_adaptive_sampling),
         "isDenoised": bool(cycles.use_denoising),
+        "isComposited": is_composited(scene),
         "triangles": triangles(scene),
         "imageBytes": sum(image_bytes(image) for image in bpy.data.images),
     }
+
+
+def is_composited(scene):
+    """Whether nodes make something else of what was rendered: the mean of such pictures is not the picture of the mean."""
+    if not (scene.render.use_compositing and scene.use_nodes and scene.node_tree):
+        return False
+    ends = [node for node in scene.node_tree.nodes if node.type == "COMPOSITE"]
+    links = [link for node in ends for one in node.inputs for link in one.links]
+    return any(link.from_node.type != "R_LAYERS" or link.from_socket.name != link.to_socket.name for link in links)
 
 
 def image_bytes(image):

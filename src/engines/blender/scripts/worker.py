@@ -280,6 +280,8 @@ def adjust(scene, command):
         cycles.seed = command["seed"]
         cycles.use_animated_seed = False
     if command.get("sampleOffset") is not None:
+        if inspection.is_composited(scene):
+            raise Refused("scene", "the scene has compositor nodes, which need all samples in one place: render whole frames")
         # A part of the samples of a pixel: whether the pixel has had enough can be told from all of them alone.
         cycles.sample_offset = command["sampleOffset"]
         cycles.use_adaptive_sampling = False
