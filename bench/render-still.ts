@@ -2,7 +2,7 @@
  * One still by ranges of its samples on two workers with one thread each, merged: how much faster it is than on one, and how
  * far it is from the picture rendered at once.
  *
- *     node bench/render-still.ts [--json] [--size 192] [--samples 128] [--scene glossy]
+ *     node bench/render-still.ts [--json] [--size 320] [--samples 256] [--scene glossy]
  */
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -36,8 +36,8 @@ if (import.meta.main) {
   const { values } = parseArgs({
     options: {
       json: { type: 'boolean', default: false },
-      size: { type: 'string', default: '192' },
-      samples: { type: 'string', default: '128' },
+      size: { type: 'string', default: '320' },
+      samples: { type: 'string', default: '256' },
       scene: { type: 'string', default: 'glossy' },
     },
   })

@@ -34,6 +34,8 @@ export const CellConfig = z.object({
   answerAudits: z.enum(['on', 'off']).optional(),
   /** How many nodes without verified work may join within a day, of one owner and of one IPv4 /24; 20 and 3 unless given. */
   joinLimits: z.object({ perOwner: z.int().positive(), perNetwork: z.int().positive() }).optional(),
+  /** Whether the supervisor begins the operator's own agent that checks, once it is told that one is wanted; not unless given. */
+  hasReference: z.boolean().optional(),
   /** The operator's own server that is told of alerts. */
   alertWebhook: z.string().min(1).optional(),
   logLevel: z.enum(['info', 'warn', 'error']),
@@ -76,6 +78,8 @@ export type CellMessage = z.output<typeof CellMessage>
 export const CellOrder = z.discriminatedUnion('type', [
   z.object({ type: z.literal('start'), config: CellConfig }),
   z.object({ type: z.literal('token'), owner: TokenOwner }),
+  /** The agent that was wanted cannot begin. */
+  z.object({ type: z.literal('auditor_failed') }),
   z.object({ type: z.literal('stop') }),
 ])
 export type CellOrder = z.output<typeof CellOrder>

@@ -29,6 +29,8 @@ export interface CellKeeperHooks {
 export interface CellKeeper {
   /** Answered by `onToken`, unless the cell dies first. */
   askToken(owner: TokenOwner): void
+  /** The agent that `onAuditorsWanted` asked for cannot begin: nothing needs to wait for it. */
+  tellAuditorFailed(): void
   stop(): Promise<void>
   /** Ends its processes at once, without asking. */
   kill(): void
@@ -110,6 +112,7 @@ export function keepCell(
   start(0)
   return {
     askToken: (owner) => current?.askToken(owner),
+    tellAuditorFailed: () => current?.tellAuditorFailed(),
     kill() {
       isStopping = true
       spare?.kill()

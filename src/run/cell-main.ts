@@ -125,6 +125,7 @@ function close(graceMs: number): void {
 function obey(order: CellOrder): void {
   if (order.type === 'start') start(order.config).catch(die)
   else if (order.type === 'stop') close(CLOSE_GRACE_MS)
+  else if (order.type === 'auditor_failed') cell?.auditorFailed()
   else
     cell?.enrolmentToken(order.owner).then((token) => {
       if (token !== null) send({ type: 'token', token, owner: order.owner })

@@ -44,6 +44,10 @@ export class CellProcess {
     this.#order({ type: 'token', owner })
   }
 
+  tellAuditorFailed(): void {
+    this.#order({ type: 'auditor_failed' })
+  }
+
   /** Asks it to end in order; a spare one ends at once. */
   stop(): void {
     this.#order({ type: 'stop' })

@@ -16,7 +16,7 @@ import type { SqlStore } from '#host/sql-store.ts'
 import { assert } from '#kernel/assert.ts'
 import { formatId, ID_BYTES } from '#kernel/id.ts'
 import type { Problem } from '#protocol/problem.ts'
-import { isOver } from '#work/work.ts'
+import { type AuditorCall, createAuditorCall } from './auditor-call.ts'
 import type { CellConfig, TokenOwner } from './cell-config.ts'
 import type { CellTelemetry } from './cell-telemetry.ts'
 import { type CoordinatorHalf, openCoordinatorHalf } from './coordinator-half.ts'
@@ -48,6 +48,8 @@ export interface Cell {
   readonly ready: Promise<CellReady>
   /** A fresh single-use token for a node; null without a leading coordinator here. */
   enrolmentToken(owner: TokenOwner): Promise<string | null>
+  /** The agent that was called by `onAuditorsWanted` cannot begin: nothing waits for it. */
+  auditorFailed(): void
   /** Lets what runs end for `graceMs`, then closes everything in order. */
   close(graceMs: number): Promise<void>
 }
@@ -82,6 +84,7 @@ const STANDBY_TOLD_AFTER_MS = 1_000
 
 /** What of a cell is open in this process, closed in this order. */
 interface Opened {
+  readonly auditor: AuditorCall
   front?: Front
   batches?: Batches
   blobs?: ServedBlobs
@@ -94,12 +97,15 @@ interface Opened {
 }
 
 export function openCell(parts: CellParts, config: CellConfig): Cell {
-  const opened: Opened = {}
+  const { onAuditorsWanted = () => undefined } = parts
+  const hasReference = config.hasReference === true
+  const opened: Opened = { auditor: createAuditorCall(onAuditorsWanted, { hasReference }) }
   const open = { cell: openWhole, coordinator: openCoordinatorAlone, gateway: openGatewayAlone }[config.role]
   const ready = open(parts, config, opened)
   return {
     ready,
     enrolmentToken: async (owner) => (await opened.half?.enrolmentToken(owner)) ?? null,
+    auditorFailed: () => opened.auditor.failed(),
     async close(graceMs) {
       // What waits for its turn to lead is told first, and the rest opens no further.
       if (!opened.service) await opened.standby?.close()
@@ -133,7 +139,8 @@ async function openWhole(parts: CellParts, config: CellConfig, opened: Opened): 
   await noteKeySecret(coordinator, host, secret)
   const reach = createReach(host, config.listen, parts.telemetry)
   opened.alerts = openAlerts(host, coordinator, config)
-  const { inspect, inspection } = openInspection(host)
+  const { auditor } = opened
+  const { inspect, inspection } = openInspection({ ...host, isReferenceCalled: () => auditor.isOnItsWay() })
   opened.service = serveCoordinator(host, coordinator, {
     ...config,
     nodeProofs: proofsOf(config),
@@ -166,22 +173,8 @@ async function openWhole(parts: CellParts, config: CellConfig, opened: Opened): 
   const half = await openCoordinatorHalf(parts, known, config)
   opened.half = half
   front.serveApi(async (request) => half.api.fetch(request))
-  tellAuditorsWanted(coordinator, parts)
+  auditor.watch(coordinator)
   return readyAt(front, half.keys)
-}
-
-/** Once, as soon as there is a job, or a quote for one: by the time that there is something to check, the agent is there. */
-function tellAuditorsWanted({ state, onEvent }: Coordinator, { onAuditorsWanted }: CellParts): void {
-  if (!onAuditorsWanted) return
-  let isTold = false
-  const tell = (): void => {
-    if (!isTold) onAuditorsWanted()
-    isTold = true
-  }
-  if ([...state.work.jobs.values()].some((job) => !isOver(job))) tell()
-  onEvent((event) => {
-    if (event.type === 'work.job_submitted') tell()
-  })
 }
 
 async function openCoordinatorAlone(

@@ -10,7 +10,7 @@ export interface OpenedInspection {
 
 /** Results of jobs are looked at by a coordinator that leads, from then on. */
 export function openInspection(
-  host: Pick<InspectionParts, 'bus' | 'clock' | 'log' | 'secrets'>,
+  host: Pick<InspectionParts, 'bus' | 'clock' | 'log' | 'secrets' | 'isReferenceCalled'>,
 ): OpenedInspection {
   let opened: FullInspection | null = null
   return {

@@ -58,10 +58,14 @@ export function startSupervisor(
       onState: () => undefined,
       onNote: hooks.onReferenceNote,
       onRestart: (why) => hooks.onReferenceNote(`restarts: ${typeof why === 'string' ? why : why.message}`),
-      onFailed: ({ message }) => hooks.onReferenceNote(message),
+      onFailed({ message }) {
+        hooks.onReferenceNote(message)
+        cell.tellAuditorFailed()
+      },
       onTokenNeeded: () => cell.askToken('reference'),
     })
-  const cell = keepCell({ children, clock, module: modules.cell }, options.cell, {
+  const config = { ...options.cell, hasReference: reference !== null }
+  const cell = keepCell({ children, clock, module: modules.cell }, config, {
     onReady(ready) {
       apiUrl = ready.apiUrl
       hooks.onReady(ready)

@@ -12,7 +12,7 @@ import { isOver as isJobOver, type Job, jobOf, taskOf } from '#work/work.ts'
 import type { Turn } from '../turn.ts'
 import { askKeeper } from './ask-keeper.ts'
 import { auditClass, planAudit } from './audit-plan.ts'
-import { isAnybodyThere, mayAnybodyCome, RETURN_MS } from './auditors.ts'
+import { isAnybodyThere, isReferenceComing, mayAnybodyCome, RETURN_MS } from './auditors.ts'
 import { carryVerdict, isThere } from './carry-verdict.ts'
 import { classOf, verifyIn } from './holdback.ts'
 import type { InspectionParts } from './inspection.ts'
@@ -43,6 +43,10 @@ export function createAudits(parts: InspectionParts, isClosed: () => boolean): A
   const comparing = new Set<string>()
   /** Since when nodes could have come back after a start. */
   let openedAtMs: number | null = null
+  /** Since when the operator's own agent is on its way. */
+  let calledAtMs: number | null = null
+  /** Of audits that wait while nobody is there for them, by the job that asks: since when. */
+  const aloneSinceMs = new Map<string, number>()
 
   function ask(turn: Turn, audit: Audit, by: AuditBy, notOf: readonly string[]): void {
     const { nowMs, state } = turn
@@ -144,12 +148,21 @@ export function createAudits(parts: InspectionParts, isClosed: () => boolean): A
     if (job.status === 'completed') return compare(turn, audit, job)
     // Those that tried it could not: it is nobody's fault, and nobody can tell.
     if (job.status === 'paused' || nowMs - atMs >= OPINION_MS_MAX) return giveUp(turn, audit)
-    if (job.fences.size > 0) return
-    const around = { desk, openedAtMs: openedAtMs ?? nowMs }
-    if (isAnybodyThere(turn, job, around)) return
-    // Without a node of another owner it counts all the same; one that is on its way back is waited for, and not for long.
-    const waitedMs = nowMs - Math.max(atMs, around.openedAtMs)
-    if (waitedMs >= RETURN_MS || !mayAnybodyCome(turn, job, around)) giveUp(turn, audit)
+    const around = { desk, openedAtMs: openedAtMs ?? nowMs, calledAtMs }
+    if (job.fences.size > 0 || isAnybodyThere(turn, job, around)) return void aloneSinceMs.delete(auditJobId)
+    if (isReferenceComing(turn, job, around)) return
+    // Without a node of another owner it counts all the same; one that is on its way back is waited for, and not for long. How
+    // long it waited while somebody was there does not count: nodes that are busy are silent now and then.
+    const sinceMs = aloneSinceMs.get(auditJobId) ?? nowMs
+    aloneSinceMs.set(auditJobId, sinceMs)
+    if (nowMs - sinceMs >= RETURN_MS || !mayAnybodyCome(turn, job, around)) giveUp(turn, audit)
+  }
+
+  /** Those whose opinion is there, or was given up, wait no more. */
+  function forgetAlone({ state }: Turn): void {
+    if (aloneSinceMs.size === 0) return
+    const open = new Set([...state.verify.audits.values()].map(({ asked }) => asked?.auditJobId))
+    for (const auditJobId of aloneSinceMs.keys()) if (!open.has(auditJobId)) aloneSinceMs.delete(auditJobId)
   }
 
   return {
@@ -165,6 +178,8 @@ export function createAudits(parts: InspectionParts, isClosed: () => boolean): A
     },
     review(turn) {
       openedAtMs ??= turn.nowMs
+      calledAtMs = parts.isReferenceCalled?.() ? (calledAtMs ?? turn.nowMs) : null
+      forgetAlone(turn)
       for (const audit of [...turn.state.verify.audits.values()]) {
         // One verdict may have ended others.
         if (turn.state.verify.audits.has(audit.auditId)) reviewOne(turn, audit)

@@ -28,6 +28,8 @@ export interface InspectionParts {
   readonly secrets: Pick<Secrets, 'randomBytes'>
   readonly coordinator: Pick<Coordinator, 'execute' | 'state'>
   readonly desk: WorkDesk
+  /** Whether the operator's own agent was called to check results, and nobody said that it cannot begin. */
+  readonly isReferenceCalled?: () => boolean
 }
 
 const TICK_MS = SECOND_MS
