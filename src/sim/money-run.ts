@@ -221,15 +221,17 @@ class MoneyFarm {
   #submit(index: number): void {
     const { coordinator, desk } = this.#service ?? {}
     const jobId = `job_${index}`
-    if (!coordinator || !desk || this.#state.work.jobs.has(jobId)) return
+    // Until it is durable, as a client does that was cut off, or found nobody there.
+    const again = (): void => void this.#world.scheduler.after(SECOND_MS, () => this.#submit(index))
+    if (!coordinator || !desk) return again()
+    if (this.#state.work.jobs.has(jobId)) return
     const submit = (turn: Turn): void => {
       const refusal = desk.carryOut(turn, { kind: 'submit', plan: this.#jobPlan(index), nowMs: turn.nowMs })
       assert(refusal === null, `${jobId} is taken, and not ${refusal}`)
       desk.serveWaiting(turn)
     }
     coordinator.execute(submit, () => this.#accepted.add(jobId))
-    // Until it is durable, as a client does that was cut off.
-    this.#world.scheduler.after(SECOND_MS, () => this.#submit(index))
+    again()
   }
 
   #jobPlan(index: number): JobPlan {
@@ -304,10 +306,15 @@ class MoneyFarm {
   }
 
   #say(): string {
-    return [...this.#state.work.jobs.values()]
-      .filter((job) => !isOver(job))
-      .map(({ jobId, tasksOpen, pause }) => `${jobId}: ${tasksOpen} open ${pause?.detail ?? ''}`)
-      .join('; ')
+    const { jobs } = this.#state.work
+    const missing = this.#plan.jobs.flatMap((_, index) =>
+      jobs.has(`job_${index}`) ? [] : [`job_${index}: never taken`],
+    )
+    const open = [...jobs.values()].filter((job) => !isOver(job))
+    const said = open.map(
+      ({ jobId, tasksOpen, pause }) => `${jobId}: ${tasksOpen} open ${pause?.detail ?? ''}`,
+    )
+    return [...missing, ...said].join('; ')
   }
 
   #outcome(): MoneyOutcome {

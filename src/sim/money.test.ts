@@ -16,6 +16,10 @@ test('a result that is sent while its gateway starts is not thrown away, and a s
   assert.deepEqual(await runMoney(8), await runMoney(8))
 })
 
+test('a customer who finds no coordinator asks again, and its job comes to its end', async () => {
+  await runMoney(139)
+})
+
 test('a slow node that was frozen beyond its lease lets go of its task once it can know', async () => {
   await runMoney(155)
 })

@@ -8,7 +8,12 @@ import type { JobPlan } from '#work/work-events.ts'
 import { enrolNode } from '../enrol-node.ts'
 import { openOrganisation } from '../open-organisation.ts'
 import type { Turn } from '../turn.ts'
-import { createInspection, type FullInspection, type RejectRefusal } from './inspection.ts'
+import {
+  createInspection,
+  type FullInspection,
+  type InspectionParts,
+  type RejectRefusal,
+} from './inspection.ts'
 import { GATEWAY, planOf, stepOf, TestFloor } from './test-floor.ts'
 
 /** What a file shows: the first digits of its hash. Equal ones look alike, whoever rendered them. */
@@ -37,11 +42,13 @@ export interface Inspected {
   reject(task?: number): Promise<RejectRefusal | null>
 }
 
-export async function openInspected(): Promise<Inspected> {
+export async function openInspected(
+  part: Pick<InspectionParts, 'isReferenceCalled'> = {},
+): Promise<Inspected> {
   let inspection: FullInspection | undefined
   const floor = await TestFloor.open({
     inspect: (host) => (coordinator, desk) => {
-      inspection = createInspection({ ...host, coordinator, desk })
+      inspection = createInspection({ ...host, coordinator, desk, ...part })
       return inspection
     },
   })
