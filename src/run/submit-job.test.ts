@@ -1,4 +1,5 @@
 /** Job files with a real folder: what is sent of it. */
+
 import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,8 +9,7 @@ import { createStubTerminal, STUB_CREDENTIALS } from '#cli/stub-context.ts'
 import { createStubTools } from '#cli/stub-job-tools.ts'
 import { createStubJobs } from '#cli/stub-jobs.ts'
 import { createStubNetwork, STUB_NOW_MS } from '#cli/stub-network.ts'
-import { createControlServer } from '#coordinator/control-server.ts'
-import { routes } from '#protocol/routes.ts'
+import { fetchFrom } from '#cli/test-fetch.ts'
 import { resultDisk } from './result-disk.ts'
 
 const TEMPLATE = `
@@ -56,23 +56,8 @@ test('links in a job’s folder are followed, and what tasks name by paths is se
 
 async function submitFile(file: string, text: string) {
   const tools = { ...createStubTools(), disk: resultDisk }
-  const app = createControlServer(
-    routes,
-    { ...createStubNetwork().handlers, ...createStubJobs(STUB_NOW_MS).handlers },
-    {
-      authenticate: () => ({ organisationId: 'org_1', keyId: 'key_1', scopes: ['owner'] }),
-      mayAnswer: () => true,
-      requestId: () => 'req_9',
-      clock: { elapsedMs: () => 0 },
-      log: { info() {}, warn() {}, error() {} },
-      hostnames: [],
-      origins: [],
-      openAiBaseUrl: 'http://127.0.0.1:7420/v1',
-      onBug: (error) => assert.fail(error as Error),
-    },
-  )
+  const fetch = fetchFrom({ ...createStubNetwork().handlers, ...createStubJobs(STUB_NOW_MS).handlers })
   const files = { '/home/ada/.shoal/credentials.json': STUB_CREDENTIALS, [file]: text }
-  const fetch = async (request: Request): Promise<Response> => app.fetch(request)
   const terminal = createStubTerminal({ fetch, files, parts: { jobTools: async () => tools } })
   return { ...(await terminal.run('job', 'submit', file, '--yes')), sent: tools.sent }
 }

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createControlServer } from '#coordinator/control-server.ts'
-import { routes } from '#protocol/routes.ts'
 import { createStubTerminal, STUB_CREDENTIALS } from '../stub-context.ts'
 import { createStubTools } from '../stub-job-tools.ts'
 import { createStubJobs } from '../stub-jobs.ts'
 import { createStubNetwork, STUB_NOW_MS } from '../stub-network.ts'
+import { fetchFrom } from '../test-fetch.ts'
 
 const TEMPLATE = `
 specificationVersion: jobtemplate-2023-09
@@ -97,21 +96,7 @@ test('what is wrong with a job file is said before anything is sent', async () =
 function setup() {
   const jobs = createStubJobs(STUB_NOW_MS)
   const tools = createStubTools({ held: ['work/pictures/1.png', 'work/pictures/2.png', 'work/other.txt'] })
-  const app = createControlServer(
-    routes,
-    { ...createStubNetwork().handlers, ...jobs.handlers },
-    {
-      authenticate: () => ({ organisationId: 'org_1', keyId: 'key_1', scopes: ['owner'] }),
-      mayAnswer: () => true,
-      requestId: () => 'req_9',
-      clock: { elapsedMs: () => 0 },
-      log: { info() {}, warn() {}, error() {} },
-      hostnames: [],
-      origins: [],
-      openAiBaseUrl: 'http://127.0.0.1:7420/v1',
-      onBug: (error) => assert.fail(error as Error),
-    },
-  )
+  const fetch = fetchFrom({ ...createStubNetwork().handlers, ...jobs.handlers })
   const files = {
     '/home/ada/.shoal/credentials.json': STUB_CREDENTIALS,
     'work/turn.yaml': TEMPLATE,
@@ -119,6 +104,5 @@ function setup() {
     'work/torn.yaml': 'steps: [',
     'work/empty.yaml': '',
   }
-  const fetch = async (request: Request): Promise<Response> => app.fetch(request)
   return { jobs, tools, ...createStubTerminal({ fetch, files, parts: { jobTools: async () => tools } }) }
 }

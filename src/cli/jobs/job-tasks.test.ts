@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createControlServer } from '#coordinator/control-server.ts'
 import { Problem } from '#protocol/problem.ts'
-import { routes } from '#protocol/routes.ts'
 import { createStubTerminal, STUB_CREDENTIALS } from '../stub-context.ts'
 import { createStubJobs } from '../stub-jobs.ts'
 import { createStubNetwork, STUB_NOW_MS } from '../stub-network.ts'
+import { fetchFrom } from '../test-fetch.ts'
 import type { JobFacts, TaskFacts } from './job-client.ts'
 
 test('a frame that is put together of parts is the whole one: that is what `why` tells of', async () => {
@@ -117,22 +116,7 @@ function setup({
       return taskOf(Number(step), Number(task))
     },
   }
-  const app = createControlServer(
-    routes,
-    { ...createStubNetwork().handlers, ...jobs.handlers, ...handlers },
-    {
-      authenticate: () => ({ organisationId: 'org_1', keyId: 'key_1', scopes: ['owner'] }),
-      mayAnswer: () => true,
-      requestId: () => 'req_9',
-      clock: { elapsedMs: () => 0 },
-      log: { info() {}, warn() {}, error() {} },
-      hostnames: [],
-      origins: [],
-      openAiBaseUrl: 'http://127.0.0.1:7420/v1',
-      onBug: (error) => assert.fail(error as Error),
-    },
-  )
+  const fetch = fetchFrom({ ...createStubNetwork().handlers, ...jobs.handlers, ...handlers })
   const files = { '/home/ada/.shoal/credentials.json': STUB_CREDENTIALS }
-  const fetch = async (request: Request): Promise<Response> => app.fetch(request)
   return { jobs, asked, ...createStubTerminal({ fetch, files }) }
 }

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createControlServer } from '#coordinator/control-server.ts'
-import { routes } from '#protocol/routes.ts'
 import { createStubTerminal } from '../stub-context.ts'
 import { createStubTools } from '../stub-job-tools.ts'
 import { createStubJobs } from '../stub-jobs.ts'
 import { createStubNetwork, STUB_NOW_MS } from '../stub-network.ts'
+import { fetchFrom } from '../test-fetch.ts'
 
 test('a video plays in the order of its frames, whatever the order of the job’s tasks', async () => {
   // As the API lists tasks of a job that was sent as 10, 9, -1, 100.
@@ -35,21 +34,6 @@ function setup(made: readonly string[]) {
       return { items, next: null } as never
     },
   }
-  const app = createControlServer(
-    routes,
-    { ...createStubNetwork().handlers, ...handlers },
-    {
-      authenticate: () => ({ organisationId: 'org_1', keyId: 'key_1', scopes: ['owner'] }),
-      mayAnswer: () => true,
-      requestId: () => 'req_9',
-      clock: { elapsedMs: () => 0 },
-      log: { info() {}, warn() {}, error() {} },
-      hostnames: [],
-      origins: [],
-      openAiBaseUrl: 'http://127.0.0.1:7420/v1',
-      onBug: (error) => assert.fail(error as Error),
-    },
-  )
-  const fetch = async (request: Request): Promise<Response> => app.fetch(request)
+  const fetch = fetchFrom({ ...createStubNetwork().handlers, ...handlers })
   return { jobs, ...createStubTerminal({ fetch, parts: { jobTools: async () => tools } }) }
 }

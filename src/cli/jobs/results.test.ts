@@ -7,16 +7,16 @@ import { createResults } from './results.ts'
 
 test('a job that made a file anew replaces its own, from whatever folder it is fetched', async () => {
   const place = setup()
-  await place.fetch({ from: '/work', folder: 'out' })
+  await place.fetch({ from: '/home/ada', folder: 'out' })
   for (const [index, typed] of [
-    { from: '/work/out', folder: '.' },
-    { from: '/', folder: '/work/out' },
-    { from: '/work/other', folder: '../out' },
-    { from: '/work', folder: 'out' },
+    { from: '/home/ada/out', folder: '.' },
+    { from: '/', folder: '/home/ada/out' },
+    { from: '/home/ada/other', folder: '../out' },
+    { from: '/home/ada', folder: 'out' },
   ].entries()) {
     place.makeAnew(`${index}`)
     await place.fetch(typed)
-    assert.equal(place.bytesAt('/work/out/frame-0007.png'), `frame ${index}`)
+    assert.equal(place.bytesAt('/home/ada/out/frame-0007.png'), `frame ${index}`)
   }
   assert.deepEqual(
     place.record(),
@@ -26,27 +26,27 @@ test('a job that made a file anew replaces its own, from whatever folder it is f
 
 test('so does one whose record is of an earlier release, with the path as it was typed', async () => {
   const place = setup()
-  await place.fetch({ from: '/work', folder: 'out' })
-  place.write('/work/out/.shoal/job_1', 'frame first out/frame-0007.png\n')
+  await place.fetch({ from: '/home/ada', folder: 'out' })
+  place.write('/home/ada/out/.shoal/job_1', 'frame first out/frame-0007.png\n')
   place.makeAnew('again')
-  await place.fetch({ from: '/', folder: '/work/out' })
-  assert.equal(place.bytesAt('/work/out/frame-0007.png'), 'frame again')
+  await place.fetch({ from: '/', folder: '/home/ada/out' })
+  assert.equal(place.bytesAt('/home/ada/out/frame-0007.png'), 'frame again')
 })
 
 test('what goes elsewhere is known by its whole path', async () => {
   const place = setup()
-  await place.fetch({ from: '/work', folder: 'out', instead: 'still.png' })
+  await place.fetch({ from: '/home/ada', folder: 'out', instead: 'still.png' })
   place.makeAnew('again')
-  await place.fetch({ from: '/work/out', folder: '.', instead: '../still.png' })
-  assert.equal(place.bytesAt('/work/still.png'), 'frame again')
+  await place.fetch({ from: '/home/ada/out', folder: '.', instead: '../still.png' })
+  assert.equal(place.bytesAt('/home/ada/still.png'), 'frame again')
 })
 
 test('a file that is not this job’s is left as it is, whatever is called so elsewhere', async () => {
   const place = setup()
-  place.write('/work/out/frame-0007.png', 'mine')
-  place.write('/work/out/.shoal/job_1', 'mine out/other-frame-0007.png\n')
-  await assert.rejects(place.fetch({ from: '/work', folder: 'out' }), { code: 'conflict' })
-  assert.equal(place.bytesAt('/work/out/frame-0007.png'), 'mine')
+  place.write('/home/ada/out/frame-0007.png', 'mine')
+  place.write('/home/ada/out/.shoal/job_1', 'mine out/other-frame-0007.png\n')
+  await assert.rejects(place.fetch({ from: '/home/ada', folder: 'out' }), { code: 'conflict' })
+  assert.equal(place.bytesAt('/home/ada/out/frame-0007.png'), 'mine')
 })
 
 /** A job of one frame, and a disk on which a hash is what it is of. */
@@ -87,7 +87,7 @@ function setup() {
   return {
     bytesAt: (path: string) => held.get(path),
     write: (path: string, text: string) => void held.set(path, text),
-    record: () => held.get('/work/out/.shoal/job_1')?.trim().split('\n'),
+    record: () => held.get('/home/ada/out/.shoal/job_1')?.trim().split('\n'),
     makeAnew(what: string) {
       made = what
     },

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { inflateSync } from 'node:zlib'
-import { createControlServer } from '#coordinator/control-server.ts'
 import { readPicture } from '#images/read-picture.ts'
 import { Problem } from '#protocol/problem.ts'
-import { routes } from '#protocol/routes.ts'
 import { createStubTerminal, type StubTerminal } from '../stub-context.ts'
 import { createStubTools, type StubToolParts, stubFacts } from '../stub-job-tools.ts'
 import { createStubJobs, type StubScript } from '../stub-jobs.ts'
 import { createStubNetwork, STUB_NOW_MS } from '../stub-network.ts'
+import { fetchFrom } from '../test-fetch.ts'
 
 const YES = ['--yes', '--watch', '--out', 'out']
 
@@ -368,24 +367,10 @@ function setup(
       return limits.filesMax ?? 1_000
     },
   })
-  const app = createControlServer(
-    routes,
-    { ...createStubNetwork().handlers, ...jobs.handlers },
-    {
-      authenticate: () => ({ organisationId: 'org_1', keyId: 'key_1', scopes: ['owner'] }),
-      mayAnswer: () => true,
-      requestId: () => 'req_9',
-      clock: { elapsedMs: () => 0 },
-      log: { info() {}, warn() {}, error() {} },
-      hostnames: [],
-      origins: [],
-      openAiBaseUrl: 'http://127.0.0.1:7420/v1',
-      onBug: (error) => assert.fail(error as Error),
-    },
-  )
+  const ask = fetchFrom({ ...createStubNetwork().handlers, ...jobs.handlers })
   const { parts, ...rest } = terminal
   const stub = createStubTerminal({
-    fetch: async (request) => answer(request) ?? app.fetch(request),
+    fetch: async (request) => answer(request) ?? ask(request),
     ...rest,
     parts: { jobTools: async () => tools, ...parts },
   })
