@@ -34,6 +34,8 @@ export interface AgentKeeperOptions {
 export interface AgentKeeper {
   /** Sees to it that an agent of the network at `apiUrl` runs; `token` enrols it. Harmless while one does. */
   start(apiUrl: string, token: string | null): void
+  /** All is to stop: one that ends from now on is not started again. */
+  leave(): void
   stop(): Promise<void>
   /** Ends its process at once, without asking. */
   kill(): void
@@ -96,6 +98,9 @@ export function keepAgent(
 
   return {
     start,
+    leave() {
+      isStopping = true
+    },
     kill() {
       isStopping = true
       agent?.kill()

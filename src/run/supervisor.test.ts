@@ -34,6 +34,17 @@ test('without such an agent nobody is told to wait for one', () => {
   assert.equal(agent.handlers, null)
 })
 
+test('an agent that a signal ended while the network stops is not started again', () => {
+  const { cell, agent, start, notes } = setup()
+  const supervisor = start(referenceAgent('/data', { render: 'auto', logLevel: 'warn' }))
+  cell.handlers?.onMessage(ready)
+  cell.handlers?.onMessage({ type: 'token', token: 'token', owner: 'reference' })
+  assert(agent.handlers, 'it has begun')
+  void supervisor.stop()
+  agent.handlers.onExit({ code: 0, signal: null, lastWords: '' })
+  assert.deepEqual(notes, [])
+})
+
 const ready = {
   type: 'ready',
   ...{ apiUrl: 'http://here', openaiBaseUrl: 'http://here/v1', publicUrl: 'http://here' },

@@ -79,6 +79,9 @@ export function startSupervisor(
   })
   return {
     async stop() {
+      // A signal to the whole group ends them before the network, which is stopped first, has ended.
+      agent?.leave()
+      reference?.leave()
       await cell.stop()
       await Promise.all([agent?.stop(), reference?.stop()])
     },
