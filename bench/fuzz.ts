@@ -6,7 +6,8 @@
  *     node bench/fuzz.ts --surface NAME --input BASE64       one input again
  *
  * In between, inputs in order are sent at the same rate, and what the client feels is compared: a network that is called
- * answers later than one that is not, whatever it is called with. Prints the seed (a run takes the ones after it too) and
+ * answers later than one that is not, whatever it is called with. What is tried without the network (files of journals and of
+ * receipts) is felt by nobody, and not compared. Prints the seed (a run takes the ones after it too) and
  * the first input that failed, in base64. Ends with 1 when one failed, the log tells of a bug, or the coordinator died.
  * Takes 1.3 × count / per-second seconds a surface at best.
  */
@@ -81,6 +82,7 @@ async function fuzzAll(fuzzed: FuzzedNetwork, chosen: readonly Surface[]): Promi
 }
 
 type Result = Awaited<ReturnType<typeof fuzzOne>>
+type Felt = NonNullable<Result['felt']>
 
 async function fuzzOne(fuzzed: FuzzedNetwork, surface: Surface, traffic: GoodTraffic) {
   const { seed, count, perSecond } = asked
@@ -90,7 +92,8 @@ async function fuzzOne(fuzzed: FuzzedNetwork, surface: Surface, traffic: GoodTra
   const meanwhile = newTimes()
   const compare = async (part: number): Promise<void> => {
     const given = { ...options, seed: seed + part, count: SLICE_IN_ORDER, isGood: true }
-    await (surface.nextGood ? runSurface(surface, given) : sleep((SLICE_IN_ORDER / perSecond) * 1_000))
+    if (!surface.nextGood) return
+    await runSurface(surface, given)
     addTo(inOrder, await traffic.take())
   }
   const warmUp = Math.max(WARM_UP_MIN, Math.ceil(count / 10))
@@ -106,7 +109,7 @@ async function fuzzOne(fuzzed: FuzzedNetwork, surface: Surface, traffic: GoodTra
     addTo(meanwhile, await traffic.take())
     await compare(runs.length)
   }
-  const felt = { inOrder: summary(inOrder), meanwhile: summary(meanwhile) }
+  const felt = surface.nextGood ? { inOrder: summary(inOrder), meanwhile: summary(meanwhile) } : null
   const residentAfterMib = fuzzed.residentMib()
   return { run: sum(runs), felt, residentBeforeMib, residentAfterMib, bugs: fuzzed.bugs().slice(bugsBefore) }
 }
@@ -155,17 +158,21 @@ function summary({ health, chat, failed }: Times) {
 }
 
 function describe({ run, felt, residentBeforeMib, residentAfterMib, bugs }: Result): string[] {
-  const p99 = (kind: 'health' | 'chat'): string => {
-    const [inOrder, meanwhile] = [felt.inOrder[kind], felt.meanwhile[kind]]
+  const p99 = ({ inOrder: before, meanwhile: during }: Felt, kind: 'health' | 'chat'): string => {
+    const [inOrder, meanwhile] = [before[kind], during[kind]]
     const ratio = (meanwhile.p99Ms / inOrder.p99Ms).toFixed(2)
     return `  ${kind.padEnd(6)} p99 ${inOrder.p99Ms.toFixed(1)} ms beside calls in order, ${meanwhile.p99Ms.toFixed(1)} ms beside these: ${ratio} times; ${whole(meanwhile.count)} calls`
   }
   return [
     `${run.surface}: ${whole(run.count)} inputs of seed ${run.seed} in ${whole(run.durationMs / 1_000)} s`,
     `  ${whole(run.refused)} refused, ${whole(run.accepted)} harmless, ${whole(run.held)} held, ${whole(run.failed)} failed`,
-    p99('health'),
-    p99('chat'),
-    `  of the well-behaved client's calls ${felt.meanwhile.failed} failed`,
+    ...(felt === null
+      ? ['  without the network']
+      : [
+          p99(felt, 'health'),
+          p99(felt, 'chat'),
+          `  of the well-behaved client's calls ${felt.meanwhile.failed} failed`,
+        ]),
     `  coordinator ${whole(residentBeforeMib)} MiB before, ${whole(residentAfterMib)} MiB after; ${bugs.length} bugs in its log`,
     ...bugs.slice(0, 5).map((line) => `  ${line.slice(0, 1_500)}`),
     ...failureOf(run),

@@ -1,7 +1,8 @@
 /**
  * How fast a network serves again after `kill -9` of its coordinator with a hundred streams under way: until a call is
  * answered, and until a new stream's first token. Nothing may be unbilled or billed twice: that is asserted, the rest
- * is measured. The engine is the tiny test model, so that what is measured is Shoal.
+ * is measured. The engine is the tiny test model, so that what is measured is Shoal. It kills once the network has taken
+ * every stream: one whose connection the next process takes would stand in line before the new stream, and cost an engine's time.
  *
  *     node bench/recovery.ts [--json] [--kills 10] [--requests 100] [--pause-ms 2000]
  */
@@ -10,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { proveBooks, settle } from '../test/e2e/books.ts'
 import { type ChatResult, streamChat } from '../test/e2e/chats.ts'
-import { takeOff } from '../test/e2e/crash-load.ts'
+import { type Flight, takeOff } from '../test/e2e/crash-load.ts'
 import { proveBilling } from '../test/e2e/crowd-proofs.ts'
 import { findNodeProcesses, type Network, openRig, startTiny } from '../test/e2e/rig.ts'
 import { print } from './parts/machine.ts'
@@ -94,6 +95,7 @@ async function killOnce(network: Network, count: number) {
   const { coordinator } = (await network.status()).processes
   const flight = takeOff(network, { count, completed: Math.min(COMPLETED, count) })
   await flight.someCompleted
+  await allTaken(network, flight, count)
   const killedMs = performance.now()
   process.kill(coordinator, 'SIGKILL')
   const acceptMs = await accepting(network, killedMs)
@@ -107,6 +109,20 @@ async function killOnce(network: Network, count: number) {
   })
   assert.equal(probe.error, null)
   return { recovery: { acceptMs, firstTokenMs }, landed: [...(await flight.results), probe] }
+}
+
+/** Each is under way in the network, or over. */
+async function allTaken({ ready }: Network, flight: Flight, count: number): Promise<void> {
+  for (const untilMs = performance.now() + GIVE_UP_MS; ; ) {
+    const over = flight.over()
+    const text = await (await fetch(`${ready.apiUrl}/metrics`)).text()
+    const inFlight = [...text.matchAll(/^shoal_gateway_requests_in_flight\S* (\d+)$/gm)]
+      .map(([, value]) => Number(value))
+      .reduce((sum, value) => sum + value, 0)
+    if (inFlight + over >= count) return
+    assert(performance.now() < untilMs, `${inFlight} of ${count} streams are under way, ${over} over`)
+    await sleep(POLL_MS)
+  }
 }
 
 async function accepting({ ready }: Network, killedMs: number): Promise<number> {

@@ -75,7 +75,7 @@ export const recovery: Part = {
   limitMinutes: 40,
   command: ({ isQuick }) => {
     const [kills, requests] = isQuick ? ['5', '100'] : ['100', '1000']
-    return ['bench/recovery.ts', '--json', '--kills', kills, '--requests', requests, '--pause-ms', '1000']
+    return ['bench/recovery.ts', '--json', '--kills', kills, '--requests', requests, '--pause-ms', '2000']
   },
   read({ stdout, code }) {
     const { kills, requests, acceptMs, firstTokenMs, completed, cut } = lastJson<{
@@ -100,13 +100,17 @@ export const recovery: Part = {
 
 interface FuzzLine {
   readonly run: { readonly surface: string; readonly count: number; readonly failed: number }
+  /** `null` for what is tried without the network. */
   readonly felt: Readonly<
     Record<'inOrder' | 'meanwhile', Readonly<Record<'health' | 'chat', { p99Ms: number }>>>
-  >
+  > | null
   readonly residentBeforeMib: number
   readonly residentAfterMib: number
   readonly bugs: readonly string[]
 }
+
+const ratioOf = ({ inOrder, meanwhile }: NonNullable<FuzzLine['felt']>, kind: 'health' | 'chat'): number =>
+  meanwhile[kind].p99Ms / inOrder[kind].p99Ms
 
 /** Malformed inputs to every surface, beside a well-behaved client. */
 export const fuzz: Part = {
@@ -114,7 +118,7 @@ export const fuzz: Part = {
   name: 'fuzz',
   limitMinutes: 240,
   command: ({ seed, isQuick }) => [
-    ...['bench/fuzz.ts', '--json', '--seed', String(seed), '--count', isQuick ? '500' : '5000'],
+    ...['bench/fuzz.ts', '--json', '--seed', String(seed), '--count', isQuick ? '500' : '20000'],
   ],
   read({ stdout }) {
     const lines = stdout
@@ -124,8 +128,8 @@ export const fuzz: Part = {
     if (lines.length === 0) throw new Error('no surface was fuzzed')
     const sum = (of: (line: FuzzLine) => number): number => lines.reduce((total, line) => total + of(line), 0)
     const worst = (of: (line: FuzzLine) => number): number => Math.max(...lines.map(of))
-    const slower = ({ felt: { inOrder, meanwhile } }: FuzzLine): number =>
-      Math.max(meanwhile.health.p99Ms / inOrder.health.p99Ms, meanwhile.chat.p99Ms / inOrder.chat.p99Ms)
+    const slower = ({ felt }: FuzzLine): number =>
+      felt === null ? 0 : Math.max(ratioOf(felt, 'health'), ratioOf(felt, 'chat'))
     const growth = worst((line) => line.residentAfterMib - line.residentBeforeMib)
     const count = lines[0]?.run.count ?? 0
     return {

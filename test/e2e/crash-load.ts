@@ -6,6 +6,8 @@ export interface Flight {
   /** Once so many streams have ended well; the others are under way or wait for their turn. */
   readonly someCompleted: Promise<void>
   readonly results: Promise<readonly ChatResult[]>
+  /** How many are over, well or not. */
+  over(): number
 }
 
 /** Of these some are under way at any time, however late their client hears that others have completed. */
@@ -19,13 +21,15 @@ export function takeOff(
   const reached = Promise.withResolvers<void>()
   const lastingFrom = count - Math.min(LASTING.count, count - completed)
   let done = 0
+  let over = 0
   const results = Array.from({ length: count }, async (_, index) => {
     const result = await streamChat(openai, {
       prompt: `Fish number ${index}`,
       maxTokens: index < lastingFrom ? 16 + (index % 8) * 24 : LASTING.maxTokens,
     })
+    over++
     if (result.error === null && ++done === completed) reached.resolve()
     return result
   })
-  return { someCompleted: reached.promise, results: Promise.all(results) }
+  return { someCompleted: reached.promise, results: Promise.all(results), over: () => over }
 }
