@@ -37,7 +37,9 @@ export function readExr(bytes: Uint8Array, inflate: Inflate, pixelsMax = PIXELS_
     const firstLine = view.getInt32(at, true) - header.top
     const size = view.getInt32(at + 4, true)
     const lines = Math.min(header.linesPerBlock, height - firstLine)
-    if (firstLine < 0 || lines < 1 || size < 0) throw new PictureError('its table of lines is broken')
+    // One block that stood for all would make a picture of any size out of a file of no size.
+    if (firstLine !== block * header.linesPerBlock || size < 0)
+      throw new PictureError('its table of lines is broken')
     const packed = bytes.subarray(at + 8, at + 8 + size)
     const raw = unpack(packed, { size: lines * lineBytes, isPacked: header.isPacked, inflate })
     readLines(raw, { header, order: order.slice(0, count), firstLine, lines, values })
@@ -61,6 +63,8 @@ function readHeader(bytes: Uint8Array, view: DataView, pixelsMax: number): Heade
   for (let name = text(); name !== ''; name = text()) {
     const type = text()
     const size = view.getInt32(at, true)
+    // Below zero it would lead back to this very attribute, for ever.
+    if (size < 0 || at + 4 + size > bytes.length) throw new PictureError('the file is cut short or broken')
     const body = bytes.subarray(at + 4, at + 4 + size)
     if (name === 'channels') channels = readChannels(body)
     else if (name === 'compression') compression = body[0] ?? -1
@@ -82,6 +86,7 @@ function readChannels(body: Uint8Array): readonly Channel[] {
   const channels: Channel[] = []
   for (let at = 0; at < body.length && body[at] !== 0; ) {
     const end = body.indexOf(0, at)
+    if (end === -1) throw new PictureError('its list of channels is broken')
     const name = new TextDecoder('latin1').decode(body.subarray(at, end))
     const type = view.getInt32(end + 1, true)
     if (type !== 1 && type !== 2) throw new PictureError('it has channels of whole numbers')

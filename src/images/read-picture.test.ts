@@ -43,6 +43,34 @@ test('a file that is cut short anywhere, or is something else, is refused as suc
   )
 })
 
+test('an OpenEXR file with a number that is none ends as a picture or as a refusal', () => {
+  // Before, it was read from the same place again, without an end.
+  const backwards = Buffer.concat([
+    Buffer.from('762f310102000000', 'hex'),
+    Buffer.from('x\0y\0'),
+    Buffer.from('f8ffffff', 'hex'),
+    Buffer.alloc(24),
+  ])
+  assert.throws(() => readPicture(backwards, nodeInflate), PictureError)
+  const whole = writeExr(makePicture({ width: 3, height: 2, channels: 3 }))
+  for (let at = 8; at + 4 <= whole.length; at += 1) {
+    for (const number of [-1, -8, 2 ** 31 - 1]) {
+      const bytes = Uint8Array.from(whole)
+      new DataView(bytes.buffer).setInt32(at, number, true)
+      assert.equal(outcome(bytes), 'read or refused', `${number} at ${at}`)
+    }
+  }
+})
+
+test('an OpenEXR file whose lines are all the same few bytes is refused', () => {
+  const whole = writeExr(makePicture({ width: 3, height: 4, channels: 3 }))
+  const view = new DataView(whole.buffer)
+  const table = whole.length - 4 * (8 + 3 * 3 * 4) - 4 * 8
+  for (let line = 1; line < 4; line += 1)
+    view.setBigUint64(table + 8 * line, view.getBigUint64(table, true), true)
+  assert.throws(() => readPicture(whole, nodeInflate), /table of lines is broken/)
+})
+
 test('a small file that unpacks to more than its picture is refused', () => {
   const bomb = makePng([[1, 2, 3]], deflateSync(new Uint8Array(10_000_000)))
   assert.throws(() => readPicture(bomb, nodeInflate), PictureError)
@@ -75,6 +103,15 @@ test('a part is cut out of a picture where it is', () => {
   const part = cut(picture, { x: 1, y: 2, width: 2, height: 1 })
   assert.deepEqual(Array.from(part.values), Array.from(picture.values.slice(27, 33)))
 })
+
+function outcome(bytes: Uint8Array): string {
+  try {
+    readPicture(bytes, nodeInflate, 10_000)
+  } catch (error) {
+    if (!(error instanceof PictureError)) return String(error)
+  }
+  return 'read or refused'
+}
 
 function makePicture({ width, height, channels }: Pick<Picture, 'width' | 'height' | 'channels'>): Picture {
   const values = Float32Array.from({ length: width * height * channels }, (_, at) => Math.sin(at) * 3)

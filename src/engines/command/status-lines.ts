@@ -16,7 +16,8 @@ export function readStatusLines(onProgress: (fraction: number) => void): StatusL
   let best = 0
   const told: { status: string | null; failure: string | null } = { status: null, failure: null }
   const take = (line: string): void => {
-    const [, kind, value = ''] = /^openjd_(progress|status|fail):\s*(.*?)\s*$/.exec(line) ?? []
+    const [head, kind] = /^openjd_(progress|status|fail):/.exec(line) ?? ['']
+    const value = line.slice(head.length).trim()
     if (kind === 'status') told.status = value.slice(0, 1_000)
     else if (kind === 'fail') told.failure = value.slice(0, 1_000)
     else if (kind === 'progress' && /^\d+(\.\d+)?$/.test(value)) {

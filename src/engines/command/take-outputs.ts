@@ -2,7 +2,7 @@
 import type { TaskFiles } from '#host/task-files.ts'
 import { failureProblem } from '#protocol/task-failure.ts'
 import { TASK_OUTPUTS_MAX } from '#protocol/work-link.ts'
-import { matchesGlob } from '../glob.ts'
+import { pathsLike } from '../glob.ts'
 import type { TaskFile } from '../task-engine.ts'
 
 const ENTRIES_MAX = 100_000
@@ -16,7 +16,11 @@ export async function takeOutputs(
 ): Promise<readonly TaskFile[]> {
   const names = await files.filesBelow(from, ENTRIES_MAX)
   if (names === null) throw wrong(`It left more than ${ENTRIES_MAX} files.`)
-  const wanted = names.filter((name) => patterns.some((pattern) => matchesGlob(pattern, name)))
+  const wanted = pathsLike(patterns, names)
+  if (wanted === null)
+    throw wrong(
+      'It left names that are too many and too long for the patterns of its outputs: say them shorter.',
+    )
   const strange = wanted.find((name) => name.length > NAME_CHARS_MAX || hasControls(name))
   if (strange !== undefined)
     throw wrong(`It left a file with a name that cannot be kept: ${JSON.stringify(strange.slice(0, 100))}.`)

@@ -3,7 +3,7 @@ import type { TaskFiles } from '#host/task-files.ts'
 import { byFrame } from '#images/frame-number.ts'
 import type { FfmpegSettings } from '#protocol/ffmpeg-settings.ts'
 import { failureProblem } from '#protocol/task-failure.ts'
-import { matchesGlob } from '../glob.ts'
+import { pathsLike } from '../glob.ts'
 import { type PictureSize, pictureSize } from './picture-size.ts'
 
 const FRAMES_MAX = 100_000
@@ -47,7 +47,10 @@ async function findFrames(
 ): Promise<readonly string[]> {
   const below = await files.filesBelow(root, FRAMES_MAX)
   if (below === null) throw wrong(`There are more than ${FRAMES_MAX} files among the step's inputs.`)
-  return below.filter((path) => matchesGlob(pattern, path)).toSorted(byFrame)
+  const frames = pathsLike([pattern], below)
+  if (frames === null)
+    throw wrong(`The names of the step's inputs are too many and too long for the pattern of its frames.`)
+  return frames.toSorted(byFrame)
 }
 
 async function readSize(

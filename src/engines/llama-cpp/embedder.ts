@@ -27,11 +27,13 @@ export function createEmbedder(options: {
   let opened: Promise<LlamaEmbeddingContext> | null = null
   return {
     async prepare(inputs) {
-      opened ??= model.createEmbeddingContext({
-        contextSize: contextTokens,
-        batchSize: contextTokens,
-        threads,
-      })
+      opened ??= model
+        .createEmbeddingContext({ contextSize: contextTokens, batchSize: contextTokens, threads })
+        .catch((error: unknown) => {
+          // A moment without memory for it is no reason to refuse all that comes later.
+          opened = null
+          throw error
+        })
       const context = await opened
       return inputs.map((text) => {
         const atLeast = tokensAtLeast(text)

@@ -24,6 +24,9 @@ export const valueTypes = [
 ] as const
 
 const ENTRIES_MAX = 1_000_000
+/** What is read is kept in memory: the largest vocabularies have 300,000 tokens in some lists, and take 30 MB. */
+const VALUES_MAX = 4_000_000
+const HEADER_BYTES_MAX = 128 * 1024 * 1024
 
 type Scalar = Exclude<(typeof valueTypes)[number], 'string' | 'array'>
 
@@ -48,6 +51,7 @@ export class GgufCursor {
   readonly #text = new TextDecoder()
   #window: DataView = new DataView(new ArrayBuffer(0))
   #windowStart = 0
+  #values = 0
   offset = 0
 
   constructor(source: ByteSource, corrupt: (found: string) => Problem) {
@@ -84,9 +88,18 @@ export class GgufCursor {
     return length
   }
 
+  /** As `length`, of an array; all arrays of a file together have as many values as are kept. */
+  arrayLength(): number {
+    const length = this.length('an array of its metadata')
+    this.#values += length
+    if (this.#values > VALUES_MAX)
+      throw this.corrupt(`its header claims more than ${VALUES_MAX} values in its arrays, so it is damaged`)
+    return length
+  }
+
   string(bytesMax: number): string {
     const length = this.length('a text in its header')
-    if (length > bytesMax) throw this.corrupt(`its header has a name of ${length} bytes, so it is damaged`)
+    if (length > bytesMax) throw this.corrupt(`its header has a text of ${length} bytes, so it is damaged`)
     const view = this.#take(length)
     return this.#text.decode(new Uint8Array(view.buffer, view.byteOffset, length))
   }
@@ -127,6 +140,8 @@ export class GgufCursor {
   }
 
   #takeFresh(length: number): DataView {
+    if (this.offset + length > HEADER_BYTES_MAX)
+      throw this.corrupt(`its header is longer than ${HEADER_BYTES_MAX >> 20} MiB, so it is damaged`)
     const bytes = this.#source.read(this.offset, Math.max(length, 1 << 18))
     if (bytes.length < length)
       throw this.corrupt(`its header ends after ${this.#source.sizeBytes} bytes, so it was cut short`)

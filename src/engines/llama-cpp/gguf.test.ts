@@ -41,6 +41,47 @@ for (const [name, bytes, says] of damaged) {
   })
 }
 
+/** A large file whose header has `entries` and goes on as zeros. */
+function endless(entries: readonly Buffer[], entryCount = 1) {
+  const head = Buffer.concat([Buffer.from('GGUF'), u32(3), u64(0), u64(entryCount), ...entries])
+  return {
+    sizeBytes: 8e9,
+    read: (offset: number, length: number) => {
+      const bytes = new Uint8Array(length)
+      bytes.set(head.subarray(offset, offset + length))
+      return bytes
+    },
+  }
+}
+const key = Buffer.concat([u64(1), Buffer.from('k')])
+const [STRING, ARRAY] = [u32(8), u32(9)]
+const beyondMemory: readonly (readonly [name: string, source: ReturnType<typeof endless>, says: RegExp])[] = [
+  ['an array of bytes', endless([key, ARRAY, u32(0), u64(6e9)]), /more than 4000000 values/],
+  ['arrays in arrays', endless([key, ARRAY, u32(9), u64(3e6), u32(0), u64(3e6)]), /more than 4000000 values/],
+  ['a text', endless([key, STRING, u64(3e9)]), /a text of 3000000000 bytes/],
+  [
+    'many texts',
+    endless([
+      key,
+      ARRAY,
+      STRING,
+      u64(20),
+      ...Array(20)
+        .fill([u64(8e6), Buffer.alloc(8e6)])
+        .flat(),
+    ]),
+    /longer than 128 MiB/,
+  ],
+]
+for (const [name, source, says] of beyondMemory) {
+  test(`${name} beyond what a header has is refused as corrupt, and not kept in memory`, () => {
+    assert.throws(
+      () => readGguf(source, 'x.gguf'),
+      (error) => error instanceof Problem && error.code === 'model_corrupt' && says.test(error.message),
+    )
+  })
+}
+
 test('no damage makes the reader hang or throw anything but a problem', () => {
   const random = createRandom(7)
   for (let round = 0; round < 400; round++) {
@@ -55,6 +96,18 @@ function sourceOf(bytes: Uint8Array) {
     sizeBytes: bytes.length,
     read: (offset: number, length: number) => Uint8Array.from(bytes.subarray(offset, offset + length)),
   }
+}
+
+function u32(value: number): Buffer {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32LE(value)
+  return bytes
+}
+
+function u64(value: number): Buffer {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigUInt64LE(BigInt(value))
+  return bytes
 }
 
 function noise(length: number): Buffer {

@@ -17,6 +17,8 @@ export interface Gguf {
 
 const MAGIC = 'GGUF'
 const KEY_BYTES_MAX = 65_535
+/** Chat templates, the longest texts, have less than 100 KB. */
+const TEXT_BYTES_MAX = 16 * 1024 * 1024
 
 /** Values per block and bytes per block of each tensor type, by its number in the format. Types not listed are not measured. */
 const blocks: Readonly<Record<number, readonly [values: number, bytes: number]>> = {
@@ -109,11 +111,11 @@ function readValue(cursor: GgufCursor, typeNumber: number, depth: number): GgufV
     case undefined:
       throw cursor.corrupt(`its metadata has a value of unknown type ${typeNumber}`)
     case 'string':
-      return cursor.string(Number.MAX_SAFE_INTEGER)
+      return cursor.string(TEXT_BYTES_MAX)
     case 'array': {
       if (depth > 4) throw cursor.corrupt('its metadata is nested too deeply')
       const itemType = cursor.u32()
-      const length = cursor.length('an array of its metadata')
+      const length = cursor.arrayLength()
       const items: GgufValue[] = []
       for (let index = 0; index < length; index++) items.push(readValue(cursor, itemType, depth + 1))
       return items

@@ -4,18 +4,40 @@ import { Problem } from '#protocol/problem.ts'
 /** A larger grammar would hold up everybody else's tokens: these take llama.cpp about a tenth of a second to read. */
 const RULES_MAX = 20_000
 const REPETITIONS_MAX = 50_000
+/** Some tenth of a second, in which nobody else gets a token. A schema of 5,000 properties, the most, takes a quarter. */
+const STEPS_MAX = 200_000
+/** So many characters are as much work as a step. */
+const STEP_CHARACTERS = 16
+/** References within references included: each level, as each character of a name that others may not have, is on the stack. */
+const LEVELS_MAX = 500
+const NAME_CHARACTERS_MAX = 1_000
 
 export class GrammarRules {
   readonly #rules = new Map<string, string>()
   readonly #shared = new Map<string, string>()
   #count = 0
   #repetitions = 0
+  #steps = 0
+  #levels = 0
+
+  /** Accounts for work: references that refer to references have a few lines ask for any amount of it. */
+  takes({ steps = 0, characters = 0 }: { readonly steps?: number; readonly characters?: number }): void {
+    this.#steps += steps + characters / STEP_CHARACTERS
+    if (this.#steps > STEPS_MAX) throw tooLarge(`more than ${STEPS_MAX} steps to be written out`)
+  }
 
   /** Accounts for a repetition, which llama.cpp writes out. */
   repeats(times: number): void {
     this.#repetitions += times
     if (this.#repetitions > REPETITIONS_MAX)
       throw tooLarge(`more than ${REPETITIONS_MAX} repetitions of lengths and counts`)
+  }
+
+  /** Accounts for a level of values within values, and with -1 for its end. */
+  nests(by: 1 | -1): void {
+    this.#levels += by
+    if (this.#levels > LEVELS_MAX && by > 0)
+      throw tooLarge(`more than ${LEVELS_MAX} levels of values within values`)
   }
 
   /** Adds a rule under a name of its own, which it returns. */
@@ -81,6 +103,8 @@ export class GrammarRules {
 
   /** Any JSON string but these, written without escapes as far as they go. */
   stringExcept(names: readonly string[]): string {
+    if (names.some((name) => name.length > NAME_CHARACTERS_MAX))
+      throw tooLarge(`a name of more than ${NAME_CHARACTERS_MAX} characters beside names that are open`)
     return names.length === 0 ? this.text() : `"\\"" ${this.#except([...new Set(names)], true)}`
   }
 

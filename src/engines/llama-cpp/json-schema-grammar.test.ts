@@ -217,6 +217,79 @@ test('a schema that is nothing but itself ends as a problem, not as an endless s
   }
 })
 
+test('a few lines that ask for any amount of work are refused', () => {
+  const levels = 40
+  const doubled = (level: (below: { $ref: string }) => Schema): Schema => ({
+    $ref: `#/$defs/a${levels}`,
+    $defs: Object.fromEntries(
+      Array.from({ length: levels + 1 }, (_, at) => [
+        `a${at}`,
+        at === 0 ? { type: 'object' } : level({ $ref: `#/$defs/a${at - 1}` }),
+      ]),
+    ),
+  })
+  const names = Array.from({ length: 4_000 }, (_, at) => `p${at}`)
+  const properties = Object.fromEntries(names.map((name) => [name, { type: 'null' }]))
+  const long = { $ref: '#/$defs/long', nullable: true }
+  for (const schema of [
+    doubled((below) => ({ allOf: [below, below] })),
+    doubled((below) => ({
+      anyOf: [
+        { ...below, nullable: true },
+        { ...below, nullable: true },
+      ],
+    })),
+    { allOf: Array(4_000).fill({ $ref: '#/$defs/long' }), $defs: { long: { properties } } },
+    { anyOf: Array(4_000).fill(long), $defs: { long: { const: 'x'.repeat(40_000) } } },
+  ]) {
+    assert.throws(() => ruleOf(schema), /more than 200000 steps/)
+  }
+})
+
+test('a schema that is deeper, or has a longer name, than can be written is refused', () => {
+  const count = 3_000
+  const chain = Array.from({ length: count }, (_, at) => [
+    `a${at}`,
+    at === 0 ? { type: 'null' } : { type: 'array', items: { $ref: `#/$defs/a${at - 1}` } },
+  ])
+  for (const schema of [
+    { $ref: `#/$defs/a${count - 1}`, $defs: Object.fromEntries(chain) },
+    { type: 'object', properties: { ['x'.repeat(100_000)]: {} }, additionalProperties: { type: 'null' } },
+  ]) {
+    assert.throws(() => ruleOf(schema), Problem)
+  }
+  const most = { type: 'object', properties: { ['x'.repeat(1_000)]: {} }, additionalProperties: {} }
+  assert.match(ruleOf(most), /except/)
+  const $defs = Object.fromEntries(chain)
+  assert.match(ruleOf({ $ref: '#/$defs/a240', $defs }), /item/)
+  // A grammar that goes on without a schema that was refused has its levels again.
+  const rules = new GrammarRules()
+  const write = (name: string) => {
+    const root = { $ref: `#/$defs/${name}`, $defs }
+    return schemaRule(root, { rules, root, path: 'schema', scope: name })
+  }
+  assert.throws(() => write('a2999'), Problem)
+  assert.match(write('a240'), /shared/)
+})
+
+test('as many properties as a schema may have are written', () => {
+  const named = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, at) => [`property${at}`, { type: 'string' }]))
+  const part = (at: number): Schema => {
+    const properties = named(50)
+    return { type: 'object', properties: { [`part${at}`]: { type: 'number' }, ...properties } }
+  }
+  const parts = Object.fromEntries(
+    Array.from({ length: 96 }, (_, at) => [
+      `p${at}`,
+      { ...part(at), required: Object.keys(named(50)), allOf: [{ $ref: '#/$defs/base' }] },
+    ]),
+  )
+  const base = { properties: { id: { type: 'integer' } }, required: ['id'] }
+  const schema = { type: 'object', properties: parts, required: Object.keys(parts), $defs: { base } }
+  assert.match(ruleOf(schema), /root ::=/)
+})
+
 function ruleOf(schema: Schema): string {
   const rules = new GrammarRules()
   return rules.write(schemaRule(schema, { rules, root: schema, path: 'schema' }))

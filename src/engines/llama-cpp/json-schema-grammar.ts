@@ -16,6 +16,20 @@ const OPTIONAL_MEMBERS_MAX = 200
 
 /** An expression of GBNF for values of `schema`. Throws `Problem('invalid_request')` with the path in `details.param`. */
 export function schemaRule(given: unknown, outer: SchemaPlace): string {
+  const { rules } = outer
+  rules.takes({ steps: isSchema(given) ? 1 + Object.keys(given).length : 1 })
+  rules.nests(1)
+  try {
+    const rule = writtenRule(given, outer)
+    rules.takes({ characters: rule.length })
+    return rule
+  } finally {
+    // The same grammar may go on without this schema.
+    rules.nests(-1)
+  }
+}
+
+function writtenRule(given: unknown, outer: SchemaPlace): string {
   const place = { ...outer, depth: (outer.depth ?? 0) + 1 }
   if (place.depth > DEPTH_MAX)
     throw inexpressible(place.path, 'is nested too deep, or refers to itself without end')
@@ -141,7 +155,7 @@ function objectRule(schema: Schema, place: SchemaPlace): string {
   const properties = isSchema(schema['properties']) ? schema['properties'] : {}
   const required = new Set(Array.isArray(schema['required']) ? schema['required'].map(String) : [])
   const names = Object.keys(properties)
-  const unnamed = [...required].filter((name) => !names.includes(name))
+  const unnamed = [...required].filter((name) => !Object.hasOwn(properties, name))
   const others = schema['additionalProperties']
   const isOpen = isSchema(others) || (names.length === 0 && others !== false)
   for (const key of ['minProperties', 'maxProperties']) {
