@@ -36,10 +36,22 @@ FETCH_AGAIN_SECONDS = 1.0
 FETCH_AGAIN_SECONDS_MAX = 60.0
 # A network that restarts is away for a few seconds; longer, and the panel says so. The job goes on without us.
 OVER = ("completed", "cancelled")
+# The key, or the job, is unknown: said so often in a row that it is no proxy on its way up, asking again is in vain.
+REFUSED = (401, 403, 404)
+REFUSED_MAX = 3
 
 
 class Trouble(Exception):
     """What to tell the user, as a sentence."""
+
+    def __init__(self, text, status=0):
+        super().__init__(text)
+        # What the network answered, where it did.
+        self.status = status
+
+
+class Lost(Trouble):
+    """Whether the job goes on cannot be asked any more, so that nothing here may say that it ended."""
 
 
 class Connection:
@@ -63,7 +75,7 @@ class Connection:
         program = shutil.which(os.path.expanduser(self.program))
         if program is None:
             raise Trouble(
-                "There is no program '%s'. Install Shoal (npm install -g shoal), or name its path in the add-on's preferences."
+                "There is no program '%s'. Install Shoal as its documentation says (docs/operating/install.md), or name its path in the add-on's preferences."
                 % self.program
             )
         return [program, *words]
@@ -80,7 +92,8 @@ class Connection:
             with urllib.request.urlopen(request, timeout=CALL_SECONDS, context=trusted(url)) as reply:
                 return json.loads(reply.read())
         except urllib.error.HTTPError as error:
-            raise Trouble(problem_text(error.read().decode("utf-8", "replace")) or "The network said %d." % error.code)
+            text = problem_text(error.read().decode("utf-8", "replace")) or "The network said %d." % error.code
+            raise Trouble(text, error.code)
         except (urllib.error.URLError, OSError, ValueError) as error:
             raise Trouble("The network at %s does not answer: %s." % (url, getattr(error, "reason", error)))
 
@@ -112,8 +125,8 @@ def trusted(url):
     return context
 
 
-def problem_text(text):
-    """The sentence in what `shoal` or the network printed: a problem as JSON, or the last line."""
+def problem_of(text):
+    """What `shoal` or the network said of what went wrong as JSON; empty where it did not."""
     for part in (text, *reversed(text.splitlines())):
         try:
             found = json.loads(part)
@@ -122,7 +135,15 @@ def problem_text(text):
         if isinstance(found, dict):
             found = found.get("error", found)
         if isinstance(found, dict) and (found.get("detail") or found.get("message")):
-            return str(found.get("detail") or found.get("message"))
+            return found
+    return {}
+
+
+def problem_text(text):
+    """The sentence in what `shoal` or the network printed: a problem as JSON, or the last line."""
+    found = problem_of(text)
+    if found:
+        return str(found.get("detail") or found.get("message"))
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1].removeprefix("shoal: ") if lines else ""
 
@@ -220,6 +241,7 @@ class RenderJob:
             self._process.terminate()
         if self._fetch is not None:
             self._fetch.terminate()
+        self._remove_temporary()
 
     def _tell(self, **changes):
         with self._lock:
@@ -227,21 +249,23 @@ class RenderJob:
 
     def _run(self):
         try:
-            job = self._submit()
+            try:
+                job = self._submit()
+            finally:
+                # All of it is sent once there is a job, which may go on for hours and without Blender.
+                self._remove_temporary()
             self._tell(stage="running", job_id=job["jobId"])
             self._show(job)
             if self._is_cancelled:
                 self._cancel_job(job["jobId"])
             self._follow(job["jobId"])
         except Trouble as trouble:
-            if self._is_cancelled:
+            if self._is_cancelled and not isinstance(trouble, Lost):
                 self._tell(stage="cancelled", text="Cancelled.")
             else:
                 self._tell(stage="failed", text=str(trouble))
         except Exception as error:  # A bug of ours must not leave a panel that waits for ever.
             self._tell(stage="failed", text="The add-on failed: %r." % (error,))
-        finally:
-            self._remove_temporary()
 
     def _submit(self):
         options = self.options
@@ -273,6 +297,8 @@ class RenderJob:
         printed = process.stdout.read()
         code = process.wait()
         reader.join(5.0)
+        if code != 0 and problem_of("".join(said)).get("mayHaveBegun"):
+            raise Lost(problem_text("".join(said)))
         if self._is_cancelled and code != 0:
             raise Trouble("Cancelled.")
         if code != 0:
@@ -295,16 +321,25 @@ class RenderJob:
                 self._tell(text=text[:200])
 
     def _follow(self, job_id):
+        refused = 0
         while True:
             try:
                 job = self.connection.call("GET", "/api/jobs/" + job_id)
+                refused = 0
                 self._show(job)
                 if job["status"] in OVER:
                     break
                 if job["status"] == "active":
                     self._keep_fetching(job_id)
             except Trouble as trouble:
-                self._tell(text="%s It is asked again; the job goes on." % trouble)
+                refused = refused + 1 if trouble.status in REFUSED else 0
+                if refused == REFUSED_MAX:
+                    raise Lost(
+                        "%s The add-on does not follow the job any more, which may go on. Check the key and the network, then: shoal job fetch %s --out %s"
+                        % (trouble, job_id, self.options["folder"])
+                    )
+                if refused == 0:
+                    self._tell(text="%s It is asked again; the job goes on." % trouble)
             time.sleep(POLL_SECONDS)
         failed = sum(step["failed"] for step in job["steps"])
         self._finish_fetch(job_id)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { BatchObject } from '#protocol/batch-api.ts'
+import { Problem } from '#protocol/problem.ts'
 import { createStubTerminal, STUB_CREDENTIALS, type StubTerminal } from './stub-context.ts'
 
 const INPUT = `${JSON.stringify({ custom_id: 'a', method: 'POST', url: '/v1/chat/completions', body: {} })}\n`
@@ -18,6 +19,18 @@ test('a file is submitted with the endpoint that its first line asks, and watche
   assert.equal(calls[0], 'POST /v1/files')
   const order = calls[1] ?? ''
   assert.match(order, /^POST \/v1\/batches .*"endpoint":"\/v1\/chat\/completions".* under batch_1$/)
+})
+
+test('an order whose answer is lost is given again under the same key', async () => {
+  const { run, calls } = setup({}, {}, 2)
+  const { exitCode, err } = await run('batch', 'submit', 'in.jsonl')
+  assert.equal(exitCode, 0, err)
+  const orders = calls.filter((call) => call.startsWith('POST /v1/batches'))
+  assert.equal(orders.length, 3)
+  assert.equal(new Set(orders).size, 1)
+  const gone = await setup({}, {}, 1_000).run('batch', 'submit', 'in.jsonl')
+  assert.equal(gone.exitCode, 3)
+  assert.match(gone.err, /The batch may have begun all the same: see shoal batch list/)
 })
 
 test('a terminal shows progress in one line, which others cannot steer', async () => {
@@ -69,9 +82,10 @@ test('batches are listed, and a file without a url is refused', async () => {
   assert.match((await run('batch', 'submit', 'missing.jsonl')).err, /no file missing\.jsonl/)
 })
 
-function setup(terminal: Partial<StubTerminal> = {}, more: Partial<BatchObject> = {}) {
+function setup(terminal: Partial<StubTerminal> = {}, more: Partial<BatchObject> = {}, lost = 0) {
   const calls: string[] = []
   let asked = 0
+  let losses = 0
   const later: Partial<BatchObject>[] = [
     {
       status: 'in_progress',
@@ -91,6 +105,7 @@ function setup(terminal: Partial<StubTerminal> = {}, more: Partial<BatchObject> 
     calls.push(`${request.method} ${pathname}${body}`)
     if (pathname.endsWith('/content')) return new Response(`content of ${pathname.split('/').at(-2)}`)
     if (pathname === '/v1/files') return Response.json(file)
+    if (key && losses++ < lost) throw new Problem('network_unreachable', 'The line was cut.')
     if (request.method === 'POST') return Response.json(base)
     if (pathname === '/v1/batches') {
       const page = { object: 'list', first_id: 'batch_x', last_id: 'batch_x', has_more: false }

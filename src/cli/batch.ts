@@ -2,13 +2,15 @@ import { Command, Option } from 'commander'
 import { BatchList, BatchObject, BatchRequest } from '#protocol/batch-api.ts'
 import { Problem } from '#protocol/problem.ts'
 import { wholeNumber } from './arguments.ts'
-import { createBatchClient } from './batch-client.ts'
+import { type BatchClient, createBatchClient } from './batch-client.ts'
 import { isBatchOver, watchBatch } from './batch-watch.ts'
 import type { CliContext } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
 import { formatAge, formatCount, formatMoney, formatTime } from './format.ts'
 import { groupCommand } from './group.ts'
+import { patiently } from './jobs/patience.ts'
 import { QuietExit } from './quiet-exit.ts'
+import { withList } from './repeat.ts'
 import { runSession, type Session, show, showFields, showTable } from './session.ts'
 import type { Column } from './table.ts'
 
@@ -66,11 +68,24 @@ const submitCommand = (context: CliContext): Command =>
         const client = createBatchClient(session)
         const endpoint = options.endpoint ?? endpointOf(text, path)
         const { id: fileId } = await client.upload(path.split(/[\\/]/).at(-1) ?? 'input.jsonl', text)
-        // Should the answer be lost, the same call makes no second one.
-        const batch = await client.create({ fileId, endpoint, key: context.newId('batch') })
+        const batch = await order(session, client, { fileId, endpoint })
         await showOrWatch(session, batch, options)
       }),
     )
+
+/** Should the answer be lost, the same call is made again: under one key it makes one batch. */
+async function order(
+  session: Session,
+  client: BatchClient,
+  wanted: { readonly fileId: string; readonly endpoint: string },
+): Promise<BatchObject> {
+  const key = session.context.newId('batch')
+  try {
+    return await patiently(session, () => client.create({ ...wanted, key }))
+  } catch (error) {
+    throw withList(error, { what: 'batch', command: 'shoal batch list' })
+  }
+}
 
 function endpointOf(text: string, path: string): string {
   const [first = ''] = text.split('\n', 1)

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { createNodeMachine } from '#host/node/node-machine.ts'
+import { Problem } from '#protocol/problem.ts'
 import { createRecordedMachine, type Recording } from '#sim/recorded-machine.ts'
 import type { DoctorDeps, DoctorRole } from './doctor-check.ts'
 import { runDoctor } from './doctor-checks.ts'
@@ -92,7 +93,7 @@ const wrong: [name: string, recording: Recording, status: 'warn' | 'fail', found
     /npm install/,
   ],
   ['Packages', { files: {} }, 'fail', /package\.json is damaged/, /Install Shoal again/],
-  ['Packages', { files: packaged({}) }, 'fail', /hono is missing/, /npm install shoal@1\.2\.3/],
+  ['Packages', { files: packaged({}) }, 'fail', /hono is missing/, /npm install \.\/shoal-1\.2\.3\.tgz$/],
   ['Packages', { files: packaged({ hono: '4.0.0' }) }, 'fail', /hono is 4\.0\.0, not 4\.1\.0/, /again/],
   ['Windows', { files: { ...clone, '/proc/version': WSL_1 } }, 'fail', /WSL 1/, /wsl --set-version/],
   ['Open files', { commands: { 'sh -c ulimit -Hn': '1024\n' } }, 'warn', /1024/, /LimitNOFILE/],
@@ -273,6 +274,20 @@ test('a clock that differs from that of the network fails, one that agrees is sa
   const fetch = () => Promise.reject(new Error('away'))
   const { checks } = await setup({}, { networkUrl: 'https://shoal.example', fetch })
   assert.equal(checks.find(({ name }) => name === 'Network')?.status, 'warn')
+})
+
+test('a network whose certificate is refused answers all the same, and the fix is the refusal’s own', async () => {
+  const refusal = new Problem(
+    'certificate_refused',
+    'By an unknown authority. Give its certificate with --ca FILE.',
+  )
+  const fetch = () => Promise.reject(refusal)
+  const { checks } = await setup({}, { networkUrl: 'https://shoal.example', fetch })
+  const line = checks.find(({ name }) => name === 'Network')
+  assert.deepEqual(
+    [line?.status, line?.found, line?.fix],
+    ['fail', 'https://shoal.example shows a certificate that is refused', refusal.message],
+  )
 })
 
 test('Linux inside Windows is fine, but not with its data on a Windows disk', async () => {

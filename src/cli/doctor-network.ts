@@ -1,6 +1,7 @@
 /** The clock of this machine against that of the network which was named. */
 import { SECOND_MS } from '#kernel/time.ts'
 import { Health } from '#protocol/network-status.ts'
+import { Problem } from '#protocol/problem.ts'
 import { CREDENTIALS_FILE, Credentials } from './credentials.ts'
 import { type Check, type DoctorDeps, fail, ok, warn } from './doctor-check.ts'
 
@@ -14,6 +15,8 @@ export async function checkNetwork(
   if (networkUrl === null) return null
   const line = { name: 'Network', found: networkUrl, neededFor: 'joining it, and trusting its certificates' }
   const date = await askDate(deps, networkUrl)
+  if (date instanceof Problem)
+    return fail({ ...line, found: `${networkUrl} shows a certificate that is refused` }, date.message)
   if (date === 'unanswered')
     return warn(
       { ...line, found: `${networkUrl} does not answer` },
@@ -33,14 +36,17 @@ export async function checkNetwork(
   )
 }
 
-/** Its clock, `NaN` where it does not say. */
-async function askDate(deps: Pick<DoctorDeps, 'fetch'>, networkUrl: string): Promise<number | 'unanswered'> {
+/** Its clock, `NaN` where it does not say; the problem where its certificate is not believed. */
+async function askDate(
+  deps: Pick<DoctorDeps, 'fetch'>,
+  networkUrl: string,
+): Promise<number | Problem | 'unanswered'> {
   try {
     const response = await deps.fetch(new Request(networkUrl, { method: 'HEAD', redirect: 'manual' }))
     await response.body?.cancel()
     return Date.parse(response.headers.get('date') ?? '')
-  } catch {
-    return 'unanswered'
+  } catch (error) {
+    return error instanceof Problem && error.code === 'certificate_refused' ? error : 'unanswered'
   }
 }
 

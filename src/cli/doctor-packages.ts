@@ -32,7 +32,9 @@ const Manifest = z.object({
 function checkInstalled({ machine, rootFolder }: Deps): Check {
   const text = machine.readFile(`${rootFolder}/package.json`)
   const parsed = Manifest.safeParse(text === null ? null : parseJson(text))
-  const fix = `Install Shoal again in the folder that you installed it in: npm install shoal${parsed.success ? `@${parsed.data.version}` : ''}, or the tarball that it came as.`
+  const tarball = `./shoal-${parsed.success ? parsed.data.version : 'VERSION'}.tgz`
+  // Never by its name alone: what stands under it on a registry may be anybody's.
+  const fix = `Install Shoal again in the folder that you installed it in, from the tarball that it came as: npm install ${tarball}`
   if (!parsed.success) return fail(line(`${rootFolder}/package.json is damaged`), fix)
   const wanted = Object.entries(parsed.data.dependencies)
   const wrong = wanted.flatMap(([name, version]) => {

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 import { wholeNumber } from './arguments.ts'
 import type { CliContext } from './context.ts'
-import { dataFolderOf, type GlobalOptions, PORT_DEFAULT } from './credentials.ts'
+import { caFileOf, dataFolderOf, type GlobalOptions, PORT_DEFAULT } from './credentials.ts'
 import { type Check, type DoctorDeps, type DoctorRole, doctorRoles } from './doctor-check.ts'
 import { exitCodes } from './exit-codes.ts'
 import { QuietExit } from './quiet-exit.ts'
@@ -30,6 +30,8 @@ export const doctorCommand = (context: CliContext, runDoctor: RunDoctor = loaded
       const options = command.optsWithGlobals<GlobalOptions>()
       const { machine, clock, crypto, fetch, rootFolder, stdout, env } = context
       const dataFolder = dataFolderOf(context, options)
+      // Whatever is asked over TLS: the network that is named, and the one of this data folder on its port.
+      context.trustAuthorities(caFileOf(context, options))
       const networkUrl = options.url ?? (env['SHOAL_URL'] || null)
       const checks = await runDoctor({
         ...{ machine, clock, crypto, fetch, rootFolder },

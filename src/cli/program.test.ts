@@ -104,6 +104,13 @@ test('doctor looks at the folder, the port and the role that it is told', async 
   ])
 })
 
+test('doctor believes the authorities that every command takes, before it asks anything', async () => {
+  const { run, trusted } = setupDoctor([], { SHOAL_CA: 'kept.pem' })
+  await run('doctor', '--url', 'https://a', '--ca', 'given.pem')
+  await run('doctor')
+  assert.deepEqual(trusted, ['given.pem', 'asked', 'kept.pem', 'asked'])
+})
+
 /** The whole program, after `change` had its way with it. */
 function setup(change: (program: Command) => void = () => {}) {
   const { context, written } = createStubTerminal({ fetch: () => assert.fail('nothing is asked') })
@@ -119,22 +126,29 @@ function setup(change: (program: Command) => void = () => {}) {
 }
 
 /** A program of `doctor` alone, which finds `checks`. */
-function setupDoctor(checks: readonly Check[]) {
-  const { context, written } = createStubTerminal({ fetch: () => assert.fail('nothing is asked') })
+function setupDoctor(checks: readonly Check[], env: Readonly<Record<string, string>> = {}) {
+  const trusted: (string | null)[] = []
+  const { context, written } = createStubTerminal({
+    fetch: () => assert.fail('nothing is asked'),
+    env,
+    parts: { trustAuthorities: (file) => void trusted.push(file) },
+  })
   const asked: [string, number, string, string | null][] = []
   const run = async (...commandLine: readonly string[]) => {
     Object.assign(written, { out: '', err: '' })
     const doctor = doctorCommand(context, async ({ dataFolder, port, role, networkUrl }) => {
+      trusted.push('asked')
       asked.push([dataFolder, port, role, networkUrl])
       return checks
     })
     const program = new Command('shoal')
       .option('--data <folder>')
       .option('--url <url>')
+      .option('--ca <file>')
       .option('--json')
       .addCommand(doctor)
     const exitCode = await runProgram(program, context, commandLine)
     return { exitCode, ...written }
   }
-  return { run, asked }
+  return { run, asked, trusted }
 }

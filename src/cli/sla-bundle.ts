@@ -4,7 +4,10 @@ import type { Client } from '#protocol/client.ts'
 import { PAGE_LIMIT_MAX } from '#protocol/page.ts'
 import { Problem } from '#protocol/problem.ts'
 import { Month, SlaClass } from '#protocol/sla.ts'
+import type { BundleSeal } from '#protocol/sla-evidence.ts'
+import { spanOfMonth } from '#sla/bins.ts'
 import { formatBundleLine, hashOfFact, NO_HASH } from '#sla/bundle.ts'
+import { MONTH_GRACE_MS, STATEMENTS_KEPT_MONTHS } from '#sla/sla.ts'
 import { type BundleVerdict, verifyBundle } from '#sla/verify-bundle.ts'
 import type { CliContext } from './context.ts'
 import { exitCodes } from './exit-codes.ts'
@@ -139,6 +142,12 @@ function isForeign(text: string, { faults }: BundleVerdict): boolean {
   return unreadable > 0 && unreadable === text.replace(/\n$/, '').split('\n').length
 }
 
+function unpostedText({ month, sealedAtMs }: BundleSeal): string {
+  if (sealedAtMs < spanOfMonth(month).toMs + MONTH_GRACE_MS)
+    return 'Nothing is posted yet: the month is not closed.'
+  return `The network keeps no statement of this month, which is over: nothing of the class was counted in it, or it is older than the last ${STATEMENTS_KEPT_MONTHS} months with statements.`
+}
+
 function verdictText({ faults, facts, seal, recomputed }: BundleVerdict): string {
   const lines = faultLines(
     faults.map(
@@ -156,7 +165,7 @@ function verdictText({ faults, facts, seal, recomputed }: BundleVerdict): string
       `Credit computed: ${formatMoney(recomputed.credit)} (${share}); with jobs ${formatMoney(recomputed.posted)}.`,
       seal.statement
         ? `Posted: ${formatMoney(seal.statement.posted)}${seal.statement.transferId ? ` as ${seal.statement.transferId}` : ''}.`
-        : 'Nothing is posted yet: the month is not closed.',
+        : unpostedText(seal),
       `Signed by the network ${seal.networkKey}.`,
     )
   }

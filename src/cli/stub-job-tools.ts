@@ -115,7 +115,7 @@ export function createStubTools(parts: StubToolParts = {}): StubTools {
         if (sceneProblem) throw sceneProblem
         return {
           ...{ errors: [], warnings: [], file: 'shot.blend', remap: {}, facts: stubFacts },
-          ...{ sends: [{ from: file, to: 'shot.blend' }], blenderVersion: '3.4.1', isBoxed: true },
+          ...{ sends: [{ from: file, to: 'shot.blend' }], blenderVersion: '3.4.1', sandboxMissing: null },
           ...scene,
         }
       },

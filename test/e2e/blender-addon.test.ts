@@ -119,6 +119,43 @@ test('what goes wrong is reported in a sentence, and a job that runs can be canc
   assert.match(answers[14]?.error ?? '', /renders with Cycles, and this scene is for BLENDER_EEVEE/)
 })
 
+test('the copy of an unsaved scene is gone once it is sent; a job that cannot be asked about frees the panel', {
+  skip,
+}, async () => {
+  const { drive, folder, calls, url, program, leaving, show } = await setup()
+  show({ status: 'active', progress: 0.25 }, { endsAfter: Number.POSITIVE_INFINITY })
+  show.refused(2, 401)
+  const answers = await drive([
+    { do: 'save', path: join(folder, 'shot.blend') },
+    { do: 'engine', engine: 'CYCLES' },
+    { do: 'preferences', values: { url, key: 'key', program } },
+    { do: 'change' },
+    { do: 'submit' },
+    { do: 'wait', until: 'running' },
+    { do: 'cancel' },
+    { do: 'wait', until: 'failed' },
+    { do: 'preferences', values: { program: leaving } },
+    { do: 'submit' },
+    { do: 'wait', until: 'asking for a job' },
+    { do: 'cancel' },
+    { do: 'wait', until: 'failed' },
+  ])
+  assert.deepEqual(
+    answers[5]?.files?.filter((name) => name.endsWith('.blend')),
+    ['shot.blend'],
+  )
+  const lost = answers[7]?.seen?.at(-1)
+  assert.equal(lost?.stage, 'failed')
+  assert.match(
+    lost?.text ?? '',
+    /This key is not known\. .* may go on\. .*: shoal job fetch job_1 --out \S+shoal-frames$/,
+  )
+  assert.equal(calls.filter(({ method }) => method === 'GET').length, 4)
+  assert.deepEqual(answers[9]?.result, ['FINISHED'])
+  const left = answers[12]?.seen?.at(-1)
+  assert.deepEqual([left?.stage, left?.text], ['failed', 'The job may have begun all the same.'])
+})
+
 interface State {
   readonly stage: string
   readonly text: string
@@ -142,12 +179,17 @@ async function setup() {
   let shown = { status: 'active', progress: 0 }
   let statusOf: (() => string) | null = null
   let [endsAfter, asked] = [3, 0]
+  let refusal = { from: Number.POSITIVE_INFINITY, status: 0 }
   const server = createServer((request, reply) => {
     calls.push({
       method: request.method ?? '',
       path: request.url ?? '',
       key: request.headers.authorization ?? '',
     })
+    if (calls.length >= refusal.from) {
+      reply.statusCode = refusal.status
+      return reply.end(JSON.stringify({ detail: 'This key is not known.' }))
+    }
     if (statusOf !== null) shown = { ...shown, status: statusOf() }
     if (request.method === 'POST') shown = { ...shown, status: 'cancelled' }
     else if (++asked % endsAfter === 0)
@@ -178,6 +220,11 @@ async function setup() {
   const failing = write(folder, 'shoal-failing', [
     `echo '${JSON.stringify({ error: { detail } }).replaceAll("'", "'\\''")}' >&2`,
     'exit 2',
+  ])
+  const begun = JSON.stringify({ detail: 'The job may have begun all the same.', mayHaveBegun: true })
+  const leaving = write(folder, 'shoal-leaving', [
+    `trap 'kill $!; echo '\\''${begun}'\\'' >&2; exit 130' TERM`,
+    'echo asking for a job >&2; sleep 60 > /dev/null 2>&1 & wait',
   ])
   const words: string[][] = []
   const drive = async (steps: readonly object[]): Promise<readonly Answer[]> => {
@@ -224,7 +271,10 @@ async function setup() {
   show.next = (of: () => string): void => {
     statusOf = of
   }
-  return { folder, calls, words, url, program, pausing, failing, drive, show, fetchesEnded }
+  show.refused = (from: number, status: number): void => {
+    refusal = { from, status }
+  }
+  return { folder, calls, words, url, program, leaving, pausing, failing, drive, show, fetchesEnded }
 }
 
 function write(folder: string, name: string, lines: readonly string[]): string {

@@ -71,7 +71,7 @@ def wait(module, until):
         state = module.current.snapshot()
         if not seen or seen[-1] != state:
             seen.append(state)
-        if state["stage"] == until or module.current.is_over:
+        if until in (state["stage"], state["text"]) or module.current.is_over:
             break
         time.sleep(0.02)
     return {"seen": seen, "files": sorted(os.listdir(os.path.dirname(bpy.data.filepath)))}

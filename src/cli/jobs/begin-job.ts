@@ -2,8 +2,10 @@ import type { NanoUsd } from '#kernel/money.ts'
 import { parseUsd } from '#kernel/money.ts'
 import { Problem } from '#protocol/problem.ts'
 import { budgetWarning, type QuoteFacts, quoteFields } from '../render/quote-view.ts'
+import { withList } from '../repeat.ts'
 import { type Session, showFields } from '../session.ts'
 import type { JobClient, JobFacts } from './job-client.ts'
+import { patiently } from './patience.ts'
 
 export interface Beginning {
   readonly quote: QuoteFacts
@@ -17,7 +19,7 @@ export interface Beginning {
   readonly priority: number
 }
 
-/** Shows the quote, asks, and makes the job; `null` after a no. */
+/** Shows the quote, asks, and makes the job, once, even where an answer is lost; `null` after a no. */
 export async function beginJob(
   { session, jobs }: { readonly session: Session; readonly jobs: Pick<JobClient, 'createJob'> },
   { quote, renew, what, cap, isAsked, priority }: Beginning,
@@ -33,15 +35,24 @@ export async function beginJob(
       return null
     }
   }
+  // Harmless to repeat: one quote makes one job.
+  const make = (quoteId: string, most: NanoUsd | null): Promise<JobFacts> =>
+    patiently(session, () =>
+      jobs.createJob({ body: { quoteId, priority, ...(most !== null && { cap: most }) } }),
+    )
   try {
-    return await jobs.createJob({ body: { quoteId: quote.quoteId, priority, ...(cap !== null && { cap }) } })
+    return await make(quote.quoteId, cap)
   } catch (error) {
-    if (!(error instanceof Problem) || error.code !== 'not_found') throw error
-    context.stderr.write(`${style('dim', 'The network has forgotten the quote: it is asked for again.')}\n`)
-    const { quoteId } = await renew()
+    if (!(error instanceof Problem) || error.code !== 'not_found')
+      throw withList(error, { what: 'job', command: 'shoal jobs' })
+  }
+  context.stderr.write(`${style('dim', 'The network has forgotten the quote: it is asked for again.')}\n`)
+  const { quoteId } = await renew()
+  try {
     // What was said yes to is the most that it costs.
-    const most = cap ?? quote.cap
-    return jobs.createJob({ body: { quoteId, priority, ...(most !== null && { cap: most }) } })
+    return await make(quoteId, cap ?? quote.cap)
+  } catch (error) {
+    throw withList(error, { what: 'job', command: 'shoal jobs' })
   }
 }
 

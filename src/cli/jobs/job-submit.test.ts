@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Problem } from '#protocol/problem.ts'
+import type { CliContext } from '../context.ts'
 import { createStubTerminal, STUB_CREDENTIALS } from '../stub-context.ts'
 import { createStubTools } from '../stub-job-tools.ts'
 import { createStubJobs } from '../stub-jobs.ts'
@@ -72,6 +74,37 @@ test('all of a folder is sent where one is named, and nothing where nothing is',
   assert.equal(none.jobs.asked[0]?.steps[0]?.inputRoot, null)
 })
 
+test('a job whose answer is lost is asked for again by the same quote, and is one', async () => {
+  const { run, jobs } = setup(2)
+  const { exitCode, err } = await run('job', 'submit', 'work/turn.yaml', '--yes', '--budget', '1')
+  assert.equal(exitCode, 0, err)
+  const [first, ...more] = jobs.made
+  assert.deepEqual(more, [first, first])
+  assert.equal(first?.cap, 1_000_000_000n)
+})
+
+test('a network that does not come back, and Ctrl-C before the answer, leave word that the job may have begun', async () => {
+  const gone = await setup(1_000).run(
+    'job',
+    'submit',
+    'work/turn.yaml',
+    '--yes',
+    '--url',
+    'http://127.0.0.1:7420',
+  )
+  assert.equal(gone.exitCode, 3, gone.err)
+  assert.match(
+    gone.err,
+    /The job may have begun all the same: see shoal --url \S+ jobs before you begin another\./,
+  )
+  const told = await setup(1_000).run('--json', 'job', 'submit', 'work/turn.yaml', '--yes')
+  assert.match(told.err, /"mayHaveBegun":true/, 'the add-on reads it')
+  const left = setup(1_000, { sleep: async () => left.interrupt() })
+  const { exitCode, err } = await left.run('job', 'submit', 'work/turn.yaml', '--yes')
+  assert.equal(exitCode, 130)
+  assert.match(err, /Interrupted\. The job may have begun all the same: see shoal jobs/)
+})
+
 test('what is wrong with a job file is said before anything is sent', async () => {
   const rows: [args: string[], message: RegExp][] = [
     [['work/none.yaml'], /There is no file work\/none\.yaml/],
@@ -93,10 +126,17 @@ test('what is wrong with a job file is said before anything is sent', async () =
   }
 })
 
-function setup() {
+function setup(lost = 0, parts: Partial<CliContext> = {}) {
   const jobs = createStubJobs(STUB_NOW_MS)
   const tools = createStubTools({ held: ['work/pictures/1.png', 'work/pictures/2.png', 'work/other.txt'] })
-  const fetch = fetchFrom({ ...createStubNetwork().handlers, ...jobs.handlers })
+  const answer = fetchFrom({ ...createStubNetwork().handlers, ...jobs.handlers })
+  let losses = 0
+  const fetch = async (request: Request): Promise<Response> => {
+    const isMade = request.method === 'POST' && new URL(request.url).pathname.endsWith('/jobs')
+    const response = await answer(request)
+    if (isMade && losses++ < lost) throw new Problem('network_unreachable', 'The line was cut.')
+    return response
+  }
   const files = {
     '/home/ada/.shoal/credentials.json': STUB_CREDENTIALS,
     'work/turn.yaml': TEMPLATE,
@@ -104,5 +144,9 @@ function setup() {
     'work/torn.yaml': 'steps: [',
     'work/empty.yaml': '',
   }
-  return { jobs, tools, ...createStubTerminal({ fetch, files, parts: { jobTools: async () => tools } }) }
+  return {
+    jobs,
+    tools,
+    ...createStubTerminal({ fetch, files, parts: { jobTools: async () => tools, ...parts } }),
+  }
 }

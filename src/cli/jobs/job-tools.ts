@@ -87,8 +87,8 @@ export interface SceneReport {
   readonly remap: Readonly<Record<string, string>>
   readonly facts: SceneFacts
   readonly blenderVersion: string
-  /** False where no sandbox could be made for it here. */
-  readonly isBoxed: boolean
+  /** Why it was opened without a sandbox, with what to do; `null` where it had one. */
+  readonly sandboxMissing: string | null
 }
 
 export interface SceneFacts {

@@ -1,5 +1,6 @@
 /** The steps of a render job: frames, or the parts of one still and their merging; and a video of the frames. */
 import type { z } from 'zod'
+import { FRAME_PIXEL_BYTES, MERGE_PIXEL_BYTES, MERGE_PIXELS_MAX } from '#images/merge-ranges.ts'
 import type { NewStep } from '#protocol/job.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { SceneFacts, SceneReport } from '../jobs/job-tools.ts'
@@ -47,14 +48,19 @@ function splitSteps(input: RenderPlanInput, frame: number): Step[] {
   const parts = ranges.map(
     ({ sampleOffset, samples }) => `${PARTS_STEP}/range-${name}-${sampleOffset}-${samples}.exr=${samples}`,
   )
+  const step = blenderStep(input)
+  const { width, height } = input.scene.facts
+  // The sums are made beside the Blender that then shows them.
+  const memoryMib = step.requirements.memoryMib + Math.ceil((width * height * MERGE_PIXEL_BYTES) / 2 ** 20)
   return [
     {
-      ...blenderStep(input),
+      ...step,
       name: PARTS_STEP,
       tasks: ranges.map((range) => ({ do: 'range', frame, ...range })),
     },
     {
-      ...blenderStep(input),
+      ...step,
+      requirements: { ...step.requirements, memoryMib },
       name: FRAMES_STEP,
       dependsOn: [PARTS_STEP],
       takesResults: true,
@@ -104,7 +110,7 @@ export const memoryMibOf = (facts: SceneFacts, inputBytes: number): number =>
     (facts.imageBytes +
       facts.triangles * TRIANGLE_BYTES +
       2 * Math.min(inputBytes, 2 ** 30) +
-      facts.width * facts.height * 64) /
+      facts.width * facts.height * FRAME_PIXEL_BYTES) /
       2 ** 20,
   )
 
@@ -145,13 +151,21 @@ const SAMPLES_PER_PART = 8
 export function partsOf(input: Pick<RenderPlanInput, 'options' | 'scene' | 'frames'>, nodes: number): number {
   const { split } = input.options
   if (input.frames.length !== 1) return 1
+  const { width, height } = input.scene.facts
+  const isTooLarge = width * height > MERGE_PIXELS_MAX
   const reason = whyWhole(input.scene.facts)
   const most = Math.floor(samplesOf(input) / SAMPLES_PER_PART)
-  if (split === 'auto') return reason !== null ? 1 : Math.max(1, Math.min(nodes, most, AUTO_MAX))
+  if (split === 'auto')
+    return isTooLarge || reason !== null ? 1 : Math.max(1, Math.min(nodes, most, AUTO_MAX))
   if (split > 1 && reason !== null)
     throw new Problem(
       'invalid_request',
       `The scene ${reason}, which needs all samples in one place: turn that off in the scene, or leave --split out.`,
+    )
+  if (split > 1 && isTooLarge)
+    throw new Problem(
+      'invalid_request',
+      `The picture has ${width} x ${height} pixels, and parts are merged up to ${MERGE_PIXELS_MAX}: leave --split out.`,
     )
   if (split > samplesOf(input))
     throw new Problem(

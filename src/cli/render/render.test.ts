@@ -347,8 +347,12 @@ test('the contact sheet is a picture', async () => {
 test('what a node or a scene says cannot steer the terminal', async () => {
   const evil = 'x\u001b[2J\u0007'
   const warnings = [{ code: 'script', message: evil }]
-  const { run } = setup({ scene: { warnings } }, { quote: { reason: evil } })
+  const { run } = setup(
+    { scene: { warnings, sandboxMissing: `no room${evil}` } },
+    { quote: { reason: evil } },
+  )
   const { err, out } = await run('render', 's.blend', ...YES)
+  assert.match(err, /opened without a sandbox: no room/)
   assert.doesNotMatch(err + out, /[^\P{Cc}\n]/u)
 })
 

@@ -153,10 +153,10 @@ async function inspect(
     frames: frames === null ? null : { first: frames[0] ?? 0, last: frames.at(-1) ?? 0 },
     signal,
   })
-  if (!report.isBoxed)
-    context.stderr.write(
-      `${style('dim', 'The scene was opened without a sandbox: install bubblewrap to have one.')}\n`,
-    )
+  if (report.sandboxMissing !== null) {
+    const line = `The scene was opened without a sandbox: ${printable(report.sandboxMissing)}.`
+    context.stderr.write(`${style('dim', line)}\n`)
+  }
   for (const { code, message } of report.warnings) {
     if (code === 'script' && options.allowsScripts) continue
     context.stderr.write(`${style('warning', 'warning:')} ${printable(message)}\n`)
