@@ -102,7 +102,7 @@ export function uptimeOf(
 export const binsTouched = (spans: readonly Span[], whole: Span): number => startsWithin(spans, whole).size
 
 /** Starts of the bins in `whole` that a span touches. */
-function startsWithin(spans: readonly Span[], whole: Span): Set<TimestampMs> {
+export function startsWithin(spans: readonly Span[], whole: Span): Set<TimestampMs> {
   const starts = new Set<TimestampMs>()
   for (const { fromMs, toMs } of spans) {
     const endMs = Math.min(toMs, whole.toMs)

@@ -1,12 +1,13 @@
 /** What follows when bins are over: incidents of the network's own, and budgets that burn. */
 import { HOUR_MS, MINUTE_MS, type TimestampMs } from '#kernel/time.ts'
-import { BIN_MS, type Bin, binStartOf, lossPpb } from './bins.ts'
+import { BIN_MS, type Bin, binStartOf, lossPpb, monthOf, type Span } from './bins.ts'
 import { burningKey } from './evolve-sla.ts'
 import {
   BIN_GRACE_MS,
+  countKey,
   type Incident,
+  isMaintained,
   type MonthCount,
-  maintenanceOf,
   OPEN_SILENT_MS,
   type OpenRun,
   type Sla,
@@ -15,11 +16,11 @@ import type { SlaEvent } from './sla-events.ts'
 import { PPB, tiers } from './tiers.ts'
 
 /** So much of a bin is lost, of so many requests, in so many bins in a row: something is wrong with the network. */
-const INCIDENT_LOSS_PPB = 50_000_000
+export const INCIDENT_LOSS_PPB = 50_000_000
 const INCIDENT_REQUESTS_MIN = 10
 const INCIDENT_BINS = 2
-/** And it is over after so many bins that were not so. */
-const QUIET_BINS = 3
+/** And it is over after so many bins that were not so, of however few requests. */
+export const QUIET_BINS = 3
 
 /** A budget burns so many times too fast, over a long and over a short while: the short one says that it still does. */
 const windows = [
@@ -64,13 +65,16 @@ interface Now {
 
 function decideIncident(sla: Sla, own: Incident | undefined, { beforeMs, nowMs }: Now): SlaEvent[] {
   const { bins } = sla.network
-  const isBad = (startMs: TimestampMs): boolean => isBadBin(bins.get(startMs)) && !isMaintained(sla, startMs)
+  const isBad = (startMs: TimestampMs, requestsMin = INCIDENT_REQUESTS_MIN): boolean =>
+    isBadBin(bins.get(startMs), requestsMin) && !isMaintained(sla, startMs)
   const last = (count: number): TimestampMs[] =>
     Array.from({ length: count }, (_, index) => beforeMs - (index + 1) * BIN_MS)
   if (own) {
-    if (beforeMs < own.startedAtMs + (INCIDENT_BINS + QUIET_BINS) * BIN_MS || last(QUIET_BINS).some(isBad))
+    // Callers that fail ask less and less: of them, too, the network cannot say that it is over.
+    const isStill = (startMs: TimestampMs): boolean => isBad(startMs, 1)
+    if (beforeMs < own.startedAtMs + (INCIDENT_BINS + QUIET_BINS) * BIN_MS || last(QUIET_BINS).some(isStill))
       return []
-    const endedAtMs = lastBadEnd(own, beforeMs, isBad)
+    const endedAtMs = lastBadEnd(own, beforeMs, isStill)
     return [{ type: 'sla.incident_closed', incidentId: own.id, endedAtMs, atMs: nowMs }]
   }
   // Several bins may be closed at once, as after a restart: each pair of them may be the one.
@@ -107,22 +111,23 @@ function lastBadEnd(
   return own.startedAtMs + BIN_MS
 }
 
-const isBadBin = (bin: Bin | undefined): boolean =>
-  bin !== undefined && bin.valid >= INCIDENT_REQUESTS_MIN && lossPpb(bin) >= INCIDENT_LOSS_PPB
-
-const isMaintained = (sla: Sla, startMs: TimestampMs): boolean =>
-  maintenanceOf(sla).some(({ fromMs, toMs }) => fromMs < startMs + BIN_MS && toMs > startMs)
+const isBadBin = (bin: Bin | undefined, requestsMin: number): boolean =>
+  bin !== undefined && bin.valid >= requestsMin && lossPpb(bin) >= INCIDENT_LOSS_PPB
 
 function decideBurning(sla: Sla, { beforeMs, nowMs }: Now): SlaEvent[] {
   const events: SlaEvent[] = []
-  for (const count of sla.counts.values()) {
-    if (count.errors === 0) continue
-    const { organisationId, slaClass } = count
+  // At a month's border somebody has two counts, and is told once.
+  const looked = new Set<string>()
+  for (const { organisationId, slaClass, errors } of sla.counts.values()) {
+    if (errors === 0) continue
+    const whose = { organisationId, slaClass }
     for (const { window, longMs, shortMs, burn, againMs } of windows) {
-      const toldAtMs = sla.burning.get(burningKey({ organisationId, slaClass, window }))
-      if (toldAtMs !== undefined && nowMs - toldAtMs < againMs) continue
-      const long = burnOf(sla, count, { fromMs: beforeMs - longMs, toMs: beforeMs })
-      if (long < burn || burnOf(sla, count, { fromMs: beforeMs - shortMs, toMs: beforeMs }) < burn) continue
+      const key = burningKey({ ...whose, window })
+      const toldAtMs = sla.burning.get(key)
+      if (looked.has(key) || (toldAtMs !== undefined && nowMs - toldAtMs < againMs)) continue
+      looked.add(key)
+      const long = burnOf(sla, whose, { fromMs: beforeMs - longMs, toMs: beforeMs })
+      if (long < burn || burnOf(sla, whose, { fromMs: beforeMs - shortMs, toMs: beforeMs }) < burn) continue
       const burnTenths = Math.floor(long * 10)
       events.push({ type: 'sla.budget_burning', organisationId, slaClass, window, burnTenths, atMs: nowMs })
     }
@@ -130,15 +135,17 @@ function decideBurning(sla: Sla, { beforeMs, nowMs }: Now): SlaEvent[] {
   return events
 }
 
-/** What was lost in a while, as a multiple of what may be: at 1 the budget lasts the month. */
+/** What was lost in a while, in whichever month, as a multiple of what may be: at 1 the budget lasts the month. */
 export function burnOf(
   sla: Sla,
-  { bins, slaClass }: Pick<MonthCount, 'bins' | 'slaClass'>,
-  { fromMs, toMs }: { fromMs: TimestampMs; toMs: TimestampMs },
+  { organisationId, slaClass }: Pick<MonthCount, 'organisationId' | 'slaClass'>,
+  { fromMs, toMs }: Span,
 ): number {
   let lost = 0
-  for (const bin of bins.values()) {
-    if (bin.startMs >= fromMs && bin.startMs < toMs && !isMaintained(sla, bin.startMs)) lost += lossPpb(bin)
+  for (const month of new Set([monthOf(fromMs), monthOf(toMs - 1)])) {
+    const bins = sla.counts.get(countKey({ organisationId, slaClass, month }))?.bins
+    for (const bin of bins?.values() ?? [])
+      if (bin.startMs >= fromMs && bin.startMs < toMs && !isMaintained(sla, bin.startMs)) lost += lossPpb(bin)
   }
   const allowed = ((toMs - fromMs) / BIN_MS) * (PPB - tiers[slaClass].targetPpb)
   return allowed === 0 ? 0 : lost / allowed

@@ -1,11 +1,12 @@
 import { assert, unreachable } from '#kernel/assert.ts'
 import { DAY_MS, type TimestampMs } from '#kernel/time.ts'
 import type { SlaTally } from '#protocol/sla.ts'
-import { lossPpb } from './bins.ts'
+import { BIN_MS, type Bin, lossPpb, monthOf } from './bins.ts'
 import { countLost, countRefund, countRefused, dayIn } from './count-request.ts'
 import {
   BIN_KEPT_MS,
   countKey,
+  downStartsOf,
   type Incident,
   NETWORK_BINS_KEPT_MS,
   type Sla,
@@ -15,7 +16,7 @@ import type { SlaEvent } from './sla-events.ts'
 
 /** Days that the status page shows. */
 const DAYS_KEPT = 90
-/** Incidents and maintenance are evidence: they are known for longer than statements are. */
+/** Incidents and maintenance are evidence: they are known for so long, and for as long as a statement of their month is. */
 const EVIDENCE_KEPT_MS = 430 * DAY_MS
 
 /** The only writer of the state, but for `countRecord` and the job's promises, which evolve by other domains' events. */
@@ -113,7 +114,10 @@ function closeBins(sla: Sla, beforeMs: TimestampMs): void {
       const lost = lossPpb(bin)
       if (lost > 0) dayIn(days, Math.floor(startMs / DAY_MS) * DAY_MS).lostPpb += lost
     }
-    if (startMs < beforeMs - NETWORK_BINS_KEPT_MS) bins.delete(startMs)
+    if (startMs < beforeMs - NETWORK_BINS_KEPT_MS) {
+      letGo(sla, bin, beforeMs)
+      bins.delete(startMs)
+    }
   }
   for (const startMs of days.keys()) if (startMs < beforeMs - DAYS_KEPT * DAY_MS) days.delete(startMs)
   sla.hasOpenBins = false
@@ -127,15 +131,27 @@ function closeBins(sla: Sla, beforeMs: TimestampMs): void {
   sla.closedBeforeMs = beforeMs
 }
 
+/** An outage has the whole of its bins: what their requests lost is not lost twice once the bins are forgotten. */
+function letGo(sla: Sla, bin: Bin, nowMs: TimestampMs): void {
+  const { startMs } = bin
+  const day = sla.network.days.get(Math.floor(startMs / DAY_MS) * DAY_MS)
+  if (day && downStartsOf(sla, { fromMs: startMs, toMs: startMs + BIN_MS }, nowMs).size > 0)
+    day.lostPpb -= lossPpb(bin)
+}
+
 function closeMonth(sla: Sla, month: string, atMs: TimestampMs): void {
   sla.closedMonth = month
   for (const [key, count] of sla.counts) if (count.month <= month) sla.counts.delete(key)
   const months = [...new Set([...sla.statements.values()].map((one) => one.month))].sort()
   const kept = new Set(months.slice(-STATEMENTS_KEPT_MONTHS))
+  // Months without a statement do not count: the oldest one that is kept may be of years ago.
+  const [oldest = month] = kept
+  const isForgotten = (endMs: TimestampMs): boolean =>
+    endMs < atMs - EVIDENCE_KEPT_MS && monthOf(endMs) < oldest
   for (const [key, one] of sla.statements) if (!kept.has(one.month)) sla.statements.delete(key)
-  for (const [id, { toMs }] of sla.maintenance) if (toMs < atMs - EVIDENCE_KEPT_MS) sla.maintenance.delete(id)
+  for (const [id, { toMs }] of sla.maintenance) if (isForgotten(toMs)) sla.maintenance.delete(id)
   for (const [id, { endedAtMs }] of sla.incidents) {
-    if (endedAtMs !== null && endedAtMs < atMs - EVIDENCE_KEPT_MS) sla.incidents.delete(id)
+    if (endedAtMs !== null && isForgotten(endedAtMs)) sla.incidents.delete(id)
   }
   for (const [requestId, lostAtMs] of sla.lost) if (lostAtMs < atMs - DAY_MS) sla.lost.delete(requestId)
   for (const [key, toldAtMs] of sla.burning) if (toldAtMs < atMs - DAY_MS) sla.burning.delete(key)

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HOUR_MS, MINUTE_MS } from '#kernel/time.ts'
-import { BIN_MS } from './bins.ts'
+import { BIN_MS, monthOf, spanOfMonth } from './bins.ts'
 import { countOf, countOfProblem } from './count.ts'
 import { MAINTENANCE_MS_MAX, NOTICE_MS_MIN } from './decide-sla.ts'
-import { BIN_KEPT_MS, countKey, type MonthCount, OPEN_SILENT_MS } from './sla.ts'
+import { evolveSla } from './evolve-sla.ts'
+import { BIN_KEPT_MS, countKey, type MonthCount, OPEN_SILENT_MS, STATEMENTS_KEPT_MONTHS } from './sla.ts'
 import { NOVEMBER, type TestSla, testSla } from './test-sla.ts'
 
 test('what counts, and what does not, with its reason', () => {
@@ -214,6 +215,22 @@ test('the network opens an incident after two bad bins and closes it after three
   assert.ok(closed?.type === 'sla.incident_closed' && closed.endedAtMs === NOVEMBER + 2 * BIN_MS)
 })
 
+test('callers that ask less because all fails do not end an incident', () => {
+  const { run, count } = testSla()
+  const step = (binIndex: number, failures: number) => {
+    for (let index = 0; index < failures; index++)
+      count({ startedAtMs: NOVEMBER + binIndex * BIN_MS, outcome: 'failed', problem: 'node_failed' })
+    const nowMs = NOVEMBER + (binIndex + 1) * BIN_MS + MINUTE_MS
+    return run({ kind: 'step', nowMs }).filter(({ type }) => type.startsWith('sla.incident'))
+  }
+  assert.deepEqual(step(0, 10), [])
+  assert.equal(step(1, 10)[0]?.type, 'sla.incident_opened')
+  for (let index = 2; index < 12; index++) assert.deepEqual(step(index, index % 3), [], `${index}`)
+  assert.deepEqual([step(12, 0), step(13, 0)], [[], []])
+  const [closed] = step(14, 0)
+  assert.ok(closed?.type === 'sla.incident_closed' && closed.endedAtMs === NOVEMBER + 12 * BIN_MS)
+})
+
 test('a budget that burns is told once an hour, for long and short windows', () => {
   const { run, count } = testSla()
   let told = 0
@@ -223,6 +240,32 @@ test('a budget that burns is told once an hour, for long and short windows', () 
     told += events.filter((event) => event.type === 'sla.budget_burning' && event.window === 'fast').length
   }
   assert.equal(told, 2)
+})
+
+test("a budget that burns over the month's border is told as at any other hour, and once", () => {
+  const toldOf = (slaClass: 'standard' | 'business', from: number, to: number): string[] => {
+    const { run, count } = testSla()
+    const told: string[] = []
+    for (let index = from; index <= to; index++) {
+      const startedAtMs = NOVEMBER + index * BIN_MS
+      count({ startedAtMs, slaClass, outcome: 'failed', problem: 'node_failed' })
+      for (const event of run({ kind: 'step', nowMs: startedAtMs + BIN_MS + MINUTE_MS }))
+        if (event.type === 'sla.budget_burning') told.push(`${index} ${event.window} ${event.burnTenths}`)
+    }
+    return told
+  }
+  // Two bins of an hour, one in each month.
+  assert.deepEqual(toldOf('standard', -1, 0), ['0 fast 166'])
+  const told = toldOf('business', -71, 5)
+  const hours = [-71, -59, -47, -35, -23, -11, 1].map((at) => `${at} fast ${at === -71 ? 166 : 2_000}`)
+  assert.deepEqual(
+    told.filter((text) => text.includes('fast')),
+    hours,
+  )
+  assert.deepEqual(
+    told.filter((text) => text.includes('slow')),
+    ['-69 slow 83', '3 slow 2000'],
+  )
 })
 
 test('maintenance is announced a day ahead, is not long, and stays once it has begun', () => {
@@ -263,6 +306,33 @@ test('an incident is opened, noted and closed by an operator, and never in a clo
   )
   assert.equal(sla.incidents.get('i')?.notes.length, 1)
 })
+
+test('maintenance and outages are kept as long as a statement of their month is', () => {
+  const { sla, run } = testSla()
+  const fromMs = NOVEMBER + NOTICE_MS_MIN
+  const window = { fromMs, toMs: fromMs + HOUR_MS }
+  run({ kind: 'announce_maintenance', maintenanceId: 'm', title: 'Disks', ...window, nowMs: NOVEMBER })
+  const outage = { incidentId: 'i', title: 'Away', isOutage: true, startedAtMs: NOVEMBER }
+  run({ kind: 'open_incident', ...outage, nowMs: NOVEMBER })
+  run({ kind: 'close_incident', incidentId: 'i', nowMs: NOVEMBER + HOUR_MS })
+  const keptAfter = (month: string): number[] => {
+    const atMs = spanOfMonth(month).toMs
+    evolveSla(sla, { type: 'sla.statement_made', ...statement, month, atMs })
+    evolveSla(sla, { type: 'sla.month_closed', month, atMs })
+    return [sla.statements.size, sla.maintenance.size, sla.incidents.size]
+  }
+  assert.deepEqual(keptAfter('2026-11'), [1, 1, 1])
+  // A quiet network: a month with statements every three.
+  for (let index = 1; index < STATEMENTS_KEPT_MONTHS; index++)
+    assert.deepEqual(keptAfter(monthOf(Date.UTC(2026, 10 + index * 3))), [index + 1, 1, 1])
+  assert.deepEqual(keptAfter(monthOf(Date.UTC(2030, 10))), [STATEMENTS_KEPT_MONTHS, 0, 0])
+})
+
+const statement = {
+  ...{ organisationId: 'acme', slaClass: 'business' as const, valid: 0, errors: 0, aborted: 0 },
+  ...{ uptimePpb: 1_000_000_000, binsCounted: 1, binsExcluded: 0, targetPpb: 1_000_000_000, charges: 0n },
+  ...{ creditBps: 0, credit: 0n, jobs: [], posted: 0n, transferId: null, shares: [] },
+}
 
 function countIn(sla: TestSla['sla'], month = '2026-11'): MonthCount {
   const count = sla.counts.get(countKey({ organisationId: 'acme', slaClass: 'business', month }))

@@ -12,7 +12,7 @@ import type { NanoUsd } from '#kernel/money.ts'
 import { HOUR_MS, MINUTE_MS, type TimestampMs } from '#kernel/time.ts'
 import type { OpenRequest, SlaClass } from '#protocol/sla.ts'
 import type { JobFacts, SlaStatement } from '#protocol/sla-statement.ts'
-import { BIN_MS, type Bin, type MonthBins, type Span } from './bins.ts'
+import { BIN_MS, type Bin, type MonthBins, type Span, startsWithin } from './bins.ts'
 import type { NotCounted } from './count.ts'
 
 export interface Sla {
@@ -155,11 +155,22 @@ export const maintenanceOf = ({ maintenance }: Pick<Sla, 'maintenance'>): Span[]
     .filter(({ cancelledAtMs }) => cancelledAtMs === null)
     .map(({ fromMs, toMs }) => ({ fromMs, toMs }))
 
+/** Of the bin that begins at `startMs` some part or all is announced maintenance. */
+export const isMaintained = (sla: Pick<Sla, 'maintenance'>, startMs: TimestampMs): boolean =>
+  maintenanceOf(sla).some(({ fromMs, toMs }) => fromMs < startMs + BIN_MS && toMs > startMs)
+
 /** One that is not over yet counts up to now. */
 export const outagesOf = ({ incidents }: Pick<Sla, 'incidents'>, nowMs: TimestampMs): Span[] =>
   [...incidents.values()]
     .filter(({ isOutage }) => isOutage)
     .map(({ startedAtMs, endedAtMs }) => ({ fromMs: startedAtMs, toMs: endedAtMs ?? nowMs }))
+
+/** Starts of the bins in `whole` that an outage touches and no maintenance does: they are lost, whatever was asked in them. */
+export function downStartsOf(sla: Sla, whole: Span, nowMs: TimestampMs): Set<TimestampMs> {
+  const starts = startsWithin(outagesOf(sla, nowMs), whole)
+  for (const startMs of startsWithin(maintenanceOf(sla), whole)) starts.delete(startMs)
+  return starts
+}
 
 /** Throws unless every count adds up and is found by its name. */
 export function checkSla(sla: Sla): void {

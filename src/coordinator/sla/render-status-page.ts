@@ -1,7 +1,7 @@
 /** The status page for people: no script, no other host, and nothing that names a customer. */
 import { HOUR_MS } from '#kernel/time.ts'
 import type { Incident, Maintenance, StatusPage } from '#protocol/sla-api.ts'
-import { BIN_MS } from '#sla/bins.ts'
+import { BIN_MS, type Span } from '#sla/bins.ts'
 import { PPB, promisingClasses, tiers } from '#sla/tiers.ts'
 import { escapeHtml, renderPage } from '../html.ts'
 
@@ -41,14 +41,14 @@ const isOnlyTold = ({ state, bins, atMs }: StatusPage): boolean =>
 const DAY_MS = 24 * HOUR_MS
 const DAYS = 90
 
-function renderDays({ days, atMs }: StatusPage): string {
+function renderDays({ days, incidents, atMs }: StatusPage): string {
   const today = Math.floor(atMs / DAY_MS)
   const byDay = new Map(days.map((day) => [Math.floor(day.startMs / DAY_MS), day]))
   const bars = Array.from({ length: DAYS }, (_, index) => {
     const number = today - DAYS + 1 + index
     const day = byDay.get(number)
     const title = day
-      ? `${date(number * DAY_MS)}: ${share(day.availabilityPpb)}, ${requestsText(day.valid)}, ${day.errors} failed`
+      ? `${date(number * DAY_MS)}: ${countedText(day)}${outageText(incidents, { fromMs: day.startMs, toMs: day.startMs + DAY_MS })}`
       : `${date(number * DAY_MS)}: no requests`
     return bar({ index, of: DAYS, availabilityPpb: day?.availabilityPpb ?? null, title })
   })
@@ -58,30 +58,44 @@ function renderDays({ days, atMs }: StatusPage): string {
     valid += day.valid
     errors += day.errors
   }
-  // Days without requests say nothing of what would have been answered: they count for neither side.
+  // Days without requests say nothing of what would have been answered, unless an outage was in them: they count for neither side.
+  const what = days.some((day) => day.valid === 0) ? 'requests or an outage' : 'requests'
   const available =
     days.length === 0
       ? 'No requests yet'
-      : `${share(Math.floor(PPB - lost / days.length))} available on ${days.length === 1 ? 'the one day' : `the ${days.length} days`} with requests: ${requestsText(valid)}, ${errors} failed`
+      : `${share(Math.floor(PPB - lost / days.length))} available on ${days.length === 1 ? 'the one day' : `the ${days.length} days`} with ${what}: ${requestsText(valid)}, ${errors} failed`
   return `<h2>Last 90 days</h2>
 ${chart('Availability of the last 90 days, a bar for each', bars)}
-<p class="dim">${available}. A bar is a day in UTC; grey: no requests.</p>`
+<p class="dim">${available}. A bar is a day in UTC; grey: no requests, and no outage.</p>`
 }
 
-function renderDay({ bins, atMs }: StatusPage): string {
+function renderDay({ bins, incidents, atMs }: StatusPage): string {
   const count = DAY_MS / BIN_MS
   const first = Math.floor(atMs / BIN_MS) - count + 1
   const byBin = new Map(bins.map((bin) => [Math.floor(bin.startMs / BIN_MS), bin]))
   const bars = Array.from({ length: count }, (_, index) => {
     const bin = byBin.get(first + index)
     if (!bin) return ''
-    const title = `${time(bin.startMs)}: ${share(bin.availabilityPpb)}, ${requestsText(bin.valid)}, ${bin.errors} failed`
+    const outage = outageText(incidents, { fromMs: bin.startMs, toMs: bin.startMs + BIN_MS })
+    const title = `${time(bin.startMs)}: ${countedText(bin)}${outage}`
     return bar({ index, of: count, availabilityPpb: bin.availabilityPpb, title })
   })
   return `<h2>Last 24 hours</h2>
 ${chart('Availability of the last 24 hours, a bar for each five minutes', bars)}
-<p class="dim">A bar is five minutes; empty: no requests.</p>`
+<p class="dim">A bar is five minutes; empty: no requests, and no outage.</p>`
 }
+
+const countedText = ({ availabilityPpb, valid, errors }: StatusPage['bins'][number]): string =>
+  `${share(availabilityPpb)}, ${requestsText(valid)}, ${errors} failed`
+
+/** Why what answered all that it was asked was not whole. */
+const outageText = (incidents: readonly Incident[], { fromMs, toMs }: Span): string =>
+  incidents.some(
+    ({ isOutage, startedAtMs, endedAtMs }) =>
+      isOutage && startedAtMs < toMs && (endedAtMs === null || endedAtMs > fromMs),
+  )
+    ? ', an outage'
+    : ''
 
 const WIDTH = 720
 const HEIGHT = 36

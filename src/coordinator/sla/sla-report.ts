@@ -1,12 +1,15 @@
 /** What of promises the API shows: an organisation its own, and everybody how the network does. */
-import { HOUR_MS, type TimestampMs } from '#kernel/time.ts'
+import { DAY_MS, HOUR_MS, type TimestampMs } from '#kernel/time.ts'
 import type { SlaClass } from '#protocol/sla.ts'
 import type { Incident, Maintenance, SlaMonth, SlaReport, StatusPage } from '#protocol/sla-api.ts'
-import { availabilityPpb, BIN_MS, type Bin, binStartOf, uptimeOf } from '#sla/bins.ts'
+import { BIN_MS, type Bin, binStartOf, emptyBin, lossPpb, monthOf, uptimeOf } from '#sla/bins.ts'
 import { creditsOf } from '#sla/credits.ts'
-import { burnOf } from '#sla/decide-step.ts'
+import { burnOf, INCIDENT_LOSS_PPB, QUIET_BINS } from '#sla/decide-step.ts'
 import {
   classOf,
+  type DayCount,
+  downStartsOf,
+  isMaintained,
   type MonthCount,
   monthBinsOf,
   type Sla,
@@ -46,6 +49,9 @@ function monthOfCount(sla: Sla, count: MonthCount, nowMs: TimestampMs): SlaMonth
   const whole = creditsOf(bins, charges, tier)
   const allowedPpb = whole.binsCounted * (PPB - tier.targetPpb)
   const toMs = binStartOf(nowMs)
+  // The last hour is of two months at most.
+  const isOfHour = month >= monthOf(toMs - HOUR_MS)
+  const burn = isOfHour ? burnOf(sla, count, { fromMs: toMs - HOUR_MS, toMs }) : 0
   return {
     ...{ slaClass, month, valid, errors, aborted, charges },
     targetPpb: tier.targetPpb,
@@ -53,7 +59,7 @@ function monthOfCount(sla: Sla, count: MonthCount, nowMs: TimestampMs): SlaMonth
     notCounted: Object.fromEntries([...count.notCounted].sort(([a], [b]) => (a < b ? -1 : 1))),
     credit: whole.credit,
     budgetLeftPpb: allowedPpb === 0 ? PPB : Math.floor(((allowedPpb - whole.lostPpb) / allowedPpb) * PPB),
-    burnHour: Math.round(burnOf(sla, count, { fromMs: toMs - HOUR_MS, toMs }) * 100) / 100,
+    burnHour: Math.round(burn * 100) / 100,
     firstToken: { ...firstToken },
     speed: { ...speed },
   }
@@ -61,7 +67,9 @@ function monthOfCount(sla: Sla, count: MonthCount, nowMs: TimestampMs): SlaMonth
 
 /** Bins in the last day. */
 const SHOWN_MS = 24 * HOUR_MS
-const DAY_BINS = 288
+const DAY_BINS = DAY_MS / BIN_MS
+/** Days that are shown, today among them. */
+const DAYS = 90
 /** Incidents and maintenance that ended. */
 const RECENT_MS = 100 * 24 * HOUR_MS
 
@@ -76,15 +84,13 @@ export function statusPage(
   const maintenance = [...sla.maintenance.values()]
     .filter(({ toMs }) => isRecent(toMs))
     .sort((a, b) => b.fromMs - a.fromMs || (a.id < b.id ? 1 : -1))
-  const { bins, days } = sla.network
-  const todayMs = Math.floor(nowMs / (DAY_BINS * BIN_MS)) * DAY_BINS * BIN_MS
+  const { bins, days } = withOutages(sla, nowMs)
+  const todayMs = dayStartOf(nowMs)
   return {
     network,
-    state: stateOf(incidents, maintenance, nowMs),
+    state: stateOf(sla, { incidents, maintenance, nowMs }),
     atMs: nowMs,
-    bins: inOrder(bins)
-      .filter(([startMs]) => startMs >= nowMs - SHOWN_MS)
-      .map(([startMs, bin]) => counted(startMs, bin, availabilityPpb(bin))),
+    bins: inOrder(bins).map(([startMs, bin]) => counted(startMs, bin, PPB - bin.lostPpb)),
     days: inOrder(days).map(([startMs, day]) => {
       // Of today only bins that are closed can be told.
       const count = startMs === todayMs ? Math.max(1, Math.floor((nowMs - todayMs) / BIN_MS)) : DAY_BINS
@@ -95,14 +101,36 @@ export function statusPage(
   }
 }
 
+const dayStartOf = (atMs: TimestampMs): TimestampMs => Math.floor(atMs / DAY_MS) * DAY_MS
+
+/**
+ * What was counted on the days and in the bins of the last one, where outages are whole losses: of requests that reached nobody
+ * nothing else tells. A bin is a part of its day once it is over.
+ */
+function withOutages(sla: Sla, nowMs: TimestampMs) {
+  const { network, closedBeforeMs } = sla
+  const days = new Map<TimestampMs, Readonly<DayCount>>(network.days)
+  const bins = new Map<TimestampMs, Readonly<DayCount>>()
+  const show = (startMs: TimestampMs, { valid, errors }: Bin, lostPpb: number): void => {
+    if (startMs >= nowMs - SHOWN_MS) bins.set(startMs, { valid, errors, lostPpb })
+  }
+  for (const [startMs, bin] of network.bins) show(startMs, bin, lossPpb(bin))
+  const shown = { fromMs: dayStartOf(nowMs) - (DAYS - 1) * DAY_MS, toMs: nowMs }
+  for (const startMs of downStartsOf(sla, shown, nowMs)) {
+    const bin = network.bins.get(startMs) ?? emptyBin(startMs)
+    show(startMs, bin, PPB)
+    if (startMs + BIN_MS > nowMs) continue
+    const { valid, errors, lostPpb } = days.get(dayStartOf(startMs)) ?? { valid: 0, errors: 0, lostPpb: 0 }
+    const lostAlready = startMs < closedBeforeMs ? lossPpb(bin) : 0
+    days.set(dayStartOf(startMs), { valid, errors, lostPpb: lostPpb + PPB - lostAlready })
+  }
+  return { bins, days }
+}
+
 const inOrder = <Value>(map: ReadonlyMap<TimestampMs, Value>): [TimestampMs, Value][] =>
   [...map].sort(([a], [b]) => a - b)
 
-const counted = (
-  startMs: TimestampMs,
-  { valid, errors }: Pick<Bin, 'valid' | 'errors'>,
-  availability: number,
-) => ({
+const counted = (startMs: TimestampMs, { valid, errors }: Readonly<DayCount>, availability: number) => ({
   startMs,
   valid,
   errors,
@@ -110,17 +138,41 @@ const counted = (
 })
 
 function stateOf(
-  incidents: readonly StoredIncident[],
-  maintenance: readonly StoredMaintenance[],
-  nowMs: TimestampMs,
+  sla: Sla,
+  {
+    incidents,
+    maintenance,
+    nowMs,
+  }: {
+    readonly incidents: readonly StoredIncident[]
+    readonly maintenance: readonly StoredMaintenance[]
+    readonly nowMs: TimestampMs
+  },
 ): StatusPage['state'] {
   const open = incidents.filter(({ endedAtMs }) => endedAtMs === null)
   if (open.some(({ isOutage }) => isOutage)) return 'outage'
   if (open.length > 0) return 'degraded'
-  const isMaintained = maintenance.some(
+  const isUnderWay = maintenance.some(
     ({ fromMs, toMs, cancelledAtMs }) => cancelledAtMs === null && fromMs <= nowMs && nowMs < toMs,
   )
-  return isMaintained ? 'maintenance' : 'operational'
+  if (isUnderWay) return 'maintenance'
+  return isFailing(sla, nowMs) ? 'degraded' : 'operational'
+}
+
+/** So few requests open no incident, and yet who asks gets none: the last of them within the hour say so. */
+function isFailing(sla: Sla, nowMs: TimestampMs): boolean {
+  const last = [...sla.network.bins.values()]
+    .filter(({ startMs, valid }) => valid > 0 && startMs + BIN_MS <= nowMs && startMs >= nowMs - HOUR_MS)
+    .filter(({ startMs }) => !isMaintained(sla, startMs))
+    .sort((a, b) => b.startMs - a.startMs)
+    .slice(0, QUIET_BINS)
+  const all = emptyBin(nowMs)
+  for (const { valid, errors, aborted } of last) {
+    all.valid += valid
+    all.errors += errors
+    all.aborted += aborted
+  }
+  return lossPpb(all) >= INCIDENT_LOSS_PPB
 }
 
 export const toIncident = ({ id: incidentId, notes, ...incident }: StoredIncident): Incident => ({

@@ -48,11 +48,13 @@ function freeUpTo(turn: Turn, nodeId: string, owed: NanoUsd): Map<string, NanoUs
   let left = owed
   for (const { windowId, accountId, amount } of [...(turn.state.verify.answers.pay.get(nodeId) ?? [])]) {
     if (amount > left) continue
-    left -= amount
     const refusal =
       answersIn(turn, { kind: 'free_answer_pay', nodeId, windowId, why: 'forfeited', nowMs: turn.nowMs }) ??
       turn.ledger({ kind: 'release_holdback', holdbackId: answerPayId(nodeId, windowId) })
+    // What somebody released by hand, in journals of before, stands in for nothing any more.
+    if (refusal === 'hold_unknown') continue
     assert(refusal === null, `pay that is held back can be freed, and not ${refusal}`)
+    left -= amount
     byAccount.set(accountId, (byAccount.get(accountId) ?? 0n) + amount)
   }
   return byAccount
