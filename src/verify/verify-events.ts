@@ -45,6 +45,9 @@ export const PayFreed = z.enum([
 ])
 export type PayFreed = z.output<typeof PayFreed>
 
+/** Of a result that nobody could look at in time: its only doubt. */
+export const NOBODY_LOOKED = 'nobody could look'
+
 export const VerifyEvent = z.discriminatedUnion('type', [
   /** Nodes of this organisation are the operator's: they audit, and their word needs no other. */
   z.object({ type: z.literal('verify.reference_named'), organisationId: z.string(), atMs: z.int() }),

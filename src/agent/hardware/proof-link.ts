@@ -37,8 +37,8 @@ export function createProofLink(solver: ProofSolver | undefined): ProofLink {
 }
 
 function createProofs(solver: ProofSolver, say: (said: ProofSay) => void) {
-  /** `null` while it is computed. */
-  const kept = new Map<string, KeptProof | null>()
+  /** By challenge; `proof` is `null` while it is computed. */
+  const kept = new Map<string, { readonly deviceId: string; readonly proof: KeptProof | null }>()
   let isClosed = false
   say({ kind: 'able', devices: [...solver.devices] })
 
@@ -53,19 +53,21 @@ function createProofs(solver: ProofSolver, say: (said: ProofSay) => void) {
     say({ kind: 'begun', challengeId })
     if (!solver.devices.some((device) => device.deviceId === deviceId))
       return fail(challengeId, { reason: 'device_unknown', message: `There is no device ${deviceId} here.` })
+    // The network asks a device for one at a time: a coordinator that began anew has forgotten the one before.
+    for (const [id, one] of kept) if (one.deviceId === deviceId) drop(id)
     if (kept.size >= KEPT_MAX)
       return fail(challengeId, { reason: 'busy', message: `${KEPT_MAX} proofs are under way already.` })
-    kept.set(challengeId, null)
+    kept.set(challengeId, { deviceId, proof: null })
     solver.solve(task, (result) => {
       if (isClosed || !kept.has(challengeId)) return isFailure(result) ? undefined : result.drop()
       if (isFailure(result)) return fail(challengeId, result)
-      kept.set(challengeId, result)
+      kept.set(challengeId, { deviceId, proof: result })
       say({ kind: 'commit', challengeId, roots: [...result.roots] })
     })
   }
 
   function show(challengeId: string, rows: readonly number[]): void {
-    kept.get(challengeId)?.open(rows, (chains) => {
+    kept.get(challengeId)?.proof?.open(rows, (chains) => {
       if (isClosed || !kept.has(challengeId)) return
       if (isFailure(chains)) return fail(challengeId, chains)
       say({ kind: 'opened', challengeId, chains })
@@ -73,9 +75,9 @@ function createProofs(solver: ProofSolver, say: (said: ProofSay) => void) {
   }
 
   function drop(challengeId: string): void {
-    const proof = kept.get(challengeId)
+    const one = kept.get(challengeId)
     kept.delete(challengeId)
-    proof?.drop()
+    one?.proof?.drop()
   }
 
   return {
@@ -86,7 +88,7 @@ function createProofs(solver: ProofSolver, say: (said: ProofSay) => void) {
     },
     close(): void {
       isClosed = true
-      for (const proof of kept.values()) proof?.drop()
+      for (const { proof } of kept.values()) proof?.drop()
       kept.clear()
     },
   }

@@ -4,33 +4,27 @@
  * restart it is asked anew, and answers to what was asked before are answers to nothing.
  */
 import type { Bus, Clock, Crypto, Log, Secrets } from '#host/host.ts'
-import { HOUR_MS, SECOND_MS } from '#kernel/time.ts'
-import {
-  type ProofHeard,
-  ProofNews,
-  type ProofWord,
-  type ProvableDevice,
-  proofNewsSubject,
-} from '#protocol/hardware-proof.ts'
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
+import { type ProofHeard, ProofNews, type ProofWord, proofNewsSubject } from '#protocol/hardware-proof.ts'
 import { quickReader } from '#protocol/quick-reader.ts'
 import { classOf, type SizeOf, sizeOf as usualSizeOf } from '#verify/hardware/challenge-size.ts'
 import { checkProof } from '#verify/hardware/check-proof.ts'
 import type { JudgeCommand } from '#verify/hardware/decide-hardware.ts'
-import type { AnswerRefusal, ProofFault, ProofWhy } from '#verify/hardware/hardware-events.ts'
+import type { AnswerRefusal, ProofFault } from '#verify/hardware/hardware-events.ts'
 import { productsOf } from '#verify/hardware/product.ts'
 import type { Coordinator } from '../coordinator.ts'
-import type { CoordinatorEvent } from '../coordinator-events.ts'
 import type { Turn } from '../turn.ts'
 import { createCheckQueue } from './check-queue.ts'
+import { claimedDevices } from './claimed-devices.ts'
 import { drawRows } from './draw-due.ts'
+import { createNodeWatch } from './node-watch.ts'
+import { createOwedProofs } from './owed-proofs.ts'
 import { type Committed, createProofSeats, type OpenProof, type Seat } from './proof-seats.ts'
-import { askAtRandom, askUnproven, deviceRecord } from './who-is-due.ts'
+import { askAtRandom, askOwn, askProven, askUnproven, deviceRecord } from './who-is-due.ts'
 
 export interface ProofDesk {
   /** Asks who is due; every second. */
   step(turn: Turn): void
-  /** Asks all devices of the node now. False when it is not here. */
-  challenge(nodeId: string, why: ProofWhy): boolean
   close(): void
 }
 
@@ -54,8 +48,10 @@ export interface ProofDeskParts extends ProofDeskOptions {
 const ROWS_SHOWN = 8
 /** Of a line: what a node adds to it by answering late is not taken from its time. */
 const ROUND_TRIP_MS_MAX = SECOND_MS
-/** Of a node that names nothing that it can prove. */
-const PROCESSOR_ALONE: ProvableDevice = { deviceId: 'cpu', kind: 'cpu', name: 'processor', memoryMib: 0 }
+/** Ends of a connection in a row, each before the answer, that lines and machines may well have. */
+const ENDS_EXPLAINED = 3
+/** Who was given what runs for long is asked unless he proved himself within this time. */
+const LEASE_FRESH_MS = 10 * MINUTE_MS
 
 const proofNews = quickReader(ProofNews)
 
@@ -68,17 +64,24 @@ export function serveProofs(parts: ProofDeskParts): ProofDesk {
   const { everyMs = HOUR_MS, sizeOf = usualSizeOf } = parts
   const { state } = coordinator
   const seats = createProofSeats({ bus, clock, secrets, sizeOf })
+  const owed = createOwedProofs()
+  const watch = createNodeWatch(state, { seats, owed })
   const checks = createCheckQueue(clock)
-  /** Nodes that reported since the last step. */
-  const reported = new Set<string>()
   let isClosed = false
 
-  function judge(turn: Turn, { seat, open }: Found, outcome: JudgeCommand['outcome']): void {
-    const { nodeId } = seat
-    const { deviceId, why } = open
+  function conclude(turn: Turn, { seat, open }: Found, outcome: JudgeCommand['outcome']): void {
     seats.end(seat, open)
+    judge(turn, { nodeId: seat.nodeId, deviceId: open.deviceId, why: open.why }, outcome)
+  }
+
+  function judge(
+    turn: Turn,
+    { nodeId, deviceId, why }: Pick<JudgeCommand, 'nodeId' | 'deviceId' | 'why'>,
+    outcome: JudgeCommand['outcome'],
+  ): void {
     turn.hardware({ kind: 'judge', nodeId, deviceId, why, outcome, nowMs: turn.nowMs })
-    const record = deviceRecord(state, seat, deviceId)
+    const record = deviceRecord(state, { nodeId }, deviceId)
+    if (record?.isProven && !record.failure) owed.paid(nodeId, deviceId)
     if (record?.failure) {
       const { fault, detail } = record.failure
       log.warn('hardware.failed', { nodeId, deviceId, why, fault, detail })
@@ -86,33 +89,50 @@ export function serveProofs(parts: ProofDeskParts): ProofDesk {
       log.info('hardware.proven', { nodeId, deviceId, why, computeMs: Math.round(record?.computeMs ?? 0) })
   }
 
-  function claim(turn: Turn, nodeId: string, devices?: readonly ProvableDevice[]): void {
+  function claim(turn: Turn, nodeId: string): void {
     const node = state.fleet.nodes.get(nodeId)
-    if (!node || !state.hardware.isRequired) return
+    if (!node) return
     const { organisationId } = node
+    const seat = seats.get(nodeId)
+    // What it reports while it is asked is no way out of the answer.
+    if (seat && !seats.name(seat, claimedDevices(seat.told, node.capability))) watch.lookAgain(nodeId)
+    if (!state.hardware.isRequired) return
     turn.hardware({
       ...{ kind: 'claim', nodeId, organisationId, nowMs: turn.nowMs },
       cardIds: (node.capability?.gpus ?? []).flatMap(({ uuid }) => (uuid === '' ? [] : uuid)),
-      ...(devices && {
-        devices: devices.map((one) => ({ deviceId: one.deviceId, deviceClass: classOf(one) })),
+      ...(seat && {
+        devices: [...seat.devices.values()].map((one) => ({
+          deviceId: one.deviceId,
+          deviceClass: classOf(one),
+        })),
       }),
     })
   }
 
   function takeSeat(turn: Turn, { nodeId, session, gatewayId }: News, { devices }: Say<'able'>): void {
     const before = seats.get(nodeId)
-    if (!state.fleet.nodes.has(nodeId) || (before && before.session > session)) return
-    const told = devices.length > 0 ? devices : [PROCESSOR_ALONE]
-    const seat = seats.take({
-      ...{ nodeId, session, gatewayId },
-      devices: new Map(told.map((one) => [one.deviceId, one])),
-    })
-    claim(turn, nodeId, [...seat.devices.values()])
-    for (const device of seat.devices.values()) {
-      const record = deviceRecord(state, seat, device.deviceId)
-      const isStale = (record?.provenAtMs ?? 0) < turn.nowMs - everyMs
-      if (record?.isProven && isStale) seats.ask(seat, device, 'random')
+    // A gateway says it until it was heard: what was asked on this connection stays asked.
+    if (!state.fleet.nodes.has(nodeId) || (before && before.session >= session)) return
+    for (const open of before?.open.values() ?? []) owed.note(nodeId, open)
+    const seat = seats.take({ nodeId, session, gatewayId, told: devices })
+    claim(turn, nodeId)
+    greet(turn, seat)
+  }
+
+  /** It is here, again or for the first time. */
+  function greet(turn: Turn, seat: Seat): void {
+    for (const { deviceId, why, times, isExcused } of owed.due(seat)) {
+      const device = seat.devices.get(deviceId)
+      // What is not proven has nothing to keep, and is asked below.
+      if (!device || !deviceRecord(state, seat, deviceId)?.isProven) continue
+      if (!isExcused && times > ENDS_EXPLAINED) {
+        const detail = `Its connection ended before the answer, ${times} times in a row.`
+        judge(turn, { nodeId: seat.nodeId, deviceId, why }, { fault: 'answer_missing', detail })
+      }
+      if (why === 'owner') askOwn({ state, seats }, seat)
+      else seats.ask(seat, device, why)
     }
+    askProven({ state, seats }, seat, { sinceMs: turn.nowMs - everyMs, why: 'random' })
     askUnproven({ state, seats }, seat, turn.nowMs)
   }
 
@@ -139,8 +159,10 @@ export function serveProofs(parts: ProofDeskParts): ProofDesk {
     const found = find(turn, news, say.challengeId)
     if (!found) return
     if (say.kind === 'failed') {
+      // Models that the network put on a card leave less of it free: what is free is proven then.
+      if (say.reason === 'memory_short' && seats.askPart(found.seat, found.open)) return
       const fault: ProofFault = say.reason === 'memory_short' ? 'memory_short' : 'prover_failed'
-      return judge(turn, found, { fault, detail: `Its own prover said: ${say.message}` })
+      return conclude(turn, found, { fault, detail: `Its own prover said: ${say.message}` })
     }
     if (say.kind === 'commit') return drawShown(found, say)
     if (!found.open.committed) return refuse(turn, news.nodeId, 'answer_early')
@@ -158,28 +180,26 @@ export function serveProofs(parts: ProofDeskParts): ProofDesk {
 
   function lookAt(found: Found, { computeMs, ...committed }: Committed, { chains }: Say<'opened'>): void {
     const { seat, open } = found
-    const { seed, size } = open
+    const { seed, size, isPart } = open
+    const { rows } = size
     open.order = null
     checks.add(checkProof({ seed, size, ...committed, chains }, crypto.sha256), (verdict) => {
       if (isClosed || seat.open.get(open.deviceId) !== open) return
-      const outcome = verdict === 'good' ? { computeMs, products: productsOf(size) } : verdict
-      coordinator.execute((turn) => judge(turn, found, outcome))
+      const good = { computeMs, products: productsOf(size), rows, isPart }
+      coordinator.execute((turn) => conclude(turn, found, verdict === 'good' ? good : verdict))
     })
   }
 
   function late(turn: Turn, seat: Seat, open: OpenProof): void {
-    // Who is away owes no answer.
-    if (state.fleet.nodes.get(seat.nodeId)?.presence !== 'online') return seats.end(seat, open)
-    judge(turn, { seat, open }, { fault: 'answer_missing', detail: 'No answer came in time.' })
+    // Who is away owes the answer for when he is back.
+    if (state.fleet.nodes.get(seat.nodeId)?.presence !== 'online') {
+      owed.note(seat.nodeId, open)
+      return seats.end(seat, open)
+    }
+    conclude(turn, { seat, open }, { fault: 'answer_missing', detail: 'No answer came in time.' })
   }
 
-  function note(event: CoordinatorEvent): void {
-    // Its cards may be reported after what it can prove.
-    if (event.type === 'fleet.node_reported') reported.add(event.nodeId)
-    if (event.type === 'fleet.node_lost' || event.type === 'fleet.node_banned') seats.leave(event.nodeId)
-  }
-
-  coordinator.onEvent(note)
+  coordinator.onEvent(watch.note)
   const served = bus.serve(proofNewsSubject, (message, reply) => {
     const parsed = proofNews.safeParse(parseJson(message))
     if (!parsed.success)
@@ -199,17 +219,15 @@ export function serveProofs(parts: ProofDeskParts): ProofDesk {
   return {
     step(turn) {
       turn.hardware({ kind: 'keep_time', nowMs: turn.nowMs })
-      if (!state.hardware.isRequired) return reported.clear()
+      const { reported, returned, leased } = watch.take()
+      if (!state.hardware.isRequired) return
       seats.sayAgain((seat, open) => late(turn, seat, open))
       for (const nodeId of reported) claim(turn, nodeId)
-      reported.clear()
+      for (const seat of seats.here(returned)) greet(turn, seat)
+      for (const seat of seats.here(leased))
+        askProven({ state, seats }, seat, { sinceMs: turn.nowMs - LEASE_FRESH_MS, why: 'lease' })
       for (const seat of seats.all()) askUnproven({ state, seats }, seat, turn.nowMs)
       askAtRandom({ state, seats, secrets }, { stepMs: SECOND_MS, everyMs })
-    },
-    challenge(nodeId, why) {
-      const seat = seats.get(nodeId)
-      for (const device of seat?.devices.values() ?? []) if (seat) seats.ask(seat, device, why)
-      return seat !== undefined
     },
     close() {
       isClosed = true

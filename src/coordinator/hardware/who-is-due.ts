@@ -2,6 +2,7 @@
 import type { Secrets } from '#host/host.ts'
 import { HOUR_MS, MINUTE_MS, SECOND_MS, type TimestampMs } from '#kernel/time.ts'
 import type { DeviceRecord } from '#verify/hardware/hardware.ts'
+import type { ProofWhy } from '#verify/hardware/hardware-events.ts'
 import type { CoordinatorState } from '../coordinator-state.ts'
 import { drawDue, uniform } from './draw-due.ts'
 import type { ProofSeats, Seat } from './proof-seats.ts'
@@ -19,13 +20,14 @@ export const deviceRecord = (
   deviceId: string,
 ): DeviceRecord | undefined => state.hardware.nodes.get(nodeId)?.devices.get(deviceId)
 
+interface Parts {
+  readonly state: CoordinatorState
+  readonly seats: ProofSeats
+}
+
 /** Asks what is not proven, or is in doubt, once its time has come. */
-export function askUnproven(
-  { state, seats }: { state: CoordinatorState; seats: ProofSeats },
-  seat: Seat,
-  nowMs: TimestampMs,
-): void {
-  if (seats.openCount() >= OPEN_MAX) return
+export function askUnproven({ state, seats }: Parts, seat: Seat, nowMs: TimestampMs): void {
+  if (seat.isAway || seats.openCount() >= OPEN_MAX) return
   for (const device of seat.devices.values()) {
     const record = deviceRecord(state, seat, device.deviceId)
     if (!record || (record.isProven && record.failures === 0)) continue
@@ -35,22 +37,45 @@ export function askUnproven(
   }
 }
 
+/** Asks what was proven, but not since `sinceMs`. */
+export function askProven(
+  { state, seats }: Parts,
+  seat: Seat,
+  { sinceMs, why }: { readonly sinceMs: TimestampMs; readonly why: ProofWhy },
+): void {
+  for (const device of seat.devices.values()) {
+    const record = deviceRecord(state, seat, device.deviceId)
+    if (record?.isProven && (record.provenAtMs ?? 0) < sinceMs) seats.ask(seat, device, why)
+  }
+}
+
+/** Asks all that is here of what its owner has, at the same time. */
+export function askOwn({ state, seats }: Parts, drawn: Seat): void {
+  for (const seat of ownOf({ state, seats }, drawn)) {
+    if (seat.isAway) continue
+    for (const device of seat.devices.values()) seats.ask(seat, device, 'owner')
+  }
+}
+
+function ownOf({ state, seats }: Parts, drawn: Seat): readonly Seat[] {
+  const ownerOf = ({ nodeId }: Seat): string | undefined => state.fleet.nodes.get(nodeId)?.organisationId
+  return [...seats.all()].filter((one) => ownerOf(one) === ownerOf(drawn))
+}
+
 /** Asks some of them, each once in `everyMs` on average; now and then all that its owner has at the same time. */
 export function askAtRandom(
-  parts: { state: CoordinatorState; seats: ProofSeats; secrets: Pick<Secrets, 'randomBytes'> },
+  parts: Parts & { readonly secrets: Pick<Secrets, 'randomBytes'> },
   { stepMs, everyMs }: { readonly stepMs: number; readonly everyMs: number },
 ): void {
-  const { state, seats, secrets } = parts
+  const { seats, secrets } = parts
   if (seats.size() === 0) return
   const draw = (): number => uniform(secrets.randomBytes(4))
-  const ownerOf = ({ nodeId }: Seat): string | undefined => state.fleet.nodes.get(nodeId)?.organisationId
   for (let count = drawDue(draw(), (seats.size() * stepMs) / everyMs); count > 0; count--) {
     const all = [...seats.all()]
     const drawn = all[Math.floor(draw() * all.length)]
     if (!drawn) return
-    const own = all.filter((one) => ownerOf(one) === ownerOf(drawn))
-    const isOwners = own.length > 1 && draw() < 1 / OWNER_EVERY
-    for (const seat of isOwners ? own : [drawn])
-      for (const device of seat.devices.values()) seats.ask(seat, device, isOwners ? 'owner' : 'random')
+    const isOwners = ownOf(parts, drawn).length > 1 && draw() < 1 / OWNER_EVERY
+    if (isOwners) askOwn(parts, drawn)
+    else if (!drawn.isAway) for (const device of drawn.devices.values()) seats.ask(drawn, device, 'random')
   }
 }

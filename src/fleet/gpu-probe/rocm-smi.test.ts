@@ -41,9 +41,9 @@ test('eight GPUs with the newer key names are read in order', () => {
   assert.equal(gpus[0]?.vramMib, 196_592)
 })
 
-test('numbers without quotes and an absent unique id are read', () => {
+test('numbers without quotes are read; what stands in for a unique id says that it is none', () => {
   const gpu = parse('rocm-apu.json').gpus[0]
-  assert.deepEqual([gpu?.vramMib, gpu?.uuid, gpu?.powerWatts], [65_536, '11131', 6.03])
+  assert.deepEqual([gpu?.vramMib, gpu?.uuid, gpu?.powerWatts], [65_536, 'amd-11131', 6.03])
 })
 
 test('a GPU whose memory cannot be read is unhealthy, and the one beside it is not', () => {

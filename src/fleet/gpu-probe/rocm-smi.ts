@@ -26,7 +26,9 @@ export const rocmQuery: readonly string[] = [
 /** Names of one value over the releases of ROCm, best first, in lower case: the case changed between releases too. */
 const keys = {
   name: ['card series', 'device name', 'card model'],
-  uuid: ['unique id', 'serial number', 'guid'],
+  uuid: ['unique id', 'serial number'],
+  /** Of a card's kind and place: machines of one kind all have the same. */
+  place: ['guid'],
   vramTotal: ['vram total memory (b)'],
   vramUsed: ['vram total used memory (b)'],
   use: ['gpu use (%)'],
@@ -68,7 +70,7 @@ function toGpu(index: number, card: Card, driver: string | null): Gpu {
       : null
   return {
     index,
-    uuid: clip(find(card, keys.uuid) ?? `amd-${index}`),
+    uuid: clip(find(card, keys.uuid) ?? `amd-${find(card, keys.place) ?? index}`),
     vendor: 'amd',
     name: clip(find(card, keys.name) ?? 'AMD GPU'),
     vramMib: toMib(vramBytes) ?? 0,

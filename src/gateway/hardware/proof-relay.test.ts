@@ -68,6 +68,19 @@ test('who is away by then, or can prove something else, is not told of again', a
   assert.equal(known?.kind === 'able' && known.devices.length, 3)
 })
 
+test('what a node can prove is heard once on a connection, and said again it is refused', async () => {
+  const { join, able, heard, run } = setup()
+  const node = join('node-0')
+  await run(1_000)
+  able(node, 2)
+  able(node)
+  await run(1_000)
+  assert.deepEqual(
+    heard.map(({ say }) => (say.kind === 'refused' ? say.reason : say.kind)),
+    ['able', 'answer_repeated', 'answer_repeated'],
+  )
+})
+
 const nodeIds = (count: number): string[] =>
   Array.from({ length: count }, (_, index) => `node-${index}`).toSorted()
 
@@ -86,6 +99,12 @@ function setup() {
     if (text !== null) reply(text)
   })
   const relay = createProofRelay(world.machine('gateway').host, { gatewayId: 'gateway' })
+  function able(node: ProofNode, count = 1): void {
+    const devices = Array.from({ length: count }, (_, index) => ({
+      ...{ deviceId: `device-${index}`, kind: 'cuda', name: 'card', memoryMib: 1_024 },
+    }))
+    relay.hear(node, new TextEncoder().encode(JSON.stringify({ kind: 'able', devices })))
+  }
   return {
     relay,
     heard,
@@ -93,12 +112,10 @@ function setup() {
     answer(next: typeof answer) {
       answer = next
     },
+    able,
     join(nodeId: string, count = 1): ProofNode {
       const node: ProofNode = { nodeId, session: 1, protocol: 5, send: () => undefined }
-      const devices = Array.from({ length: count }, (_, index) => ({
-        ...{ deviceId: `device-${index}`, kind: 'cuda', name: 'card', memoryMib: 1_024 },
-      }))
-      relay.hear(node, new TextEncoder().encode(JSON.stringify({ kind: 'able', devices })))
+      able(node, count)
       return node
     },
   }

@@ -125,6 +125,8 @@ export function createProofRelay(
   function take(entry: Entry, say: ProofSay): void {
     const nowMs = clock.elapsedMs()
     if (say.kind === 'able') {
+      // What a machine can prove is said once: said again, it is no way out of what was asked since.
+      if (entry.able) return refuse(entry, '', 'answer_repeated')
       entry.able = say
       return tell(entry, say)
     }

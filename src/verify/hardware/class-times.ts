@@ -16,6 +16,8 @@ const OWNERS_MIN = 3
 const SAMPLES_MIN = 5
 export const SLOW_TIMES = 1.5
 export const FAST_TIMES = 0.5
+/** A part of a proof takes hardly longer than to begin it, which takes now more, now less. */
+const PART_SLACK_MS = 2_000
 /** Beyond any device: multiplications of 8 bits in a millisecond. */
 const PROCESSOR_PRODUCTS_PER_MS = 1e9
 const CARD_PRODUCTS_PER_MS = 2e12
@@ -31,12 +33,24 @@ export interface TimeBounds {
   readonly slowMs: number | null
 }
 
-/** Between which times an answer to `products` multiplications is believed. */
-export function timeBounds(times: ClassTimes | undefined, deviceClass: string, products: number): TimeBounds {
+export interface TimedAnswer {
+  readonly deviceClass: string
+  /** Multiplications that it took. */
+  readonly products: number
+  /** For less than its memory is worth, since the rest of it was in use. */
+  readonly isPart: boolean
+}
+
+/** Between which times an answer is believed. */
+export function timeBounds(
+  times: ClassTimes | undefined,
+  { deviceClass, products, isPart }: TimedAnswer,
+): TimeBounds {
   if (isProcessor(deviceClass)) return { fastMs: products / PROCESSOR_PRODUCTS_PER_MS, slowMs: null }
   const floorMs = products / CARD_PRODUCTS_PER_MS
   const median = medianOf(times)
   if (median === null) return { fastMs: floorMs, slowMs: null }
+  if (isPart) return { fastMs: floorMs, slowMs: median * SLOW_TIMES + PART_SLACK_MS }
   return { fastMs: Math.max(floorMs, median * FAST_TIMES), slowMs: median * SLOW_TIMES }
 }
 

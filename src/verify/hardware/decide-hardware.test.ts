@@ -56,6 +56,83 @@ test('one forgery bars a proven node, three in a row put it into quarantine, and
   assert.equal(release(hardware, 'nobody'), 'node_unknown')
 })
 
+test('a bar for a forgery stays when the device is named no more, and its card is still there', () => {
+  const { hardware, bar } = setup()
+  const able = (devices: readonly string[], cards: readonly string[]) =>
+    claim(hardware, 'a', devices, { cards })
+  able(['cpu', 'GPU-1'], ['GPU-1'])
+  prove(hardware, 'a', 'cpu')
+  fail(hardware, 'a', 'row_wrong', 'GPU-1')
+  able(['cpu'], ['GPU-1'])
+  assert.equal(bar('a'), 'unproven')
+  assert.deepEqual(able(['cpu'], ['GPU-1']), [], 'said again, it fills no journal')
+  able(['cpu', 'GPU-1'], ['GPU-1'])
+  prove(hardware, 'a', 'GPU-1')
+  assert.equal(bar('a'), null, 'a proof of it lifts it')
+  fail(hardware, 'a', 'row_wrong', 'GPU-1')
+  able(['cpu'], [])
+  assert.equal(bar('a'), null, 'who sells the card no more has nothing to prove of it')
+})
+
+test('a card that was proven and then refuted bars its node also under silence, one that nothing can prove does not', () => {
+  const { hardware, bar } = setup()
+  const rows: [ProofFault, string | null][] = [
+    ['answer_missing', 'unproven'],
+    ['too_slow', 'unproven'],
+    ['prover_failed', null],
+    ['memory_short', null],
+  ]
+  for (const [fault, expected] of rows) {
+    claim(hardware, 'a', ['cpu', 'GPU-1'], { cards: ['GPU-1'] })
+    prove(hardware, 'a', 'cpu')
+    prove(hardware, 'a', 'GPU-1')
+    for (let times = 0; times < DOUBTS_MAX; times++) fail(hardware, 'a', fault, 'GPU-1')
+    claim(hardware, 'a', ['cpu'], { cards: ['GPU-1'] })
+    assert.equal(bar('a'), expected, fault)
+  }
+})
+
+test('another name, another device and a doubt between are no new beginning for who forges', () => {
+  const ways: ((hardware: TestHardware, times: number) => string)[] = [
+    () => 'GPU-1',
+    (_hardware, times) => `GPU-${times}`,
+    (hardware) => {
+      fail(hardware, 'a', 'prover_failed', 'GPU-1')
+      return 'GPU-1'
+    },
+  ]
+  for (const [at, next] of ways.entries()) {
+    const { hardware, bar } = setup()
+    claim(hardware, 'a', ['cpu', 'GPU-1'])
+    for (let times = 1; times <= FORGERIES_MAX; times++) {
+      const deviceId = next(hardware, times)
+      const devices = ['cpu', deviceId].map((id) => ({ deviceId: id, deviceClass: `${id} ${times}` }))
+      const told = { kind: 'claim', nodeId: 'a', organisationId: 'ada', devices, nowMs: 10 } as const
+      hardware.run({ ...told, cardIds: [deviceId] })
+      fail(hardware, 'a', 'row_wrong', deviceId)
+    }
+    assert.equal(bar('a'), 'quarantined', `way ${at}`)
+    release(hardware, 'a')
+    assert.deepEqual(fail(hardware, 'a', 'row_wrong', 'cpu'), ['failed'], 'once let out, it begins anew')
+  }
+})
+
+test('a card that is asked for a part is held against others that were, and takes its time to begin', () => {
+  const { hardware } = setup()
+  const answer = (nodeId: string, computeMs: number, rows: number, isPart: boolean) =>
+    judge(hardware, nodeId, 'card', { computeMs, products: 1_000, rows, isPart })
+  for (const nodeId of ['a', 'b', 'c', 'd', 'e', 'f']) {
+    claim(hardware, nodeId, ['card'], { owner: nodeId })
+    answer(nodeId, 8_000, 2 ** 20, false)
+    answer(nodeId, 1_000, 2 ** 14, true)
+  }
+  assert.deepEqual(answer('a', 8_000, 2 ** 20, false), ['proven'])
+  assert.deepEqual(answer('a', 1_000, 2 ** 20, false), ['failed'])
+  assert.deepEqual(answer('a', 300, 2 ** 14, true), ['proven'])
+  assert.deepEqual(answer('a', 3_500, 2 ** 14, true), ['proven'])
+  assert.deepEqual(answer('a', 3_501, 2 ** 14, true), ['failed'])
+})
+
 test('doubts bar a proven node only when there are some in a row', () => {
   const { hardware, bar } = setup()
   claim(hardware, 'a')
@@ -80,6 +157,18 @@ test('a card that two owners claim puts both into quarantine, and the honest one
   claim(hardware, 'b', ['cpu'], { owner: 'bob', cards: [] })
   assert.deepEqual(prove(hardware, 'a', 'GPU-1'), ['proven', 'released'])
   assert.equal(bar('a'), null)
+})
+
+test('what stands in for an id, by the place of a card, is of nobody: integrated graphics of two owners are two cards', () => {
+  const { hardware } = setup()
+  for (const [at, id] of ['amd-11131', 'amd-0', 'nvidia-0', '11131'].entries()) {
+    claim(hardware, `a${at}`, ['cpu'], { owner: 'ada', cards: [id] })
+    assert.deepEqual(
+      claim(hardware, `b${at}`, ['cpu'], { owner: 'bob', cards: [id] }),
+      ['devices_claimed'],
+      id,
+    )
+  }
 })
 
 test('one owner may name a card on two nodes of his', () => {
@@ -208,8 +297,8 @@ const judge = (hardware: TestHardware, nodeId: string, deviceId: string, outcome
 const prove = (hardware: TestHardware, nodeId: string, deviceId = 'cpu', computeMs = 100) =>
   judge(hardware, nodeId, deviceId, { computeMs, products: 1_000 })
 
-const fail = (hardware: TestHardware, nodeId: string, fault: ProofFault) =>
-  judge(hardware, nodeId, 'cpu', { fault, detail: 'so it is' })
+const fail = (hardware: TestHardware, nodeId: string, fault: ProofFault, deviceId = 'cpu') =>
+  judge(hardware, nodeId, deviceId, { fault, detail: 'so it is' })
 
 const release = (hardware: TestHardware, nodeId: string) =>
   hardware.run({ kind: 'release', nodeId, by: 'operator', nowMs: 30 })

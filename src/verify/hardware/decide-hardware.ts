@@ -1,7 +1,16 @@
 import { unreachable } from '#kernel/assert.ts'
 import { formatDuration, MINUTE_MS, type TimestampMs } from '#kernel/time.ts'
-import { timeBounds } from './class-times.ts'
-import { FORGERIES_MAX, GRACE_MS, type Hardware, isForgery, isProven, type ProofRecord } from './hardware.ts'
+import { isProcessor, timeBounds } from './class-times.ts'
+import {
+  FORGERIES_MAX,
+  GRACE_MS,
+  type Hardware,
+  isForgery,
+  isOfOneCard,
+  isProven,
+  owesProof,
+  type ProofRecord,
+} from './hardware.ts'
 import type { AnswerRefusal, HardwareEvent, ProofFault, ProofWhy } from './hardware-events.ts'
 import { JOIN_WINDOW_MS, type JoinLimits, type JoinRefusal, joinRefusal } from './join-limits.ts'
 
@@ -42,11 +51,18 @@ export interface JudgeCommand {
   nodeId: string
   deviceId: string
   why: ProofWhy
-  /** `products`: multiplications that the challenge took. */
-  outcome:
-    | { readonly computeMs: number; readonly products: number }
-    | { readonly fault: ProofFault; readonly detail: string }
+  outcome: GoodAnswer | { readonly fault: ProofFault; readonly detail: string }
   nowMs: TimestampMs
+}
+
+interface GoodAnswer {
+  readonly computeMs: number
+  /** Multiplications that the challenge took. */
+  readonly products: number
+  /** That it was asked for. */
+  readonly rows?: number
+  /** Fewer than its memory is worth: the rest of it was in use. */
+  readonly isPart?: boolean
 }
 
 /** In order of precedence. */
@@ -107,8 +123,14 @@ function decideTime({ isRequired, requiredSinceMs, isGraceOver, joins }: Hardwar
 function decideClaim(hardware: Hardware, command: ClaimCommand): HardwareEvent[] {
   const { nodeId, organisationId, nowMs: atMs } = command
   const known = hardware.nodes.get(nodeId)
-  const devices = [...(command.devices ?? devicesOf(known))]
   const cardIds = [...new Set(command.cardIds)].sort()
+  const named = command.devices ?? devicesOf(known)
+  const isOwed = ({ deviceId }: { deviceId: string }): boolean => {
+    const device = known?.devices.get(deviceId)
+    return device !== undefined && owesProof(device) && cardIds.includes(deviceId)
+  }
+  const others = devicesOf(known).filter((one) => named.every(({ deviceId }) => deviceId !== one.deviceId))
+  const devices = [...named, ...others.filter(isOwed)]
   if (!known && !command.devices && cardIds.length === 0) return []
   if (known && areSame(devicesOf(known), devices) && known.cardIds.join() === cardIds.join()) return []
   const events: HardwareEvent[] = [
@@ -122,10 +144,10 @@ function decideClaim(hardware: Hardware, command: ClaimCommand): HardwareEvent[]
     const about = { nodeId: of.nodeId, organisationId: of.organisationId, deviceId: cardId, detail, atMs }
     events.push({ type: 'hardware.quarantined', reason: 'device_shared', ...about })
   }
-  for (const cardId of cardIds) {
-    const others = [...(hardware.cards.get(cardId) ?? [])].filter(([, owner]) => owner !== organisationId)
-    for (const [otherId, owner] of others) quarantine({ nodeId: otherId, organisationId: owner }, cardId)
-    if (others.length > 0) quarantine({ nodeId, organisationId }, cardId)
+  for (const cardId of cardIds.filter(isOfOneCard)) {
+    const claimants = [...(hardware.cards.get(cardId) ?? [])].filter(([, owner]) => owner !== organisationId)
+    for (const [otherId, owner] of claimants) quarantine({ nodeId: otherId, organisationId: owner }, cardId)
+    if (claimants.length > 0) quarantine({ nodeId, organisationId }, cardId)
   }
   return events
 }
@@ -152,15 +174,17 @@ function decideJudge(hardware: Hardware, command: JudgeCommand): Decision {
   const about = { nodeId, deviceId, deviceClass, why }
   const found = 'fault' in outcome ? outcome : wrongTime(hardware, deviceClass, outcome)
   if (!found) {
-    const { computeMs } = outcome as { computeMs: number }
-    const events: HardwareEvent[] = [{ type: 'hardware.proven', ...about, computeMs, atMs }]
+    const { computeMs, rows } = outcome as GoodAnswer
+    const timesClass = timesClassOf(deviceClass, rows)
+    const told = { ...about, computeMs, ...(timesClass !== deviceClass && { timesClass }) }
+    const events: HardwareEvent[] = [{ type: 'hardware.proven', ...told, atMs }]
     if (mayLeaveQuarantine(hardware, record, deviceId))
       events.push({ type: 'hardware.released', nodeId, by: 'proof', atMs })
     return events
   }
   const { fault, detail } = found
   const events: HardwareEvent[] = [{ type: 'hardware.failed', ...about, fault, detail, atMs }]
-  if (!record.quarantine && isForgery(fault) && device.forgeries + 1 >= FORGERIES_MAX) {
+  if (!record.quarantine && isForgery(fault) && forgeriesOf(record) + 1 >= FORGERIES_MAX) {
     const { organisationId } = record
     const text = `${FORGERIES_MAX} false answers in a row, the last one: ${detail}`
     const told = { nodeId, organisationId, deviceId, detail: text, atMs }
@@ -169,12 +193,21 @@ function decideJudge(hardware: Hardware, command: JudgeCommand): Decision {
   return events
 }
 
+/** That no proof of the same device made good since, whatever the node calls its devices now. */
+const forgeriesOf = ({ devices, pastForgeries }: ProofRecord): number =>
+  [...devices.values()].reduce((sum, { forgeries }) => sum + forgeries, pastForgeries)
+
+/** A card that is asked for less is quicker: its time is held against that of as many rows. */
+const timesClassOf = (deviceClass: string, rows: number | undefined): string =>
+  rows === undefined || isProcessor(deviceClass) ? deviceClass : `${deviceClass}, ${rows} rows`
+
 function wrongTime(
   { classes }: Hardware,
   deviceClass: string,
-  { computeMs, products }: { computeMs: number; products: number },
+  { computeMs, products, rows, isPart = false }: GoodAnswer,
 ): { fault: ProofFault; detail: string } | null {
-  const { fastMs, slowMs } = timeBounds(classes.get(deviceClass), deviceClass, products)
+  const times = classes.get(timesClassOf(deviceClass, rows))
+  const { fastMs, slowMs } = timeBounds(times, { deviceClass, products, isPart })
   const took = `It took ${formatDuration(computeMs)}`
   if (computeMs < fastMs)
     return {
@@ -193,9 +226,9 @@ function wrongTime(
 function mayLeaveQuarantine({ cards }: Hardware, record: ProofRecord, provenId: string): boolean {
   const { quarantine, organisationId, cardIds } = record
   if (quarantine?.reason !== 'device_shared') return false
-  const isShared = cardIds.some((cardId) =>
-    [...(cards.get(cardId)?.values() ?? [])].some((owner) => owner !== organisationId),
-  )
+  const isShared = cardIds
+    .filter(isOfOneCard)
+    .some((cardId) => [...(cards.get(cardId)?.values() ?? [])].some((owner) => owner !== organisationId))
   const isWhole = [...record.devices].every(([deviceId, { isProven }]) => isProven || deviceId === provenId)
   return !isShared && isWhole
 }

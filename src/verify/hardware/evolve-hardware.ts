@@ -50,6 +50,7 @@ export function evolveHardware(hardware: Hardware, event: HardwareEvent): void {
       const record = hardware.nodes.get(event.nodeId)
       assert(record, `${event.nodeId} was quarantined, for decide checked it`)
       record.quarantine = null
+      record.pastForgeries = 0
       for (const device of record.devices.values()) device.forgeries = 0
       break
     }
@@ -67,6 +68,7 @@ function recordAt(hardware: Hardware, of: { nodeId: string; organisationId: stri
     cardIds: [],
     firstProvenAtMs: null,
     quarantine: null,
+    pastForgeries: 0,
     refused: new Map(),
   }
   hardware.nodes.set(of.nodeId, made)
@@ -93,9 +95,19 @@ function evolveClaimed(
   record.devices = new Map(
     devices.map(({ deviceId, deviceClass }) => {
       const known = before.get(deviceId)
-      return [deviceId, known?.deviceClass === deviceClass ? known : newDevice(deviceClass)]
+      return [deviceId, known?.deviceClass === deviceClass ? known : anew(known, deviceClass)]
     }),
   )
+  for (const [deviceId, { forgeries }] of before)
+    if (!record.devices.has(deviceId)) record.pastForgeries += forgeries
+}
+
+/** A device of another class has everything yet to prove; what it forged under another name stays. */
+function anew(known: DeviceRecord | undefined, deviceClass: string): DeviceRecord {
+  const device = newDevice(deviceClass)
+  if (!known || known.forgeries === 0) return device
+  const { failures, forgeries, failure } = known
+  return { ...device, failures, forgeries, failure }
 }
 
 const newDevice = (deviceClass: string): DeviceRecord => ({
@@ -109,7 +121,7 @@ const newDevice = (deviceClass: string): DeviceRecord => ({
 })
 
 function evolveProven(hardware: Hardware, event: HardwareEvent & { type: 'hardware.proven' }): void {
-  const { nodeId, deviceId, deviceClass, computeMs, atMs } = event
+  const { nodeId, deviceId, timesClass = event.deviceClass, computeMs, atMs } = event
   const { record, device } = deviceOf(hardware, nodeId, deviceId)
   Object.assign(device, {
     isProven: true,
@@ -119,8 +131,8 @@ function evolveProven(hardware: Hardware, event: HardwareEvent & { type: 'hardwa
     forgeries: 0,
     failure: null,
   })
-  const times = hardware.classes.get(deviceClass) ?? { samples: [] }
-  hardware.classes.set(deviceClass, times)
+  const times = hardware.classes.get(timesClass) ?? { samples: [] }
+  hardware.classes.set(timesClass, times)
   addSample(times, { organisationId: record.organisationId, computeMs })
   if (isProven(record)) record.firstProvenAtMs ??= atMs
 }
@@ -129,7 +141,8 @@ function evolveFailed(hardware: Hardware, event: HardwareEvent & { type: 'hardwa
   const { nodeId, deviceId, fault, detail, atMs } = event
   const { device } = deviceOf(hardware, nodeId, deviceId)
   device.failures++
-  device.forgeries = isForgery(fault) ? device.forgeries + 1 : 0
+  // A doubt between two forgeries makes neither good.
+  if (isForgery(fault)) device.forgeries++
   device.failure = { fault, detail, atMs }
   if (isLost(device)) device.isProven = false
 }

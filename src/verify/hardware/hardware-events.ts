@@ -69,6 +69,8 @@ export const HardwareEvent = z.discriminatedUnion('type', [
     ...ofDevice,
     /** From the question to the commitment, without the way there and back. */
     computeMs: z.number(),
+    /** What its time is held against, where that is not all of its class: cards are asked for more and for less. */
+    timesClass: z.string().optional(),
     atMs: z.int(),
   }),
   z.object({

@@ -32,6 +32,8 @@ export interface ProofRecord {
   /** When all its devices were first proven. */
   firstProvenAtMs: TimestampMs | null
   quarantine: Quarantine | null
+  /** Forgeries for devices that it names no more: another name is no new beginning. Only a release ends them. */
+  pastForgeries: number
   /** When each refusal was last noted. */
   readonly refused: Map<AnswerRefusal, TimestampMs>
 }
@@ -44,7 +46,7 @@ export interface DeviceRecord {
   computeMs: number | null
   /** Since the last proof. */
   failures: number
-  /** Of these, what no honest node says, in a row. */
+  /** Of these, what no honest node says. */
   forgeries: number
   failure: { readonly fault: ProofFault; readonly detail: string; readonly atMs: TimestampMs } | null
 }
@@ -64,7 +66,7 @@ export interface Join {
 
 /** Nodes that were here before the network asked for proofs may serve so long on an agent that cannot give any. */
 export const GRACE_MS = 7 * 24 * 3_600_000
-/** So many answers in a row that no honest node gives. */
+/** So many answers of a node that no honest one gives, none of them made good by a proof of that device. */
 export const FORGERIES_MAX = 3
 /** So many doubts in a row. */
 export const DOUBTS_MAX = 3
@@ -85,6 +87,24 @@ export const isForgery = (fault: ProofFault): boolean =>
   fault === 'path_wrong' ||
   fault === 'answer_truncated' ||
   fault === 'answer_reordered'
+
+/**
+ * Whether a bar for this device stays when its node names it no more, as long as it still has that card: it showed what no
+ * honest node shows, or was proven and is refuted. Who says himself that he cannot prove it is like one who never could.
+ */
+export const owesProof = ({ forgeries, isProven, provenAtMs, failure }: DeviceRecord): boolean =>
+  forgeries > 0 ||
+  (provenAtMs !== null &&
+    !isProven &&
+    failure !== null &&
+    failure.fault !== 'memory_short' &&
+    failure.fault !== 'prover_failed')
+
+/**
+ * Whether no other card has this id. Integrated graphics have none: by what stands in for it (the number of a card's place; of
+ * agents of before, bare) all machines of a kind would be one.
+ */
+export const isOfOneCard = (cardId: string): boolean => !/^(?:(?:amd|nvidia)-)?\d{1,5}$/.test(cardId)
 
 /** All that it can prove is proven, and there is something. */
 export const isProven = (record: ProofRecord | undefined): boolean =>
