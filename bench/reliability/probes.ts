@@ -87,6 +87,10 @@ const kernel: readonly Probe[] = [
   ),
 ]
 
+const descriptors: readonly Probe[] = [
+  python('opens more files than can be looked at', 'a = [open("/dev/null") for _ in range(2000)]'),
+]
+
 const others: readonly Probe[] = [
   probe('signals a process of the machine', 'kill -0 $HOST_PID'),
   probe('sees a process of the machine', 'tr "\\0" "\\n" < /proc/$HOST_PID/environ | grep -q .'),
@@ -135,7 +139,14 @@ export const harmless: readonly string[] = [
   'an interface beside the loopback',
 ]
 
-export const probes: readonly Probe[] = [...files, ...mounts, ...kernel, ...others, ...network]
+export const probes: readonly Probe[] = [
+  ...files,
+  ...mounts,
+  ...kernel,
+  ...descriptors,
+  ...others,
+  ...network,
+]
 
 type Cause = 'memory' | 'processes' | 'disk' | 'time'
 
@@ -150,11 +161,53 @@ export const bombs: readonly (Probe & { readonly causes: readonly Cause[] })[] =
     ),
     causes: ['memory'],
   },
+  {
+    ...python(
+      'fills memory that no process maps',
+      'import os, time\nf = os.memfd_create("x")\nfor _ in range(1024): os.write(f, bytes(1 << 20))\ntime.sleep(20)',
+    ),
+    causes: ['memory'],
+  },
+  {
+    ...python(
+      'fills memory by unlinked files in a folder',
+      'import time\nf = open("/tmp/x", "wb"); g = open("/dev/shm/x", "wb")\nimport os; os.unlink("/tmp/x"); os.unlink("/dev/shm/x")\nfor _ in range(256): f.write(bytes(1 << 20)); g.write(bytes(1 << 20))\nf.flush(); g.flush(); time.sleep(20)',
+    ),
+    causes: ['memory'],
+  },
   { ...probe('fills the disk with one file', 'cat /dev/zero > big; sleep 20'), causes: ['disk'] },
   {
     ...probe(
       'fills the disk with many files',
       'i=0; while :; do i=$((i+1)); head -c 1000000 /dev/zero > f$i || sleep 20; done',
+    ),
+    causes: ['disk'],
+  },
+  {
+    ...probe(
+      'fills the disk with a file that it unlinked',
+      'exec 9>big; rm big; cat /dev/zero >&9; sleep 20',
+    ),
+    causes: ['disk'],
+  },
+  {
+    ...probe(
+      'fills the disk below a name that is no text',
+      'd=$(printf "d\\377"); mkdir "$d"; cat /dev/zero > "$d/$(printf "f\\377")"; sleep 20',
+    ),
+    causes: ['disk'],
+  },
+  {
+    ...probe(
+      'sets aside blocks beyond a file',
+      'touch big; fallocate --keep-size --length 200MiB big && sleep 20',
+    ),
+    causes: ['disk'],
+  },
+  {
+    ...python(
+      'fills the disk deeper than a path is long',
+      'import os\nfor i in range(30): os.mkdir("d" * 200); os.chdir("d" * 200)\nf = open("big", "wb")\nwhile True: f.write(bytes(1 << 20))',
     ),
     causes: ['disk'],
   },

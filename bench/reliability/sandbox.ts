@@ -37,11 +37,11 @@ export async function sandbox(): Promise<ScenarioResult> {
     const address = server.address()
     const port = typeof address === 'object' && address ? address.port : 0
     const env = { SECRET: secret, PORT: String(port), HOST_PID: String(bystander.pid) }
-    const run = async (one: Probe, timeMsMax: number): Promise<BoxedEnd> => {
+    const run = async (one: Probe, timeMsMax: number, programs = grouped): Promise<BoxedEnd> => {
       const out = join(folder, 'out')
       rmSync(out, { recursive: true, force: true })
       mkdirSync(out)
-      return await runBoxed(runOf(one, { out, env, timeMsMax }), ports)
+      return await runBoxed(runOf(one, { out, env, timeMsMax }), { ...ports, programs })
     }
     const blunt = probes.filter(({ name, script }) => {
       if (!harmless.includes(name)) return false
@@ -64,6 +64,13 @@ export async function sandbox(): Promise<ScenarioResult> {
       if (!bomb.causes.some((one) => one === cause))
         unbound.push(`${bomb.name}: ended by ${cause ?? `itself with ${code}`}`)
     }
+    // The weaker limits, of nodes that may make no control groups. What eats processes is bound within the box.
+    for (const bomb of bombs.filter(({ causes }) => causes[0] === 'memory')) {
+      const { cause, code } = await run(bomb, BOMB_MS_MAX, ungrouped)
+      // A process that gets no more memory ends itself, too.
+      const isBound = cause === 'memory' || (cause === null && code !== 0)
+      if (!isBound) unbound.push(`${bomb.name}, without groups: ended by ${cause ?? 'itself'}`)
+    }
     tell(
       `${bombs.length - unbound.length} of ${bombs.length} bombs ended by what they passed ${unbound.join('; ')}`,
     )
@@ -84,7 +91,9 @@ export async function sandbox(): Promise<ScenarioResult> {
   }
 }
 
-const ports = { programs: createNodePrograms(), files: nodeTaskFiles, clock: nodeClock }
+const grouped = createNodePrograms()
+const ungrouped = createNodePrograms({ usesGroups: false })
+const ports = { files: nodeTaskFiles, clock: nodeClock }
 
 function runOf(
   { script }: Probe,

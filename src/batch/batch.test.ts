@@ -139,6 +139,17 @@ test('whatever is asked for in whatever order, the state makes sense, and a snap
   )
 })
 
+test('a batch that was cancelled once its window had ended is that in a snapshot, too', () => {
+  const { take, state } = begun()
+  const nowMs = 24 * HOUR_MS + 2
+  assert.equal(take({ kind: 'expire', batchId: 'b', nowMs }), null)
+  assert.equal(take({ kind: 'cancel', batchId: 'b', organisationId: 'o', nowMs: nowMs + 1 }), null)
+  const again = emptyBatchState()
+  for (const event of snapshotOf(state)) evolveBatches(again, event)
+  assert.deepEqual(plain(again), plain(state))
+  assert.equal(again.batches.get('b')?.stop, 'cancelled')
+})
+
 /** What is over changes no more: the same decision made of a copy leaves the ended batches as they are. */
 function takeAgain(state: BatchState, command: BatchCommand): 'unchanged' | 'changed' {
   const copy = emptyBatchState()

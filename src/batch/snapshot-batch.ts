@@ -31,8 +31,9 @@ function historyOf(batch: Batch): BatchEvent[] {
     events.push({ type: 'batch.accepted', batchId, model, requests, atMs: inProgressAtMs })
   }
   if (batch.done.count > 0) events.push(linesDone(batch))
-  if (cancellingAtMs !== null) events.push({ type: 'batch.cancelling', batchId, atMs: cancellingAtMs })
+  // Whose window ended may yet be cancelled, and never the other way round.
   if (expiringAtMs !== null) events.push({ type: 'batch.expiring', batchId, atMs: expiringAtMs })
+  if (cancellingAtMs !== null) events.push({ type: 'batch.cancelling', batchId, atMs: cancellingAtMs })
   if (finalizingAtMs !== null) events.push({ type: 'batch.finalizing', batchId, atMs: finalizingAtMs })
   if (isOver(batch)) events.push(ended(batch))
   return events

@@ -33,12 +33,16 @@ export interface OpenUpload {
   readonly sha256: string
   /** The node that uploads; empty for the organisation's own keys. */
   readonly by: string
+  /** The attempt whose result it is; of a node alone. */
+  readonly fence?: number
   readonly list: ChunkList
   /** Bytes that were to come when it was asked last. */
   missingBytes: number
   heldAtMs: TimestampMs
 }
 
+/** Attempts of which it is known how much they sent: far more than are live at once. */
+const ATTEMPTS_MAX = 10_000
 /** How long a place stays reserved for an upload that nothing is heard of. */
 const RESERVED_MS = 10 * 60_000
 
@@ -48,6 +52,8 @@ export class Holdings {
   readonly chunks = new ChunkTable()
   /** By uploader and hash. */
   readonly uploads = new Map<string, OpenUpload>()
+  /** Bytes in packs that attempts sent since the start, by fence. */
+  readonly #sent = new Map<number, number>()
   #packNumbers = new Map<string, number>()
   #usedBytes = 0
 
@@ -62,6 +68,25 @@ export class Holdings {
     for (const upload of this.uploads.values()) {
       if (upload !== except && nowMs - upload.heldAtMs < RESERVED_MS) bytes += upload.missingBytes
     }
+    return bytes
+  }
+
+  sentBytes(fence: number): number {
+    return this.#sent.get(fence) ?? 0
+  }
+
+  noteSent(fence: number, bytes: number): void {
+    const [oldest] = this.#sent.keys()
+    if (this.#sent.size >= ATTEMPTS_MAX && !this.#sent.has(fence) && oldest !== undefined)
+      this.#sent.delete(oldest)
+    this.#sent.set(fence, this.sentBytes(fence) + bytes)
+  }
+
+  /** What was to come of the uploads of an attempt, besides `except`. */
+  awaitedBytes(fence: number, except: OpenUpload | null): number {
+    let bytes = 0
+    for (const upload of this.uploads.values())
+      if (upload.fence === fence && upload !== except) bytes += upload.missingBytes
     return bytes
   }
 

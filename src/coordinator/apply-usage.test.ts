@@ -12,7 +12,7 @@ import type { UsageRecord } from '#protocol/usage.ts'
 import { foundCell, PAYER, PROVIDER } from '#sim/test-world.ts'
 import { applyUsage } from './apply-usage.ts'
 import type { CoordinatorEvent, UsageEvent } from './coordinator-events.ts'
-import { emptyState } from './coordinator-state.ts'
+import { checkState, emptyState } from './coordinator-state.ts'
 import { takeSlice } from './take-slice.ts'
 import { startTurn } from './turn.ts'
 
@@ -206,6 +206,32 @@ test('however batches are cut, repeated and reordered, each reading is billed on
     }),
     { numRuns: 50 },
   )
+})
+
+test('a ledger that was put back bills what it can of nodes and organisations that it does not know', () => {
+  const { apply, available, recorded, state } = setup()
+  const [known, stranger] = [part('node_1', 1_000), part('node_young', 1_000)]
+  const losers = [{ ...part('node_young', 0), promptTokens: 30 }]
+  const readings = [
+    reading('a', 0, { parts: [known, stranger], losers }),
+    reading('b', 1_000, { organisationId: 'org_young', keyId: 'young', slaClass: 'standard', losers }),
+    reading('c', 1_000),
+  ]
+  assert.equal(apply(1, readings), 4)
+  assert.deepEqual(
+    [available(consumerAccount(PAYER)), available(providerAccount(PROVIDER)), available(NETWORK_FEES)],
+    [997_000n, 1_900n, 1_100n],
+  )
+  assert.deepEqual(
+    recorded().map(({ cost, fee, transferId }) => [cost, fee, transferId]),
+    [
+      [2_000n, 1_050n, 'usage:a'],
+      [0n, 0n, null],
+      [1_000n, 50n, 'usage:c'],
+    ],
+  )
+  assert.equal(state.sla.counts.size, 0, 'nobody knows of a promise to it')
+  checkState(state)
 })
 
 /** Work that costs `nanoUsd`: at a price of one nano-USD a token. */

@@ -5,6 +5,7 @@ import type { Payout } from '#ledger/ledger-events.ts'
 import { costOf, networkFee } from '#ledger/price.ts'
 import { useAt } from '#organisations/key-use.ts'
 import type { BudgetUse, UsageBatch } from '#protocol/cell.ts'
+import type { SlaTally } from '#protocol/sla.ts'
 import type { UsagePart, UsageRecord } from '#protocol/usage.ts'
 import { CLAIM_WITHIN_MS, isBilled } from '#receipts/receipts.ts'
 import { type EarnedByAnswers, holdAnswerPay } from './answers/answer-pay.ts'
@@ -22,7 +23,8 @@ export interface PayRules {
 
 /**
  * Bills a gateway's meter readings, each exactly once: records below the spool's next sequence were applied before,
- * a gap is not applied at all. Returns the next sequence that the ledger expects.
+ * a gap is not applied at all. A ledger that was put back may know neither their payers nor their nodes: what can be
+ * billed is. Returns the next sequence that the ledger expects.
  */
 export function applyUsage(turn: Turn, batch: UsageBatch, { feeBps, holdsPay = false }: PayRules): number {
   const next = turn.state.ledger.spools.get(batch.spoolId) ?? 1
@@ -40,7 +42,7 @@ export function applyUsage(turn: Turn, batch: UsageBatch, { feeBps, holdsPay = f
     if (tally)
       slaIn(turn, {
         ...{ kind: 'tally', spoolId, sequence, nowMs: turn.nowMs },
-        tally: tallyFor(turn.state, tally),
+        tally: tallyFor(turn.state, ofKnown(turn, tally)),
       })
     else {
       const wasLost = turn.state.sla.lost.has(record.requestId)
@@ -98,14 +100,17 @@ export function billRecord(turn: Turn, bill: Bill): void {
   let cost = 0n
   let fee = 0n
   const payouts: Payout[] = []
-  for (const part of record.parts) {
+  const hasPayer = isOrganisation(turn, record.organisationId)
+  // Of one that nobody knows nothing can be taken, and none is promised anything.
+  for (const part of hasPayer ? record.parts : []) {
     const partCost = costOf(part, part)
     if (partCost === 0n) continue
-    const partFee = networkFee(partCost, feeBps)
+    const payee = payeeOf(turn, part)
+    const partFee = payee === null ? partCost : networkFee(partCost, feeBps)
     cost += partCost
     fee += partFee
-    if (partCost <= partFee) continue
-    const pay = { accountId: payeeOf(turn, part), amount: partCost - partFee }
+    if (payee === null || partCost <= partFee) continue
+    const pay = { accountId: payee, amount: partCost - partFee }
     payouts.push(pay)
     addEarned(turn, earned, { ...pay, nodeId: part.nodeId, organisationId: record.organisationId })
   }
@@ -131,7 +136,8 @@ export function billRecord(turn: Turn, bill: Bill): void {
   const projectId = turn.state.organisations.keys.get(record.keyId)?.projectId
   const paidBefore = paidParts.reduce((sum, part) => sum + costOf(part, part), 0n)
   // As a whole request it counts, however it was billed.
-  const whole = { ...record, parts: [...paidParts, ...record.parts] }
+  const { slaClass, ...unpromised } = record
+  const whole = { ...(hasPayer ? record : unpromised), parts: [...paidParts, ...record.parts] }
   const counted = countedFor(turn.state, whole, cost + paidBefore)
   turn.recordUsage({
     type: 'usage.recorded',
@@ -178,15 +184,37 @@ function addEarned(
 function paidToLosers(turn: Turn, { losers = [] }: UsageRecord, fee: NanoUsd): Payout[] {
   let left = fee
   return losers.flatMap((loser) => {
-    const due = costOf(loser, loser)
-    const amount = minimum(due, left)
+    const accountId = payeeOf(turn, loser)
+    const amount = accountId === null ? 0n : minimum(costOf(loser, loser), left)
     left -= amount
-    return amount > 0n ? [{ accountId: payeeOf(turn, loser), amount }] : []
+    return accountId !== null && amount > 0n ? [{ accountId, amount }] : []
   })
 }
 
-function payeeOf(turn: Turn, part: UsagePart): string {
-  const node = turn.state.fleet.nodes.get(part.nodeId)
-  assert(node, `node ${part.nodeId} worked, so it is enrolled`)
-  return providerAccount(node.organisationId)
+/** Null for a node that enrolled after the backup that the ledger was put back from: its pay stays with the network. */
+function payeeOf({ state }: Turn, { nodeId }: UsagePart): string | null {
+  const node = state.fleet.nodes.get(nodeId)
+  return node ? providerAccount(node.organisationId) : null
 }
+
+/** False for one that was made after the backup that the ledger was put back from. */
+const isOrganisation = ({ state }: Pick<Turn, 'state'>, organisationId: string): boolean =>
+  state.organisations.organisations.has(organisationId)
+
+const ofKnown = (turn: Turn, tally: SlaTally): SlaTally => ({
+  ...tally,
+  refused: tally.refused.filter(({ organisationId }) => isOrganisation(turn, organisationId)),
+})
+
+/** Requests of organisations and nodes that nobody knows: they are not billed, or not paid to those who worked. */
+export const requestsOfUnknown = (turn: Pick<Turn, 'state'>, { records }: UsageBatch): string[] =>
+  records
+    .filter(
+      ({ organisationId, parts, tally }) =>
+        !tally &&
+        !(
+          isOrganisation(turn, organisationId) &&
+          parts.every(({ nodeId }) => turn.state.fleet.nodes.has(nodeId))
+        ),
+    )
+    .map(({ requestId }) => requestId)

@@ -22,7 +22,7 @@ import { HealthNews } from '#protocol/node-health.ts'
 import { quickReader } from '#protocol/quick-reader.ts'
 import { jsonWriter } from '#protocol/wire-form.ts'
 import { hearAnswers } from './answers/hear-answers.ts'
-import { applyUsage, budgetUses } from './apply-usage.ts'
+import { applyUsage, budgetUses, requestsOfUnknown } from './apply-usage.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { Feed } from './feed.ts'
 import type { Gateways } from './gateways.ts'
@@ -98,10 +98,15 @@ export function serveCell(parts: CellServiceParts): Subscription {
   serve(subjects.returnSlices, { input: SliceList, output: ReturnReply }, (turn, input) => ({
     returned: returnSlices(turn, input),
   }))
-  serve(subjects.usage, { input: UsageBatch, output: UsageReply }, (turn, input) => ({
-    nextSequence: applyUsage(turn, input, { feeBps, holdsPay: auditsAnswers }),
-    ...budgetUses(turn, input),
-  }))
+  serve(subjects.usage, { input: UsageBatch, output: UsageReply }, (turn, input) => {
+    const nextSequence = applyUsage(turn, input, { feeBps, holdsPay: auditsAnswers })
+    const requestIds = requestsOfUnknown(turn, input)
+    if (requestIds.length > 0) {
+      const { spoolId } = input
+      log.warn('usage.of_unknown', { spoolId, count: requestIds.length, requestIds: requestIds.join(' ') })
+    }
+    return { nextSequence, ...budgetUses(turn, input) }
+  })
   open.push(
     bus.subscribe(subjects.health, (message) => {
       const parsed = healthNews.safeParse(parseJson(message))

@@ -62,6 +62,20 @@ test('a follower gets all, then what changed, and is asked for its nodes until i
   )
 })
 
+test('a follower that takes parts is told what is behind the one before', async () => {
+  const { call } = await setup()
+  const nodesFrom = async (from: string): Promise<string[]> => {
+    const message = Follow.encode({ gatewayId: 'g', epoch: 0, version: 0, from })
+    const { nodes, isComplete } = (await call(subjects.follow, message)) as FollowReply
+    assert.equal(isComplete, true)
+    return nodes.map(({ id }) => id)
+  }
+  assert.deepEqual(
+    [await nodesFrom(''), await nodesFrom('key z'), await nodesFrom('node a')],
+    [['a'], ['a'], []],
+  )
+})
+
 test('what does not parse is logged and left unanswered, and the next call is served', async () => {
   const { request, machine } = await setup()
   for (const message of ['', '{', 'null', '{"gatewayId":1}', JSON.stringify({ ...slice, needed: 'much' })]) {

@@ -17,6 +17,8 @@ export interface CoordinatorService {
   readonly coordinator: Coordinator
   readonly models: ModelFleet
   readonly desk: WorkDesk
+  /** This process begins to close: that nodes fall silent is its own doing, and costs them nothing that they have. */
+  stopReviews(): void
   close(): Promise<void>
 }
 
@@ -129,6 +131,7 @@ export function serveCoordinator(
     coordinator,
     models,
     desk: work.desk,
+    stopReviews: work.stopReviews,
     async close() {
       isClosed = true
       work.close()

@@ -31,6 +31,7 @@ import { evolveWork } from '#work/evolve-work.ts'
 import { emptyWork, type Work } from '#work/work.ts'
 import { checkAnswerPay } from './answers/check-answer-pay.ts'
 import type { CoordinatorEvent, UsageEvent } from './coordinator-events.ts'
+import { countedUsage } from './reputation/counted-usage.ts'
 import { evolveJobPromises } from './sla/job-promises.ts'
 import { checkHeldPay } from './work/check-held-pay.ts'
 import { evolveKeySpend } from './work/job-spend.ts'
@@ -93,7 +94,7 @@ export function evolve(state: CoordinatorState, event: CoordinatorEvent): void {
       break
     case 'fleet':
       evolveFleet(state.fleet, event as Parameters<typeof evolveFleet>[1])
-      observeFleet(state.reputation, event as Parameters<typeof observeFleet>[1])
+      observeFleet(state.reputation, event as Parameters<typeof observeFleet>[1], state.hardware.joins)
       break
     case 'reputation':
       evolveReputation(state.reputation, event as Parameters<typeof evolveReputation>[1])
@@ -137,11 +138,12 @@ const CLAIMS = 'receipts:'
 
 /** A fact for the read models; what is alive is only how much of its key's limits is used. */
 function evolveUsage(
-  { organisations, receipts, reputation, sla }: CoordinatorState,
+  state: CoordinatorState,
   { spoolId, record, cost, paidBefore = 0n, slaCharge, wasLost, atMs }: UsageEvent,
 ): void {
   if (atMs === undefined) return
-  observeUsage(reputation, record, atMs)
+  const { organisations, receipts, reputation, sla } = state
+  observeUsage(reputation, countedUsage(state, record), atMs)
   // What a node's copy tells of a lost gateway is what is owed to the node, not that the caller was served.
   // Its reading may yet come, and is what counts; without one, what was under way counts as lost.
   if (!spoolId.startsWith(CLAIMS)) {

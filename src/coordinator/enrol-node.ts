@@ -34,14 +34,14 @@ export function enrolNode(
   const asked = decideFleet(state.fleet, { kind: 'enrol', ...enrolment, nowMs })
   if (!Array.isArray(asked)) return asked
   const organisationId = state.fleet.tokens.get(enrolment.tokenHash)?.organisationId
+  const network = networkOf(from?.sourceAddress ?? undefined)
   if (from && organisationId !== undefined && !isOperators(turn, organisationId)) {
-    const network = networkOf(from.sourceAddress ?? undefined)
     const hasWorked = (id: string): boolean => recordOf(state.verify, id).passed > 0
     const join = { nodeId, organisationId, network, limits: from.limits, hasWorked, nowMs }
     const refusal = turn.hardware({ kind: 'join', ...join })
     if (refusal === 'owner_joins_too_many' || refusal === 'network_joins_too_many') return refusal
   }
-  const refusal = turn.fleet({ kind: 'enrol', ...enrolment, nowMs })
+  const refusal = turn.fleet({ kind: 'enrol', ...enrolment, ...(network !== null && { network }), nowMs })
   if (refusal) return refusal
   // The operator knows whose it is: its own. So it may check what is for vetted nodes alone.
   if (state.fleet.nodes.get(nodeId)?.organisationId === state.verify.referenceId)

@@ -10,6 +10,7 @@ import { isOperators } from './answers/operator.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { CoordinatorEvent } from './coordinator-events.ts'
 import type { CoordinatorState } from './coordinator-state.ts'
+import { isLong, partFrom, type Tellers, type Told } from './feed-part.ts'
 import { followedModels, wantedModels } from './model-orders.ts'
 import { barOf, barTouched } from './node-bars.ts'
 import { followedStanding, restanding } from './reputation/followed-standing.ts'
@@ -19,8 +20,15 @@ import { keyTouched, promisedByBudget } from './work/job-spend.ts'
 export interface Feed {
   /** Sequence of the newest change that readers should fetch. */
   newest(): number
-  /** Nodes, keys and models that changed after `version` of this `epoch`; all of them for another epoch's reader. */
-  since(reader: { epoch: number; version: number }): Omit<FollowReply, 'wantsPresence' | 'gateways'>
+  /**
+   * Nodes, keys and models that changed after `version` of this `epoch`; all of them for another epoch's reader, and for one
+   * that missed very much. With `from`, all of them come in parts.
+   */
+  since(reader: {
+    epoch: number
+    version: number
+    from?: string | undefined
+  }): Omit<FollowReply, 'wantsPresence' | 'gateways'>
 }
 
 /** What gateways copy: each node and key with the journal sequence of its last change; and where the coordinator's API is. */
@@ -81,34 +89,60 @@ export function createFeed(
 
   return {
     newest: () => newest,
-    since({ epoch, version }) {
+    since({ epoch, version, from }) {
       const { keySecretCheck } = state.organisations
-      const isComplete = epoch !== coordinator.journal.epoch || version < untold
-      // Every gateway asks every second, and nearly always there is nothing new.
-      const hasNews = version < newest
-      const nodeIds = isComplete ? state.fleet.nodes.keys() : hasNews ? after(changedNodes, version) : []
-      const keyIds = isComplete ? state.organisations.keys.keys() : hasNews ? after(changedKeys, version) : []
+      const nowMs = coordinator.nowMs()
       let sums: Map<string, NanoUsd> | null = null
       const promised = (budgetId: string): NanoUsd | undefined => {
         sums ??= promisedByBudget(state)
         return sums.get(budgetId)
       }
+      const tell: Tellers = {
+        node: (id) => followedNode(state, id, { nowMs, auditsAnswers }),
+        key: (id) => followedKey(state, id, promised),
+      }
+      const told = toldSince(
+        { isBehind: epoch !== coordinator.journal.epoch || version < untold, version, from },
+        tell,
+      )
+      const { isComplete } = told
+      // Of everything they are in its first part.
+      const isFirst = from === undefined || from === ''
       return {
         epoch: coordinator.journal.epoch,
         version: coordinator.sequence(),
-        nowMs: coordinator.nowMs(),
+        nowMs,
         takesTallies: true,
-        isComplete,
-        nodes: [...nodeIds].flatMap((id) =>
-          followedNode(state, id, { nowMs: coordinator.nowMs(), auditsAnswers }),
-        ),
-        keys: [...keyIds].flatMap((id) => followedKey(state, id, promised)),
-        ...((isComplete || version < catalogued) && { models: followedModels(state.models) }),
+        ...told,
+        ...((isComplete ? isFirst : version < catalogued) && { models: followedModels(state.models) }),
         ...(apiUrl === undefined ? {} : { apiUrl }),
         ...(isComplete && keySecretCheck !== null && { keySecretCheck }),
       }
     },
   }
+
+  function toldSince(
+    { isBehind, version, from }: { isBehind: boolean; version: number; from: string | undefined },
+    tell: Tellers,
+  ): Told & { isComplete: boolean } {
+    if (!isBehind && !from) {
+      // Every gateway asks every second, and nearly always there is nothing new.
+      const hasNews = version < newest
+      const nodeIds = hasNews ? after(changedNodes, version) : []
+      const keyIds = hasNews ? after(changedKeys, version) : []
+      const told = { nodes: [...nodeIds].flatMap(tell.node), keys: [...keyIds].flatMap(tell.key) }
+      if (from === undefined || !isLong(told)) return { isComplete: false, ...told }
+    }
+    const nodeIds = state.fleet.nodes.keys()
+    const keyIds = openKeys(state)
+    if (from !== undefined) return { isComplete: true, ...partFrom(from, { nodeIds, keyIds }, tell) }
+    return { isComplete: true, nodes: [...nodeIds].flatMap(tell.node), keys: [...keyIds].flatMap(tell.key) }
+  }
+}
+
+/** Whoever is told everything has none that ended. */
+function* openKeys({ organisations }: CoordinatorState): Iterable<string> {
+  for (const key of organisations.keys.values()) if (isOpen(key)) yield key.id
 }
 
 function* after(changes: Map<string, number>, version: number): Iterable<string> {

@@ -1,6 +1,7 @@
 import { assert } from '#kernel/assert.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import { consumerAccount, EXTERNAL_TEST } from '#ledger/ledger.ts'
+import { founderOf } from './answers/operator.ts'
 import { openOrganisation } from './open-organisation.ts'
 import type { Turn } from './turn.ts'
 
@@ -13,8 +14,8 @@ export interface Founding {
 
 /** The organisation that runs a network, made with its very first turn; on a network that has one, that one's id. */
 export function foundNetwork(turn: Turn, { organisationId, name, testBalance }: Founding): string {
-  const [founder] = turn.state.organisations.organisations.keys()
-  if (founder !== undefined) return founder
+  const founder = founderOf(turn.state.organisations)
+  if (founder !== null) return founder
   const refusal = openOrganisation(turn, { organisationId, name })
   assert(refusal === null, 'an empty network has no organisation')
   if (testBalance > 0n) {

@@ -195,13 +195,14 @@ export function createModelFleet(state: CoordinatorState): ModelFleet {
 const replicasFor = (slaClass: SlaClass): number =>
   slaClass === 'enterprise' ? 3 : slaClass === 'business' ? 2 : 0
 
-const apartnessOf = (
-  { hardware, reputation }: CoordinatorState,
+/** What a node shares with others, which may fail with it. */
+export const apartnessOf = (
+  { reputation }: CoordinatorState,
   { id, capability }: Node,
 ): Pick<NodeView, 'shares' | 'standing'> => ({
   shares: {
     region: capability?.region ?? null,
-    network: hardware.joins.get(id)?.network ?? null,
+    network: reputation.nodes.get(id)?.network ?? null,
     agentVersion: capability?.agentVersion ?? null,
   },
   standing: (reputation.nodes.get(id)?.standing ?? 100) / 100,

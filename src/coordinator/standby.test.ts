@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { JournalFollower, SharedJournals } from '#host/host.ts'
 import { createRandom, forkRandom, type Random } from '#kernel/random.ts'
 import { consumerAccount, EXTERNAL_TEST } from '#ledger/ledger.ts'
 import { SimDisk } from '#sim/sim-disk.ts'
@@ -71,6 +72,21 @@ test('the successor of a process that is known to be dead does not wait for its 
   const successor = start('successor', { predecessor: 'first' })
   await world.run(300)
   assert.equal(successor.coordinator?.journal.epoch, 2)
+})
+
+test('the successor of a dead process that catches up for long leaves the standby be that has led meanwhile', async () => {
+  const { start, world, server } = setup(5)
+  const first = start('first')
+  const other = start('other')
+  await world.run(1_000)
+  first.coordinator?.execute(foundCell, () => undefined)
+  await world.run(500)
+  first.machine.process.kill()
+  const successor = start('successor', { predecessor: 'first' }, { readMs: 4_000 })
+  await world.run(10_000)
+  assert.deepEqual([server.epoch('journal'), other.coordinator?.mayAnswer()], [2, true])
+  assert.deepEqual([other.fatal, successor.coordinator], [null, null])
+  assert.equal(successor.standby?.leader().holder, 'other', 'it goes on standing by')
 })
 
 test('of two that stand by, one leads', async () => {
@@ -215,10 +231,23 @@ function setup(seed: number) {
     world,
     server,
     random,
-    start(name: string, options: Partial<StandbyOptions> = {}): Running {
+    /** `readMs`: what each look at entries takes. */
+    start(name: string, options: Partial<StandbyOptions> = {}, { readMs = 0 } = {}): Running {
       const machine = world.machine(name)
       const running: Running = { machine, standby: null, coordinator: null, fatal: null, stoppedUntilMs: 0 }
-      const journals = server.journals(machine.process, name)
+      const served = server.journals(machine.process, name)
+      const journals: SharedJournals = {
+        ...served,
+        async follow(record) {
+          const follower = await served.follow(record)
+          if (readMs === 0) return follower
+          const read: JournalFollower['read'] = async (...range) => {
+            await machine.process.sleep(readMs)
+            return follower.read(...range)
+          }
+          return { ...follower, read }
+        },
+      }
       const onFatal = (problem: { code: string }): void => {
         running.fatal = problem.code
         machine.process.kill()

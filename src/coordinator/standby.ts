@@ -139,7 +139,7 @@ class FollowingStandby implements Standby {
       await this.#catchUp(lastSequence)
       this.#options.check?.(this.state)
       const isHeld = remainingMs > 0 && holder !== this.#options.predecessor
-      const journal = !isHeld || this.#order ? await this.#tryOpen(remainingMs > 0) : null
+      const journal = !isHeld || this.#order ? await this.#tryOpen(remainingMs > 0, epoch) : null
       if (journal) return await this.#lead(journal, isHeld ? journal.rivalMs : 0)
     } catch (error) {
       if (!(error instanceof Problem && error.retriable)) {
@@ -167,10 +167,10 @@ class FollowingStandby implements Standby {
     this.#snapshots.save(formatState(this.state), this.#sequence)
   }
 
-  /** The journal with a new epoch, or `null` when somebody else was quicker. */
-  async #tryOpen(takeOver: boolean): Promise<Journal | null> {
+  /** The journal with a new epoch, or `null` when somebody else was quicker than the look at `epoch`, and what followed it. */
+  async #tryOpen(takeOver: boolean, epoch: number): Promise<Journal | null> {
     try {
-      return await this.#host.journals.open('journal', { takeOver })
+      return await this.#host.journals.open('journal', { takeOver, epoch })
     } catch (error) {
       if (error instanceof Problem && error.code === 'journal_held') return null
       throw error

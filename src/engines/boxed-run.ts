@@ -14,7 +14,7 @@ export interface BoxedRun {
   readonly command: readonly string[]
   readonly limits: ProgramLimits
   readonly timeMsMax: number
-  /** Of all that it leaves in its folder while it runs. */
+  /** Of all that it has on the disk while it runs, in its folder and in files that it unlinked. */
   readonly outBytesMax: number
   /** It gets descriptor 4 to write lines to; else it has the three that every program has. */
   readonly keepsLinePipe: boolean
@@ -25,7 +25,7 @@ export interface BoxedRun {
 
 export interface BoxedPorts {
   readonly programs: Programs
-  readonly files: Pick<TaskFiles, 'bytesBelow'>
+  readonly files: Pick<TaskFiles, 'bytesBelow' | 'freeBytes'>
   readonly clock: Clock
 }
 
@@ -44,6 +44,8 @@ export interface BoxedEnd {
 const TAIL_CHARS_MAX = 4_000
 const LOOK_MS = 500
 const ENTRIES_MAX = 100_000
+/** However somebody hides bytes: the disk is never filled to the last, which would harm all that runs here. */
+const FREE_BYTES_MIN = 2 * 2 ** 30
 const STARTED = 'shoal-started'
 
 /** Tells that the box stands, runs the program, and tells what time it took. */
@@ -63,7 +65,7 @@ export async function runBoxed(run: BoxedRun, ports: BoxedPorts): Promise<BoxedE
   }
 }
 
-type Cause = Exclude<BoxedEnd['cause'], null> | 'abort'
+type Cause = Exclude<BoxedEnd['cause'], null> | 'abort' | 'full'
 
 class Boxed {
   readonly #run: BoxedRun
@@ -78,6 +80,7 @@ class Boxed {
   #cause: Cause | null = null
   #tail = ''
   #peakBytes = 0
+  #freeBytesAtFirst: number | null = null
   #seenCpuMs = 0
   #toldCpuMs = 0
 
@@ -128,13 +131,23 @@ class Boxed {
   }
 
   async #lookAround(): Promise<void> {
-    const { residentBytes, peakBytes, cpuMs } = this.#running.usage()
+    const { residentBytes, peakBytes, cpuMs, nameless } = this.#running.usage()
     this.#peakBytes = Math.max(this.#peakBytes, peakBytes, residentBytes)
     this.#seenCpuMs = Math.max(this.#seenCpuMs, cpuMs)
-    const bytes = await this.#ports.files.bytesBelow(this.#run.box.writable.from, ENTRIES_MAX)
+    const { from } = this.#run.box.writable
+    const bytes = await this.#ports.files.bytesBelow(from, ENTRIES_MAX)
+    const freeBytes = await this.#ports.files.freeBytes(from)
     if (this.#isOver) return
-    if (bytes === null || bytes > this.#run.outBytesMax) return this.end('disk')
+    if (bytes === null || bytes + nameless.diskBytes > this.#run.outBytesMax) return this.end('disk')
+    if (this.#hasEmptied(freeBytes)) return this.end('full')
     this.#look = this.#ports.clock.after(LOOK_MS, () => void this.#lookAround())
+  }
+
+  /** Others write to the disk as well: it counts only where far more is gone than this program may take. */
+  #hasEmptied(freeBytes: number | null): boolean {
+    if (freeBytes === null) return false
+    this.#freeBytesAtFirst ??= freeBytes
+    return freeBytes < FREE_BYTES_MIN && this.#freeBytesAtFirst - freeBytes > this.#run.outBytesMax
   }
 
   #onExit({ code, signal, reason }: ProgramExit): void {
@@ -142,6 +155,7 @@ class Boxed {
     this.#limit.cancel()
     this.#look.cancel()
     if (this.#cause === 'abort') return this.#over.reject(cancelled())
+    if (this.#cause === 'full') return this.#over.reject(diskFull())
     if (!this.#hasStarted) return this.#over.reject(this.#noBox(reason))
     const limit = reason === 'memory' || reason === 'processes' ? reason : null
     this.#over.resolve({
@@ -165,6 +179,13 @@ class Boxed {
     return failureProblem('node', 'engine_failed', `A sandbox cannot be made here: ${last}.`, options)
   }
 }
+
+const diskFull = (): Problem =>
+  failureProblem(
+    'infrastructure',
+    'disk_full',
+    "The node's disk was nearly full while the task ran: what ran was ended. Make room on it.",
+  )
 
 const cancelled = (): Problem => new Problem('cancelled', 'The task was cancelled.')
 

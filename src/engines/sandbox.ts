@@ -19,6 +19,9 @@ export interface Sandbox {
 
 export const HOME_IN_BOX = '/home/node'
 
+/** Of each process. What programs expect everywhere, and few enough to look at them all. */
+const OPEN_FILES_MAX = 1_024
+
 const namespaces = [
   ...['--unshare-user', '--unshare-ipc', '--unshare-pid', '--unshare-net', '--unshare-uts'],
   ...['--unshare-cgroup-try', '--disable-userns', '--cap-drop', 'ALL'],
@@ -67,7 +70,7 @@ export function sandboxArguments(box: Sandbox, command: readonly string[]): read
     ...['--chdir', writable.to, '--clearenv'],
     ...Object.entries({ ...ofEveryBox, ...env }).flatMap(([name, value]) => ['--setenv', name, value]),
     // Counted in the new user namespace, so that other processes of this user do not count.
-    ...['--', 'prlimit', `--nproc=${box.processesMax}`, '--', ...command],
+    ...['--', 'prlimit', `--nproc=${box.processesMax}`, `--nofile=${OPEN_FILES_MAX}`, '--', ...command],
   ]
 }
 

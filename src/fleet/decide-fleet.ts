@@ -34,6 +34,8 @@ export interface EnrolCommand {
   name: string
   tokenHash: string
   askPerGpuHour: NanoUsd
+  /** Which it comes from, where that is known. */
+  network?: string
   nowMs: TimestampMs
 }
 
@@ -87,7 +89,7 @@ export function decideFleet(fleet: Fleet, command: FleetCommand): FleetRefusal |
  * answer was lost asks again. The token is spent by the first enrolment, so the key is looked up before the token.
  */
 function decideEnrol(fleet: Fleet, command: EnrolCommand): FleetRefusal | FleetEvent[] {
-  const { nodeId, publicKey, name, tokenHash, askPerGpuHour, nowMs } = command
+  const { nodeId, publicKey, name, tokenHash, askPerGpuHour, network, nowMs } = command
   if (fleet.nodeIdByPublicKey.has(publicKey)) return 'key_enrolled'
   const token = fleet.tokens.get(tokenHash)
   if (!token) return 'token_unknown'
@@ -103,6 +105,7 @@ function decideEnrol(fleet: Fleet, command: EnrolCommand): FleetRefusal | FleetE
       name,
       tokenHash,
       askPerGpuHour,
+      ...(network !== undefined && { network }),
       atMs: nowMs,
     },
   ]

@@ -24,6 +24,8 @@ export const FleetEvent = z.discriminatedUnion('type', [
     name: z.string(),
     tokenHash: z.string(),
     askPerGpuHour: NanoUsd,
+    /** `203.0.113.0/24`, where it is known and no private one. */
+    network: z.string().optional(),
     atMs: z.int(),
   }),
   z.object({

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Bus } from '#host/host.ts'
-import { type FollowReply, subjects } from '#protocol/cell.ts'
+import {
+  type Follow,
+  type FollowedKey,
+  type FollowedNode,
+  type FollowReply,
+  subjects,
+} from '#protocol/cell.ts'
 import { createDirectory } from './directory.ts'
 import { startFollower } from './follower.ts'
 
@@ -37,11 +43,49 @@ test('news without an epoch, as coordinators of the first release send them, aba
   assert.equal(asked.length, 1)
 })
 
+test('what comes in parts counts once all of it is here, as of its first part', () => {
+  const { answer, calls, directory, heard } = setup()
+  answer(0, 1, { version: 7, next: 'node a', nodes: [node('a')], keys: [key('k')] })
+  assert.deepEqual([directory.isLoaded(), heard()], [false, 0])
+  answer(1, 1, { version: 9, nodes: [node('b')], keys: [key('l')] })
+  assert.deepEqual(
+    calls.map(({ epoch, version, from }) => [epoch, version, from]),
+    [
+      [0, 0, ''],
+      [0, 0, 'node a'],
+    ],
+  )
+  assert.deepEqual([directory.version(), heard()], [7, 1])
+  assert.ok(directory.node('a') && directory.node('b') && directory.keyById('k') && directory.keyById('l'))
+})
+
+test('a part of another leader belongs to no other part: it is asked from the beginning', () => {
+  const { answer, calls, directory } = setup()
+  answer(0, 1, { next: 'node a', nodes: [node('a')] })
+  answer(1, 2, { nodes: [node('z')] })
+  assert.equal(directory.isLoaded(), false)
+  assert.equal(calls.at(-1)?.from, '')
+  answer(2, 2, { nodes: [node('b')] })
+  assert.deepEqual([directory.epoch(), directory.node('a')], [2, undefined])
+  assert.ok(directory.node('b'))
+})
+
+const node = (id: string): FollowedNode => ({
+  ...{ id, organisationId: 'o', publicKey: id, session: 0, isDrained: false, isBanned: false, models: [] },
+})
+const key = (id: string): FollowedKey => ({
+  ...{ id, organisationId: 'o', hash: `hash ${id}`, scopes: [], isRevoked: false },
+})
+
 function setup() {
+  const calls: Follow[] = []
   const asked: ((problem: null, reply: string) => void)[] = []
   let tell = (_news: string): void => assert.fail('nobody listens')
   const bus = {
-    request: (_call, done) => void asked.push(done),
+    request({ message }, done) {
+      calls.push(JSON.parse(message))
+      asked.push(done)
+    },
     subscribe(subject, receive) {
       assert.equal(subject, subjects.changed)
       tell = receive
@@ -61,10 +105,11 @@ function setup() {
   startFollower({ bus, clock, log, directory, gatewayId: 'gateway_1' }, () => void heard++)
   return {
     asked,
+    calls,
     directory,
     heard: () => heard,
     news: (text: string) => tell(text),
-    answer(index: number, epoch: number) {
+    answer(index: number, epoch: number, more: Partial<FollowReply> = {}) {
       const reply: FollowReply = {
         epoch,
         version: epoch,
@@ -72,6 +117,7 @@ function setup() {
         wantsPresence: false,
         nodes: [],
         keys: [],
+        ...more,
       }
       asked[index]?.(null, JSON.stringify(reply))
     },

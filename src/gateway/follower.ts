@@ -2,6 +2,7 @@ import type { Bus, Clock, Log } from '#host/host.ts'
 import { Follow, FollowReply, subjects } from '#protocol/cell.ts'
 import { callCell, cellCall } from './cell-calls.ts'
 import type { Directory } from './directory.ts'
+import { collectParts } from './directory-parts.ts'
 
 const FOLLOW_EVERY_MS = 1_000
 const followCall = cellCall(subjects.follow, Follow, FollowReply)
@@ -25,6 +26,7 @@ export function startFollower(
   onReply: (reply: FollowReply) => void,
 ): Follower {
   const { bus, clock, log, directory, gatewayId } = parts
+  const collected = collectParts()
   /** The fetch under way; 0 without one. What an abandoned one brings is not looked at. */
   let fetching = 0
   let fetches = 0
@@ -42,15 +44,17 @@ export function startFollower(
     const number = ++fetches
     fetching = number
     const askedMs = clock.elapsedMs()
-    const input = { gatewayId, epoch: directory.epoch(), version: directory.version(), ...parts.news?.() }
+    const [epoch, version, from] = [directory.epoch(), directory.version(), collected.from()]
+    const input = { gatewayId, epoch, version, from, ...parts.news?.() }
     callCell({ bus, log }, followCall, input, (reply) => {
       if (isClosed || fetching !== number) return
       fetching = 0
-      if (reply) {
-        directory.apply(reply, askedMs)
-        onReply(reply)
+      const whole = reply && collected.add(reply)
+      if (whole) {
+        directory.apply(whole, askedMs)
+        onReply(whole)
       }
-      if (isPoked) {
+      if (isPoked || (reply && !whole)) {
         isPoked = false
         fetch()
       }

@@ -74,7 +74,7 @@ export interface Gateway {
   readonly directory: Directory
   readonly nodes: NodeLinks
   /** Knows which nodes have which tasks; `null` where they get none. */
-  readonly work: Pick<WorkPipe, 'mayNode'> | null
+  readonly work: Pick<WorkPipe, 'mayNode' | 'resultBytesMax'> | null
   /** Who holds this API key, or why it opens nothing. */
   authenticate(apiKey: string | null): Caller | Problem
   /** Takes the request in, or says why not. From here on it ends in exactly one outcome. */

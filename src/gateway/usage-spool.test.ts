@@ -274,6 +274,26 @@ test('a ledger restored from a backup bills what the spool still has, and a rest
   assert.deepEqual([billed(), spools.size], [names(1, 9), 3])
 })
 
+test('a ledger that was put back under a running gateway bills what comes after, each once', async () => {
+  const { spool, billed, service, run } = await setup()
+  append(spool, 1, 5)
+  await run(1_000)
+  const { spools } = service.coordinator.state.ledger
+  const [spoolId = ''] = [...spools.keys()]
+  spools.set(spoolId, 3)
+  for (let n = 6; n <= 8; n++) {
+    append(spool, n, n)
+    await run(2_000)
+  }
+  assert.deepEqual(billed(), names(1, 5), 'it may be a leader that was replaced')
+  append(spool, 9, 10)
+  await run(10_000)
+  assert.deepEqual([billed(), spool.acknowledged()], [names(1, 10), 10])
+  append(spool, 11, 11)
+  await run(1_000)
+  assert.deepEqual([billed(), spools.size], [names(1, 11), 2])
+})
+
 const names = (from: number, to: number): string[] =>
   Array.from({ length: to - from + 1 }, (_, index) => `r${from + index}`)
 

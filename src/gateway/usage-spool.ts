@@ -14,6 +14,11 @@ import { beginSpool, renumberSpool, type Spool } from './spool-numbers.ts'
 
 const BATCH_RECORDS_MAX = 256
 const RETRY_MS = 500
+/**
+ * A ledger that says for so long that it lacks what it once acknowledged was put back under a running gateway: longer than a
+ * leader that was replaced, and knows less, goes on answering.
+ */
+const GAP_MS = 10_000
 /** How long a reading waits for others before they go: each batch is a call, a turn of the ledger and an entry in its journal. */
 const GATHER_MS = 20
 /** How often the disk forgets what the ledger has: that is a write like any other, and readings wait behind it. */
@@ -104,6 +109,8 @@ export async function openUsageSpool(
   let numbers = beginSpool(parts, acknowledged + 1)
   /** Spools of which the ledger has said once what it expects next; of this run's own it knows nothing yet. */
   const aligned = new Set(numbers.slice(-1).map(({ spoolId }) => spoolId))
+  /** Since when the ledger says that it lacks readings before the oldest that waits. */
+  let gapSinceMs: number | null = null
   let isSending = false
   let isSendDue = false
   let isTrimDue = false
@@ -135,7 +142,9 @@ export async function openUsageSpool(
       const expected = Math.min(reply.nextSequence + spool.base, through + 1)
       const uses = reply.uses ?? []
       if (!isAligned) align(spool, expected, uses)
-      else if (!settle(expected, uses)) return void clock.after(RETRY_MS, send)
+      else if (settle(expected, uses)) gapSinceMs = null
+      else if (expected < first.sequence && isLasting()) align(spool, expected, uses)
+      else return void clock.after(RETRY_MS, send)
       sendSoon()
     })
   }
@@ -166,8 +175,14 @@ export async function openUsageSpool(
     })
   }
 
+  function isLasting(): boolean {
+    gapSinceMs ??= clock.elapsedMs()
+    return clock.elapsedMs() - gapSinceMs >= GAP_MS
+  }
+
   /** A ledger that was put back lacks readings that are gone from here: what is left goes on under a new spool. */
   function align(spool: Spool, expected: number, uses: readonly BudgetUse[]): void {
+    gapSinceMs = null
     aligned.add(spool.spoolId)
     if (expected > acknowledged) return void settle(expected, uses)
     numbers = renumberSpool(parts, numbers, { spool, base: acknowledged })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { OBJECT_BYTES_MAX } from '#blobs/chunk-cutter.ts'
 import { readGrant } from '#blobs/grant.ts'
 import { nodeCrypto } from '#host/node/node-crypto.ts'
 import { HOUR_MS } from '#kernel/time.ts'
@@ -48,7 +49,8 @@ test('a grant brings what lets its node at the files, for as long as the attempt
     ...{ organisationId: 'org', nodeId: 'node_1', fence: 7, mayWrite: true },
     read: [{ kind: 'tree', sha256: TREE }],
   })
-  assert.ok(expiresAtMs > nowMs() + HOUR_MS && expiresAtMs <= nowMs() + 24 * HOUR_MS)
+  // A video of six hours that waits behind another, and is sent.
+  assert.ok(expiresAtMs > nowMs() + 13 * HOUR_MS && expiresAtMs <= nowMs() + 24 * HOUR_MS)
   await run(1)
 })
 
@@ -106,6 +108,44 @@ test('a gateway that started anew goes by what the node mentions and the token s
   await tell({ kind: 'cancel', fence: 7 })
   assert.equal(pipe.mayNode(ask), false)
 })
+
+test('of an attempt as much is kept as its node committed itself to, once, and nothing before', async () => {
+  const { pipe, node, tell } = setup()
+  const of = { nodeId: 'node_1', fence: 7 }
+  const MORE = 16 * 1024 ** 2
+  const commit = (bytes: number) =>
+    pipe.hear(
+      node,
+      bytesOf({ kind: 'commit', fence: 7, outputs: [{ name: 'a', bytes, sha256: FILE }], wallMs: 1 }),
+    )
+  pipe.hear(node, bytesOf(beat()))
+  await tell(grant)
+  assert.equal(pipe.resultBytesMax(of), 0)
+  commit(1_000_000)
+  assert.equal(pipe.resultBytesMax(of), 1_050_000 + MORE)
+  commit(9_000_000)
+  await tell(grant)
+  assert.equal(pipe.resultBytesMax(of), 1_050_000 + MORE, 'said otherwise, or granted again')
+  await tell({ kind: 'cancel', fence: 7 })
+  assert.equal(pipe.mayNode(ask), false)
+})
+
+for (const [engine, bytesMax] of [
+  ['blender', 4 * 1024 ** 3],
+  ['ffmpeg', OBJECT_BYTES_MAX],
+] as const)
+  test(`no ${engine} attempt keeps more than any may make, whatever its node says or said to a gateway before`, async () => {
+    const { pipe, node, tell } = setup()
+    const of = { nodeId: 'node_1', fence: 7 }
+    const most = bytesMax * 1.05 + 16 * 1024 ** 2
+    pipe.hear(node, bytesOf(beat(7)))
+    assert.equal(pipe.resultBytesMax(of), OBJECT_BYTES_MAX * 1.05 + 16 * 1024 ** 2)
+    await tell({ ...grant, engine })
+    assert.equal(pipe.resultBytesMax(of), most, 'made before this gateway was told of it')
+    const outputs = [{ name: 'a', bytes: 1e15, sha256: FILE }]
+    pipe.hear(node, bytesOf({ kind: 'commit', fence: 7, outputs, wallMs: 1 }))
+    assert.equal(pipe.resultBytesMax(of), most)
+  })
 
 test('a lost connection keeps an attempt for a while, and one that stays away loses it', async () => {
   const { pipe, node, tell, run } = setup()

@@ -11,6 +11,7 @@
  * it is asked for such a grant again, as files of other steps stand in no token.
  */
 import { z } from 'zod'
+import { OBJECT_BYTES_MAX } from '#blobs/chunk-cutter.ts'
 import { type BlobGrant, writeGrant } from '#blobs/grant.ts'
 import type { Bus, Clock, Crypto, Log } from '#host/host.ts'
 import { HOUR_MS } from '#kernel/time.ts'
@@ -42,6 +43,11 @@ export interface WorkPipe {
    * this gateway started, and has not said yet what it has.
    */
   mayNode(wish: NodeWish): boolean
+  /**
+   * Bytes that may be kept of what the attempt made: what its node committed itself to, with room for what comes twice. Zero
+   * before that; a gateway that does not know goes by what any task may make.
+   */
+  resultBytesMax(of: { readonly nodeId: string; readonly fence: number }): number
   close(): void
 }
 
@@ -59,7 +65,11 @@ interface LiveAttempt {
   readonly organisationId: string
   readonly inputRoot: string | null
   readonly files: ReadonlySet<string>
-  /** What its node says to have made. */
+  /** The most that a task of its kind makes. */
+  readonly bytesMax: number
+  /** Its node had it before this gateway was told of it: what it committed itself to was said to another. */
+  readonly isOlder: boolean
+  /** What its node says to have made. Said twice it counts once: the coordinator takes no other. */
   made?: Pick<MadeResult, 'outputs' | 'wallMs'>
 }
 
@@ -95,10 +105,14 @@ const OVER_MAX = 1_000
 const ASK_EVERY_MS = 5_000
 /** Copies of attempts that were granted and never came to an end that was heard of. */
 const LIVE_MAX = 4 * WORK_HELD_MAX
-/** A token ends some time after any attempt would; while it is good, `mayNode` is asked at each call. */
-const TOKEN_MS_MIN = 1 * HOUR_MS
-const TOKEN_MS_MAX = 24 * HOUR_MS
-const TOKEN_TIMES = 20
+/** A token ends some time after any attempt would, however little was planned for it; while it is good, `mayNode` is asked at each call. */
+const TOKEN_MS = 24 * HOUR_MS
+
+/** Engines end what makes more; only a video is bounded by what an object may be. */
+const RESULT_BYTES_MAX = 4 * 1024 ** 3
+/** Chunks have names, and a pack that broke off comes again in part. */
+const RESULT_BYTES_MORE = 16 * 1024 * 1024
+const RESULT_TIMES = 1.05
 
 const writeNews = jsonWriter(WorkNews)
 const writeOrder = jsonWriter(WorkOrder)
@@ -180,11 +194,10 @@ export function createWorkPipe(
     options.onMade?.(node, { jobId, organisationId, step, task, fence, ...made })
   }
 
-  function tokenFor(nodeId: string, { organisationId, inputRoot, fence, estimateMs }: TaskGrant): string {
-    const lifeMs = Math.min(TOKEN_MS_MAX, TOKEN_MS_MIN + TOKEN_TIMES * estimateMs)
+  function tokenFor(nodeId: string, { organisationId, inputRoot, fence }: TaskGrant): string {
     const read: BlobGrant['read'] = inputRoot === null ? [] : [{ kind: 'tree', sha256: inputRoot }]
     const grant = { organisationId, nodeId, read, mayWrite: true, fence }
-    return writeGrant({ ...grant, expiresAtMs: clock.nowMs() + lifeMs }, sign)
+    return writeGrant({ ...grant, expiresAtMs: clock.nowMs() + TOKEN_MS }, sign)
   }
 
   function receive(text: string): void {
@@ -217,7 +230,7 @@ export function createWorkPipe(
       const say = WorkSay.parse(decodeJson(payload))
       entry.node = node
       const live = say.kind === 'commit' ? entry.live.get(say.fence) : undefined
-      if (live && say.kind === 'commit') live.made = { outputs: say.outputs, wallMs: say.wallMs }
+      if (live && say.kind === 'commit') live.made ??= { outputs: say.outputs, wallMs: say.wallMs }
       if (say.kind === 'beat') entry.mentioned = new Set(say.held.map(({ fence }) => fence))
       batch.add({ nodeId: node.nodeId, say }, payload.length)
       if (say.kind === 'beat') askForUnknown(node.nodeId, entry)
@@ -254,6 +267,12 @@ export function createWorkPipe(
       if (root === null) return true
       return root.kind === 'tree' ? root.sha256 === attempt.inputRoot : attempt.files.has(root.sha256)
     },
+    resultBytesMax({ nodeId, fence }) {
+      const { made, bytesMax = OBJECT_BYTES_MAX, isOlder = true } = entries.get(nodeId)?.live.get(fence) ?? {}
+      const madeBytes =
+        made?.outputs.reduce((sum, { bytes }) => sum + bytes, 0) ?? (isOlder ? bytesMax : null)
+      return madeBytes === null ? 0 : Math.min(madeBytes, bytesMax) * RESULT_TIMES + RESULT_BYTES_MORE
+    },
     close() {
       isClosed = true
       batch.close()
@@ -269,8 +288,11 @@ function note(entry: NodeEntry, told: WorkOrder): void {
     if (entry.over.has(told.fence)) return
     const { jobId, step, task, organisationId, inputRoot } = told
     const files = new Set(told.files.map(({ sha256 }) => sha256))
-    const made = entry.live.get(told.fence)?.made
-    const attempt = { jobId, step, task, organisationId, inputRoot, files }
+    const known = entry.live.get(told.fence)
+    const made = known?.made
+    const isOlder = known?.isOlder ?? entry.mentioned?.has(told.fence) === true
+    const bytesMax = told.engine === 'ffmpeg' ? OBJECT_BYTES_MAX : RESULT_BYTES_MAX
+    const attempt = { jobId, step, task, organisationId, inputRoot, files, bytesMax, isOlder }
     entry.live.set(told.fence, { ...attempt, ...(made && { made }) })
     dropOldest(entry.live, LIVE_MAX)
   }

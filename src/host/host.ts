@@ -188,7 +188,10 @@ export interface SharedJournals extends Journals {
   follow(name: string): Promise<JournalFollower>
 }
 export interface OpenSharedJournal {
+  /** Takes it from a holder whose lease is not over. */
   readonly takeOver?: boolean
+  /** That holder's: from one of a later epoch nothing is taken. */
+  readonly epoch?: number
 }
 
 /** Reads what another opener writes, always from the server that takes the writes. */

@@ -43,7 +43,8 @@ async function versionOf(
   return typeof said === 'string' ? null : (pattern.exec(said.stdout)?.[1]?.slice(0, 40) ?? null)
 }
 
-async function whyNoSandbox(machine: Pick<Machine, 'run' | 'facts'>): Promise<string | null> {
+/** As `sandboxMissing` has it. Tries what our boxes ask for: there are bubblewraps that are too old for it. Never rejects. */
+export async function whyNoSandbox(machine: Pick<Machine, 'run' | 'facts'>): Promise<string | null> {
   if (machine.facts().platform !== 'linux')
     return 'the work of strangers is shut in by bubblewrap, which is for Linux'
   const tried = await machine.run('bwrap', TRIAL, { timeoutMs: TIMEOUT_MS })
@@ -52,5 +53,5 @@ async function whyNoSandbox(machine: Pick<Machine, 'run' | 'facts'>): Promise<st
   if (tried === 'timed_out') return 'bubblewrap did not answer within 30 s'
   if (tried.code === 0) return null
   const [said = 'it says nothing'] = tried.stderr.trim().split('\n')
-  return `bubblewrap cannot make a sandbox here (${said.slice(0, 150)}): let this user make namespaces (sysctl kernel.unprivileged_userns_clone=1; in a container, allow user namespaces)`
+  return `bubblewrap cannot make a sandbox here (${said.slice(0, 150)}): use bubblewrap 0.8 or newer, and let this user make namespaces (sysctl kernel.unprivileged_userns_clone=1; in a container, allow user namespaces)`
 }

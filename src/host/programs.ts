@@ -54,6 +54,8 @@ export interface ProgramUsage {
   readonly residentBytes: number
   /** The most that was resident since it started. */
   readonly peakBytes: number
+  /** Of open files that no folder names: unlinked on a disk, or made in memory. */
+  readonly nameless: { readonly diskBytes: number; readonly memoryBytes: number }
   /** Of processes that are still there. */
   readonly cpuMs: number
   readonly processes: number

@@ -42,6 +42,11 @@ export const Follow = z.object({
   gatewayId: z.string(),
   epoch: z.int(),
   version: z.int(),
+  /**
+   * It takes a long answer in parts: the `next` of the part before, empty for the first. Absent from gateways of earlier
+   * releases, which are told everything at once.
+   */
+  from: z.string().optional(),
   /** Of the models in the catalogue that somebody asks for. */
   demand: z.array(ModelDemand).optional(),
   /** How far its nodes are with the models that were placed on them: of those that told anything. */
@@ -112,6 +117,8 @@ export const FollowReply = z.object({
   version: z.int(),
   /** True when nodes and keys are everything, not what changed. */
   isComplete: z.boolean(),
+  /** This is one part of everything, and there is more: the `from` of the next. None of it counts before all is there. */
+  next: z.string().optional(),
   /** The coordinator had given this gateway up: it must report all its nodes again. */
   wantsPresence: z.boolean(),
   nodes: z.array(FollowedNode),

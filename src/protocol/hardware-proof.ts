@@ -89,6 +89,7 @@ export const ProofFailed = z.object({
 
 /** From the agent. */
 export const ProofSay = z.discriminatedUnion('kind', [
+  /** Said once, at the beginning of a connection. */
   z.object({ kind: z.literal('able'), devices: z.array(ProvableDevice).max(64) }),
   z.object({ kind: z.literal('begun'), challengeId: ChallengeId }),
   ProofCommit,

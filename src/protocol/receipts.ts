@@ -162,7 +162,12 @@ export type ReceiptsClaim = z.output<typeof ReceiptsClaim>
 /** From the agent. */
 export const ReceiptsSay = z.discriminatedUnion('kind', [
   /** First of all on a connection: where its chains ended. */
-  z.object({ kind: z.literal('hello'), last: ChainPosition.nullable() }),
+  z.object({
+    kind: z.literal('hello'),
+    last: ChainPosition.nullable(),
+    /** The network's under `last`, which is not taken without it. */
+    signature: ReceiptSignature.optional(),
+  }),
   z.object({
     kind: z.literal('signed'),
     chain: ReceiptDigest,
@@ -204,6 +209,18 @@ export const ReceiptNews = z.object({
     }),
   ),
   claims: z.array(z.object({ nodeId: z.string(), claim: ReceiptsClaim })),
+  /** Receipts that no meter reading brings, in order, as soon as there are any: their nodes may be gone before they sign. */
+  made: z
+    .array(
+      z.object({
+        nodeId: z.string(),
+        chain: ReceiptDigest,
+        /** With the first of its chain. */
+        facts: ChainFacts.nullable(),
+        receipt: ExtraReceipt,
+      }),
+    )
+    .optional(),
   /** Chains of which it wants to know how far they are settled. */
   asked: z.array(ReceiptDigest),
 })

@@ -110,8 +110,12 @@ export const StatusPage = z
     network: z.string(),
     state: z.enum(['operational', 'degraded', 'outage', 'maintenance']),
     atMs: TimestampMs,
-    bins: z.array(Counted).describe('Of five minutes, the last day’s with traffic, oldest first.'),
-    days: z.array(Counted).describe('UTC, the last 90 with traffic, oldest first.'),
+    bins: z
+      .array(Counted)
+      .describe(
+        'Of five minutes, the last day’s with traffic or an outage, oldest first. An outage is a whole loss.',
+      ),
+    days: z.array(Counted).describe('UTC, the last 90 with traffic or an outage, oldest first.'),
     incidents: z.array(Incident).describe('Open ones and those of the last 100 days, newest first.'),
     maintenance: z
       .array(Maintenance)

@@ -67,6 +67,8 @@ export const BlobRoots = z.object({
   organisationId: z.string(),
   /** The `next` of the answer before; absent for the first. */
   after: z.string().optional(),
+  /** Without what is only kept of jobs that left the memory: its owner may delete that. A coordinator of before tells all. */
+  liveOnly: z.boolean().optional(),
 })
 export type BlobRoots = z.output<typeof BlobRoots>
 export const BlobRootsReply = z.object({

@@ -14,6 +14,16 @@ export const ReceiptEvent = z.discriminatedUnion('type', [
     extra: z.array(ExtraReceipt).optional(),
     atMs: z.int(),
   }),
+  /** One that no meter reading brings, the next of its chain: the result of a task was taken. Its node has yet to sign it. */
+  z.object({
+    type: z.literal('receipts.made'),
+    nodeId: z.string(),
+    chain: z.string(),
+    /** With the first of its chain. */
+    facts: ChainFacts.optional(),
+    receipt: ExtraReceipt,
+    atMs: z.int(),
+  }),
   /** Nothing of it can be claimed any more, and what its node has not signed stays unsigned. */
   z.object({
     type: z.literal('receipts.chain_forgotten'),

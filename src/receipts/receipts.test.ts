@@ -6,6 +6,7 @@ import {
   CHAIN_MEMORY_MS,
   checkReceipts,
   decideForgetChains,
+  decideMade,
   decideSigned,
   emptyReceipts,
   evolveReceipts,
@@ -54,6 +55,25 @@ describe('receipts of a chain', () => {
     assert.equal(settledOf(receipts, chain), 2)
   })
 
+  test('that no reading brings are noted once and in order, and wait for their node like others', () => {
+    const { receipts, make, sign } = setup()
+    make(1)
+    make(1)
+    make(3)
+    assert.deepEqual(
+      receipts.chains.get(chain)?.open.map(({ number }) => number),
+      [1],
+      'the third comes with its signature',
+    )
+    make(2)
+    assert.deepEqual([receipts.chains.get(chain)?.through, settledOf(receipts, chain)], [2, 0])
+    checkReceipts(receipts)
+    sign(2)
+    assert.deepEqual([receipts.chains.get(chain)?.open, settledOf(receipts, chain)], [[], 2])
+    const receipt = { number: 3, hash: hashOf(3), text: '{}' }
+    assert.equal(decideMade(receipts, { nodeId: 'node_2', chain, receipt, atMs: 0 }), 'node_other')
+  })
+
   test('are forgotten when nothing of them can be claimed any more', () => {
     const { receipts, bill } = setup()
     bill(1)
@@ -93,6 +113,12 @@ function setup() {
       const part = { nodeId: 'node_1', promptTokens: 1, completionTokens: 1, ...prices, receipt }
       const record = { requestId: `r${number}`, model: 'm', kind: 'chat', parts: [part] }
       evolveReceiptsOfUsage(receipts, record as unknown as UsageRecord, 0)
+    },
+    make(number: number) {
+      const receipt = { number, hash: hashOf(number), text: '{}' }
+      const decided = decideMade(receipts, { nodeId: 'node_1', chain, receipt, atMs: 0 })
+      assert.ok(Array.isArray(decided))
+      for (const event of decided) evolveReceipts(receipts, event)
     },
     sign(number: number) {
       const decided = decideSigned(receipts, { nodeId: 'node_1', head: headOf(number), atMs: 0 })

@@ -89,11 +89,20 @@ function noteMark(
   const { chain: id, number, hash } = mark
   const chain = chainOf(receipts, { chain: id, nodeId: part.nodeId, atMs })
   if (mark.opened) chain.session = mark.opened.session
+  noteNext(chain, { number, hash }, () => receiptText(receiptOfPart(kind, record, part, mark)), atMs)
+}
+
+function noteNext(
+  chain: ReceiptChain,
+  { number, hash }: Omit<OpenReceipt, 'text'>,
+  textOf: () => string,
+  atMs: TimestampMs,
+): void {
   if (number <= chain.through) return
   chain.through = number
   chain.lastAtMs = Math.max(chain.lastAtMs, atMs)
   if (number <= chain.signed) return
-  chain.open.push({ number, hash, text: receiptText(receiptOfPart(kind, record, part, mark)) })
+  chain.open.push({ number, hash, text: textOf() })
   if (chain.open.length > OPEN_MAX) chain.open.shift()
 }
 
@@ -111,6 +120,12 @@ export function evolveReceipts(receipts: Receipts, event: ReceiptEvent): void {
       }
       for (const { number } of extra) chain.through = Math.max(chain.through, number)
       return
+    }
+    case 'receipts.made': {
+      const { chain: id, nodeId, facts, receipt, atMs } = event
+      const chain = chainOf(receipts, { chain: id, nodeId, atMs })
+      if (facts) chain.session = facts.session
+      return noteNext(chain, receipt, () => receipt.text, atMs)
     }
     case 'receipts.chain_forgotten':
       receipts.chains.delete(event.chain)
@@ -132,6 +147,20 @@ export function decideSigned(
   const open = known?.open.find(({ number }) => number === head.number)
   if (open && open.hash !== head.hash) return 'head_conflicts'
   return [{ type: 'receipts.signed', ...signed }]
+}
+
+/**
+ * Notes a receipt that no meter reading brings, once. One that is not the next of its chain comes with the signature under it:
+ * what is known of a chain has no holes.
+ */
+export function decideMade(
+  receipts: Receipts,
+  made: Omit<Extract<ReceiptEvent, { type: 'receipts.made' }>, 'type'>,
+): 'node_other' | ReceiptEvent[] {
+  const known = receipts.chains.get(made.chain)
+  if (known && known.nodeId !== made.nodeId) return 'node_other'
+  const isNext = made.receipt.number === (known?.through ?? 0) + 1
+  return isNext ? [{ type: 'receipts.made', ...made }] : []
 }
 
 /** Ends the memory of chains of which nothing can be claimed any more. */

@@ -85,9 +85,13 @@ export function linesOf(made: MadeChain): ReceiptLine[] {
   ]
 }
 
-export function fileOf(chains: readonly MadeChain[], lines = chains.flatMap(linesOf)): string {
+export function fileOf(
+  chains: readonly MadeChain[],
+  lines = chains.flatMap(linesOf),
+  whose: { of: 'node' | 'organisation'; id: string } = { of: 'node', id: 'node_1' },
+): string {
   const header: ReceiptLine = {
-    ...{ type: 'receipts', version: 1, network: keys.network.publicKeyHex, of: 'node', id: 'node_1' },
+    ...{ type: 'receipts', version: 1, network: keys.network.publicKeyHex, ...whose },
   }
   const told = {
     madeAtMs: 1_800_000_001_000,

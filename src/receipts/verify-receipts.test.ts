@@ -126,6 +126,27 @@ describe('a file of receipts', () => {
     assert.deepEqual(codesOf(fileOf([cut, second])), ['tail_cut 5 #2'])
   })
 
+  test('of an organisation is whole where its node went on for others, and not where its own last is missing', () => {
+    const whose = { of: 'organisation', id: 'org_1' } as const
+    const first = madeChain([1, 2, 3].map((number) => partOf(`request_${number}`)))
+    // The last is another's: it is not in this file.
+    const theirs = { ...first, bodies: first.bodies.slice(0, 2), links: first.links.slice(0, 2) }
+    const goOn = (number: number, hash = first.links[number - 1] ?? '') =>
+      madeChain([partOf('request_4')], { previous: { chain: first.id, number, hash }, session: 8 })
+    const fileBehind = (second: ReturnType<typeof goOn>, lines = [theirs, second].flatMap(linesOf)) =>
+      codesOf(fileOf([theirs, second], lines, whose))
+    assert.deepEqual(fileBehind(goOn(3)), [])
+    assert.deepEqual(fileBehind(goOn(2)), [])
+    assert.deepEqual(fileBehind(goOn(2, first.links[0])), ['chain_unlinked 6 #2'])
+    const withoutLast = linesOf({
+      ...theirs,
+      bodies: theirs.bodies.slice(0, 1),
+      links: theirs.links.slice(0, 1),
+    })
+    const second = goOn(3)
+    assert.deepEqual(fileBehind(second, [...withoutLast, ...linesOf(second)]), ['tail_cut 8 #2'])
+  })
+
   test('with disputes is whole, and counts them', () => {
     const made = madeChain([partOf('request_1')])
     const head = headOf(made, 1, { disputes: [{ number: 1, why: 'completion_tokens', expected: 40 }] })

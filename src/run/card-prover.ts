@@ -124,6 +124,8 @@ async function solve(helper: CardHelper, { index }: Card, { seed, size }: ProofB
     const words = [...seedWords(roundSeed)].slice(0, 6).map((word) => word.toString(16))
     const [answer = ''] = await helper.ask(`round ${round} ${words.join(' ')}`)
     const root = /^root ([0-9a-f]{64})$/.exec(answer)?.[1]
+    // OpenCL takes memory only when it is used: what it was promised may not be there.
+    if (answer === 'error round') throw new MemoryShort()
     if (root === undefined) throw new Problem('engine_failed', `The card answered "${answer.slice(0, 60)}".`)
     roots.push(root)
     roundSeed = nextSeed((data) => nodeCrypto.sha256(data), roundSeed, Buffer.from(root, 'hex'))

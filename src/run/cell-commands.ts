@@ -27,6 +27,7 @@ import { keepAlive } from './keep-alive.ts'
 import { type ListenFlags, listenOf, withListenFlags } from './listen-flags.ts'
 import { makeOwnFolder } from './own-folder.ts'
 import { clearReady, writeReady } from './ready-file.ts'
+import { screenNote } from './screen-note.ts'
 import { type TelemetryFlags, telemetryOf, telemetryWarning, withTelemetryFlags } from './telemetry-flags.ts'
 import { type TokenizerFlags, tokenizerOption, tokenizersOf } from './tokenizers.ts'
 import { keepWorkers, WORKERS_MAX } from './workers-keeper.ts'
@@ -192,9 +193,9 @@ const moduleHere = (name: string): URL =>
   new URL(import.meta.url.replace(/cell-commands(\.\w+)$/, `${name}$1`))
 
 function createScreen(context: CliContext, options: PartOptions, role: PartConfig['role']) {
-  const { stdout, stderr } = context
+  const { stdout } = context
   const style = styleFor(stdout, context.env)
-  const note = (text: string): void => void stderr.write(`${style('dim', `shoal: ${text}`)}\n`)
+  const note = screenNote(context, style)
   let told = ''
   const tell = (text: string): void => {
     if (text !== told) note(text)

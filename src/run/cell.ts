@@ -110,6 +110,8 @@ export function openCell(parts: CellParts, config: CellConfig): Cell {
       // What waits for its turn to lead is told first, and the rest opens no further.
       if (!opened.service) await opened.standby?.close()
       else await ready.catch(() => undefined)
+      // Nodes lose their links by what follows, and go on with what they have at the next start.
+      opened.service?.stopReviews()
       await opened.front?.close(graceMs)
       await opened.checks?.close()
       opened.blobs?.close()

@@ -25,6 +25,17 @@ test('a fault that the kernel reports is told at the next look, by a tool that k
   )
 })
 
+test('so is one on a machine that was asleep, whose log counts less time than it was up', async (t) => {
+  const { watch, look, says } = setup(t, { uptimeSeconds: 8 * 3_600 })
+  await look()
+  says('dmesg', '[20.5] NVRM: Xid (PCI:0000:01:00): 79, pid=1, GPU has fallen off the bus.')
+  await look()
+  assert.deepEqual(
+    watch.faults().map(({ code }) => code),
+    ['gpu_lost'],
+  )
+})
+
 test('errors of memory take it out until they are gone, and heat when it lasts', async (t) => {
   const { watch, look, says } = setup(t, {})
   const codes = () => watch.faults().map(({ code }) => code)
@@ -55,10 +66,14 @@ test('a driver that fails without a word is silent after two looks', async (t) =
 /** Programs of a folder of their own, and a clock that moves when a test says so. */
 function setup(
   t: { after(run: () => void): void },
-  { gpus = [{ vendor: 'nvidia' }] }: { gpus?: readonly { vendor: 'nvidia' }[] },
+  {
+    gpus = [{ vendor: 'nvidia' }],
+    uptimeSeconds,
+  }: { gpus?: readonly { vendor: 'nvidia' }[]; uptimeSeconds?: number },
 ) {
   const folder = mkdtempSync(join(tmpdir(), 'shoal-health-'))
   const path = process.env['PATH']
+  const machine = createNodeMachine()
   const says = (program: string, text: string, code = 0): void => {
     // This one is of before the new name of the field.
     const guard =
@@ -86,7 +101,8 @@ function setup(
         },
       },
       log: { info() {}, warn() {}, error() {} },
-      machine: createNodeMachine(),
+      machine:
+        uptimeSeconds === undefined ? machine : { run: machine.run, readFile: () => `${uptimeSeconds} 1.0` },
     },
     gpus,
   )

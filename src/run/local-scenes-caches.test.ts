@@ -1,6 +1,6 @@
 /** What a scene reads frame by frame: caches of simulations, sequences, and files that nodes of a material read. */
 import assert from 'node:assert/strict'
-import { copyFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { blenderMissing } from '#engines/blender/test-blender.ts'
@@ -36,6 +36,27 @@ test('a cache in a folder elsewhere is sent, and found by the node', { skip }, a
   assert.deepEqual([report.errors, report.warnings], [[], []])
   assert.ok(report.sends.some(({ to }) => to === 'caches/of flags/flag_000012_00.bphys'))
   assertGreen(await render(report, FRAMES))
+})
+
+test('a cache that lies on another disk behind links is sent, and a link that leads nowhere is named', {
+  skip,
+}, async () => {
+  const { folder, inspect, render } = openLocalScenes()
+  const file = join(folder, 'shot/flag.blend')
+  bakeCloth(file)
+  const [cache, fast] = [join(folder, 'shot/blendcache_flag'), join(folder, 'fast disk')]
+  cpSync(cache, fast, { recursive: true })
+  const names = readdirSync(cache)
+  for (const name of names) {
+    rmSync(join(cache, name))
+    symlinkSync(join(fast, name), join(cache, name))
+  }
+  const report = await inspect(file)
+  const sent = report.sends.filter(({ to }) => to.startsWith('blendcache_flag/'))
+  assert.deepEqual([report.errors, sent.length], [[], FRAMES])
+  assertGreen(await render(report, FRAMES))
+  rmSync(join(fast, names[0] ?? ''))
+  await assert.rejects(inspect(file), { code: 'invalid_request', message: /a link that leads nowhere/ })
 })
 
 test('a folder with more files than a scene may have is named before anything is sent', {

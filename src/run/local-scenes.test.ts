@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { blenderMissing, makeScene } from '#engines/blender/test-blender.ts'
+import { createNodeMachine } from '#host/node/node-machine.ts'
 import { Problem } from '#protocol/problem.ts'
 import { openLocalScenes, runBlender } from './test-local-scenes.ts'
 
@@ -21,7 +22,7 @@ test('textures beside, above and far away from a scene are sent so that a node f
   })
   const report = await inspect(file)
   assert.deepEqual(report.errors, [])
-  assert.equal(report.isBoxed, true)
+  assert.equal(report.sandboxMissing, null)
   assert.deepEqual(report.sends.map(({ to }) => to).toSorted(), [
     'far/c.png',
     'shared/b.png',
@@ -52,6 +53,25 @@ test('a library that lies elsewhere is opened, and what it reads is found', { sk
   rmSync(library)
   const { errors } = await inspect(file)
   assert.match(errors[0] ?? '', /library .* is missing: there is no file .*library\.blend/)
+})
+
+test('a scene is opened without a sandbox, and told why, where bubblewrap is there and too old for ours', {
+  skip,
+}, async () => {
+  const machine = createNodeMachine()
+  const { folder, inspect } = openLocalScenes({
+    ...machine,
+    // As bubblewrap 0.6 of Ubuntu 22.04, which runs what asks for less.
+    run: async (command, args, options) =>
+      command === 'bwrap' && args.includes('--disable-userns')
+        ? { code: 1, stdout: '', stderr: 'bwrap: Unknown option --disable-userns\n' }
+        : machine.run(command, args, options),
+  })
+  const values = { width: 16, height: 16, spheres: 1 }
+  const root = makeScene(join(folder, 't/scene.blend'), 'diffuse', values)
+  const { errors, sandboxMissing } = await inspect(join(root, 'scene.blend'))
+  assert.deepEqual(errors, [])
+  assert.match(sandboxMissing ?? '', /Unknown option --disable-userns\): .*bubblewrap 0\.8 or newer/)
 })
 
 test('a texture that is missing is named with where it should be', { skip }, async () => {

@@ -17,8 +17,10 @@ import { nodeInflate } from '#host/node/node-inflate.ts'
 import { createNodeMachine } from '#host/node/node-machine.ts'
 import { createNodePrograms } from '#host/node/node-programs.ts'
 import { nodeTaskFiles } from '#host/node/node-task-files.ts'
+import { whyNoSandbox } from '#host/probe-task-programs.ts'
 import { SECOND_MS } from '#kernel/time.ts'
 import { Problem } from '#protocol/problem.ts'
+import { resultDisk } from './result-disk.ts'
 import { readSceneHeader } from './scene-header.ts'
 
 const ASK_MS_MAX = 60 * SECOND_MS
@@ -51,7 +53,8 @@ async function inspectScene(question: SceneQuestion, machine: Machine): Promise<
   const version = await findBlender(machine, question.blender)
   const unreadable = whyUnreadable(header, { file, version })
   if (unreadable !== null) throw new Problem('invalid_request', unreadable)
-  const isBoxed = await canBox(machine)
+  const sandboxMissing = await whyNoSandbox(machine)
+  const isBoxed = sandboxMissing === null
   const inspection = await lookUntilAllIsSeen({ question, machine, isBoxed })
   const { sends, ...preflight } = makePreflight(inspection, file)
   return {
@@ -59,7 +62,7 @@ async function inspectScene(question: SceneQuestion, machine: Machine): Promise<
     sends: await filesOf(sends),
     facts: inspection.facts,
     blenderVersion: version.name,
-    isBoxed,
+    sandboxMissing,
   }
 }
 
@@ -71,17 +74,6 @@ async function findBlender(machine: Machine, program: string) {
     'engine_missing',
     `There is no Blender here that '${program}' would start, and a scene is looked through before it is sent. Install the package blender (apt-get install --no-install-recommends blender), or name another with --blender PATH.`,
   )
-}
-
-async function canBox(machine: Machine): Promise<boolean> {
-  const tried = await machine.run(
-    'bwrap',
-    ['--unshare-user', '--unshare-pid', '--ro-bind', '/', '/', 'true'],
-    {
-      timeoutMs: ASK_MS_MAX,
-    },
-  )
-  return typeof tried !== 'string' && tried.code === 0
 }
 
 interface Looking {
@@ -172,8 +164,9 @@ async function filesOf(sends: SceneReport['sends']): Promise<SceneReport['sends'
   return [...new Map(files.map((file) => [file.to, file])).values()]
 }
 
+/** Through links, as Blender reads them: caches are often kept on another disk. */
 async function namesBelow(folder: string): Promise<readonly string[]> {
-  const names = await nodeTaskFiles.filesBelow(folder, FILES_MAX)
+  const names = await resultDisk.filesBelow(folder, FILES_MAX)
   if (names !== null) return names
   throw new Problem(
     'invalid_request',

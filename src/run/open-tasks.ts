@@ -1,5 +1,5 @@
 /** Puts together what works off tasks on this machine: engines, files of jobs, speed, and its owner's rules. */
-import { mkdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { BlobCache } from '#agent/blob-cache.ts'
 import { openJobInputs } from '#agent/work/job-inputs.ts'
@@ -65,9 +65,11 @@ export async function openTasks(config: TasksConfig, parts: TasksParts): Promise
     onNote(`takes no rendering: ${reason}`)
     return null
   }
+  const scratch = join(folder, 'scratch')
   // Of sessions that were killed with the process before.
-  rmSync(join(folder, 'scratch'), { recursive: true, force: true })
-  mkdirSync(join(folder, 'scratch'), { recursive: true, mode: 0o700 })
+  await nodeTaskFiles.removeFolder(scratch)
+  if (existsSync(scratch)) onNote(`cannot empty ${scratch}: remove it by hand, it takes room on your disk`)
+  mkdirSync(scratch, { recursive: true, mode: 0o700 })
   const offered = taskEngines(config, found, { ...parts, folder })
   const known = createFacts(config, { machine, gpus: parts.gpus, offered })
   const worker = await openWorker(config, { ...parts, folder, offered, known })
@@ -162,7 +164,7 @@ async function openWorker(
   const sessionsMax = machine.facts().memoryMib >= MEMORY_MIB_FOR_TWO ? 2 : 1
   return new TaskWorker(
     { clock, log, engines, inputs, outputs, facts: known.facts },
-    { sessionsMax, idleMs: SESSION_IDLE_MS },
+    { sessionsMax, memoryBytesMax: taskMemoryMib(machine) * MIB, idleMs: SESSION_IDLE_MS },
   )
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -33,6 +33,19 @@ test('the source for cards, as plain C, computes the same numbers', { skip }, as
   assert.equal(await proves(prover, { ...task, deviceId: 'GPU-test' }), 'good')
   const refused = await solved(prover, { ...task, deviceId: 'GPU-other' })
   assert.equal(isFailure(refused) && refused.reason, 'device_unknown')
+  prover.close()
+})
+
+test('a card that was promised memory and cannot compute in it is asked for less', { skip }, async () => {
+  const own = mkdtempSync(join(folder, 'short-'))
+  const prover = await openCardProver([gpu('plain C')], { folder: own, kinds: ['c'], onNote: assert.fail })
+  assert.ok(prover)
+  const program = readdirSync(own).find((name) => !name.endsWith('.source')) ?? ''
+  const answers = 'read line; echo ok; read line; echo error round; read line'
+  writeFileSync(join(own, 'short'), `#!/bin/sh\n${answers}\n`, { mode: 0o755 })
+  renameSync(join(own, 'short'), join(own, program))
+  const refused = await solved(prover, { ...task, deviceId: 'GPU-test' })
+  assert.equal(isFailure(refused) && refused.reason, 'memory_short')
   prover.close()
 })
 

@@ -5,6 +5,7 @@ import { Command, Option } from 'commander'
 import type { CliContext } from '#cli/context.ts'
 import { caFileOf, dataFolderOf, type GlobalOptions } from '#cli/credentials.ts'
 import { styleFor } from '#cli/style.ts'
+import { printable } from '#cli/table.ts'
 import { formatUsd } from '#kernel/money.ts'
 import { Problem } from '#protocol/problem.ts'
 import { parseName, parsePort } from './cell-flags.ts'
@@ -15,6 +16,7 @@ import { type HostingFlags, hostingOptions } from './hosting-flags.ts'
 import { keepAlive } from './keep-alive.ts'
 import { isLoopback } from './listen-config.ts'
 import { type AgentStep, type RunningAgent, runAgent } from './run-agent.ts'
+import { screenNote } from './screen-note.ts'
 import { settleServing } from './settle-serving.ts'
 import { rulesOf, type TasksFlags, tasksOf, tasksOptions } from './tasks-flags.ts'
 
@@ -84,7 +86,11 @@ async function runProvide(
     isLeaving = true
     interruptedMs = context.clock.elapsedMs()
     abort.abort(new Problem('cancelled', 'Stopped before it served.'))
-    if (agent) show.note('draining: no new work; what runs may end first (Ctrl-C again: at once)')
+    show.note(
+      agent
+        ? 'draining: no new work; what runs may end first (Ctrl-C again: at once)'
+        : 'stopping (Ctrl-C again: at once)',
+    )
     agent?.drain(DRAIN_MS).then(outcome.resolve, outcome.reject)
   })
   const letGo = keepAlive()
@@ -136,10 +142,13 @@ function originOf(url: string): string {
   )
 }
 
-function createProgress(context: CliContext, options: ProvideOptions) {
+export function createProgress(
+  context: Pick<CliContext, 'stdout' | 'stderr' | 'env'>,
+  options: Pick<ProvideOptions, 'join' | 'json' | 'models'>,
+) {
   const { stdout, stderr } = context
   const style = styleFor(stdout, context.env)
-  const note = (text: string): void => void stderr.write(`${style('dim', `shoal: ${text}`)}\n`)
+  const note = screenNote(context, style)
   let percentShown = -1
   let awayTold = ''
   return {
@@ -184,11 +193,14 @@ function createProgress(context: CliContext, options: ProvideOptions) {
   }
 }
 
-function servingText(step: AgentStep & { kind: 'serving' }, options: ProvideOptions): string {
+function servingText(
+  step: AgentStep & { kind: 'serving' },
+  options: Pick<ProvideOptions, 'json' | 'models'>,
+): string {
   const { nodeId, models, askPerGpuHour } = step
   if (options.json) return `${JSON.stringify({ nodeId, models, askPerGpuHour: askPerGpuHour.toString() })}\n`
   const list = models
-    .map(({ id, tokensPerSecond }) => `${id} at ${Math.round(tokensPerSecond)} tokens/s`)
+    .map(({ id, tokensPerSecond }) => `${printable(id)} at ${Math.round(tokensPerSecond)} tokens/s`)
     .join(', ')
   const ask = `asking $${formatUsd(askPerGpuHour)} per GPU-hour. Ctrl-C drains and leaves.`
   if (models.length === 0 && !step.isParked) {

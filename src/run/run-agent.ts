@@ -9,7 +9,7 @@ import type { ModelHost } from '#agent/hosting/model-host.ts'
 import { measureMachine } from '#agent/measure-machine.ts'
 import { measureRoundTrip } from '#agent/measure-round-trip.ts'
 import type { OwnerRules } from '#agent/owner/owner-rules.ts'
-import { createParking } from '#agent/owner/parking.ts'
+import { createParking, type Parking } from '#agent/owner/parking.ts'
 import type { ParkVerdict } from '#agent/park.ts'
 import { openReceiptBook, type ReceiptBook } from '#agent/receipts/receipt-book.ts'
 import type { TaskWorker } from '#agent/work/task-worker.ts'
@@ -137,13 +137,15 @@ async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartPart
   opened.engine = engine
   const isOwn = config.engine.kind !== 'none'
   if (isOwn) hooks.onStep({ kind: 'loading' })
-  await readyOrTell(engine, clock, hooks)
+  await unlessLeft(signal, readyOrTell(engine, clock, hooks))
   if (isOwn) hooks.onStep({ kind: 'measuring' })
   const speeds = new Map<string, ModelSpeed>()
   for (const model of engine.models()) {
     // A server that is paid by the token is not asked for nothing.
     const isBackstop = config.engine.kind === 'openai' && config.engine.backstop !== null
-    const speed = isBackstop ? BACKSTOP_SPEED : await measureModel(engine, model.id, clock)
+    const speed = isBackstop
+      ? BACKSTOP_SPEED
+      : await unlessLeft(signal, measureModel(engine, model.id, clock))
     speeds.set(model.id, speed)
     log.info('model.measured', { model: model.id, ...speed })
   }
@@ -178,7 +180,11 @@ async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartPart
   const prover = bothProvers(processor, cards)
   const health = startHealthWatch({ clock, log, machine: computer }, gpus)
   const measureAgain = createMeasureAgain({ engine, clock, log, speeds }, () => agent.report())
+  // Before the network hears of it: whoever waits for it to serve is told at once that it rests.
+  const parking = createParking()
+  const owner = await watchOwner(rules, ownerParts, { parking, onNote })
   const isResale = config.engine.kind === 'openai' && config.engine.backstop !== null
+  // From here on nothing is waited for: the network may refuse it as soon as anything is.
   const agent = connect({
     config,
     health,
@@ -191,11 +197,12 @@ async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartPart
     capability,
     speedOf,
     verdict,
+    parking,
     prover,
     receipts,
     hooks,
   })
-  const parking = createParking(agent)
+  parking.obey(agent)
   tasks?.start()
   energy.start(
     {
@@ -205,7 +212,6 @@ async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartPart
     },
     metered,
   )
-  const owner = await watchOwner(rules, ownerParts, { parking, onNote })
   telemetry.watchAgent(agent)
   return {
     async drain(graceMs) {
@@ -236,6 +242,19 @@ function joinNetwork(
   return enrol({ ...host, fetch }, { apiUrl, token, name, askPerGpuHour, signal, onAway })
 }
 
+/** Rejects with the reason of `signal` once there is one: who closes the engine then ends the work itself. */
+async function unlessLeft<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const left = Promise.withResolvers<never>()
+  const leave = (): void => left.reject(signal.reason)
+  signal.addEventListener('abort', leave, { once: true })
+  if (signal.aborted) leave()
+  try {
+    return await Promise.race([work, left.promise])
+  } finally {
+    signal.removeEventListener('abort', leave)
+  }
+}
+
 const TELL_EVERY_MS = 5_000
 
 /** Waits for the engine, saying now and then what keeps it: an upstream may be away for as long as it likes. */
@@ -264,6 +283,7 @@ function connect(parts: {
   capability: Capability
   speedOf: (modelId: string) => ModelSpeed
   verdict: () => ParkVerdict
+  parking: Pick<Parking, 'isParked'>
   prover: ProofSolver
   receipts: ReceiptBook
   health: HealthWatch
@@ -277,7 +297,8 @@ function connect(parts: {
     const models = engine
       .models()
       .map(({ id, slots }) => ({ id, slots, tokensPerSecond: speedOf(id).decodeTokensPerSecond }))
-    const { ask, isParked } = verdict()
+    const { ask, isParked: isDear } = verdict()
+    const isParked = isDear || parts.parking.isParked()
     hooks.onStep({ kind: 'serving', nodeId, askPerGpuHour: ask, isParked, models })
   })
   return startAgent(host, engine, {

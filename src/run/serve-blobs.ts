@@ -2,10 +2,16 @@
 import { join } from 'node:path'
 import { collectionRules } from '#blobs/plan-collection.ts'
 import type { Root } from '#blobs/tree.ts'
-import { type BlobAccess, createBlobAccess, type NodeWish } from '#gateway/blobs/blob-access.ts'
+import {
+  type BlobAccess,
+  type BlobAccessParts,
+  createBlobAccess,
+  type NodeWish,
+} from '#gateway/blobs/blob-access.ts'
 import { createBlobApi } from '#gateway/blobs/blob-api.ts'
+import type { RootsOf } from '#gateway/blobs/blob-handlers.ts'
 import { BlobVault } from '#gateway/blobs/blob-vault.ts'
-import { type Collected, collectBlobs } from '#gateway/blobs/collect-blobs.ts'
+import { type Collected, collectAll } from '#gateway/blobs/collect-blobs.ts'
 import { organisationsIn } from '#gateway/blobs/stored-blobs.ts'
 import type { Gateway } from '#gateway/gateway.ts'
 import type { Bus, Host } from '#host/host.ts'
@@ -21,12 +27,14 @@ import type { Front } from './front.ts'
 
 export interface BlobHooks {
   /**
-   * What the live jobs of an organisation need, and the results that are kept for it. Nothing is ever collected without
-   * it, nor while it rejects.
+   * What the live jobs of an organisation need, and, unless `liveOnly`, the results that are kept for it. Nothing is ever
+   * collected without it, nor while it rejects.
    */
-  readonly rootsOf?: (organisationId: string) => Promise<Iterable<Root>>
+  readonly rootsOf?: RootsOf
   /** Whether a node has a live task that needs this; nobody has unless it says so. */
   readonly mayNode?: (wish: NodeWish) => boolean
+  /** What of a node's results is kept at most; any unless it is given. */
+  readonly resultBytesMax?: BlobAccessParts['resultBytesMax']
   readonly quotaBytes?: (organisationId: string) => number
 }
 
@@ -45,23 +53,19 @@ export function serveBlobs(
   host: Host,
   { dataFolder, keySecret }: Pick<CellConfig, 'dataFolder'> & { readonly keySecret: string },
   { gateway, front }: { gateway: Gateway; front: Pick<Front, 'serveBlobs'> },
-  { rootsOf, mayNode = () => false, quotaBytes = () => QUOTA_BYTES_DEFAULT }: BlobHooks = {},
+  hooks: BlobHooks = {},
 ): ServedBlobs {
   const { clock, crypto, log, secrets } = host
+  const { rootsOf, resultBytesMax, mayNode = () => false, quotaBytes = () => QUOTA_BYTES_DEFAULT } = hooks
   const store = createDiskBlobStore(join(dataFolder, 'job-files'), { bytesMax: STORE_BYTES_MAX })
   const parts = { store, clock, crypto, secrets, log, createHasher: createNodeHasher, quotaBytes }
   const vault = new BlobVault(parts)
-  const access = createBlobAccess({ gateway, clock, crypto, keySecret, vault, mayNode })
+  const access = createBlobAccess({ gateway, clock, crypto, keySecret, vault, mayNode, resultBytesMax })
   let isClosed = false
 
   async function collect(): Promise<Collected[]> {
-    const collected: Collected[] = []
-    if (!rootsOf) return collected
-    for (const organisationId of await organisationsIn(store)) {
-      const of = { vault, parts, rules: collectionRules }
-      collected.push(await collectBlobs(of, organisationId, () => rootsOf(organisationId)))
-    }
-    return collected
+    if (!rootsOf) return []
+    return collectAll({ vault, parts, rules: collectionRules }, await organisationsIn(store), rootsOf)
   }
   const collectLater = (): void => {
     clock.after(HOUR_MS, () => {
@@ -92,16 +96,18 @@ export const blobHooks = (
   { bus }: { readonly bus: Pick<Bus, 'request'> },
   { work }: Pick<Gateway, 'work'>,
 ): BlobHooks => ({
-  async rootsOf(organisationId) {
+  async rootsOf(organisationId, { liveOnly } = {}) {
     const roots: Root[] = []
     for (let after: string | undefined, isFirst = true; isFirst || after !== undefined; isFirst = false) {
-      const page = await askRoots(bus, { organisationId, ...(after !== undefined && { after }) })
+      const asked = { organisationId, ...(after !== undefined && { after }), ...(liveOnly && { liveOnly }) }
+      const page = await askRoots(bus, asked)
       roots.push(...page.roots)
       after = page.next
     }
     return roots
   },
   mayNode: (wish) => work?.mayNode(wish) ?? false,
+  resultBytesMax: (of) => work?.resultBytesMax(of) ?? 0,
 })
 
 const askRoots = (bus: Pick<Bus, 'request'>, asked: BlobRoots): Promise<BlobRootsReply> =>

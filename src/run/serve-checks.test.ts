@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { deflateSync } from 'node:zlib'
+import type { BlobVault } from '#gateway/blobs/blob-vault.ts'
 import { keepObject, vaultOn } from '#gateway/blobs/test-vault.ts'
 import { createDiskBlobStore } from '#host/node/disk-blob-store.ts'
 import { createLocalBus } from '#host/node/local-bus.ts'
@@ -13,9 +14,10 @@ import { cut, type Picture } from '#images/picture.ts'
 import { writeExr } from '#images/write-exr.ts'
 import { createRandom } from '#kernel/random.ts'
 import { subjects } from '#protocol/cell.ts'
+import { Problem } from '#protocol/problem.ts'
 import type { OutputFile } from '#protocol/task.ts'
 import { type CheckOutputs, type CompareCrops, CropsCompared, OutputsChecked } from '#protocol/work-check.ts'
-import { createPictureThread } from './picture-thread.ts'
+import { createPictureThread, type PictureThread } from './picture-thread.ts'
 import { serveChecks } from './serve-checks.ts'
 
 describe('results are looked at where they lie', () => {
@@ -85,6 +87,32 @@ describe('results are looked at where they lie', () => {
 })
 
 describe('pictures that mean harm', () => {
+  test('a file that is larger than any frame of its size is not read, nor more than one frame’s worth of crops', async () => {
+    const slow = slowThread()
+    let readBytes = 0
+    const [frameBytes, cropBytes] = [64 * 1920 * 1080 + 2 ** 20, 200 * 2 ** 20]
+    await using checks = setup(slow.thread, {
+      async open(_, sha256) {
+        const bytes = sha256.startsWith('c') ? cropBytes : frameBytes + (sha256.startsWith('a') ? 0 : 1)
+        const read = async () => {
+          readBytes += bytes
+          return new Uint8Array(bytes)
+        }
+        return { bytes, read, close: async () => undefined }
+      },
+    })
+    slow.answer()
+    const look = (digit: string, bytes: number) =>
+      checks.look({ name: 'frame.exr', bytes, sha256: digit.repeat(64) }, { width: 1920, height: 1080 })
+    assert.deepEqual((await look('a', frameBytes)).faults, ['of the first'])
+    assert.match((await look('b', frameBytes + 1)).faults[0] ?? '', /more than any such frame/)
+    assert.equal(readBytes, frameBytes)
+    const crop = { name: 'crop.exr', bytes: cropBytes, sha256: 'c'.repeat(64) }
+    const call = { picture: 'a'.repeat(64), crops: '0,0,1,1', rendered: Array(20).fill(crop) }
+    assert.match((await checks.compare(call)).detail, /more than any such frame/)
+    assert.equal(readBytes, 2 * frameBytes + 2 * cropBytes)
+  })
+
   test('noise, broken files, bombs and sizes that are lies are faults, and the next picture is looked at', async () => {
     await using checks = setup()
     const { int } = createRandom(7)
@@ -139,6 +167,64 @@ describe('pictures that mean harm', () => {
   })
 })
 
+describe('what waits for its turn', () => {
+  test('is read once, however often it is asked again meanwhile, and all who asked are answered', async () => {
+    const slow = slowThread()
+    await using checks = setup(slow.thread)
+    const frame = await checks.keep(writeExr(makeFrame()))
+    const asked = [checks.look(frame), checks.look(frame), checks.look(frame)]
+    await slow.begun
+    slow.answer()
+    for (const { faults } of await Promise.all(asked)) assert.deepEqual(faults, ['of the first'])
+    assert.equal(slow.calls(), 1)
+    assert.deepEqual((await checks.look(frame)).faults, ['of the first'])
+    assert.equal(slow.calls(), 2)
+  })
+
+  test('is not in memory before it: what one call is about is read when the one before it has its answer', async () => {
+    const slow = slowThread()
+    const read: string[] = []
+    await using checks = setup(slow.thread, {
+      async open(_, sha256) {
+        const bytes = new Uint8Array(10)
+        const whole = async () => {
+          read.push(sha256.slice(0, 1))
+          return bytes
+        }
+        return { bytes: 10, read: whole, close: async () => undefined }
+      },
+    })
+    const frame = (digit: string) => ({ name: 'frame.exr', bytes: 10, sha256: digit.repeat(64) })
+    const crops = { picture: frame('3').sha256, crops: '0,0,1,1', rendered: [frame('4')] }
+    const asked = [checks.look(frame('1')), checks.look(frame('2')), checks.compare(crops)]
+    await slow.begun
+    // Files are only measured, and wait for nobody.
+    assert.deepEqual((await checks.look(frame('5'), {}, 'files')).faults, [])
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+    assert.deepEqual(read, ['1'])
+    slow.answer()
+    await Promise.all(asked)
+    assert.deepEqual(read, ['1', '2', '3', '4'])
+  })
+
+  test('is left unanswered when this ends, and is no fault of its maker', async () => {
+    const slow = slowThread()
+    await using checks = setup(slow.thread)
+    const frame = await checks.keep(writeExr(makeFrame()))
+    let hasAnswer = false
+    checks.look(frame).then(
+      () => {
+        hasAnswer = true
+      },
+      () => undefined,
+    )
+    await slow.begun
+    await checks.close()
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+    assert.equal(hasAnswer, false)
+  })
+})
+
 test('what nobody asked in its form is left unanswered', async () => {
   await using checks = setup()
   for (const subject of [subjects.checkOutputs, subjects.compareCrops]) {
@@ -177,15 +263,44 @@ function pngSaying(width: number, height: number, data: Uint8Array): Uint8Array 
   return Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), ...parts])
 }
 
-function setup() {
+/** Answers the first when it is told to, and all later ones at once; fails what it has when it is closed. */
+function slowThread() {
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
+  const answered = Promise.withResolvers<void>()
+  const found: OutputsChecked = {
+    ...{ faults: ['of the first'], doubts: [], fingerprint: null, width: null, height: null, crops: null },
+  }
+  let calls = 0
+  return {
+    begun,
+    answer: answered.resolve,
+    calls: () => calls,
+    thread: {
+      async look() {
+        calls++
+        begin()
+        await answered.promise
+        return found
+      },
+      compare: () => Promise.reject(new Error('nothing is compared here')),
+      async close() {
+        answered.reject(new Problem('internal', 'It was ended.'))
+      },
+    },
+  }
+}
+
+function setup(
+  thread: PictureThread = createPictureThread({ clock: nodeClock }),
+  files: Pick<BlobVault, 'open'> | null = null,
+) {
   const folder = mkdtempSync(join(tmpdir(), 'shoal-checks-'))
   const log = { info() {}, warn() {}, error() {} }
   const bus = createLocalBus({ clock: nodeClock, log })
   const { parts, vault } = vaultOn(createDiskBlobStore(folder, { bytesMax: 1e12 }), nodeClock)
-  const thread = createPictureThread({ clock: nodeClock })
   // Who has nothing waits before it says so: not here.
   const clock = { after: (_: number, run: () => void) => nodeClock.after(0, run) }
-  const served = serveChecks({ bus, clock, secrets: parts.secrets, log, vault }, thread)
+  const served = serveChecks({ bus, clock, secrets: parts.secrets, log, vault: files ?? vault }, thread)
   const ask = (subject: string, message: string): Promise<unknown> =>
     new Promise((resolve, reject) =>
       bus.request({ subject, message, timeoutMs: 60_000 }, (problem, reply) =>
@@ -214,6 +329,7 @@ function setup() {
       const message = JSON.stringify({ organisationId: 'ada', ...call })
       return CropsCompared.parse(await ask(subjects.compareCrops, message))
     },
+    close: () => served.close(),
     async [Symbol.asyncDispose]() {
       await served.close()
       rmSync(folder, { recursive: true, force: true })

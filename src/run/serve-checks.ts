@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import type { BlobVault } from '#gateway/blobs/blob-vault.ts'
 import type { Bus, Clock, Log, Secrets } from '#host/host.ts'
 import { subjects } from '#protocol/cell.ts'
-import { toProblem } from '#protocol/problem.ts'
+import { Problem, toProblem } from '#protocol/problem.ts'
 import type { OutputFile } from '#protocol/task.ts'
 import { jsonWriter } from '#protocol/wire-form.ts'
 import {
@@ -30,10 +30,13 @@ export interface ServeChecksParts {
 
 /** Of files that are read whole. A frame of 33 megapixels takes less in every format but uncompressed floats. */
 const FILE_BYTES_MAX = 512 * 1024 * 1024
+/** Where its size is known: four channels of 32 bits are a quarter of it. */
+const PIXEL_BYTES_MAX = 64
+const HEAD_BYTES_MAX = 1024 * 1024
 const SECRET_BYTES = 32
 /** Files of an organisation may lie at another gateway: who has them answers first. */
 const MISSING_AFTER_MS = 1_500
-/** What is under way at once; the coordinator asks again for what is not answered. */
+/** What is under way at once; the coordinator asks again for what is not answered, for an hour. */
 const OPEN_MAX = 256
 
 type Found = { readonly bytes: Uint8Array } | { readonly fault: string }
@@ -43,7 +46,20 @@ export function serveChecks(
   thread: PictureThread = createPictureThread(parts),
 ): ServedChecks {
   const { bus, clock, log } = parts
-  let open = 0
+  /** What is under way, by what was asked: how those who asked are answered. */
+  const open = new Map<string, ((reply: string) => void)[]>()
+  let isClosed = false
+  let turn: Promise<unknown> = Promise.resolve()
+
+  /** One after the other: what is read waits for no other's pictures, so that those of one call alone are in memory. */
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const own = turn.then(() => {
+      if (isClosed) throw new Problem('cancelled', 'Results are looked at no more: this stops.')
+      return work()
+    })
+    turn = own.catch(() => undefined)
+    return own
+  }
 
   function serve<In, Out>(
     subject: string,
@@ -52,31 +68,42 @@ export function serveChecks(
   ) {
     const write = jsonWriter(schemas.output)
     return bus.serve(subject, (message, reply) => {
+      const key = `${subject} ${message}`
+      const waiting = open.get(key)
+      // Asked again for want of an answer: it keeps its turn, and is read once.
+      if (waiting) return void waiting.push(reply)
       const parsed = schemas.input.safeParse(parseJson(message))
       if (!parsed.success)
         return log.error('bus.message_malformed', { subject, message: parsed.error.message })
-      if (open >= OPEN_MAX) return
-      open++
+      if (open.size >= OPEN_MAX) return
+      const replies = [reply]
+      open.set(key, replies)
       answer(parsed.data)
-        .then((found) => reply(write(found)))
+        .then((found) => {
+          // That its thread was ended here says nothing of a picture.
+          if (!isClosed) for (const one of replies) one(write(found))
+        })
         .catch((error: unknown) => log.warn('check.failed', { subject, message: toProblem(error).message }))
-        .finally(() => open--)
+        .finally(() => open.delete(key))
     })
   }
 
   const served = [
     serve(subjects.checkOutputs, { input: CheckOutputs, output: OutputsChecked }, async (input) => {
-      const found = await checkOutputs(parts, thread, input)
+      const look = () => checkOutputs(parts, thread, input)
+      // Of files that are no pictures nothing is read.
+      const found = await (input.kind === 'files' ? look() : inTurn(look))
       if (found.faults.includes(MISSING))
         await new Promise<void>((resolve) => clock.after(MISSING_AFTER_MS, resolve))
       return found
     }),
     serve(subjects.compareCrops, { input: CompareCrops, output: CropsCompared }, (input) =>
-      compareCrops(parts, thread, input),
+      inTurn(() => compareCrops(parts, thread, input)),
     ),
   ]
   return {
     async close() {
+      isClosed = true
       for (const subscription of served) subscription.close()
       await thread.close()
     },
@@ -100,7 +127,10 @@ async function checkOutputs(
   }
   const [output] = outputs
   if (!output || outputs.length > 1) return { ...nothing, faults: ['one picture was expected'] }
-  const found = await readWhole(parts, organisationId, output)
+  const { width, height } = expected
+  const bytesMax =
+    width === null || height === null ? FILE_BYTES_MAX : width * height * PIXEL_BYTES_MAX + HEAD_BYTES_MAX
+  const found = await readWhole(parts, organisationId, { ...output, bytesMax })
   if ('fault' in found) return { ...nothing, faults: [found.fault] }
   const secret = parts.secrets.randomBytes(SECRET_BYTES)
   try {
@@ -139,10 +169,12 @@ async function readAgain(
   { rendered, isWhole = false }: RenderedAgain,
 ): Promise<Again | string> {
   const files: Uint8Array[] = []
+  let bytesMax = FILE_BYTES_MAX
   for (const output of rendered) {
-    const found = await readWhole(parts, organisationId, output)
+    const found = await readWhole(parts, organisationId, { ...output, bytesMax })
     if ('fault' in found) return found.fault
     files.push(found.bytes)
+    bytesMax -= found.bytes.length
   }
   return { files, isWhole }
 }
@@ -158,18 +190,19 @@ async function sizeFault(
   return reader.bytes === bytes ? null : `it has ${reader.bytes} bytes, and ${bytes} were told`
 }
 
-/** `bytes` below zero: whatever it has. */
+/** `bytes` below zero: whatever it has, up to `bytesMax`. */
 async function readWhole(
   { vault }: Pick<ServeChecksParts, 'vault'>,
   organisationId: string,
-  { bytes, sha256 }: OutputFile,
+  { bytes, sha256, bytesMax = FILE_BYTES_MAX }: OutputFile & { readonly bytesMax?: number },
 ): Promise<Found> {
   const reader = await vault.open(organisationId, sha256)
   if (!reader) return { fault: MISSING }
   try {
     if (bytes >= 0 && reader.bytes !== bytes)
       return { fault: `it has ${reader.bytes} bytes, and ${bytes} were told` }
-    if (reader.bytes > FILE_BYTES_MAX) return { fault: `it has ${reader.bytes} bytes, more than any frame` }
+    if (reader.bytes > Math.min(bytesMax, FILE_BYTES_MAX))
+      return { fault: `it has ${reader.bytes} bytes, more than any such frame` }
     return { bytes: await reader.read(0, reader.bytes) }
   } finally {
     await reader.close()

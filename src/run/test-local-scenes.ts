@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path'
 import { after } from 'node:test'
 import type { SceneQuestion, SceneReport } from '#cli/jobs/job-tools.ts'
 import { openEngine, openPicture, runTask } from '#engines/blender/test-blender.ts'
+import type { Machine } from '#host/machine.ts'
 import { createLocalScenes } from './local-scenes.ts'
 
 export function runBlender(folder: string, script: string): void {
@@ -21,10 +22,10 @@ export function runBlender(folder: string, script: string): void {
   assert.equal(made.status, 0, made.stdout + made.stderr)
 }
 
-export function openLocalScenes() {
+export function openLocalScenes(machine?: Machine) {
   const folder = mkdtempSync(join(tmpdir(), 'shoal-scenes-'))
   after(() => rmSync(folder, { recursive: true, force: true }))
-  const scenes = createLocalScenes()
+  const scenes = createLocalScenes(machine)
   let rendered = 0
   const inspect = (file: string, frames: SceneQuestion['frames'] = null): Promise<SceneReport> =>
     scenes.inspect({

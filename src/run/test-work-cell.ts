@@ -89,6 +89,7 @@ export async function openWorkCell(
     folder: join(folder, 'vault'),
     ...options,
     mayNode: (wish) => pipe.mayNode(wish),
+    resultBytesMax: (of) => pipe.resultBytesMax(of),
   })
   const followed = { ...{ id: NODE_ID, organisationId: 'org', publicKey: keys.publicKeyHex }, session: 0 }
   const node = { ...followed, isDrained: false, isBanned: false, models: [] }
@@ -231,7 +232,7 @@ export async function openNode(
   })
   const worker = new TaskWorker(
     { clock: nodeClock, log: quiet, engines, inputs, outputs, facts },
-    { sessionsMax: 1, idleMs: 60_000 },
+    { sessionsMax: 1, memoryBytesMax: 2 ** 30, idleMs: 60_000 },
   )
   const host = {
     clock: nodeClock,

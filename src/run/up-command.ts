@@ -6,6 +6,7 @@ import { isEnrolled } from '#agent/enrol.ts'
 import type { CliContext } from '#cli/context.ts'
 import { dataFolderOf, type GlobalOptions, PORT_DEFAULT } from '#cli/credentials.ts'
 import { styleFor } from '#cli/style.ts'
+import { printable } from '#cli/table.ts'
 import { createDiskSecrets } from '#host/node/disk-secrets.ts'
 import { lockFolder } from '#host/node/folder-lock.ts'
 import { nodeChildren } from '#host/node/node-children.ts'
@@ -34,6 +35,7 @@ import { type ListenFlags, listenOf, withListenFlags } from './listen-flags.ts'
 import { makeOwnFolder } from './own-folder.ts'
 import { clearReady, readyFields, writeReady } from './ready-file.ts'
 import { referenceAgent } from './reference-agent.ts'
+import { screenNote } from './screen-note.ts'
 import { settleServing } from './settle-serving.ts'
 import { startSupervisor } from './supervisor.ts'
 import { rulesOf, type TasksFlags, tasksOf, tasksOptions } from './tasks-flags.ts'
@@ -247,7 +249,7 @@ function createScreen(context: CliContext, dataFolder: string, options: UpOption
     step(step: string): void {
       if (isAnnounced || options.json || step === lastStep || step === '') return
       lastStep = step
-      stderr.write(`${style('dim', `  ${step} …`)}\n`)
+      stderr.write(`${style('dim', `  ${printable(step)} …`)}\n`)
     },
     /** What stays wrong is told once, not at each try. */
     restart(what: string, why: Problem | string): void {
@@ -258,7 +260,7 @@ function createScreen(context: CliContext, dataFolder: string, options: UpOption
       if (text !== lastRestart || typeof why === 'string') this.note(text)
       lastRestart = text
     },
-    note: (text: string): void => void stderr.write(`${style('dim', `shoal: ${text}`)}\n`),
+    note: screenNote(context, style),
     serving(ready: Ready, serving: Serving | null): void {
       if (isAnnounced) return
       isAnnounced = true
@@ -266,7 +268,7 @@ function createScreen(context: CliContext, dataFolder: string, options: UpOption
       const apiKey = ready.apiKey ?? 'YOUR_KEY'
       if (options.json) return line(JSON.stringify({ ...readyFields(ready), apiKey }))
       const speeds = serving?.models.map(
-        ({ id, tokensPerSecond }) => `${id} (${Math.round(tokensPerSecond)} tokens/s)`,
+        ({ id, tokensPerSecond }) => `${printable(id)} (${Math.round(tokensPerSecond)} tokens/s)`,
       )
       const fields: [string, string][] = [
         ['OpenAI API', openaiBaseUrl],

@@ -32,7 +32,8 @@ export class FarmBlame {
     }
   }
 
-  failed(place: string, nodeId: string, { failure }: OfType<'work.attempt_ended'>): void {
+  failed(place: string, nodeId: string, { failure, isKeptFrom }: OfType<'work.attempt_ended'>): void {
+    if (isKeptFrom) this.blamed(place, nodeId)
     if (!failure || failure.class === 'infrastructure') return
     this.blamed(place, nodeId)
     const [jobId] = place.split('/')

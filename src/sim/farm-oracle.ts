@@ -171,7 +171,8 @@ export class FarmOracle {
     if (how === 'moved') this.tally.moves++
     if (how === 'failed') this.tally.failed++
     if (how === 'lease_expired' || how === 'forgotten' || how === 'timed_out') this.tally.lost++
-    assert((how === 'failed') === (failure !== undefined), 'a failure says what it was')
+    const isFailure = how === 'failed' || how === 'timed_out'
+    assert(isFailure === (failure !== undefined), 'a failure says what it was')
     if (how !== 'beaten') return
     this.tally.beaten++
     const [jobId = '', step, task] = given.place.split('/')

@@ -31,7 +31,7 @@ export interface MoneyNodeParts {
 const LETS_GO_MS_MAX = 300
 const FETCH_MS_MAX = 2_000
 const SEND_MS_MAX = 1_500
-const SHELF = { sessionsMax: 2, idleMs: 60_000 }
+const SHELF = { sessionsMax: 2, memoryBytesMax: 2 ** 30, idleMs: 60_000 }
 
 export class MoneyNode {
   readonly #parts: MoneyNodeParts

@@ -85,7 +85,10 @@ export function startSimAgent(host: Host, slot: AgentSlot, parts: Parts): void {
     ...(parts.heartbeatMs && { heartbeatMs: parts.heartbeatMs }),
     receipts: openReceiptBook(host),
     health: createSimHealth(host.clock, { index: slot.index, staysWell: parts.staysWell ?? false }),
-    prover: createSimProver(host.clock, { manner: parts.proves ?? mannerOf(plan, slot) }),
+    prover: createSimProver(host.clock, {
+      manner: parts.proves ?? mannerOf(plan, slot),
+      ...(plan.proofs && { solveMs: plan.proofs.solveMs }),
+    }),
     pin: { fingerprint: fingerprintOf(simCrypto, parts.networkKey), allowsUnproven: false },
     askPerGpuHour: BigInt((50_000_000 + slot.index * 1_000_000) * (plan.askFactor ?? 1)),
     // Some owners ask less for what their engines have read before.

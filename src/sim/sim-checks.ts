@@ -28,6 +28,7 @@ export interface SimSummary {
   /** Nodes that were paid for a prompt whose answer another gave, and tokens that cost less for being known. */
   readonly losersPaid: number
   readonly cachedTokens: number
+  readonly proofs: ProofRules['figures']
   readonly receipts: ReceiptFigures
   readonly sla: SlaFigures
 }
@@ -134,6 +135,7 @@ export async function checkEnd(
   return {
     entries: entries.length,
     usageRecords: billed.size,
+    proofs: proofs.figures,
     receipts: receipts.end(coordinator.state, { allSign }),
     // The last of all, as it changes what it plays on.
     sla: promises.end(parsed, coordinator.nowMs()),

@@ -27,6 +27,8 @@ export interface SimPlan {
   /** Share of requests whose client leaves early, and of clients that read slowly, in percent. */
   readonly leavePercent: number
   readonly slowReaderPercent: number
+  /** Mean time between two unannounced proofs of a node, and how long one takes; as in any network unless given. */
+  readonly proofs?: { readonly everyMs: number; readonly solveMs: number }
   /** Mean time between faults of each kind; null: this seed has none of them. */
   readonly faultEveryMs: Readonly<Record<FaultKind, number | null>>
 }

@@ -41,11 +41,12 @@ export class SimJournalServer {
 
   journals(process: SimProcess, holder: string): SharedJournals {
     return {
-      open: async (name, { takeOver = false } = {}) => {
+      open: async (name, { takeOver = false, epoch } = {}) => {
         await process.sleep(1 + this.#random.int(LATENCY_MS_MAX))
         const sentMs = process.clock().elapsedMs()
         const remainingMs = (this.#leases.get(name)?.untilMs ?? 0) - this.#scheduler.nowMs()
-        if (remainingMs > 0 && !takeOver) {
+        const mayTakeOver = takeOver && this.epoch(name) === (epoch ?? this.epoch(name))
+        if (remainingMs > 0 && !mayTakeOver) {
           throw new Problem('journal_held', 'Another leads.', { details: { remainingMs } })
         }
         const journal = this.#disk.openNow(name, process)

@@ -1,7 +1,11 @@
 /** A whole network in one thread: the real coordinator, gateways and agents on simulated machines. */
 import type { Agent } from '#agent/agent.ts'
 import type { Coordinator } from '#coordinator/coordinator.ts'
-import { type CoordinatorService, openCoordinatorService } from '#coordinator/coordinator-service.ts'
+import {
+  type CoordinatorService,
+  type CoordinatorServiceOptions,
+  openCoordinatorService,
+} from '#coordinator/coordinator-service.ts'
 import { type Gateway, openGateway } from '#gateway/gateway.ts'
 import { serveOpenAi } from '#gateway/openai-http.ts'
 import type { GatewayTelemetry } from '#gateway/telemetry.ts'
@@ -180,7 +184,7 @@ export class SimWorld {
         snapshotEvery: this.#options.snapshotEvery ?? SNAPSHOT_EVERY,
         auditsAnswers: this.#options.auditsAnswers ?? true,
         receipts: { networkKey: NETWORK_KEYS.publicKeyHex, keySecret: KEY_SECRET },
-        ...(this.#options.nodeProofs !== false && { nodeProofs: simNodeProofs }),
+        ...(this.#options.nodeProofs !== false && { nodeProofs: this.#nodeProofs() }),
         onFatal: end,
       })
       if (this.coordinatorProcess !== process) return
@@ -188,6 +192,11 @@ export class SimWorld {
       this.onCoordinator(service.coordinator)
     }, end)
     return process
+  }
+
+  #nodeProofs(): NonNullable<CoordinatorServiceOptions['nodeProofs']> {
+    const { proofs } = this.plan
+    return proofs ? { ...simNodeProofs, everyMs: proofs.everyMs } : simNodeProofs
   }
 
   killCoordinator(process = this.coordinatorProcess): void {

@@ -1,6 +1,8 @@
 import { minimum } from '#kernel/money.ts'
 import type { OutputFile } from '#protocol/task.ts'
-import type { Around, AttemptCommand, WorkRefusal } from './decide-work.ts'
+import type { TaskFailure } from '#protocol/task-failure.ts'
+import { whyLate } from './attempt-time.ts'
+import type { Around, AttemptCommand, WorkCommand, WorkRefusal } from './decide-work.ts'
 import { failureDetail } from './failure-detail.ts'
 import { acceptances, pauseFor } from './job-steps.ts'
 import { costOf, isTriedEverywhere } from './placement.ts'
@@ -19,11 +21,29 @@ export function decideAttempt(command: AttemptCommand, around: Around): WorkRefu
   const job = jobOf(work, attempt.jobId)
   const running = { job, task: taskOf(job, attempt), attempt }
   if (command.kind === 'commit') return decideCommit(running, command)
-  if (command.kind === 'fail') return decideFailure(running, command, around)
+  if (command.kind === 'fail')
+    return decideFailure(running, { how: 'failed', failure: command.failure, atMs }, around)
   if (attempt.committedAtMs === null) return 'not_committed'
   const place = { jobId: job.jobId, step: attempt.step, task: attempt.task }
   const delivered: WorkEvent = { type: 'work.delivered', fence, atMs }
   return job.isVerified ? [delivered] : [delivered, ...acceptances(job, place, { isChecked: false, atMs })]
+}
+
+/** An attempt that has had its time failed; one that ended meanwhile is left as it is. */
+export function decideGivingUp(
+  { fence, nowMs: atMs }: Extract<WorkCommand, { kind: 'give_up' }>,
+  around: Around,
+): WorkEvent[] {
+  const { work } = around
+  const attempt = work.attempts.get(fence)
+  const failure = attempt ? whyLate(attempt, around, atMs) : null
+  if (!attempt || !failure) return []
+  const job = jobOf(work, attempt.jobId)
+  return decideFailure(
+    { job, task: taskOf(job, attempt), attempt },
+    { how: 'timed_out', failure, atMs },
+    around,
+  )
 }
 
 interface Running {
@@ -57,11 +77,11 @@ const isSame = (before: readonly OutputFile[], after: readonly OutputFile[]): bo
 
 function decideFailure(
   { job, task, attempt }: Running,
-  { failure, nowMs: atMs }: OfKind<'fail'>,
+  { how, failure, atMs }: { how: 'failed' | 'timed_out'; failure: TaskFailure; atMs: number },
   around: Around,
 ): WorkEvent[] {
   const { fence, nodeId, jobId, step } = attempt
-  const ended: WorkEvent = { type: 'work.attempt_ended', fence, how: 'failed', failure, atMs }
+  const ended: WorkEvent = { type: 'work.attempt_ended', fence, how, failure, atMs }
   if (failure.class === 'infrastructure') return [ended]
   const isRaced = task.fences.length > 1
   const nodes = new Set(job.errors.get(failure.signature)).add(nodeId)

@@ -2,7 +2,7 @@ import type { NanoUsd } from '#kernel/money.ts'
 import type { TimestampMs } from '#kernel/time.ts'
 import type { OutputFile } from '#protocol/task.ts'
 import type { TaskFailure } from '#protocol/task-failure.ts'
-import { decideAttempt } from './decide-attempt.ts'
+import { decideAttempt, decideGivingUp } from './decide-attempt.ts'
 import { decideJob, decideSubmit } from './decide-job.ts'
 import type { Floor } from './floor.ts'
 import { decideGrant } from './grant.ts'
@@ -62,6 +62,8 @@ export type WorkCommand =
   | AttemptCommand
   /** The node has room. Answers at most one grant: ask again until there is none. */
   | { kind: 'pull'; nodeId: string; nowMs: TimestampMs }
+  /** An attempt that has had its time is taken from its node; while it has time nothing happens. */
+  | { kind: 'give_up'; fence: number; nowMs: TimestampMs }
   /** Looks at all that runs: to be sent a few times a second. */
   | { kind: 'review'; nowMs: TimestampMs }
 
@@ -86,6 +88,8 @@ export function decideWork(command: WorkCommand, around: Around): WorkRefusal | 
       if (!node) return 'node_unknown'
       return decideGrant({ work, floor, node, nowMs: command.nowMs, limits })
     }
+    case 'give_up':
+      return decideGivingUp(command, around)
     case 'review':
       return decideReview(around, command.nowMs)
     default: {

@@ -1,6 +1,8 @@
 /** How decisions about work are carried out, one after the other, within a turn of whoever keeps the journal. */
 import type { TimestampMs } from '#kernel/time.ts'
+import { lateAttempts } from './attempt-time.ts'
 import { type Around, decideWork, type WorkCommand, type WorkRefusal } from './decide-work.ts'
+import { hasRoom } from './grant.ts'
 import { scoreOf } from './placement.ts'
 import { type Job, jobOf } from './work.ts'
 import type { WorkEvent } from './work-events.ts'
@@ -38,7 +40,7 @@ export function serveNode(desk: Desk, nodeId: string, nowMs: TimestampMs): boole
     carryOut(desk, { kind: 'pull', nodeId, nowMs })
     if (work.fence === before) break
   }
-  if ((work.nodes.get(nodeId)?.held.length ?? 0) < limits.heldMax) floor.wait(nodeId)
+  if (hasRoom(desk, nodeId)) floor.wait(nodeId)
   else floor.serve(nodeId)
   return work.fence !== fenceBefore
 }
@@ -47,6 +49,8 @@ export function serveNode(desk: Desk, nodeId: string, nowMs: TimestampMs): boole
 export function reviewWork(desk: Desk, nowMs: TimestampMs): void {
   desk.floor.sweep(nowMs)
   carryOut(desk, { kind: 'review', nowMs })
+  // One after the other: the first of a job may pause it, and end others of it.
+  for (const { fence } of lateAttempts(desk, nowMs)) carryOut(desk, { kind: 'give_up', fence, nowMs })
   serveWaiting(desk, nowMs)
 }
 

@@ -80,7 +80,7 @@ function grant(work: Work, event: OfType<'work.granted'>): void {
   task.fences = [...task.fences, made.fence]
 }
 
-function end(work: Work, { fence, how, failure, atMs }: OfType<'work.attempt_ended'>): void {
+function end(work: Work, { fence, how, failure, isKeptFrom, atMs }: OfType<'work.attempt_ended'>): void {
   const attempt = attemptOf(work, fence)
   const job = jobOf(work, attempt.jobId)
   const task = taskOf(job, attempt)
@@ -94,16 +94,22 @@ function end(work: Work, { fence, how, failure, atMs }: OfType<'work.attempt_end
   if ((isLost || failure) && !isRaced) job.redispatched++
   if (failure?.class === 'infrastructure') record.lost++
   else if (failure) {
-    if (failure.class === 'node') record.failed++
+    if (failure.class === 'node' && !isLost) record.failed++
     blame(job, attempt, { signature: failure.class === 'task' ? failure.signature : null, atMs })
     task.failedNodes = [...task.failedNodes, attempt.nodeId]
   }
+  if (isKeptFrom) task.failedNodes = [...task.failedNodes, attempt.nodeId]
   if (isRaced) {
     job.copiesMs -= task.referenceMs
     if (how === 'beaten') job.extraMs += task.referenceMs
   }
   if (task.result?.fence === fence) task.result = null
-  if (task.fences.length > 0) return
+  const [left] = task.fences
+  if (left !== undefined) {
+    // A copy of it may be wanted anew: the one that it had is gone.
+    attemptOf(work, left).isSuspected = false
+    return
+  }
   unwant(job, attempt)
   release(job, task)
   makeReady(job, stepOf(job, attempt.step), task)

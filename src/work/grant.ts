@@ -44,12 +44,18 @@ interface Choice {
 
 /** At most one grant, with what makes room for it. */
 export function decideGrant(asking: Asking): WorkEvent[] {
-  const held = asking.work.nodes.get(asking.node.facts.nodeId)?.held.length ?? 0
-  if (held >= asking.limits.heldMax) return []
+  const { nodeId } = asking.node.facts
+  if (!hasRoom(asking, nodeId)) return []
   const ready = findReady(asking)
   if (ready) return [granted(asking, ready)]
-  if (held > 0) return []
+  if ((asking.work.nodes.get(nodeId)?.held.length ?? 0) > 0) return []
   return findMove(asking) ?? findRace(asking) ?? []
+}
+
+/** Whether the node may have more: of what runs, and as long as what it made gets here. */
+export function hasRoom({ work, limits }: Pick<Asking, 'work' | 'limits'>, nodeId: string): boolean {
+  const { held = [], owed = [] } = work.nodes.get(nodeId) ?? {}
+  return held.length < limits.heldMax && owed.length < limits.owedMax
 }
 
 function granted({ work, node, nowMs }: Asking, { job, step, task, isCopy }: Choice): WorkEvent {
@@ -73,11 +79,11 @@ function findReady(asking: Asking): Choice | null {
     const job = jobOf(work, jobId)
     if (best && lineOf(job) < lineOf(best.job)) break
     if (job.tasksReady === 0 && job.steps.every(({ wanted }) => wanted.length === 0)) continue
-    // Costs little, and does not count: audits wait by the hundred for a node of another owner.
+    // Costs little, and does not count: audits wait by the hundred for a node of another owner, others at their caps.
     if (isBarred(asking, job)) continue
-    if (looked++ === JOBS_MAX) break
     const choice = findInJob(asking, job)
     if (!choice) continue
+    if (looked++ === JOBS_MAX) break
     // Of two jobs that suit it alike, the one of which less runs.
     const step = stepOf(job, choice.step)
     const score = scoreOf(node, { job, step, record, nowMs }) / (1 + job.fences.size)

@@ -4,7 +4,16 @@ import { survival } from '#kernel/survival.ts'
 import { HOUR_MS, type TimestampMs } from '#kernel/time.ts'
 import { isClassEnough } from '#protocol/node-class.ts'
 import type { Floor, FloorNode } from './floor.ts'
-import { type Job, type NodeRecord, paceOf, type Step, stepOf, type Task } from './work.ts'
+import {
+  type Attempt,
+  type Job,
+  type NodeRecord,
+  paceOf,
+  type Step,
+  stepOf,
+  type Task,
+  taskOf,
+} from './work.ts'
 import type { WorkLimits } from './work-limits.ts'
 
 /** Why a node is not given a job's step. */
@@ -146,4 +155,23 @@ export function isTriedEverywhere(
     else if (bar === null) return false
   }
   return isAny
+}
+
+/** So many others, so that a task does not come to wait for one machine that is switched off. */
+const OTHERS_MIN = 2
+
+/** Whether some nodes that live may have the attempt's task, beside its own. */
+export function hasOthers(
+  { floor, limits }: { readonly floor: Floor; readonly limits: WorkLimits },
+  { job, attempt, nowMs }: { readonly job: Job; readonly attempt: Attempt; readonly nowMs: TimestampMs },
+): boolean {
+  const step = stepOf(job, attempt.step)
+  const { failedNodes } = taskOf(job, attempt)
+  let others = 0
+  for (const node of floor.nodes()) {
+    const { nodeId } = node.facts
+    if (nodeId === attempt.nodeId || failedNodes.includes(nodeId) || !floor.isAlive(nodeId, nowMs)) continue
+    if (barOf(node, { job, step, nowMs, limits }) === null && ++others === OTHERS_MIN) return true
+  }
+  return false
 }

@@ -5,7 +5,7 @@ import type { Around } from './decide-work.ts'
 import { decideForgetting } from './forget.ts'
 import { fitsCap, mayCopy } from './grant.ts'
 import { pauseFor } from './job-steps.ts'
-import { costMaxOf, durationMs, isTriedEverywhere } from './placement.ts'
+import { costMaxOf, durationMs, hasOthers, isTriedEverywhere } from './placement.ts'
 import { type Attempt, type Job, jobOf, taskOf } from './work.ts'
 import type { WorkEvent } from './work-events.ts'
 
@@ -20,25 +20,24 @@ export function decideReview(around: Around, nowMs: TimestampMs): WorkEvent[] {
   return [...events, ...decideForgetting(around, nowMs)]
 }
 
-function reviewAttempt(
-  attempt: Attempt,
-  { work, floor, limits }: Around,
-  nowMs: TimestampMs,
-): WorkEvent | null {
+function reviewAttempt(attempt: Attempt, around: Around, nowMs: TimestampMs): WorkEvent | null {
+  const { work, floor, limits } = around
   const { fence, startedAtMs, committedAtMs, jobId } = attempt
-  const ended = (how: 'lease_expired' | 'forgotten' | 'timed_out' | 'moved'): WorkEvent => ({
+  const ended = (how: 'lease_expired' | 'forgotten' | 'moved'): WorkEvent => ({
     type: 'work.attempt_ended',
     fence,
     how,
     atMs: nowMs,
   })
-  if (nowMs >= floor.leaseEndMs(attempt)) return ended('lease_expired')
-  if (floor.isForgotten(attempt)) return ended('forgotten')
   const job = jobOf(work, jobId)
   const task = taskOf(job, attempt)
-  const timeoutMs = Math.max(limits.timeoutMsMin, (limits.timeoutTimes * task.referenceMsP90) / attempt.speed)
-  const sinceMs = committedAtMs ?? startedAtMs
-  if (sinceMs !== null && nowMs - sinceMs >= timeoutMs) return ended('timed_out')
+  const lost = (how: 'lease_expired' | 'forgotten'): WorkEvent => ({
+    ...ended(how),
+    // It may have died, or said what it never made: where there are others, they are tried first.
+    ...(committedAtMs !== null && hasOthers(around, { job, attempt, nowMs }) && { isKeptFrom: true }),
+  })
+  if (nowMs >= floor.leaseEndMs(attempt)) return lost('lease_expired')
+  if (floor.isForgotten(attempt)) return lost('forgotten')
   if (committedAtMs !== null) return null
   const isSilent = floor.isSilent(attempt, nowMs)
   // Nobody works on it, and nobody may: another begins it.

@@ -118,8 +118,8 @@ export class TestFarm {
     return this.work.nodes.get(nodeId)?.held ?? []
   }
 
-  /** Time passes for nodes that live: they are heard of every second, with what they have. */
-  pass(durationMs: number, alive: readonly string[]): void {
+  /** Time passes for nodes that live: they are heard of every second, with what they have and how far it is. */
+  pass(durationMs: number, alive: readonly string[], fractionOf: (fence: number) => number = () => 0): void {
     const untilMs = this.nowMs + durationMs
     while (this.nowMs < untilMs) {
       this.nowMs = Math.min(untilMs, this.nowMs + 250)
@@ -127,7 +127,7 @@ export class TestFarm {
         const { held = [], owed = [] } = this.work.nodes.get(nodeId) ?? {}
         this.#desk.floor.hear(
           nodeId,
-          [...held, ...owed].map((fence) => ({ fence, fraction: 0 })),
+          [...held, ...owed].map((fence) => ({ fence, fraction: fractionOf(fence) })),
           this.nowMs,
         )
       }
@@ -136,8 +136,13 @@ export class TestFarm {
     }
   }
 
-  commit(nodeId: string, fence = this.held(nodeId)[0] ?? 0, sha256 = 'a'.repeat(64)): WorkRefusal | null {
-    const outputs = [{ name: 'frame.png', bytes: 1, sha256 }]
+  commit(
+    nodeId: string,
+    fence = this.held(nodeId)[0] ?? 0,
+    sha256 = 'a'.repeat(64),
+    bytes = 1,
+  ): WorkRefusal | null {
+    const outputs = [{ name: 'frame.png', bytes, sha256 }]
     return this.say({ kind: 'commit', fence, nodeId, outputs, wallMs: 1_000, nowMs: this.nowMs })
   }
 

@@ -193,6 +193,8 @@ export const WorkEvent = z.discriminatedUnion('type', [
     ...ofAttempt,
     how: AttemptEnd,
     failure: TaskFailure.optional(),
+    /** Nobody failed, but its node is not given the task again: it said what it made, and did not send it. */
+    isKeptFrom: z.boolean().optional(),
   }),
   /** It is not tried again until somebody asks for it. */
   z.object({ type: z.literal('work.task_failed'), ...ofTask, atMs: z.int() }),

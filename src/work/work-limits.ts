@@ -7,6 +7,8 @@ export interface WorkLimits {
   readonly organisationJobsMax: number
   /** A node has the task that it runs and the next one. */
   readonly heldMax: number
+  /** A node that owes so many results is given nothing more. */
+  readonly owedMax: number
   /** An attempt that its node does not mention for so long is lost. */
   readonly leaseMs: number
   /** After a start of the coordinator nodes have so long to come back, so that a restart never kills work that goes on. */
@@ -16,7 +18,7 @@ export interface WorkLimits {
   /** Without any progress for so many times the estimate, but at least so long, an attempt may hang. */
   readonly stalledTimes: number
   readonly stalledMsMin: number
-  /** Nothing runs longer than so many times the high estimate, but at least so long; so for bytes on their way. */
+  /** What tells of no progress is given up after so many times the high estimate, but at least so long; so for bytes on their way. */
   readonly timeoutTimes: number
   readonly timeoutMsMin: number
   /** Tasks that are run a second time without need, in hundredths of a percent of a job's work; one is allowed to any job. */
@@ -45,6 +47,7 @@ export const workLimits: WorkLimits = {
   tasksMax: 100_000,
   organisationJobsMax: 200,
   heldMax: 2,
+  owedMax: 8,
   leaseMs: 15 * SECOND_MS,
   graceMs: 30 * SECOND_MS,
   silentMs: 3 * SECOND_MS,

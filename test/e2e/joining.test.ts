@@ -1,5 +1,7 @@
 /** A second machine joins a network, serves it, leaves and comes back; and all that can be wrong with that. */
 import assert from 'node:assert/strict'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { streamChat } from './chats.ts'
 import { groupMembers, until } from './process-group.ts'
@@ -16,8 +18,9 @@ before(async () => {
 })
 
 /** `shoal provide` on the tiny model, with a folder of its own. */
-const provide = (name: string, args: readonly string[]) =>
-  rig.start([
+const provide = (name: string, args: readonly string[], env: readonly string[] = []) =>
+  rig.startCommand([
+    ...['env', ...env, process.execPath, 'bin/shoal.ts'],
     ...['provide', '--render', 'off', '--data', rig.path(name), '--name', name],
     ...['--model', rig.tinyPath(), '--model-id', 'tiny', ...args],
   ])
@@ -64,6 +67,44 @@ test('a node joins with a token, serves, and at Ctrl-C ends what runs before it 
   )
   again.signal('SIGTERM')
   assert.equal((await again.end).code, 0)
+})
+
+test('a node whose engine is not there ends when it is told to, and leaves its folder to the next', async () => {
+  const made = await rig.run(['nodes', 'token', '--json', ...network.options])
+  const { token: own } = JSON.parse(made.stdout) as { token: string }
+  const nobody = ['--upstream', 'http://127.0.0.1:2/v1']
+  for (const more of [['--token', own], []]) {
+    const provider = rig.start([
+      ...['provide', '--render', 'off', '--data', rig.path('engineless'), ...joined(), ...nobody, ...more],
+    ])
+    await until('it to wait for its engine', () => provider.output().includes('loading the model'))
+    provider.signal('SIGTERM')
+    const { code, stderr } = await provider.end
+    assert.match(stderr, /^shoal: stopping [\s\S]*^Stopped before it served/m)
+    assert.equal(code, 130, stderr)
+    assert.deepEqual(groupMembers(provider.pid), [])
+  }
+})
+
+test('a node that is refused while its owner’s machine is first looked at is told why', async () => {
+  const made = await rig.run(['nodes', 'token', '--json', ...network.options])
+  const { token: own } = JSON.parse(made.stdout) as { token: string }
+  const first = provide('refused', [...joined(), '--token', own])
+  const nodeId = await serving(first)
+  first.signal('SIGTERM')
+  await first.end
+  await network.operator.banNode({ params: { nodeId }, body: { reason: 'it lied' } })
+  // As on a machine with a card: to ask who uses it takes a second.
+  const folder = rig.path('slow-driver')
+  mkdirSync(folder)
+  writeFileSync(join(folder, 'nvidia-smi'), '#!/bin/sh\n[ "$1" = pmon ] && sleep 2\nexit 1\n', {
+    mode: 0o755,
+  })
+  const args = ['--pause-when-busy', ...joined()]
+  const { code, stderr } = await provide('refused', args, [`PATH=${folder}:${process.env['PATH']}`]).end
+  assert.match(stderr, /^shoal: .*banned.*$/m)
+  assert.equal(code, 4, stderr)
+  assert.doesNotMatch(stderr, /^ +at /m)
 })
 
 const refusals: readonly {

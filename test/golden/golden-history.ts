@@ -14,7 +14,7 @@ import { auditAnswers, forgiveAnswers } from './golden-answers.ts'
 import { check, forgetChecks } from './golden-checks.ts'
 import { endGrace, prove, shareCard } from './golden-hardware.ts'
 import { forgetJobs, meddle, render } from './golden-jobs.ts'
-import { forgetReceipts, signReceipts } from './golden-receipts.ts'
+import { forgetReceipts, makeReceipt, signReceipts } from './golden-receipts.ts'
 import { fallSick, getWell } from './golden-reputation.ts'
 import { breakPromise, promise, settleMonth } from './golden-sla.ts'
 
@@ -345,6 +345,7 @@ const steps: readonly (readonly [waitMs: number, step: Step])[] = [
   [6 * MINUTE_MS, breakPromise],
   [40 * DAY_MS, settleMonth],
   [1_000, signReceipts],
+  [1_000, makeReceipt],
   [4 * DAY_MS, forgetReceipts],
   [1_000, endGrace],
 ]

@@ -2,7 +2,7 @@
 import type { Turn } from '#coordinator/turn.ts'
 import { assert } from '#kernel/assert.ts'
 import type { ChainFacts, SignedHead } from '#protocol/receipts.ts'
-import { decideForgetChains } from '#receipts/receipts.ts'
+import { decideForgetChains, decideMade } from '#receipts/receipts.ts'
 
 const chain = 'c'.repeat(43)
 const hash = 'h'.repeat(43)
@@ -32,6 +32,14 @@ export function signReceipts(turn: Turn, nowMs: number): void {
   }
   const refusal = turn.signReceipts(signed)
   assert(refusal === null, `the golden history: ${refusal}`)
+}
+
+/** The result of another task is taken, and its node has yet to sign. */
+export function makeReceipt(turn: Turn, nowMs: number): void {
+  const receipt = { number: 2, hash, text: '{"kind":"task","task":2}', organisationId: 'org_buyer' }
+  const decided = decideMade(turn.state.receipts, { nodeId: 'node_1', chain, receipt, atMs: nowMs })
+  assert(typeof decided !== 'string' && decided.length === 1, 'the golden history: it is the next')
+  turn.record(decided)
 }
 
 /** Days after. */

@@ -85,8 +85,7 @@ const farmMutants: readonly FarmMutant[] = [
     name: 'forget-a-lease',
     file: 'work/review.ts',
     edits: [
-      ["  if (nowMs >= floor.leaseEndMs(attempt)) return ended('lease_expired')\n", ''],
-      ["if (sinceMs !== null && nowMs - sinceMs >= timeoutMs) return ended('timed_out')\n", ''],
+      ["  if (nowMs >= floor.leaseEndMs(attempt)) return lost('lease_expired')\n", ''],
       [
         "if (isSilent) return { type: 'work.suspected'",
         "if (isSilent && nowMs < 0) return { type: 'work.suspected'",

@@ -70,7 +70,7 @@ export const mutants: readonly Mutant[] = [
     breaks: 'replies leave before what they say is on the disk',
     world: small({ coordinator_crash: 5_000, disk_slow: 5_000 }),
     found:
-      /was acknowledged and lost|never billed|never reached the ledger|readings that are not in the ledger/,
+      /was acknowledged and lost|never billed|never reached the ledger|readings that are not in the ledger|although its hold is open/,
   },
   {
     name: 'effects-before-durability',

@@ -41,7 +41,7 @@ export function recordedWorker({ host }: TestMachine): TaskWorker {
         ...{ askPerHour: 5n, engines: { command: 'programs of jobs' } },
       }),
     },
-    { sessionsMax: 1, idleMs: 60_000 },
+    { sessionsMax: 1, memoryBytesMax: 2 ** 30, idleMs: 60_000 },
   )
 }
 

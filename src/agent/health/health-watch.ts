@@ -58,7 +58,7 @@ export function startHealthWatch(
     if (isClosed) return
     const signs: Signs = {
       uptimeSeconds: uptimeOf(machine.readFile('/proc/uptime')),
-      kernel: parseKernelFaults(text),
+      kernel: text === null ? null : parseKernelFaults(text),
       gpus: found,
     }
     const next = diagnose(course, signs)
@@ -82,8 +82,8 @@ export function startHealthWatch(
   }
 }
 
-/** By whichever way this user may read it; nothing where there is none. */
-function createKernelLog(machine: Pick<Machine, 'run'>): () => Promise<string> {
+/** By whichever way this user may read it; `null` where there is none. */
+function createKernelLog(machine: Pick<Machine, 'run'>): () => Promise<string | null> {
   let ways = [
     ['dmesg', ['--kernel']],
     ['journalctl', ['-k', '-b', '-n', '2000', '-o', 'short-monotonic', '--no-pager', '-q']],
@@ -95,7 +95,7 @@ function createKernelLog(machine: Pick<Machine, 'run'>): () => Promise<string> {
       ways = [[command, args]] as unknown as typeof ways
       return result.stdout
     }
-    return ''
+    return null
   }
 }
 

@@ -73,6 +73,7 @@ export function createModelHost(ports: ModelHostPorts, options: ModelHostOptions
     if (before === 'ready' || stage === 'ready') offersChanged()
   }
   const parts: BringUpParts = {
+    clock,
     files,
     entries,
     memoryMib: options.memoryMib,
@@ -112,11 +113,12 @@ export function createModelHost(ports: ModelHostPorts, options: ModelHostOptions
     become(entry, 'ready')
   }
 
-  function fail(entry: HostedEntry, problem: Problem): void {
+  async function fail(entry: HostedEntry, problem: Problem): Promise<void> {
+    // What comes next counts on the memory of its process.
+    await entry.engine?.close().catch(() => undefined)
     if (entry.abort.signal.aborted) return void unload(entry)
-    entry.problem = problem
-    entry.engine?.close().catch(() => undefined)
     entry.engine = null
+    entry.problem = problem
     become(entry, 'failed')
   }
 

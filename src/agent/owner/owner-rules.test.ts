@@ -62,10 +62,8 @@ test('it waits until nobody used the machine for long enough', () => {
 
 test('a node that several have parked works once the last of them lets go', () => {
   const told: string[] = []
-  const parking = createParking({
-    park: (reason, how) => void told.push(`${reason} ${how}`),
-    unpark: () => void told.push('works'),
-  })
+  const parking = createParking()
+  parking.obey(teller(told))
   parking.park('energy', 'dear', 'finish')
   parking.park('energy', 'dear', 'finish')
   parking.park('owner', 'busy', 'give_back')
@@ -73,4 +71,21 @@ test('a node that several have parked works once the last of them lets go', () =
   parking.unpark('energy')
   parking.unpark('owner')
   assert.deepEqual(told, ['dear finish', 'dear give_back', 'busy give_back', 'works'])
+})
+
+test('what was wished before there was an agent is done once there is one', () => {
+  const told: string[] = []
+  const parking = createParking()
+  assert.equal(parking.isParked(), false)
+  parking.park('owner', 'its hours', 'finish')
+  assert.equal(parking.isParked(), true)
+  parking.obey(teller(told))
+  assert.deepEqual(told, ['its hours finish'])
+  parking.unpark('owner')
+  assert.deepEqual([parking.isParked(), told.at(-1)], [false, 'works'])
+})
+
+const teller = (told: string[]) => ({
+  park: (reason: string, how = 'finish') => void told.push(`${reason} ${how}`),
+  unpark: () => void told.push('works'),
 })

@@ -5,15 +5,20 @@ import type { PauseHow } from '../work/task-worker.ts'
 export interface Parking {
   park(who: string, reason: string, how: PauseHow): void
   unpark(who: string): void
+  isParked(): boolean
+  /** From now on this agent does as they wish; what they wished before is done at once. */
+  obey(agent: Parked): void
 }
+type Parked = Pick<Agent, 'park' | 'unpark'>
 
-export function createParking(agent: Pick<Agent, 'park' | 'unpark'>): Parking {
+export function createParking(): Parking {
   const wishes = new Map<string, { readonly reason: string; readonly how: PauseHow }>()
+  let agent: Parked | null = null
   function settle(): void {
     const [first] = wishes.values()
-    if (!first) return agent.unpark()
+    if (!first) return agent?.unpark()
     const isUrgent = [...wishes.values()].some(({ how }) => how === 'give_back')
-    agent.park(first.reason, isUrgent ? 'give_back' : 'finish')
+    agent?.park(first.reason, isUrgent ? 'give_back' : 'finish')
   }
   return {
     park(who, reason, how) {
@@ -24,6 +29,11 @@ export function createParking(agent: Pick<Agent, 'park' | 'unpark'>): Parking {
     },
     unpark(who) {
       if (wishes.delete(who)) settle()
+    },
+    isParked: () => wishes.size > 0,
+    obey(its) {
+      agent = its
+      if (wishes.size > 0) settle()
     },
   }
 }

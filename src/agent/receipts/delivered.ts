@@ -29,7 +29,7 @@ export class Delivered {
   readonly session: number
   /** The connection broke: what the gateway took of what was on its way, nobody knows. */
   isOver = false
-  /** Whose receipts are about it; null until the first of them came. */
+  /** Whose receipts are about its requests; null until the first of them came. */
   chain: string | null = null
   readonly #digest: Digest
   readonly #streams = new Map<number, StreamNote>()

@@ -5,15 +5,15 @@
 import { z } from 'zod'
 import type { Journal, Journals, Log } from '#host/host.ts'
 import { toProblem } from '#protocol/problem.ts'
-import { type ChainPosition, ReceiptsClaim } from '#protocol/receipts.ts'
+import { type ChainPosition, ReceiptsClaim, type SignedHead } from '#protocol/receipts.ts'
 
 export type SignedRun = ReceiptsClaim
 
 export interface ReceiptBook {
   /** Runs once it is known what earlier runs of the agent left; never where the disk failed. */
   onReady(run: () => void): void
-  /** Where the node's chains ended. */
-  last(): ChainPosition | null
+  /** Where the node's chains ended, as both signed it. */
+  last(): SignedHead | null
   /** How far this chain is signed, as far as that is remembered. */
   positionOf(chain: string): ChainPosition | null
   /** What was signed up to this number, if it is not settled. */
@@ -44,7 +44,7 @@ interface Kept {
 export function openReceiptBook({ journals, log }: { journals: Journals; log: Log }): ReceiptBook {
   const kept: Kept[] = []
   const positions = new Map<string, ChainPosition>()
-  let last: ChainPosition | null = null
+  let last: SignedHead | null = null
   let journal: Journal | null = null
   let hasFailed = false
   let isClosed = false
@@ -58,9 +58,9 @@ export function openReceiptBook({ journals, log }: { journals: Journals; log: Lo
 
   function note(run: SignedRun, sequence: number): void {
     const { chain, number, hash } = run.head
-    last = { chain, number, hash }
+    last = run.head
     positions.delete(chain)
-    positions.set(chain, last)
+    positions.set(chain, { chain, number, hash })
     const oldest = positions.keys().next()
     if (positions.size > POSITIONS_MAX && !oldest.done) positions.delete(oldest.value)
     kept.push({ run, sequence, isSettled: false })

@@ -14,6 +14,7 @@ import {
   type ReceiptsOffer,
   ReceiptsOrder,
   type ReceiptsSay,
+  type SignedHead,
 } from '#protocol/receipts.ts'
 import {
   chainId,
@@ -124,6 +125,8 @@ export function createReceiptLink(
     const links = linksOf(digest, { chain, from, before, texts })
     if (links.at(-1) !== hash || (from === 1 && before !== chain)) return 'chain'
     const known = book?.positionOf(chain)
+    // Of this very connection: it refused, or never saw, those before.
+    if (!known && facts && from > 1) return 'chain'
     if (known) {
       if (from > known.number + 1) return 'chain'
       const there = from === known.number + 1 ? before : links[known.number - from]
@@ -136,7 +139,7 @@ export function createReceiptLink(
   }
 
   /**
-   * What the chain is about, where this process was there. The number of a session does not tell by itself: after a start with a
+   * Which requests the chain is about, where this process was there. The number of a session does not tell by itself: after a start with a
    * clock that went back, at a gateway that knows of none before, one comes again.
    */
   function deliveredOf({ chain, session, facts }: ReceiptsOffer): Delivered | undefined {
@@ -144,7 +147,7 @@ export function createReceiptLink(
     if (!delivered) return undefined
     const isNow = delivered === now?.delivered
     // A connection's own chain begins with its facts.
-    if (isNow && facts) delivered.chain ??= chain
+    if (isNow && facts?.of === 'requests') delivered.chain ??= chain
     return delivered.chain === chain || (delivered.chain === null && !isNow) ? delivered : undefined
   }
 
@@ -154,9 +157,11 @@ export function createReceiptLink(
     const disputes = receipts.flatMap((text, index): ReceiptDispute[] => {
       const body = readReceipt(text)
       const at = from + index
-      if (!body || !delivered) return [{ number: at, why: 'unknown' }]
-      const dispute = delivered.disputeOf(at, body)
-      delivered.forget(body)
+      // Results are known by their fence, whichever connection they were delivered on.
+      const known = body?.kind === 'task' ? now?.delivered : delivered
+      if (!body || !known) return [{ number: at, why: 'unknown' }]
+      const dispute = known.disputeOf(at, body)
+      known.forget(body)
       return dispute ? [dispute] : []
     })
     if (disputes.length > 0)
@@ -219,7 +224,7 @@ export function createReceiptLink(
       claimedAtMs.clear()
       book.onReady(() => {
         if (now?.connection !== connection) return
-        say({ kind: 'hello', last: book.last() })
+        say(helloOf(book.last()))
         claimNowAndThen(connection)
       })
       return {
@@ -240,6 +245,13 @@ export function createReceiptLink(
     },
     made: (fence, outputs) => (now?.delivered ?? [...sessions.values()].at(-1))?.made(fence, outputs),
   }
+}
+
+/** Where the node's chains ended, with the network's own word for it. */
+function helloOf(last: SignedHead | null): ReceiptsSay {
+  if (!last) return { kind: 'hello', last }
+  const { chain, number, hash, networkSignature: signature } = last
+  return { kind: 'hello', last: { chain, number, hash }, signature }
 }
 
 /** A gateway shows receipts to every agent of this version: what is not signed is left unanswered, and costs no connection. */

@@ -1,3 +1,4 @@
+import { isOfNetwork } from '#host/blobs/blob-wire.ts'
 import { Problem, type ProblemCode, toProblem } from '#protocol/problem.ts'
 import { type FailureClass, failureClassOf, type TaskFailure } from '#protocol/task-failure.ts'
 
@@ -12,6 +13,15 @@ const passing = new Set<ProblemCode>([
   'bus_timeout',
   'unavailable',
   'cancelled',
+])
+
+/** What the network says that is so wherever the task is tried, until somebody mends it: the job pauses and says it. */
+const lasting = new Set<ProblemCode>([
+  'storage_limited',
+  'not_found',
+  'disk_failed',
+  'disk_full',
+  'disk_read_only',
 ])
 
 /** An attempt that came to nothing, as it is told. What says whose fault it was is believed. */
@@ -39,7 +49,10 @@ function classOf(problem: Problem): FailureClass {
   if (problem.details['failureClass'] !== undefined) return failureClassOf(problem)
   if (passing.has(problem.code)) return 'infrastructure'
   // The customer's own room for results is full: it would be on every node.
-  return problem.code === 'storage_limited' ? 'task' : failureClassOf(problem)
+  if (problem.code === 'storage_limited') return 'task'
+  if (!isOfNetwork(problem)) return failureClassOf(problem)
+  if (lasting.has(problem.code)) return 'task'
+  return problem.retriable ? 'infrastructure' : failureClassOf(problem)
 }
 
 /** Frame numbers, hashes and addresses differ from run to run; what is wrong does not. */
@@ -51,5 +64,5 @@ export const isPassing = (error: unknown): boolean =>
   error instanceof Problem &&
   error.details['failureClass'] === undefined &&
   error.code !== 'cancelled' &&
-  error.code !== 'disk_full' &&
+  (error.code !== 'disk_full' || isOfNetwork(error)) &&
   error.retriable

@@ -5,6 +5,7 @@
  */
 import { readTree, TREE_BYTES_MAX, type TreeFile, wrongPath } from '#blobs/tree.ts'
 import type { BlobWire } from '#host/blobs/blob-wire.ts'
+import type { DownloadWatch } from '#host/blobs/download-object.ts'
 import type { FileAccess } from '#host/file-access.ts'
 import type { Clock } from '#host/host.ts'
 import type { TaskFiles } from '#host/task-files.ts'
@@ -109,8 +110,8 @@ export async function openJobInputs(parts: JobInputsParts): Promise<JobInputs> {
     if (known) return known
     // How long it is nobody has said yet; it is bounded when it is read.
     const wanted = { sha256, object: sha256, form: 'plain', bytes: 0 } as const
-    const held = await persist(parts.clock, watch.signal, () =>
-      parts.cache.hold(wanted, wire, watchOf(watch)),
+    const held = await persist(parts.clock, watch.signal, (onMoved) =>
+      parts.cache.hold(wanted, wire, watchOf(watch, onMoved)),
     )
     try {
       const bytes = await taskFiles.readWhole(held.path, TREE_BYTES_MAX)
@@ -138,7 +139,13 @@ export async function openJobInputs(parts: JobInputsParts): Promise<JobInputs> {
       for (let file = all[next++]; file; file = all[next++]) {
         const { path, bytes } = file
         if (!cache.has(file.sha256)) newBytes += bytes
-        const one = await persist(clock, watch.signal, () => cache.hold(file, wire, watchOf(watch)))
+        const one = await persist(clock, watch.signal, (onMoved) => {
+          const onBytes = (fileBytes: number): void => {
+            onMoved()
+            watch.onProgress((doneBytes + Math.min(fileBytes, bytes)) / totalBytes)
+          }
+          return cache.hold(file, wire, watchOf(watch, onBytes))
+        })
         held.push(one)
         await files.link(one.path, `${root}/${path}`)
         const facts = await files.facts(`${root}/${path}`)
@@ -165,7 +172,13 @@ const asTreeFile = ({ path, bytes, sha256 }: WantedInputs['files'][number]): Tre
   object: sha256,
 })
 
-const watchOf = ({ signal }: TransferWatch) => ({ signal })
+/** `onBytes` is told how much of the file is here, each time that some of it came. */
+const watchOf = ({ signal }: TransferWatch, onBytes: (fileBytes: number) => void): DownloadWatch => ({
+  signal,
+  onProgress({ doneBytes, keptBytes }) {
+    if (doneBytes > keptBytes) onBytes(doneBytes)
+  },
+})
 
 const letGo = (held: readonly HeldFile[]): void => {
   for (const one of held) one.release()

@@ -5,11 +5,13 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import type { BlobWire } from '#host/blobs/blob-wire.ts'
 import { nodeCompression } from '#host/node/node-compression.ts'
 import { nodeCrypto } from '#host/node/node-crypto.ts'
 import { createNodeFileAccess } from '#host/node/node-file-access.ts'
 import { createNodeHasher } from '#host/node/node-hasher.ts'
 import { nodeTaskFiles } from '#host/node/node-task-files.ts'
+import { Problem } from '#protocol/problem.ts'
 import type { TaskGrant } from '#protocol/work-link.ts'
 import { openJobOutputs } from './job-outputs.ts'
 
@@ -34,7 +36,26 @@ test('a whole result outlives its process; what is damaged, unfinished or droppe
   assert.deepEqual((await open()).kept, [])
 })
 
-function setup(t: { after(run: () => void): void }) {
+test('each file of a result that got away is told, and of those that did not nothing', async (t) => {
+  let puts = 0
+  const { open, make } = setup(t, {
+    put: async () => {
+      if (++puts === 3) throw new Problem('network_unreachable', 'away')
+      return true
+    },
+  })
+  const outputs = await open()
+  const { folder, files } = await make(outputs, 1, 4)
+  let moved = 0
+  const onProgress = (): void => {
+    moved++
+  }
+  const watch = { token: () => '', signal: new AbortController().signal, onProgress }
+  await assert.rejects(outputs.send({ folder, files }, watch), { code: 'network_unreachable' })
+  assert.equal(moved, 2)
+})
+
+function setup(t: { after(run: () => void): void }, wire?: Partial<BlobWire>) {
   const base = mkdtempSync(join(tmpdir(), 'shoal-outputs-'))
   t.after(() => rmSync(base, { recursive: true, force: true }))
   const folder = join(base, 'outputs')
@@ -46,15 +67,16 @@ function setup(t: { after(run: () => void): void }) {
       createHasher: createNodeHasher,
       crypto: nodeCrypto,
       compression: nodeCompression,
-      wireFor: () => assert.fail('nothing is sent here'),
+      wireFor: () => (wire ?? assert.fail('nothing is sent here')) as BlobWire,
       folder,
     })
-  async function make(outputs: Awaited<ReturnType<typeof open>>, fence: number) {
+  async function make(outputs: Awaited<ReturnType<typeof open>>, fence: number, count = 1) {
     const own = await outputs.makeFolder(fence)
-    const text = `frame of ${fence}`
-    writeFileSync(join(own, 'a.png'), text)
-    const sha256 = createHash('sha256').update(text).digest('hex')
-    const files = [{ name: 'a.png', bytes: text.length, sha256 }]
+    const files = Array.from({ length: count }, (_, at) => {
+      const [name, text] = [`${'abcd'[at]}.png`, `frame of ${fence}, ${at}`]
+      writeFileSync(join(own, name), text)
+      return { name, bytes: text.length, sha256: createHash('sha256').update(text).digest('hex') }
+    })
     return { grant: { ...grant, fence }, folder: own, files, wallMs: 3 }
   }
   return { open, folder, make }

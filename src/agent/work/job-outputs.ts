@@ -6,7 +6,7 @@ import { z } from 'zod'
 import type { BlobWire } from '#host/blobs/blob-wire.ts'
 import type { SourceObject } from '#host/blobs/pack-sender.ts'
 import { type ScanParts, scanObject } from '#host/blobs/scan-object.ts'
-import { type UploadParts, uploadObjects } from '#host/blobs/upload-objects.ts'
+import { type UploadParts, type UploadProgress, uploadObjects } from '#host/blobs/upload-objects.ts'
 import type { FileAccess } from '#host/file-access.ts'
 import type { TaskFiles } from '#host/task-files.ts'
 import { OutputFile } from '#protocol/task.ts'
@@ -50,7 +50,10 @@ export async function openJobOutputs(parts: JobOutputsParts): Promise<JobOutputs
       const objects: SourceObject[] = []
       for (const file of outputs.files) objects.push(await scan(parts, { file, ...outputs }, watch))
       const upload = { ...parts, wire: parts.wireFor(watch) }
-      await uploadObjects(upload, objects, { signal: watch.signal }, { isNew: true })
+      const onProgress = ({ doneBytes, newBytes }: UploadProgress): void => {
+        if (doneBytes > 0) watch.onProgress(Math.min(1, doneBytes / Math.max(1, newBytes)))
+      }
+      await uploadObjects(upload, objects, { signal: watch.signal, onProgress }, { isNew: true })
     },
     async drop(own) {
       await taskFiles.removeFolder(recordOf(own))

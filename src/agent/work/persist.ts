@@ -3,23 +3,29 @@ import { isPassing } from './explain-failure.ts'
 
 const DELAY_MS_MIN = 500
 const DELAY_MS_MAX = 5_000
-/** Longer than any lease: whoever had no luck for so long has nothing to deliver any more. */
+/** Without a byte: longer than any lease, so whoever had no luck for so long has nothing to deliver any more. */
 const MS_MAX = 120_000
 
-/** Tries again what failed for a reason that passes, and gives up after two minutes, or with the signal. */
+/** Tries again what failed for a reason that passes, and gives up two minutes after `onMoved` was called last, or with the signal. */
 export async function persist<Result>(
   clock: Clock,
   signal: AbortSignal,
-  run: () => Promise<Result>,
+  run: (onMoved: () => void) => Promise<Result>,
 ): Promise<Result> {
-  const sinceMs = clock.elapsedMs()
-  for (let delayMs = DELAY_MS_MIN; ; delayMs = Math.min(DELAY_MS_MAX, delayMs * 2)) {
+  let movedAtMs = clock.elapsedMs()
+  let delayMs = DELAY_MS_MIN
+  const onMoved = (): void => {
+    movedAtMs = clock.elapsedMs()
+    delayMs = DELAY_MS_MIN
+  }
+  for (;;) {
     try {
-      return await run()
+      return await run(onMoved)
     } catch (error) {
       signal.throwIfAborted()
-      if (!isPassing(error) || clock.elapsedMs() - sinceMs > MS_MAX) throw error
+      if (!isPassing(error) || clock.elapsedMs() - movedAtMs > MS_MAX) throw error
       await sleep(clock, delayMs, signal)
+      delayMs = Math.min(DELAY_MS_MAX, delayMs * 2)
     }
   }
 }

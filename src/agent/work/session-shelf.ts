@@ -7,9 +7,14 @@ import type { HeldInputs } from './work-ports.ts'
 export interface ShelfOptions {
   /** Each keeps a program and its memory. */
   readonly sessionsMax: number
+  /** What all of them together may take, by what they took. One whose need is not known yet is open alone. */
+  readonly memoryBytesMax: number
   /** One that nobody needed for so long is closed. */
   readonly idleMs: number
 }
+
+/** Names of sessions whose need is remembered. */
+const NEEDS_MAX = 100
 
 export interface WantedSession {
   readonly engine: TaskEngine
@@ -27,6 +32,8 @@ export class SessionShelf {
   readonly #options: ShelfOptions
   /** By what they are for; the longest unused first. */
   readonly #kept = new Map<string, Kept>()
+  /** The most that each has taken, also of some that are closed; the longest unused first. */
+  readonly #needs = new Map<string, number>()
   #idle: Timer | null = null
 
   constructor(clock: Clock, options: ShelfOptions) {
@@ -34,7 +41,10 @@ export class SessionShelf {
     this.#options = options
   }
 
-  /** One that is open for these inputs and settings, else a new one, in place of the longest unused. Rejects as `TaskEngine.open`. */
+  /**
+   * One that is open for these inputs and settings, else a new one, in place of the longest unused and of those beside
+   * which it has no room. Rejects as `TaskEngine.open`.
+   */
   async obtain(wanted: WantedSession): Promise<TaskSession> {
     const { engine, inputs, settings } = wanted
     const name = JSON.stringify([engine.kind, inputs.root, settings])
@@ -43,10 +53,15 @@ export class SessionShelf {
     if (known) {
       this.#kept.delete(name)
       this.#kept.set(name, known)
+      // It may have grown since.
+      await this.#closeDownTo(1 + this.#roomBeside(name))
       return known.opening
     }
-    await this.#closeDownTo(this.#options.sessionsMax - 1)
-    const made = { opening: engine.open({ root: inputs.root, settings }), inputs: inputs.retain() }
+    await this.#closeDownTo(this.#roomBeside(name))
+    const opening = engine
+      .open({ root: inputs.root, settings })
+      .then((session) => this.#watched(name, session))
+    const made = { opening, inputs: inputs.retain() }
     this.#kept.set(name, made)
     try {
       return await made.opening
@@ -67,6 +82,35 @@ export class SessionShelf {
   async close(): Promise<void> {
     this.#idle?.cancel()
     await this.#closeDownTo(0)
+  }
+
+  /** How many others may stay open beside it. What they keep while it works is theirs, whatever each alone may take. */
+  #roomBeside(name: string): number {
+    const { sessionsMax, memoryBytesMax } = this.#options
+    let bytes = this.#needs.get(name) ?? memoryBytesMax
+    let count = 0
+    const others = [...this.#kept.keys()].filter((other) => other !== name)
+    for (const other of others.toReversed()) {
+      bytes += this.#needs.get(other) ?? memoryBytesMax
+      if (count + 1 >= sessionsMax || bytes > memoryBytesMax) break
+      count += 1
+    }
+    return count
+  }
+
+  /** Remembers what its tasks take. */
+  #watched(name: string, session: TaskSession): TaskSession {
+    return {
+      run: async (task, onProgress, signal) => {
+        const output = await session.run(task, onProgress, signal)
+        const bytes = Math.max(output.peakBytes, this.#needs.get(name) ?? 0)
+        this.#needs.delete(name)
+        this.#needs.set(name, bytes)
+        for (const oldest of [...this.#needs.keys()].slice(0, -NEEDS_MAX)) this.#needs.delete(oldest)
+        return output
+      },
+      close: () => session.close(),
+    }
   }
 
   async #closeDownTo(count: number): Promise<void> {

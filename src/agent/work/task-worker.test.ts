@@ -371,7 +371,7 @@ function setup({ work, workMs = 1_000, send = async () => undefined, kept = [] }
         ...{ askPerHour: 0n, engines: {} },
       }),
     },
-    { sessionsMax: 1, idleMs: 60_000 },
+    { sessionsMax: 1, memoryBytesMax: 2 ** 30, idleMs: 60_000 },
   )
   return {
     worker,

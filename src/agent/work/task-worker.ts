@@ -302,7 +302,8 @@ export class TaskWorker {
     try {
       const made = { folder: attempt.folder ?? '', files: attempt.outputs }
       const watch = this.#watch(attempt, 0)
-      if (made.files.length > 0) await persist(clock, watch.signal, () => outputs.send(made, watch))
+      if (made.files.length > 0)
+        await persist(clock, watch.signal, (onMoved) => outputs.send(made, { ...watch, onProgress: onMoved }))
       if (attempt.stage !== 'sending') return
       attempt.stage = 'delivering'
       this.#voice.tell(attempt)

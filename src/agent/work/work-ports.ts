@@ -7,7 +7,7 @@ export interface TransferWatch {
   /** Asked for at every call: a grant that came again brings a fresh one. */
   readonly token: () => string
   readonly signal: AbortSignal
-  /** From 0 to 1. */
+  /** From 0 to 1; each time that bytes have moved. */
   readonly onProgress: (fraction: number) => void
 }
 

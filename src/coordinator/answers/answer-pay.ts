@@ -40,15 +40,12 @@ export function holdAnswerPay(turn: Turn, earned: EarnedByAnswers): void {
   const window = turn.state.verify.answers.pay.get(nodeId)?.at(-1)
   assert(window, 'pay that is held back stands in a window')
   const holdbackId = answerPayId(nodeId, window.windowId)
-  const refused =
-    window.amount === amount
-      ? turn.ledger({ kind: 'hold_back', holdbackId, accountId, amount, nowMs: turn.nowMs })
-      : turn.ledger({
-          kind: 'raise_hold',
-          holdId: holdbackHold(holdbackId),
-          ownerId: holdbackOwner,
-          lent: window.amount,
-        })
+  const holdId = holdbackHold(holdbackId)
+  // Journals of before may have it released by hand: what comes now is held back all the same.
+  const hold = turn.state.ledger.holds.get(holdId)
+  const refused = hold
+    ? turn.ledger({ kind: 'raise_hold', holdId, ownerId: holdbackOwner, lent: hold.lent + amount })
+    : turn.ledger({ kind: 'hold_back', holdbackId, accountId, amount, nowMs: turn.nowMs })
   assert(refused === null, `what was paid just now can be held back, and not ${refused}`)
   freeAgedAnswers(turn, nodeId)
 }
@@ -145,5 +142,7 @@ function free(
   const refusal =
     answersIn(turn, { kind: 'free_answer_pay', nodeId, windowId, why, nowMs: turn.nowMs }) ??
     turn.ledger({ kind: 'release_holdback', holdbackId: answerPayId(nodeId, windowId) })
-  assert(refusal === null, `pay that is held back can be freed, and not ${refusal}`)
+  // In journals of before somebody may have released it by hand.
+  const isFreed = refusal === null || refusal === 'hold_unknown'
+  assert(isFreed, `pay that is held back can be freed, and not ${refusal}`)
 }

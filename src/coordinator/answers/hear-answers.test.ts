@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HOUR_MS } from '#kernel/time.ts'
 import { consumerAccount, EXTERNAL_TEST, NETWORK_FEES, providerAccount } from '#ledger/ledger.ts'
+import { holdbackHold } from '#ledger/payouts.ts'
 import type { AnswerCheck } from '#protocol/answer-audit.ts'
 import { answerRecordOf } from '#verify/answers.ts'
 import type { CoordinatorEvent } from '../coordinator-events.ts'
@@ -11,6 +12,7 @@ import { barOf } from '../node-bars.ts'
 import { openOrganisation } from '../open-organisation.ts'
 import { startTurn } from '../turn.ts'
 import { holdAnswerPay } from './answer-pay.ts'
+import { answerPayId } from './check-answer-pay.ts'
 import { hearAnswers } from './hear-answers.ts'
 import { endSuspensions } from './judge-node.ts'
 import { liftCases } from './lift-cases.ts'
@@ -97,6 +99,20 @@ test('the operator’s own node needs no second opinion, and what is said of str
   hear([{ ...check('req_9', [bad('node_op')]), nodeId: 'node_gone' }], { sequence: 2 })
 })
 
+test('held pay that somebody released by hand before stops neither what is earned next nor a verdict', () => {
+  const { hear, earn, turn, record } = setup()
+  earn(400n)
+  const holdbackId = answerPayId('node_1', 1)
+  assert.equal(turn.ledger({ kind: 'release_holdback', holdbackId }), null)
+  earn(300n)
+  earn(200n)
+  assert.equal(turn.state.ledger.holds.get(holdbackHold(holdbackId))?.left, 500n)
+  assert.equal(turn.ledger({ kind: 'release_holdback', holdbackId }), null)
+  hear([1, 2].map((at) => check(`req_${at}`, [bad('node_2'), bad('node_3')])))
+  assert.equal(record().cases.length, 1)
+  checkState(turn.state)
+})
+
 const said = { tokens: 100, off: 60, readTokens: 150, pay: 7n }
 const bad = (nodeId: string): AnswerCheck['opinions'][number] => ({ ...said, nodeId, evidenceMilli: 30_000 })
 const good = (nodeId: string): AnswerCheck['opinions'][number] => ({
@@ -115,6 +131,7 @@ function setup() {
   const state = emptyState()
   const events: CoordinatorEvent[] = []
   let nowMs = 0
+  let uses = 0
   const turnAt = () => startTurn(state, nowMs, events)
   const owners = { node_op: 'operator', node_1: 'liar', node_2: 'a', node_2b: 'a', node_3: 'b' }
   // The first is the founder.
@@ -153,8 +170,8 @@ function setup() {
     earn(amount: bigint) {
       const accountId = providerAccount('liar')
       const payouts = [{ accountId, amount }]
-      const paid = { transferId: 'usage', accountId: consumerAccount('payer'), holdId: '', payouts, memo: '' }
-      turn.ledger({ kind: 'capture', ...paid, nowMs })
+      const paid = { accountId: consumerAccount('payer'), holdId: '', payouts, memo: '' }
+      turn.ledger({ kind: 'capture', ...paid, transferId: `usage ${++uses}`, nowMs })
       holdAnswerPay(turn, { nodeId: 'node_1', accountId, answers: 3, amount })
     },
   }

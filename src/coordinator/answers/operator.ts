@@ -11,7 +11,8 @@ export const isOperators = ({ organisations, verify }: State, organisationId: st
 
 const founders = new WeakMap<object, string>()
 
-function founderOf({ organisations }: State['organisations']): string | null {
+/** The oldest: a state that was read from a snapshot has its organisations in the order of their ids. */
+export function founderOf({ organisations }: State['organisations']): string | null {
   const known = founders.get(organisations)
   if (known !== undefined) return known
   const [oldest] = [...organisations.values()].sort(

@@ -4,7 +4,7 @@ import { formatId, ID_BYTES } from '#kernel/id.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import type { GatewayLive } from '#protocol/live.ts'
 import type { ShownCertificate } from '#protocol/network-status.ts'
-import { PAGE_LIMIT_DEFAULT, type PageQuery } from '#protocol/page.ts'
+import { PAGE_LIMIT_DEFAULT, type PageQuery, paginate } from '#protocol/page.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { Caller } from '#protocol/route.ts'
 import type { JoinLimits } from '#verify/hardware/join-limits.ts'
@@ -137,8 +137,20 @@ export const pageRequest = (query: PageQuery | undefined) => ({
   before: query?.before ?? null,
 })
 
-export const newestFirst = (a: { createdAtMs: number }, b: { createdAtMs: number }): number =>
-  b.createdAtMs - a.createdAtMs
+/**
+ * A page of what is in memory, newest first, and those of one moment by their ids: the state's maps have another order after
+ * a start from a snapshot, and a page that ends among such is followed by the right one all the same.
+ */
+export function newestPage<Item>(
+  all: readonly Item[],
+  query: PageQuery | undefined,
+  { atMsOf, idOf }: { atMsOf(item: NoInfer<Item>): number; idOf(item: NoInfer<Item>): string },
+): { items: Item[]; next: string | null } {
+  const sorted = all.toSorted((a, b) => atMsOf(b) - atMsOf(a) || (idOf(a) < idOf(b) ? -1 : 1))
+  return paginate(sorted, query, idOf)
+}
+
+export const createdAtMs = (item: { readonly createdAtMs: number }): number => item.createdAtMs
 
 /** Another organisation's object is as unknown as one that never was. */
 export const maySee = (caller: Caller, organisationId: string | null): boolean =>

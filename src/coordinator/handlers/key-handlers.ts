@@ -4,17 +4,17 @@ import { useAt } from '#organisations/key-use.ts'
 import { isLive, type ApiKey as StoredKey } from '#organisations/organisations.ts'
 import { type ApiKey, type ApiKeyDetail, KEY_OVERLAP_MS_DEFAULT } from '#protocol/api-key.ts'
 import type { KeyLimits } from '#protocol/key-limits.ts'
-import { paginate } from '#protocol/page.ts'
 import type { Caller, Handlers } from '#protocol/route.ts'
 import type { ControlRoutes } from '#protocol/routes.ts'
 import { drawKey, mintKey } from '../mint-key.ts'
 import { act } from './act.ts'
 import {
+  createdAtMs,
   execute,
   type HandlerParts,
   listedOrganisation,
   maySee,
-  newestFirst,
+  newestPage,
   notFound,
   organisationFor,
   projectFilter,
@@ -81,7 +81,7 @@ export function keyHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>, 
           .filter((key) => organisationId === null || key.organisationId === organisationId)
           .filter((key) => projectId === null || key.projectId === projectId)
           .map((key) => toApiKey(key, turn.nowMs))
-        return paginate(keys.sort(newestFirst), query, (key) => key.keyId)
+        return newestPage(keys, query, { atMsOf: createdAtMs, idOf: (key) => key.keyId })
       }),
 
     rotateKey: ({ params: { keyId }, body }, caller, context) => {

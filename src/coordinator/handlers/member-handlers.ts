@@ -2,7 +2,6 @@ import { assert } from '#kernel/assert.ts'
 import { base32 } from '#kernel/id.ts'
 import type { Member as StoredMember } from '#organisations/organisations.ts'
 import { INVITATION_TTL_MS_DEFAULT, type Member } from '#protocol/member.ts'
-import { paginate } from '#protocol/page.ts'
 import type { Handlers } from '#protocol/route.ts'
 import type { ControlRoutes } from '#protocol/routes.ts'
 import { drawKey } from '../mint-key.ts'
@@ -13,6 +12,7 @@ import {
   hashSecret,
   listedOrganisation,
   maySee,
+  newestPage,
   newId,
   notFound,
   organisationFor,
@@ -81,8 +81,8 @@ export function memberHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes
         const members = [...organisations.members.values()]
           .filter((member) => organisationId === null || member.organisationId === organisationId)
           .map(toMember)
-          .sort((a, b) => b.invitedAtMs - a.invitedAtMs)
-        return paginate(members, query, (member) => member.memberId)
+        const idOf = ({ memberId }: Member): string => memberId
+        return newestPage(members, query, { atMsOf: ({ invitedAtMs }) => invitedAtMs, idOf })
       }),
 
     getMember: ({ params: { memberId } }, caller) =>

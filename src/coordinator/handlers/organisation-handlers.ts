@@ -6,7 +6,6 @@ import {
   type ServiceAccount as StoredServiceAccount,
 } from '#organisations/organisations.ts'
 import type { Organisation } from '#protocol/organisation.ts'
-import { paginate } from '#protocol/page.ts'
 import type { Project } from '#protocol/project.ts'
 import type { Handlers } from '#protocol/route.ts'
 import type { ControlRoutes } from '#protocol/routes.ts'
@@ -14,12 +13,13 @@ import type { ServiceAccount } from '#protocol/service-account.ts'
 import { openOrganisation } from '../open-organisation.ts'
 import { act } from './act.ts'
 import {
+  createdAtMs,
   execute,
   type HandlerParts,
   isOperator,
   listedOrganisation,
   maySee,
-  newestFirst,
+  newestPage,
   newId,
   notFound,
   organisationFor,
@@ -60,7 +60,10 @@ function ownHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>, OwnName
     listOrganisations: ({ query }) =>
       execute(parts, () => {
         const all = [...organisations.organisations.values()].map(toOrganisation)
-        return paginate(all.sort(newestFirst), query, (organisation) => organisation.organisationId)
+        return newestPage(all, query, {
+          atMsOf: createdAtMs,
+          idOf: (organisation) => organisation.organisationId,
+        })
       }),
 
     getOrganisation: ({ params }, caller) =>
@@ -103,7 +106,7 @@ function projectHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>, Pro
         const projects = [...organisations.projects.values()]
           .filter((project) => organisationId === null || project.organisationId === organisationId)
           .map(toProject)
-        return paginate(projects.sort(newestFirst), query, (project) => project.projectId)
+        return newestPage(projects, query, { atMsOf: createdAtMs, idOf: (project) => project.projectId })
       }),
 
     getProject: ({ params }, caller) =>
@@ -154,7 +157,10 @@ function serviceAccountHandlers(parts: HandlerParts): Pick<Handlers<ControlRoute
         const accounts = [...organisations.serviceAccounts.values()]
           .filter((account) => organisationId === null || account.organisationId === organisationId)
           .map(toServiceAccount)
-        return paginate(accounts.sort(newestFirst), query, (account) => account.serviceAccountId)
+        return newestPage(accounts, query, {
+          atMsOf: createdAtMs,
+          idOf: (account) => account.serviceAccountId,
+        })
       }),
 
     getServiceAccount: ({ params: { serviceAccountId } }, caller) =>

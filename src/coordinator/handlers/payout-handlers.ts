@@ -49,6 +49,7 @@ function holdbackHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>, Ho
       return act(parts, { caller, context }, { objectId: holdbackId, details }, (turn, doing) => {
         const account = providers(ledger, accountId)
         doing.organisationId = organisationOf(account)
+        assertByHand(holdbackId)
         const { nowMs } = turn
         const refusal = turn.ledger({ kind: 'hold_back', holdbackId, accountId, amount, nowMs })
         if (refusal) throw payoutProblem(refusal, parts)
@@ -73,11 +74,24 @@ function holdbackHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>, Ho
           organisationId: organisationOf(account),
           details: { accountId: account.id, amount: String(hold.left) },
         })
+        assertByHand(holdbackId)
         const refusal = turn.ledger({ kind: 'release_holdback', holdbackId })
         if (refusal) throw notFound('holdback', holdbackId)
         return toAccount(account)
       }),
   }
+}
+
+/** How `answerPayId` and `payHoldId` begin. */
+const BY_VERIFICATION = /^(answers|task):/
+
+/** Verification counts on what it holds back to the last nano: by hand nothing of it comes or goes. */
+function assertByHand(holdbackId: string): void {
+  if (!BY_VERIFICATION.test(holdbackId)) return
+  throw new Problem(
+    'conflict',
+    `${holdbackId} is the name of a holdback of verification, which makes it and releases it by itself once the work is looked at or old enough. Holdbacks made by hand have other names: see shoal payouts hold-back.`,
+  )
 }
 
 function earningsHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>, 'getEarnings'> {

@@ -165,7 +165,7 @@ function collect(rows: Rows, { sequence, record }: DecodedEntry): void {
   let usageLine = 0
   let alertLine = 0
   for (const [index, event] of record.events.entries()) {
-    if (event.type === 'usage.recorded' || event.type === 'receipts.signed')
+    if (event.type === 'usage.recorded' || event.type === 'receipts.signed' || event.type === 'receipts.made')
       collectReceipts(rows.receipts, event, sequence)
     switch (event.type) {
       case 'ledger.account_opened':

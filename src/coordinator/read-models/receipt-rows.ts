@@ -1,7 +1,7 @@
 /** Receipts as rows: what each chain began with, each receipt, and each head that both sides signed. */
 import { type CompiledQuery, sql } from 'kysely'
 import type { Statement } from '#host/sql-store.ts'
-import { ChainFacts } from '#protocol/receipts.ts'
+import { ChainFacts, type ExtraReceipt } from '#protocol/receipts.ts'
 import type { UsagePart, UsageRecord } from '#protocol/usage.ts'
 import type { ReceiptEvent } from '#receipts/receipt-events.ts'
 import { receiptOfPart, receiptText } from '#receipts/receipt-text.ts'
@@ -44,10 +44,22 @@ export const receiptsDdl: readonly string[] = [
 export type ReceiptRow = Omit<ReceiptsTable, 'number' | 'sequence'> & { number: number; sequence: number }
 
 type Signed = Extract<ReceiptEvent, { type: 'receipts.signed' }>
+type Made = Extract<ReceiptEvent, { type: 'receipts.made' }>
 
 /** Adds what `event` tells of receipts to `rows`. */
-export function collectReceipts(rows: ReceiptRow[], event: UsageEvent | Signed, sequence: number): void {
+export function collectReceipts(
+  rows: ReceiptRow[],
+  event: UsageEvent | Signed | Made,
+  sequence: number,
+): void {
   if (event.type === 'receipts.signed') return collectSigned(rows, event, sequence)
+  if (event.type === 'receipts.made') {
+    const { nodeId, chain, facts, receipt } = event
+    const node_id = storable(nodeId)
+    if (facts) rows.push(chainRow(facts, { chain, node_id, sequence }))
+    rows.push(extraRow(receipt, { chain, node_id, sequence }))
+    return
+  }
   const { record } = event
   for (const part of record.parts) collectPart(rows, { kind: 'part', record, part, sequence })
   for (const part of record.losers ?? []) collectPart(rows, { kind: 'race', record, part, sequence })
@@ -76,19 +88,17 @@ function collectSigned(
   const { chain, number, hash } = head
   const node_id = storable(nodeId)
   if (facts) rows.push(chainRow(facts, { chain, node_id, sequence }))
-  for (const one of extra) {
-    const organisation_id = storableOrNull(one.organisationId ?? null)
-    const { text } = one
-    rows.push({
-      ...{ chain, part: 'receipt', number: one.number, sequence, node_id },
-      organisation_id,
-      hash: one.hash,
-      text,
-    })
-  }
+  for (const one of extra) rows.push(extraRow(one, { chain, node_id, sequence }))
   const text = JSON.stringify(head)
   rows.push({ chain, part: 'head', number, sequence, node_id, organisation_id: null, hash, text })
 }
+
+const extraRow = (
+  { number, hash, text, organisationId }: ExtraReceipt,
+  at: { chain: string; node_id: string; sequence: number },
+): ReceiptRow => ({
+  ...{ ...at, part: 'receipt', number, organisation_id: storableOrNull(organisationId ?? null), hash, text },
+})
 
 const chainRow = (
   facts: ChainFacts,

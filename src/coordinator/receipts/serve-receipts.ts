@@ -14,7 +14,7 @@ import {
 import { jsonWriter } from '#protocol/wire-form.ts'
 import type { Mac } from '#receipts/receipt-secrets.ts'
 import { type Digest, linksOf, networkHeadText, nodeHeadText, receiptText } from '#receipts/receipt-text.ts'
-import { settledOf } from '#receipts/receipts.ts'
+import { decideMade, settledOf } from '#receipts/receipts.ts'
 import type { Coordinator } from '../coordinator.ts'
 import type { Turn } from '../turn.ts'
 import { billClaim } from './bill-claim.ts'
@@ -75,7 +75,16 @@ export function serveReceipts(parts: ReceiptServiceParts): { close(): void } {
 
   function hear(turn: Turn, news: ReceiptNews): ReceiptNewsReply {
     const asked = new Set(news.asked)
-    for (const { nodeId, facts, head, extra } of news.signed) {
+    for (const { nodeId, chain, facts, receipt } of news.made ?? []) {
+      const made = { nodeId, chain, ...(facts && { facts }), receipt, atMs: turn.nowMs }
+      const decided = decideMade(state.receipts, made)
+      if (decided === 'node_other')
+        log.error('receipts.conflict', { nodeId, chain, number: receipt.number, refusal: decided })
+      else turn.record(decided)
+    }
+    for (const { nodeId, facts, head, extra: told } of news.signed) {
+      const through = state.receipts.chains.get(head.chain)?.through ?? 0
+      const extra = told.filter(({ number }) => number > through)
       const refusal = turn.signReceipts({
         ...{ nodeId, head, atMs: turn.nowMs },
         ...(facts && { facts }),

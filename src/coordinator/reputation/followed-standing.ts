@@ -8,7 +8,7 @@ import type { CoordinatorState } from '../coordinator-state.ts'
 type FollowedStanding = Pick<FollowedNode, 'standing' | 'successLcb' | 'upSinceMs' | 'network' | 'isHalted'>
 
 export function followedStanding(
-  { fleet, reputation, hardware }: CoordinatorState,
+  { fleet, reputation }: CoordinatorState,
   nodeId: string,
   nowMs: TimestampMs,
 ): FollowedStanding {
@@ -16,12 +16,12 @@ export function followedStanding(
   if (!record) return {}
   const version = fleet.nodes.get(nodeId)?.capability?.agentVersion
   const isHalted = version !== undefined && reputation.halted.has(version)
-  const network = hardware.joins.get(nodeId)?.network
+  const { network } = record
   const { successLcb } = scoreOf(record, nowMs, isHalted)
   return {
     standing: record.standing / 100,
     successLcb: Math.round(successLcb * 1_000) / 1_000,
-    ...(network != null && { network }),
+    ...(network !== undefined && { network }),
     ...(record.isUp && { upSinceMs: record.sinceMs }),
     ...(isHalted && { isHalted }),
   }

@@ -7,6 +7,7 @@ import type { ToldHealth } from '#protocol/node-health.ts'
 import type { CoordinatorEvent, UsageEvent } from '../coordinator-events.ts'
 import type { CoordinatorState } from '../coordinator-state.ts'
 import type { Turn } from '../turn.ts'
+import { countedUsage } from './counted-usage.ts'
 import { createVersionWatch } from './version-watch.ts'
 
 export interface ReputationDesk {
@@ -38,7 +39,8 @@ export function createReputationDesk(state: CoordinatorState): ReputationDesk {
     if (version !== undefined) watch.saw(version, nodeId, isGood, nowMs)
   }
 
-  function noteUsage({ record: { parts, failed = [], outcome }, atMs = 0 }: UsageEvent): void {
+  function noteUsage({ record, atMs = 0 }: UsageEvent): void {
+    const { parts, failed = [], outcome } = countedUsage(state, record)
     const failedIds = new Set(failed.map(({ nodeId }) => nodeId))
     for (const nodeId of failedIds) saw(nodeId, false, atMs)
     if (outcome === 'completed')

@@ -109,6 +109,7 @@ export function createAudits(parts: InspectionParts, isClosed: () => boolean): A
     turn.after(() =>
       askKeeper(parts, call, {
         isOver: isClosed,
+        isWanted: () => auditAskedBy(coordinator.state.verify, job.jobId) !== undefined,
         done: (found) => {
           comparing.delete(job.jobId)
           coordinator.execute((later) => heard(later, job.jobId, found))

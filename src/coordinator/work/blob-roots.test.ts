@@ -35,6 +35,14 @@ test('what was made for jobs that left the memory is needed until it is old enou
   assert(Math.abs(floor.nowMs() - RESULTS_KEPT_MS - tables.askedSinceMs) < 1_000)
 })
 
+test('without what is only kept, which needs no tables', async () => {
+  const { floor, ask, tables } = await setup()
+  await floor.submit(planOf({ frames: 1 }))
+  tables.kept.push('c'.repeat(64))
+  tables.isReached = false
+  assert.deepEqual(await ask(PAYER, { liveOnly: true }), [{ kind: 'tree', sha256: 'a'.repeat(64) }])
+})
+
 test('while the tables lag behind nothing is said, so that nothing is removed', async () => {
   const { ask, tables } = await setup()
   tables.isReached = false
@@ -124,10 +132,10 @@ async function setup() {
         keeper.host.bus.request(call, (problem, reply) => resolve(problem ? problem.code : reply))
       }),
     )
-  async function ask(organisationId = PAYER): Promise<BlobRootsReply['roots'] | string> {
+  async function ask(organisationId = PAYER, more = {}): Promise<BlobRootsReply['roots'] | string> {
     const roots: BlobRootsReply['roots'] = []
     for (let next: string | undefined, isFirst = true; isFirst || next; isFirst = false) {
-      const reply = await askPage({ organisationId, ...(next !== undefined && { after: next }) })
+      const reply = await askPage({ organisationId, ...more, ...(next !== undefined && { after: next }) })
       if (reply === 'bus_timeout') return reply
       const page = BlobRootsReply.parse(JSON.parse(reply))
       roots.push(...page.roots)

@@ -10,7 +10,7 @@ import type { Coordinator } from '../coordinator.ts'
 import type { Projector } from '../read-models/projector.ts'
 import type { ReadModelQueries } from '../read-models/queries.ts'
 
-/** What a job made is kept for so long after it ended; its inputs for as long as it is in memory. */
+/** What a job made is kept for so long after it ended, unless its owner deletes it; its inputs for as long as it is in memory. */
 export const RESULTS_KEPT_MS = 30 * DAY_MS
 
 type Root = BlobRootsReply['roots'][number]
@@ -36,17 +36,21 @@ const write = jsonWriter(BlobRootsReply)
 export function serveBlobRoots(parts: BlobRootsParts): Subscription {
   const { bus, log, coordinator, projector, queries, quotedInputs = () => [] } = parts
 
-  async function allRoots(
-    organisationId: string,
-    live: ReadonlyMap<string, Root>,
-    nowMs: number,
-  ): Promise<Root[]> {
+  async function keptSince(organisationId: string, sinceMs: number): Promise<readonly string[]> {
     // A job that left the memory is in the tables that include that.
     const sequence = coordinator.sequence()
     if (!(await projector.reach(sequence, REACH_WITHIN_MS))) throw new Error('the tables lag behind')
-    const { hashes } = await queries.keptOutputs(organisationId, nowMs - RESULTS_KEPT_MS)
+    return (await queries.keptOutputs(organisationId, sinceMs)).hashes
+  }
+
+  async function allRoots(
+    { organisationId, liveOnly = false }: BlobRoots,
+    live: ReadonlyMap<string, Root>,
+    nowMs: number,
+  ): Promise<Root[]> {
+    const kept = liveOnly ? [] : await keptSince(organisationId, nowMs - RESULTS_KEPT_MS)
     const roots = new Map(live)
-    for (const sha256 of hashes) addRoot(roots, 'object', sha256)
+    for (const sha256 of kept) addRoot(roots, 'object', sha256)
     for (const sha256 of quotedInputs(organisationId)) addRoot(roots, 'tree', sha256)
     return [...roots.keys()].sort().flatMap((key) => roots.get(key) ?? [])
   }
@@ -58,7 +62,7 @@ export function serveBlobRoots(parts: BlobRootsParts): Subscription {
     coordinator.execute(
       ({ state, nowMs }) => ({ live: liveRoots(state.work, organisationId), nowMs }),
       ({ live, nowMs }) => {
-        allRoots(organisationId, live, nowMs).then(
+        allRoots(parsed.data, live, nowMs).then(
           (all) => reply(write(pageOf(all, after))),
           (error: unknown) =>
             log.warn('blob.roots_unknown', { organisationId, message: toProblem(error).message }),

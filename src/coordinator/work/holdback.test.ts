@@ -6,6 +6,7 @@ import type { CoordinatorEvent } from '../coordinator-events.ts'
 import { checkState, emptyState } from '../coordinator-state.ts'
 import { openOrganisation } from '../open-organisation.ts'
 import { startTurn } from '../turn.ts'
+import { payHoldId } from './check-held-pay.ts'
 import { forfeitPay, freeExpired, holdPay, releasePay, verifyIn } from './holdback.ts'
 
 describe('pay of a task', () => {
@@ -64,6 +65,18 @@ describe('pay of a task', () => {
     checkState(turn.state)
     forfeitPay(turn, 'n')
     assert.equal(account(NETWORK_FEES).available, 7n)
+  })
+
+  test('that somebody released by hand, as journals of before allowed, is freed and forfeited all the same', () => {
+    const { turn, earn, place } = setup()
+    earn(1, 10n)
+    earn(2, 7n)
+    for (const pay of turn.state.verify.held.get('n')?.values() ?? [])
+      assert.equal(turn.ledger({ kind: 'release_holdback', holdbackId: payHoldId(pay) }), null)
+    releasePay(turn, place(1), 'n')
+    forfeitPay(turn, 'n')
+    assert.equal(turn.state.verify.held.get('n')?.size ?? 0, 0)
+    checkState(turn.state)
   })
 
   test('is its owner’s when its job left the memory', () => {

@@ -9,6 +9,7 @@ import { subjects } from '#protocol/cell.ts'
 import { CheckOutputs, OutputsChecked } from '#protocol/work-check.ts'
 import { decideVerify } from '#verify/decide-verify.ts'
 import { isIrreproducible, keyOf, type ResultPlace, settledAs } from '#verify/verify.ts'
+import { NOBODY_LOOKED } from '#verify/verify-events.ts'
 import { jobOf, stepOf, taskOf } from '#work/work.ts'
 import type { TaskPlace, WorkEvent } from '#work/work-events.ts'
 import type { Coordinator } from '../coordinator.ts'
@@ -53,16 +54,19 @@ interface Why {
 
 export function createInspection(parts: InspectionParts): FullInspection {
   const { clock, coordinator, desk } = parts
-  /** What somebody looks at now. */
-  const looking = new Set<string>()
+  /** What somebody looks at now, or is to when its turn comes. */
+  const looking = new Map<string, Why>()
   let isClosed = false
   const isOver = (): boolean => isClosed
   const audits = createAudits(parts, isOver)
 
   function look(turn: Turn, place: ResultPlace, why: Why = { doubts: [] }): void {
     const key = keyOf(place)
-    if (looking.has(key) || !isThere(turn, place)) return
-    looking.add(key)
+    if (!isThere(turn, place)) return
+    const before = looking.get(key)
+    // What its customer says while it waits counts; once, however often it is said.
+    if (!before || (before.askedBy === undefined && why.askedBy !== undefined)) looking.set(key, why)
+    if (before) return
     const { state } = turn
     const job = jobOf(state.work, place.jobId)
     const task = taskOf(job, place)
@@ -78,15 +82,17 @@ export function createInspection(parts: InspectionParts): FullInspection {
     turn.after(() =>
       askKeeper(parts, call, {
         isOver,
+        isWanted: () => isThere(coordinator, place),
         done: (seen) => {
+          const last = looking.get(key) ?? why
           looking.delete(key)
-          coordinator.execute((later) => looked(later, place, { seen, ...why }))
+          coordinator.execute((later) => looked(later, place, { seen, ...last }))
         },
       }),
     )
   }
 
-  /** `seen` is `null` where nobody could look: then nothing is known of it, good or bad. */
+  /** `seen` is `null` where nobody could look for an hour: then nothing is known of it, good or bad, and it is not waited for longer. */
   function looked(
     turn: Turn,
     place: ResultPlace,
@@ -104,7 +110,7 @@ export function createInspection(parts: InspectionParts): FullInspection {
       nodeId,
       nodeClass: classOf(turn, nodeId),
       faults: seen?.faults ?? [],
-      doubts: seen ? [...doubts, ...seen.doubts, ...doubtsOfTime(job, task)] : ['nobody could look'],
+      doubts: seen ? [...doubts, ...seen.doubts, ...doubtsOfTime(job, task)] : [NOBODY_LOOKED],
       fingerprint: seen?.fingerprint ?? null,
       canAudit: seen !== null && seen.crops !== null && canBeAudited(kind),
       drawBps: drawBps(parts.secrets),

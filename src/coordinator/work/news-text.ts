@@ -69,7 +69,8 @@ export function tellAttempt(
       return job.isVerified ? told('delivered', `The files of ${name} by ${nodeId} are here.`) : null
     case 'work.attempt_ended': {
       const { how, failure } = event
-      if (how !== 'failed') return told(ends[how].kind, `${nodeId} lost ${name}: it ${ends[how].says}.`)
+      if (how !== 'failed' && !failure)
+        return told(ends[how].kind, `${nodeId} lost ${name}: it ${ends[how].says}.`)
       const tail = failure && failure.tail !== '' ? `\nThe end of its log:\n${failure.tail}` : ''
       const why = failure ? `${failure.message} ${faults[failure.class]}` : 'it did not say why.'
       return told('failed', `${nodeId} failed ${name}: ${why}${tail}`)

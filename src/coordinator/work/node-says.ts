@@ -7,6 +7,7 @@ import type { Node } from '#fleet/fleet.ts'
 import { MINUTE_MS, type TimestampMs } from '#kernel/time.ts'
 import type { TaskFailure } from '#protocol/task-failure.ts'
 import type { WorkerFacts, WorkNews, WorkSay } from '#protocol/work-link.ts'
+import { hasRoom } from '#work/grant.ts'
 import type { TaskPlace } from '#work/work-events.ts'
 import type { CoordinatorEvent } from '../coordinator-events.ts'
 import type { CoordinatorState } from '../coordinator-state.ts'
@@ -72,15 +73,15 @@ export function createNodeSays(desk: WorkDesk, state: CoordinatorState, nowMs: (
     for (const { fence } of held)
       if (work.attempts.get(fence)?.nodeId !== nodeId) desk.order(turn, nodeId, { kind: 'cancel', fence })
     if (!floor.hear(nodeId, own, turn.nowMs)) return desk.order(turn, nodeId, { kind: 'who' })
-    const hasRoom = (work.nodes.get(nodeId)?.held.length ?? 0) < limits.heldMax
-    floor.noteRoom(nodeId, room > 0 || !hasRoom, turn.nowMs)
+    const isOpen = hasRoom({ work, limits }, nodeId)
+    floor.noteRoom(nodeId, room > 0 || !isOpen, turn.nowMs)
     if (room === 0) {
       floor.serve(nodeId)
-      if (hasRoom) unwilling.add(nodeId)
+      if (isOpen) unwilling.add(nodeId)
       return
     }
     unwilling.delete(nodeId)
-    if (hasRoom) desk.serve(turn, nodeId)
+    if (isOpen) desk.serve(turn, nodeId)
   }
 
   /** A gateway that started after the grant knows no more of the attempt than its node mentions. */

@@ -12,6 +12,8 @@ import { createWorkDesk, type WorkDesk } from './work-desk.ts'
 
 export interface WorkService {
   readonly desk: WorkDesk
+  /** Nobody's silence counts from now on; what nodes say is heard until `close`. */
+  stopReviews(): void
   close(): void
 }
 
@@ -88,9 +90,9 @@ export function serveWork(parts: WorkServiceParts): WorkService {
     coordinator.execute((turn) => says.hear(turn, parsed.data))
   })
 
-  let isClosed = false
+  let isReviewing = true
   function review(): void {
-    if (isClosed) return
+    if (!isReviewing) return
     coordinator.execute((turn) => desk.review(turn))
     clock.after(REVIEW_MS, review)
   }
@@ -98,8 +100,11 @@ export function serveWork(parts: WorkServiceParts): WorkService {
   inspection.opened()
   return {
     desk,
+    stopReviews() {
+      isReviewing = false
+    },
     close() {
-      isClosed = true
+      isReviewing = false
       inspection.close?.()
       heard.close()
     },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { emptyVerify } from '#verify/verify.ts'
-import type { VerifyEvent } from '#verify/verify-events.ts'
+import { NOBODY_LOOKED, type VerifyEvent } from '#verify/verify-events.ts'
 import { evolveWork } from '#work/evolve-work.ts'
 import { emptyWork } from '#work/work.ts'
 import { planOf } from './test-floor.ts'
@@ -40,23 +40,33 @@ test('of a job that is over nobody is told that something is made again', () => 
 
 test('a result that everybody can see is wrong is told with what is wrong, and one that is not is not told', () => {
   const tell = setup()
-  const looked = (outcome: 'bad' | 'passed_over'): VerifyEvent => ({
-    ...{
-      type: 'verify.looked_at',
-      ...place,
-      nodeId: 'n',
-      faults: ['size_wrong'],
-      doubts: [],
-      fingerprint: null,
-    },
-    ...{ rateBps: 1, drawBps: 2, outcome, atMs: 1 },
-  })
   assert.equal(tell(looked('bad'))?.text, 'Frame 2 by n is refused: size_wrong.')
   assert.equal(tell(looked('passed_over')), null)
 })
 
+test('one that nobody looked at is told, and one that could not be told from another is not', () => {
+  const tell = setup()
+  assert.match(
+    tell(looked('unseen', [NOBODY_LOOKED]))?.text ?? '',
+    /^Frame 2 by n was not looked at, .* within an hour: it counts, unverified\.$/,
+  )
+  assert.equal(tell(looked('unseen', ['too large to be looked at'])), null)
+})
+
 test('of a job that is gone nothing is told', () => {
   assert.equal(createCheckNews({ work: emptyWork(), verify: emptyVerify() })(opened), null)
+})
+
+const looked = (outcome: 'bad' | 'passed_over' | 'unseen', doubts: string[] = []): VerifyEvent => ({
+  ...{
+    type: 'verify.looked_at',
+    ...place,
+    nodeId: 'n',
+    faults: ['size_wrong'],
+    doubts,
+    fingerprint: null,
+  },
+  ...{ rateBps: 1, drawBps: 2, outcome, atMs: 1 },
 })
 
 function setup({ isOver = false } = {}) {

@@ -1,7 +1,7 @@
 /** What was found out about the results of a job, as sentences for people. */
 import type { TimestampMs } from '#kernel/time.ts'
 import type { Verify } from '#verify/verify.ts'
-import type { Verdict, VerifyEvent } from '#verify/verify-events.ts'
+import { NOBODY_LOOKED, type Verdict, type VerifyEvent } from '#verify/verify-events.ts'
 import { nameTask } from '#work/task-name.ts'
 import { isOver, type Work } from '#work/work.ts'
 import type { TaskPlace } from '#work/work-events.ts'
@@ -20,6 +20,9 @@ const verdicts: Readonly<Record<Exclude<Verdict, 'called_off'>, string>> = {
     'cannot be checked, for the scene does not give the same picture twice: it counts, unverified.',
   nobody: 'was not checked, for no node of another owner was there in time: it counts, unverified.',
 }
+
+const UNSEEN =
+  'was not looked at, for whoever keeps its files did not get to it within an hour: it counts, unverified.'
 
 /** Of a job that is over, where nothing is made again. */
 const lateVerdicts: Partial<typeof verdicts> = {
@@ -58,7 +61,9 @@ export function createCheckNews({
   return (event) => {
     switch (event.type) {
       case 'verify.looked_at': {
-        const { faults, nodeId, outcome, atMs } = event
+        const { faults, doubts, nodeId, outcome, atMs } = event
+        if (outcome === 'unseen' && doubts.includes(NOBODY_LOOKED))
+          return told(event, atMs, (name) => `${sentence(name)} by ${nodeId} ${UNSEEN}`)
         if (outcome !== 'bad') return null
         return told(event, atMs, (name) => `${sentence(name)} by ${nodeId} is refused: ${faults.join(', ')}.`)
       }

@@ -87,7 +87,6 @@ export const Loaded = z.object({
 export type Loaded = z.output<typeof Loaded>
 
 export const Rendered = z.object({
-  wallMs: z.number().nonnegative(),
   cpuMs: z.number().nonnegative(),
   width: z.int().positive(),
   height: z.int().positive(),

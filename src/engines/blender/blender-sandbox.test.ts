@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict'
-import { lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -53,6 +61,52 @@ test('scripts run only where the job asks for it and the owner allows it', { ski
   await session.close()
   assert.equal(output.files[0]?.name, 'frame-0001.png')
 })
+
+test('what a task took is told by this node, whatever a scene makes of the time', { skip }, async () => {
+  const { session, outFolder } = await openScripted(['import time', 'time.perf_counter = lambda: 0.0'])
+  const output = await runTask(session, { do: 'frame', frame: 1 }, outFolder)
+  assert(output.wallMs > 1)
+  // A look is work, too.
+  assert((await runTask(session, { do: 'inspect' }, outFolder)).wallMs > 0)
+})
+
+test('a folder where a picture goes is never emptied while its scene could turn it into a link', {
+  skip,
+}, async () => {
+  const { session, outFolder, out, close } = await openScripted([
+    'import os',
+    "os.makedirs('/out/frame-0001.png')",
+    "open('/out/frame-0001.png/id_ed25519', 'w').close()",
+  ])
+  const task = runTask(session, { do: 'frame', frame: 1 }, outFolder)
+  await assert.rejects(task, (error: unknown) => {
+    assert(error instanceof Problem)
+    assert.match(error.message, /put a folder where frame-0001.png goes/)
+    assert.equal(failureClassOf(error), 'task')
+    return true
+  })
+  const folder = out()
+  assert(lstatSync(join(folder, 'frame-0001.png/id_ed25519')).isFile())
+  await close()
+  assert.equal(existsSync(folder), false)
+})
+
+/** A session of a scene with a script, which runs. */
+async function openScripted(lines: readonly string[]) {
+  const folder = makeFolder()
+  after(() => folder[Symbol.dispose]())
+  const [scratch, script] = [join(folder.path, 'scratch'), join(folder.path, 'script.py')]
+  writeFileSync(script, lines.join('\n'))
+  const root = makeScene(join(folder.path, 'scene/scene.blend'), 'diffuse', {
+    ...{ width: 16, height: 16, samples: 1, spheres: 1 },
+    hostile: script,
+  })
+  const engine = openEngine({ scratchFolder: scratch, allowsScripts: true })
+  const session = await engine.open({ root, settings: { file: 'scene.blend', allowScripts: true } })
+  after(() => session.close())
+  const out = () => join(scratch, readdirSync(scratch)[0] ?? '', 'out')
+  return { session, outFolder: join(folder.path, 'out'), out, close: () => session.close() }
+}
 
 async function setup({ bomb }: { bomb: 'none' | 'memory' }) {
   const folder = makeFolder()

@@ -58,11 +58,19 @@ interface Warm {
   readonly version: string
 }
 
+interface WorkOptions {
+  readonly task: TaskInput
+  readonly onProgress: (fraction: number) => void
+  readonly signal: AbortSignal
+}
+
 export class BlenderSession implements TaskSession {
   readonly #options: SessionOptions
   readonly #ports: SessionPorts
   #warm: Promise<Warm> | null = null
   #blender: BlenderProcess | null = null
+  /** Those that were replaced, until they are gone. */
+  #leaving: Promise<unknown> = Promise.resolve()
   #firstPeakBytes: number | null = null
   #tasks = 0
   #isClosed = false
@@ -98,7 +106,7 @@ export class BlenderSession implements TaskSession {
     try {
       const warm = await this.#warmed()
       if (signal.aborted) throw cancelled
-      return await this.#work(warm, parsed.data, { task, onProgress })
+      return await this.#work(warm, parsed.data, { task, onProgress, signal })
     } catch (error) {
       this.#replace('failure')
       if (signal.aborted) throw cancelled
@@ -114,18 +122,21 @@ export class BlenderSession implements TaskSession {
     this.#warm = null
     const blender = this.#blender
     blender?.kill(new Problem('cancelled', 'The session was closed.'))
-    await blender?.gone()
+    // What is removed must be nobody's any more: who still writes there could have it lead elsewhere.
+    await Promise.all([blender?.gone(), this.#leaving])
     await this.#ports.files.removeFolder(this.#options.places.scratchFolder)
   }
 
   async #work(
     warm: Warm,
     params: BlenderTask,
-    { task, onProgress }: { task: TaskInput; onProgress: (fraction: number) => void },
+    { task, onProgress, signal }: WorkOptions,
   ): Promise<TaskOutput> {
-    const { settings, places, limits } = this.#options
+    const { settings, places, limits, command } = this.#options
     const progress = readProgress(onProgress)
     const endWatch = this.#watchOut(warm.blender)
+    // By our own clock: scripts of a scene run beside the one that answers, and could set its.
+    const startedAtMs = this.#ports.clock.elapsedMs()
     try {
       const output = await runTask(params, {
         settings,
@@ -133,7 +144,13 @@ export class BlenderSession implements TaskSession {
         files: this.#ports.files,
         inflate: this.#ports.inflate,
         toFolder: task.outFolder,
-        fileBytesMax: this.#options.command.limits.fileBytes ?? Number.MAX_SAFE_INTEGER,
+        fileBytesMax: command.limits.fileBytes ?? Number.MAX_SAFE_INTEGER,
+        memoryBytesMax: command.limits.memoryBytes ?? null,
+        goOn: () => {
+          if (signal.aborted) throw new Problem('cancelled', 'The task was cancelled.')
+          if (this.#ports.clock.elapsedMs() - startedAtMs > limits.taskMsMax)
+            throw failureProblem('node', 'engine_failed', tooLong(limits.taskMsMax))
+        },
         ask: (command, what) =>
           warm.blender.ask(command, { what, timeoutMs: limits.taskMsMax, onOutput: progress }),
       })
@@ -142,6 +159,7 @@ export class BlenderSession implements TaskSession {
       const { device } = warm.loaded
       return {
         ...output,
+        wallMs: this.#ports.clock.elapsedMs() - startedAtMs,
         peakBytes: usage.peakBytes,
         notes: {
           ...output.notes,
@@ -166,6 +184,7 @@ export class BlenderSession implements TaskSession {
     if (this.#blender === null) return
     this.#ports.log.info('blender.replaced', { reason, tasks: this.#tasks, pid: this.#blender.pid })
     this.#blender.kill(new Problem('cancelled', `Blender was replaced (${reason}).`))
+    this.#leaving = Promise.all([this.#leaving, this.#blender.gone()])
     this.#blender = null
     this.#warm = null
     // After a failure it may fail again: then the next task hears of it, and is the one to try anew.
@@ -228,6 +247,9 @@ export class BlenderSession implements TaskSession {
     }
   }
 }
+
+const tooLong = (ms: number): string =>
+  `Merging the parts took longer than ${Math.round(ms / 1_000)} s, the most that a task may take here.`
 
 const tooMuch = (bytes: number): string =>
   `The scene wrote more than ${Math.round(bytes / 2 ** 20)} MiB beside its pictures, and was ended.`

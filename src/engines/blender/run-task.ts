@@ -1,8 +1,14 @@
 /** One task as commands to the script in Blender, and its files as they are handed over. */
 import type { TaskFiles } from '#host/task-files.ts'
 import { parseBoxes } from '#images/boxes.ts'
-import { mergeRanges, type RangePart } from '#images/merge-ranges.ts'
-import { type Box, type Inflate, type Picture, PictureError } from '#images/picture.ts'
+import {
+  createRangeSum,
+  FRAME_PIXEL_BYTES,
+  MERGE_PIXEL_BYTES,
+  MERGE_PIXELS_MAX,
+  type RangeSum,
+} from '#images/merge-ranges.ts'
+import { type Box, type Inflate, PictureError, PictureTooLarge } from '#images/picture.ts'
 import { readPicture } from '#images/read-picture.ts'
 import { writeExr } from '#images/write-exr.ts'
 import { failureProblem } from '#protocol/task-failure.ts'
@@ -16,10 +22,15 @@ export interface TaskPlace {
   readonly inflate: Inflate
   readonly toFolder: string
   readonly fileBytesMax: number
+  /** Of a task; `null` where it has no limit. */
+  readonly memoryBytesMax: number | null
+  /** Throws when the task was cancelled or has had its time, between pieces of work of our own. */
+  goOn(): void
   ask(command: Readonly<Record<string, unknown>>, what: string): Promise<Record<string, unknown>>
 }
 
-type Done = Omit<TaskOutput, 'peakBytes'>
+/** How long it took is for whoever is paid for it to say. */
+type Done = Omit<TaskOutput, 'peakBytes' | 'wallMs'>
 
 export function runTask(task: BlenderTask, place: TaskPlace): Promise<Done> {
   switch (task.do) {
@@ -68,7 +79,7 @@ function renderRange(task: Extract<BlenderTask, { do: 'range' }>, place: TaskPla
   return render(place, {
     ...ofPicture(place.settings),
     ...{ format: 'EXR', depth: 32, codec: 'ZIP' },
-    ...{ name: rangeFile(task), frame, samples, sampleOffset },
+    ...{ name: rangeFile(task), frame, samples, sampleOffset, ...ofStill(place.settings) },
     ...(seed === undefined ? {} : { seed }),
   })
 }
@@ -84,7 +95,6 @@ async function renderCrops(task: Extract<BlenderTask, { do: 'crops' }>, place: T
   const sum = (of: (part: Done) => number): number => parts.reduce((total, part) => total + of(part), 0)
   return {
     files: parts.flatMap((part) => part.files),
-    wallMs: sum((part) => part.wallMs),
     cpuMs: sum((part) => part.cpuMs),
     notes: parts[0]?.notes ?? {},
   }
@@ -102,7 +112,7 @@ const renderCrop = (
   const isOfRange = sampleOffset !== undefined
   return render(place, {
     ...ofPicture(settings),
-    ...(isOfRange ? { format: 'EXR', depth: 32, codec: 'ZIP', sampleOffset } : {}),
+    ...(isOfRange ? { format: 'EXR', depth: 32, codec: 'ZIP', sampleOffset, ...ofStill(settings) } : {}),
     ...(samples === undefined ? {} : { samples }),
     ...(seed === undefined ? {} : { seed }),
     name: cropFile(frame, at, isOfRange ? 'EXR' : settings.format),
@@ -112,35 +122,47 @@ const renderCrop = (
 
 /** Our own sums, and Blender to show the result as the scene would. */
 async function mergeParts(task: Extract<BlenderTask, { do: 'merge' }>, place: TaskPlace): Promise<Done> {
-  const { settings, places, files, inflate } = place
+  const { settings, places, files } = place
   const wanted = parseParts(task.parts)
   const wrong = (message: string) => failureProblem('task', 'invalid_request', message)
   if (wanted === null) throw wrong(`The parts '${task.parts.slice(0, 100)}' are not file=samples;…`)
-  const parts: RangePart[] = []
+  const sum = createRangeSum()
   for (const { file, samples } of wanted) {
+    place.goOn()
     const bytes = await files.readWhole(`${places.root}/${file}`, place.fileBytesMax)
     if (bytes === null) throw wrong(`There is no part ${file} among the step's inputs.`)
-    parts.push({ picture: readPart(bytes, file, inflate), samples })
+    addPart(sum, { bytes, file, samples }, place)
   }
-  const merged = writeExr(mergeRanges(parts))
+  place.goOn()
+  const merged = writeExr(sum.merged())
   const name = frameFile(task.frame, settings.format)
-  await files.removeFolder(`${places.outFolder}/merged.exr`)
+  await makeRoom('merged.exr', place)
   await files.writeNew(`${places.outFolder}/merged.exr`, merged)
-  await files.removeFolder(`${places.outFolder}/${name}`)
+  await makeRoom(name, place)
   const paths = { from: `${places.outInside}/merged.exr`, out: `${places.outInside}/${name}` }
   await place.ask({ ...ofPicture(settings), ...paths, do: 'develop' }, `frame ${task.frame}`)
   const file = await takeFile(name, place)
-  await files.removeFolder(`${places.outFolder}/merged.exr`)
-  const samples = parts.reduce((sum, part) => sum + part.samples, 0)
-  return { files: [file], wallMs: 0, cpuMs: 0, notes: { samples } }
+  await makeRoom('merged.exr', place)
+  const samples = wanted.reduce((total, part) => total + part.samples, 0)
+  return { files: [file], cpuMs: 0, notes: { samples } }
 }
 
-function readPart(bytes: Uint8Array, file: string, inflate: Inflate): Picture {
+/** Parts are files of strangers: what they say of their size is believed as far as a task's memory goes. */
+function addPart(
+  sum: RangeSum,
+  { bytes, file, samples }: { readonly bytes: Uint8Array; readonly file: string; readonly samples: number },
+  { inflate, memoryBytesMax }: TaskPlace,
+): void {
+  const inMemory = (memoryBytesMax ?? Number.MAX_SAFE_INTEGER) / (FRAME_PIXEL_BYTES + MERGE_PIXEL_BYTES)
+  const pixelsMax = Math.floor(Math.min(MERGE_PIXELS_MAX, inMemory))
   try {
-    return readPicture(bytes, inflate)
+    sum.add({ picture: readPicture(bytes, inflate, pixelsMax), samples })
   } catch (error) {
     if (!(error instanceof PictureError)) throw error
-    throw failureProblem('task', 'invalid_request', `The part ${file} cannot be merged: ${error.message}.`)
+    const message = `The part ${file} cannot be merged: ${error.message}`
+    if (error instanceof PictureTooLarge && pixelsMax < MERGE_PIXELS_MAX)
+      throw failureProblem('node', 'engine_failed', `${message}, more than a task has memory for here.`)
+    throw failureProblem('task', 'invalid_request', `${message}.`)
   }
 }
 
@@ -148,8 +170,11 @@ async function inspect(task: Extract<BlenderTask, { do: 'inspect' }>, place: Tas
   const { firstFrame, lastFrame } = task
   const frames = firstFrame === undefined ? null : [firstFrame, lastFrame ?? firstFrame]
   const { id, ok, ...inspection } = await place.ask({ do: 'inspect', frames }, place.settings.file)
-  return { files: [], wallMs: 0, cpuMs: 0, notes: { inspection } }
+  return { files: [], cpuMs: 0, notes: { inspection } }
 }
+
+/** All samples of a still that is cut into parts, which newer Blenders must know; the scene's own where the step says none. */
+const ofStill = ({ samples }: BlenderSettings) => ({ samplesOfStill: samples ?? null })
 
 /** What holds for all pictures of the step. */
 const ofPicture = (settings: BlenderSettings) => ({
@@ -166,24 +191,21 @@ async function render(
   command: Readonly<Record<string, unknown>> & { readonly name: string; readonly frame: number },
 ): Promise<Done> {
   const { name, ...rest } = command
-  const { places, files } = place
+  const { places } = place
   const what = `frame ${command.frame}`
-  // A pipe or a link that a scene put there would have Blender wait, or write elsewhere.
-  await files.removeFolder(`${places.outFolder}/${name}`)
+  await makeRoom(name, place)
   const answer = await place.ask({ ...rest, do: 'render', out: `${places.outInside}/${name}` }, what)
   const rendered = Rendered.safeParse(answer)
   if (!rendered.success)
     throw failureProblem('task', 'engine_failed', `${what}: Blender told nothing of the picture it made.`)
   const file = await takeFile(name, place)
-  const { wallMs, cpuMs, ...notes } = rendered.data
-  return { files: [file], wallMs, cpuMs, notes }
+  const { cpuMs, ...notes } = rendered.data
+  return { files: [file], cpuMs, notes }
 }
 
 /** Hands a picture over, and makes room for the next. */
-async function takeFile(
-  name: string,
-  { places, files, toFolder, fileBytesMax }: TaskPlace,
-): Promise<TaskFile> {
+async function takeFile(name: string, place: TaskPlace): Promise<TaskFile> {
+  const { places, files, toFolder, fileBytesMax } = place
   const file = await files.collect({ from: places.outFolder, to: toFolder, name, bytesMax: fileBytesMax })
   if (file === null)
     throw failureProblem(
@@ -191,6 +213,16 @@ async function takeFile(
       'engine_failed',
       `Blender left no picture named ${name}: render it once at home.`,
     )
-  await files.removeFolder(`${places.outFolder}/${name}`)
+  await makeRoom(name, place)
   return file
+}
+
+/**
+ * A pipe or a link that a scene put there would have Blender wait, or write elsewhere. A folder stays, as long as a process of
+ * the scene may turn it into a link to somewhere of ours: it goes with the session.
+ */
+async function makeRoom(name: string, { places, files }: TaskPlace): Promise<void> {
+  if (await files.removeFile(`${places.outFolder}/${name}`)) return
+  const message = `The scene put a folder where ${name} goes, and a picture is a file: take out the script that makes it.`
+  throw failureProblem('task', 'engine_failed', message)
 }

@@ -8,7 +8,8 @@ import type { GpuCondition } from './nvidia-health.ts'
 export interface Signs {
   /** Seconds since the machine started; `null` where it does not tell: then its log says nothing either. */
   readonly uptimeSeconds: number | null
-  readonly kernel: readonly KernelFault[]
+  /** `null`: its log could not be read. */
+  readonly kernel: readonly KernelFault[] | null
   /** `null`: the driver was asked and did not answer. Empty where there is nothing to ask. */
   readonly gpus: readonly GpuCondition[] | null
 }
@@ -18,6 +19,14 @@ export interface Course {
   readonly hot: ReadonlyMap<string, Streak>
   readonly braked: ReadonlyMap<string, Streak>
   readonly silent: number
+  readonly kernel: Reported
+}
+/** The faults in the kernel's log. */
+interface Reported {
+  /** The stamp of the newest; `null` before the log was read. */
+  readonly newest: number | null
+  /** The uptime, in seconds, at which each was first seen. */
+  readonly seenAt: ReadonlyMap<string, number>
 }
 interface Streak {
   readonly looks: number
@@ -25,7 +34,12 @@ interface Streak {
   readonly gone: number
   readonly counts: boolean
 }
-export const newCourse: Course = { hot: new Map(), braked: new Map(), silent: 0 }
+export const newCourse: Course = {
+  hot: new Map(),
+  braked: new Map(),
+  silent: 0,
+  kernel: { newest: null, seenAt: new Map() },
+}
 
 const LOOKS_TO_COUNT = 3
 const LOOKS_TO_PASS = 6
@@ -42,9 +56,10 @@ export function diagnose(before: Course, signs: Signs): { course: Course; faults
     hot: gpus ? stepStreaks(before.hot, gpus, ({ isHot }) => isHot) : before.hot,
     braked: gpus ? stepStreaks(before.braked, gpus, ({ isBraked }) => isBraked) : before.braked,
     silent: gpus ? 0 : before.silent + 1,
+    kernel: stepReported(before.kernel, signs),
   }
   const faults: DeviceFault[] = [
-    ...ofKernel(signs),
+    ...ofKernel(signs, course.kernel.seenAt),
     ...(gpus ?? []).flatMap(({ device, fault }) => (fault ? { device, ...fault } : [])),
     ...lasting(course.hot, 'gpu_hot', 'It is so hot that it slows itself down.'),
     ...lasting(course.braked, 'gpu_power', 'The power supply brakes it.'),
@@ -54,9 +69,31 @@ export function diagnose(before: Course, signs: Signs): { course: Course; faults
   return { course, faults: faults.slice(0, FAULTS_MAX) }
 }
 
-function ofKernel({ kernel, uptimeSeconds }: Signs): DeviceFault[] {
-  if (uptimeSeconds === null) return []
-  const ageMs = ({ atSeconds }: KernelFault): number => (uptimeSeconds - atSeconds) * 1_000
+const nameOf = ({ device, code, atSeconds }: KernelFault): string => `${device} ${code} ${atSeconds}`
+
+/**
+ * The stamps of the log stand still while the machine sleeps, and the uptime does not: after one night in all no stamp is of the
+ * last hour any more. So what was not there at the look before is of now, whatever its stamp. Only of what was there at the
+ * first look nothing but the stamp is known.
+ */
+function stepReported(before: Reported, { kernel, uptimeSeconds }: Signs): Reported {
+  if (!kernel || uptimeSeconds === null) return before
+  const seenAt = new Map<string, number>()
+  let newest = before.newest ?? 0
+  for (const fault of kernel) {
+    const { atSeconds } = fault
+    // Another way to the log may show what is older than all that was seen.
+    const isNew = before.newest !== null && atSeconds > before.newest
+    seenAt.set(nameOf(fault), before.seenAt.get(nameOf(fault)) ?? (isNew ? uptimeSeconds : atSeconds))
+    newest = Math.max(newest, atSeconds)
+  }
+  return { newest, seenAt }
+}
+
+function ofKernel({ kernel, uptimeSeconds }: Signs, seenAt: Reported['seenAt']): DeviceFault[] {
+  if (!kernel || uptimeSeconds === null) return []
+  const ageMs = (fault: KernelFault): number =>
+    (uptimeSeconds - (seenAt.get(nameOf(fault)) ?? fault.atSeconds)) * 1_000
   const lately = kernel.filter((fault) => ageMs(fault) < HOUR_MS)
   const byDevice = new Map<string, KernelFault>()
   for (const fault of lately) {

@@ -76,6 +76,39 @@ test('one grave fault is enough for half an hour, of passing ones it takes three
   )
 })
 
+test('on a machine that slept, what was not in the log at the look before is of now, whatever its stamp', () => {
+  const [old, now] = [79, 62].map(
+    (xid, index) => `[${100 + index * 300}.0] NVRM: Xid (PCI:0000:81:00): ${xid}, pid=1`,
+  )
+  // Asleep for eight hours: the uptime counts them, the log does not.
+  const atMinute = (minute: number): number => 400 + 8 * 3_600 + minute * 60
+  let course = newCourse
+  const codes = (minute: number, text: string | null): string[] => {
+    const kernel = text === null ? null : parseKernelFaults(text)
+    const next = diagnose(course, { uptimeSeconds: atMinute(minute), kernel, gpus: [] })
+    course = next.course
+    return next.faults.map(({ code }) => code)
+  }
+  assert.deepEqual(
+    codes(0, `${old}`),
+    [],
+    'of what was there at the first look the stamp is all that is known',
+  )
+  assert.deepEqual(codes(1, `${old}\n${now}`), ['gpu_fault'])
+  assert.deepEqual(codes(2, null), [], 'the log could not be read')
+  assert.deepEqual(codes(30, `${old}\n${now}`), ['gpu_fault'])
+  assert.deepEqual(codes(31, `${old}\n${now}`), [], 'half an hour is over')
+  assert.deepEqual(
+    codes(32, `[50.0] NVRM: Xid (PCI:0000:81:00): 48\n${old}\n${now}`),
+    [],
+    'from further back',
+  )
+  const three = [500, 600, 700].map((at) => `[${at}.0] NVRM: Xid (PCI:0000:81:00): 31, pid=1`)
+  assert.deepEqual(codes(33, three.slice(0, 2).join('\n')), [])
+  assert.deepEqual(codes(90, three.join('\n')), ['gpu_fault'])
+  assert.deepEqual(codes(94, three.join('\n')), [], 'two of the three are of more than an hour ago')
+})
+
 test('what nvidia-smi says of ECC, heat and power is read; what it does not say is no fault', () => {
   const gpus = parseNvidiaHealth(
     said(`0, 00000000:01:00.0, 0, 0x0000000000000001, 0x0000000000000001

@@ -41,12 +41,21 @@ export function evolveReputation(reputation: Reputation, event: ReputationEvent)
 
 const SICK_TIMES_KEPT = 8
 
-/** Counts what a node's coming and going says of it. */
-export function observeFleet({ nodes }: Reputation, event: FleetEvent): void {
+/**
+ * Counts what a node's coming and going says of it. `joins`: who came in of late, and from which network, which enrolments of
+ * older journals do not say themselves.
+ */
+export function observeFleet(
+  { nodes }: Reputation,
+  event: FleetEvent,
+  joins?: ReadonlyMap<string, { readonly network: string | null }>,
+): void {
   switch (event.type) {
-    case 'fleet.node_enrolled':
-      nodes.set(event.nodeId, newRecord(event.atMs))
+    case 'fleet.node_enrolled': {
+      const { nodeId, atMs, network } = event
+      nodes.set(nodeId, newRecord(atMs, network ?? joins?.get(nodeId)?.network))
       break
+    }
     case 'fleet.node_online':
       turn(nodes.get(event.nodeId), { isUp: true, atMs: event.atMs })
       break
@@ -71,7 +80,11 @@ const MOMENT_MS = SECOND_MS
 const PACE_WEIGHT = 8
 
 /** Counts what a meter reading says of the nodes that worked on its request, and of those that failed it. */
-export function observeUsage({ nodes }: Reputation, usage: UsageRecord, atMs: TimestampMs): void {
+export function observeUsage(
+  { nodes }: Reputation,
+  usage: Pick<UsageRecord, 'parts' | 'failed' | 'outcome'>,
+  atMs: TimestampMs,
+): void {
   const { parts, failed = [] } = usage
   for (const { nodeId } of failed) {
     const record = nodes.get(nodeId)

@@ -17,7 +17,7 @@ export interface Reputation {
   readonly halted: Map<string, VersionHalt>
 }
 
-/** Integers all: a replay must come to the same. */
+/** Integers all that is counted: a replay must come to the same. */
 export interface NodeRecord {
   /** Answers that it delivered its part of, and times that it failed one. */
   good: number
@@ -41,6 +41,8 @@ export interface NodeRecord {
   sickAtMs: TimestampMs[]
   /** In hundredths, as graded last. */
   standing: number
+  /** `203.0.113.0/24`, that it came from when it enrolled: who shares it may fail with it. */
+  network?: string
 }
 
 export interface Sickness {
@@ -62,7 +64,7 @@ export const STANDING_AT_FIRST = 90
 
 export const emptyReputation = (): Reputation => ({ nodes: new Map(), halted: new Map() })
 
-export const newRecord = (atMs: TimestampMs): NodeRecord => ({
+export const newRecord = (atMs: TimestampMs, network?: string | null): NodeRecord => ({
   good: 0,
   bad: 0,
   badAtMs: Number.MIN_SAFE_INTEGER,
@@ -77,6 +79,7 @@ export const newRecord = (atMs: TimestampMs): NodeRecord => ({
   sick: null,
   sickAtMs: [],
   standing: STANDING_AT_FIRST,
+  ...(network != null && { network }),
 })
 
 /** Throws unless every record is one that could have been counted. */

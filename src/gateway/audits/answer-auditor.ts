@@ -38,6 +38,8 @@ export interface AnswerOf {
   /** What it was promised. */
   readonly slaClass?: SlaClass | undefined
   readonly preferences: Preferences | undefined
+  /** What its prompt can have. */
+  readonly promptTokensMax: number
   /** To the network, as the node measured it. */
   readonly roundTripMs: number
   /** The network's own request, which is looked at in any case. */
@@ -116,7 +118,7 @@ export function createAnswerAuditor(parts: AnswerAuditorParts): AnswerAuditor {
       request.topLogprobs === undefined && of.offer.model.features?.includes('logprobs') === true
     const isAskedSecretly = draw(CLAIMS_ONE_IN) === 0 && canClaim
     const asked: Answered = isAskedSecretly ? { ...request, topLogprobs: 0 } : request
-    const kept = isDue ? new AuditedAnswer(asked) : null
+    const kept = isDue ? new AuditedAnswer(asked, of.promptTokensMax) : null
     return {
       request: asked,
       audit: {

@@ -13,7 +13,7 @@ export function askAuditor(
   { node, question }: { node: NodeConnection; question: Question },
   done: (said: Said | null) => void,
 ): { cancel(): void } {
-  const { request, tokensMax } = question
+  const { request, tokensMax, promptTokensMax } = question
   const texts = request.kind === 'embedding' ? request.inputs.length : 0
   const logprobs: number[] = []
   const tails: number[] = []
@@ -44,7 +44,9 @@ export function askAuditor(
     },
     onEnd({ promptTokens }) {
       const isMute = texts > 0 ? vectors.length === 0 : logprobs.length === 0
-      finish(isMute ? null : { logprobs, tails, vectors, readTokens: promptTokens + logprobs.length })
+      // The number alone is its word, and it is paid by it.
+      const readTokens = Math.min(promptTokens, promptTokensMax) + logprobs.length
+      finish(isMute ? null : { logprobs, tails, vectors, readTokens })
     },
     onProblem: () => finish(null),
   })

@@ -6,10 +6,10 @@ test('an answer that follows on thoughts without token ids is looked at by nothi
   const sampling = { temperature: 0, topP: 1, stop: [], frequencyPenalty: 0, presencePenalty: 0 }
   const request: Answered = { kind: 'chat', requestId: 'r', model: 'm', messages: [], maxTokens: 9, sampling }
   const piece = { tokenIds: [], tokenCount: 1, idsKnown: false }
-  const plain = new AuditedAnswer(request)
+  const plain = new AuditedAnswer(request, 9)
   plain.add({ ...piece, text: 'Hi' })
   assert.equal(plain.test, 'typical')
-  const thoughtful = new AuditedAnswer(request)
+  const thoughtful = new AuditedAnswer(request, 9)
   thoughtful.add({ ...piece, text: '', detail: { reasoning: 'Hm.' } })
   thoughtful.add({ ...piece, text: 'Hi' })
   assert.equal(thoughtful.test, null)

@@ -20,6 +20,7 @@ export type Answered = Exclude<EngineRequest, { kind: 'embedding' }>
 
 export class AuditedAnswer implements Audited {
   readonly request: Answered
+  readonly #promptTokensMax: number
   readonly tokenIds: number[] = []
   readonly claimed: number[] = []
   text = ''
@@ -27,8 +28,10 @@ export class AuditedAnswer implements Audited {
   #hasReasoning = false
   #isCut = false
 
-  constructor(request: Answered) {
+  /** `promptTokensMax`: what its prompt can have. */
+  constructor(request: Answered, promptTokensMax: number) {
     this.request = request
+    this.#promptTokensMax = promptTokensMax
   }
 
   add({ text, tokenIds, tokenCount, idsKnown, detail }: DataPayload): void {
@@ -64,7 +67,9 @@ export class AuditedAnswer implements Audited {
     const hasEnd = finishReason === 'stop' && !this.#isCut && request.sampling.stop.length === 0
     const scored = this.#areIdsKnown ? { tokenIds: this.tokenIds, hasEnd } : { text: this.text, hasEnd }
     const length = this.#areIdsKnown ? this.tokenIds.length : this.text.length
-    return { request: { ...request, requestId, scored }, tokensMax: length + 2 }
+    // What was delivered before is read with the prompt.
+    const promptTokensMax = this.#promptTokensMax + (request.resumedIds?.length ?? 0)
+    return { request: { ...request, requestId, scored }, tokensMax: length + 2, promptTokensMax }
   }
 
   /** Of its tokens, and of its end where that was scored. */

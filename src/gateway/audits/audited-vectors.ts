@@ -8,6 +8,8 @@ import type { Audited, Question, Said, Vectors } from './audited.ts'
 
 /** Texts of one request that are looked at: a long list costs its auditor no more than a short one. */
 const TEXTS_MAX = 4
+/** What an engine may add to one text, in tokens. */
+const TEXT_TOKENS_SPARE = 16
 /** Numbers of one vector; further ones are not looked at. */
 const DIMENSIONS_MAX = 16_384
 
@@ -38,7 +40,8 @@ export class AuditedVectors implements Audited {
   question(requestId: string): Question {
     const { traceparent: _trace, ...request } = this.request
     const inputs = this.#places.map((place) => this.request.inputs[place] ?? '')
-    return { request: { ...request, requestId, inputs }, tokensMax: 0 }
+    const promptTokensMax = inputs.reduce((sum, text) => sum + Buffer.byteLength(text) + TEXT_TOKENS_SPARE, 0)
+    return { request: { ...request, requestId, inputs }, tokensMax: 0, promptTokensMax }
   }
 
   judge({ vectors }: Said, isSameFile: boolean): TokenCounts & { evidenceMilli: number } {

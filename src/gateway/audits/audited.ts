@@ -27,6 +27,8 @@ export interface Question {
   readonly request: EngineRequest
   /** More than that no honest node has to say. */
   readonly tokensMax: number
+  /** More than that no honest node reads before it: what it says beyond is not paid. */
+  readonly promptTokensMax: number
 }
 
 export interface Said {
@@ -34,7 +36,7 @@ export interface Said {
   readonly tails: readonly number[]
   /** Of an embedding; empty otherwise. */
   readonly vectors: Vectors
-  /** What the node read for it, as it says. */
+  /** What the node read for it, as it says, within what there was to read. */
   readonly readTokens: number
 }
 

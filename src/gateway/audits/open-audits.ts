@@ -44,10 +44,12 @@ export function openAudits(
     onAnswer: canaries.answered,
   })
   return {
-    prepare(request, { node, offer }, { organisationId, slaClass, preferences, isCanary = false }) {
+    prepare(request, { node, offer }, asked) {
+      const { organisationId, slaClass, preferences, promptTokensMax, isCanary = false } = asked
       if (!isCanary) canaries.seen(request)
       return auditor.prepare(request, {
         ...{ nodeId: node.nodeId, roundTripMs: node.roundTripMs, offer, organisationId, isCanary, slaClass },
+        promptTokensMax,
         // What the network asks this one node, any other may look at.
         preferences: isCanary ? undefined : preferences,
       })

@@ -31,6 +31,8 @@ export interface BlobAccessParts {
    * away takes its files with it. Refused unless it says yes.
    */
   readonly mayNode: (wish: NodeWish) => boolean
+  /** Bytes that may be kept of what an attempt sends, of which `mayNode` said that it may; any unless it is given. */
+  readonly resultBytesMax?: ((of: { readonly nodeId: string; readonly fence: number }) => number) | undefined
 }
 
 export interface BlobCaller extends Asking {
@@ -71,9 +73,11 @@ export function createBlobAccess(parts: BlobAccessParts): BlobAccess {
     const isWrite = route.scope === 'developer'
     if (!route.takesGrant || (isWrite && !grant.mayWrite)) throw notGranted()
     if (isWrite && !ask(null)) throw notGranted()
+    const bytesMax = isWrite && fence !== undefined ? parts.resultBytesMax?.({ nodeId, fence }) : undefined
     return {
       organisationId,
       by: nodeId,
+      ...(bytesMax !== undefined && fence !== undefined && { results: { fence, bytesMax } }),
       async checkRead(sha256) {
         for (const root of grant.read) {
           const isRoot = root.sha256 === sha256

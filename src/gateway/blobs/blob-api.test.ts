@@ -123,6 +123,24 @@ test('another organisation’s object is as unknown as none, by every call', asy
   assert.notEqual(await bob.commit(sha256), null)
 })
 
+test('what is only kept of a job its owner may delete, and not what a job in memory needs', async (t) => {
+  const needed = { live: '', kept: '' }
+  const { upload, server } = await setup(t, {
+    async rootsOf(_, { liveOnly = false } = {}) {
+      const hashes = liveOnly ? [needed.live] : [needed.live, needed.kept]
+      return hashes.map((sha256) => ({ kind: 'object', sha256 }))
+    },
+  })
+  needed.live = (await upload(randomBytes(1_000))).sha256
+  needed.kept = (await upload(randomBytes(1_000))).sha256
+  await assert.rejects(server.wire().delete(needed.live), {
+    code: 'conflict',
+    message: /A job or a quote needs .* a day after the job is done/,
+  })
+  await server.wire().delete(needed.kept)
+  assert.deepEqual([...(await server.wire().unknownOf([needed.live, needed.kept]))], [needed.kept])
+})
+
 test('keys that may read may not write, and nobody comes without one', async (t) => {
   const { upload, server, get } = await setup(t)
   const { sha256 } = await upload(randomBytes(1_000))

@@ -24,9 +24,15 @@ export interface BlobHandlerParts {
   readonly compression: Compression
   /** Packs being received, by organisation. */
   readonly receiving: Map<string, number>
-  /** What live jobs of an organisation need; `null` where nobody knows, and then nothing is collected. */
-  readonly rootsOf: ((organisationId: string) => Promise<Iterable<Root>>) | null
+  /** `null` where nobody knows, and then nothing is collected. */
+  readonly rootsOf: RootsOf | null
 }
+
+/** What jobs of an organisation need that are in memory, and, unless `liveOnly`, the results that are kept of others. */
+export type RootsOf = (
+  organisationId: string,
+  asked?: { readonly liveOnly?: boolean },
+) => Promise<Iterable<Root>>
 
 export interface BlobCall {
   readonly exchange: Exchange
@@ -171,11 +177,11 @@ const deleteBlob: JsonHandler = {
   async json({ vault, rootsOf }, { caller, sha256 }) {
     const { organisationId } = caller
     if (!(await vault.listOf(organisationId, sha256))) throw noSuchObject(sha256)
-    const roots = (await rootsOf?.(organisationId)) ?? []
+    const roots = (await rootsOf?.(organisationId, { liveOnly: true })) ?? []
     if ((await neededObjects(vault, organisationId, roots)).has(sha256))
       throw new Problem(
         'conflict',
-        `A job that is not over needs ${sha256}. Delete it when the job is done, or cancel the job.`,
+        `A job or a quote needs ${sha256}. Delete it a day after the job is done or cancelled: until then its results can be rejected, and taken over by others.`,
       )
     if (!(await vault.delete(organisationId, sha256))) throw noSuchObject(sha256)
     return { sha256, isDeleted: true }

@@ -15,7 +15,7 @@ import type { Clock, Crypto, Log, Secrets } from '#host/host.ts'
 import { Problem } from '#protocol/problem.ts'
 import { ObjectReader } from './object-reader.ts'
 import { loadHoldings, mayHold, objectName, packName, readRecord } from './stored-blobs.ts'
-import { badPack, uploadsTooMany, wrongChunk, wrongObject } from './vault-problems.ts'
+import { badPack, resultTooLarge, uploadsTooMany, wrongChunk, wrongObject } from './vault-problems.ts'
 
 export interface VaultParts {
   readonly store: BlobStore
@@ -32,6 +32,8 @@ export interface VaultParts {
 export interface Asking {
   readonly organisationId: string
   readonly by: string
+  /** Of a node that sends what an attempt made: what of it is kept at most. */
+  readonly results?: { readonly fence: number; readonly bytesMax: number }
 }
 
 export interface Missing {
@@ -81,7 +83,7 @@ export class BlobVault {
    * of it finds no room, before any of it is sent.
    */
   async begin(asking: Asking, sha256: string, list: ChunkList): Promise<Missing> {
-    const { organisationId, by } = asking
+    const { organisationId, by, results } = asking
     const holdings = await this.holdings(organisationId)
     const nowMs = this.#parts.clock.nowMs()
     forgetOld(holdings, nowMs)
@@ -89,6 +91,12 @@ export class BlobVault {
     const before = holdings.uploads.get(key) ?? null
     if (!before) makePlace(holdings, by, nowMs)
     const missing = holdings.missingOf(list, by)
+    if (results) {
+      const { fence, bytesMax } = results
+      // What was to come of others may have come since it was asked: so it may count twice, and no more.
+      const bytes = holdings.sentBytes(fence) + holdings.awaitedBytes(fence, before) + missing.bytes
+      if (bytesMax === 0 || bytes > 2 * bytesMax) throw resultTooLarge({ bytes, bytesMax })
+    }
     const refused = overQuota(
       {
         usedBytes: holdings.usedBytes,
@@ -99,7 +107,15 @@ export class BlobVault {
     )
     if (refused && missing.bytes > 0) throw noQuota(refused)
     holdings.hold(list, nowMs)
-    holdings.uploads.set(key, { sha256, by, list, missingBytes: missing.bytes, heldAtMs: nowMs })
+    const ofAttempt = results && { fence: results.fence }
+    holdings.uploads.set(key, {
+      sha256,
+      by,
+      list,
+      missingBytes: missing.bytes,
+      heldAtMs: nowMs,
+      ...ofAttempt,
+    })
     return missing
   }
 
@@ -121,7 +137,7 @@ export class BlobVault {
   /** Keeps chunks, durably. Idempotent: what is there already is not stored again. */
   async addPack(asking: Asking, bytes: Uint8Array): Promise<{ chunks: number; bytes: number }> {
     const { store, crypto, clock, secrets } = this.#parts
-    const { organisationId, by } = asking
+    const { organisationId, by, results } = asking
     const pack = readPack(bytes)
     if (typeof pack === 'string') throw badPack(pack)
     const { list, dataAt } = pack
@@ -139,7 +155,13 @@ export class BlobVault {
     await this.checkRoom(organisationId, bytes.length)
     const name = packName(organisationId, hexOf(secrets.randomBytes(16)))
     const head = writeOrigin('pack', { createdAtMs: nowMs, by })
-    await write(store, name, [head, bytes])
+    if (results) takeFor(holdings, results, bytes.length)
+    try {
+      await write(store, name, [head, bytes])
+    } catch (error) {
+      if (results) holdings.noteSent(results.fence, -bytes.length)
+      throw error
+    }
     const stored = { name, bytes: head.length + bytes.length, dataBytes: list.bytes }
     const held = { ...stored, createdAtMs: nowMs, by, heldAtMs: nowMs }
     // A node's own chunks are found where it put them, though others had them before.
@@ -250,6 +272,21 @@ export class BlobVault {
     }
   }
 
+  /** Inside `exclusive`. Objects that lack a chunk are none any more: asked for, they are sent again. */
+  async dropAllDamaged(holdings: Holdings, organisationId: string): Promise<void> {
+    for (const sha256 of [...holdings.objects.keys()]) {
+      const list = await this.listOf(organisationId, sha256)
+      if (list && holdings.missingOf(list, '').count === 0) continue
+      await this.dropDamaged(holdings, organisationId, sha256)
+    }
+  }
+
+  /** Inside `exclusive`. */
+  async dropDamaged(holdings: Holdings, organisationId: string, sha256: string): Promise<void> {
+    this.#parts.log.warn('blob.object_damaged', { organisationId, sha256 })
+    await this.removeObject(holdings, organisationId, sha256)
+  }
+
   /** Runs when what was asked before for the organisation is done. Objects come and go only so. */
   async exclusive<T>(organisationId: string, run: (holdings: Holdings) => Promise<T>): Promise<T> {
     const before = this.#turns.get(organisationId) ?? Promise.resolve()
@@ -280,24 +317,24 @@ export class BlobVault {
   #readerOf(holdings: Holdings, organisationId: string, list: ChunkList): ObjectReader {
     const onDamage = (hash: Uint8Array): void => {
       holdings.chunks.delete(hash)
-      this.#dropDamaged(organisationId).catch((error: unknown) => {
+      const dropped = this.exclusive(organisationId, () => this.dropAllDamaged(holdings, organisationId))
+      dropped.catch((error: unknown) => {
         this.#parts.log.warn('blob.check_failed', { organisationId, message: String(error) })
       })
     }
     return new ObjectReader({ ...this.#parts, holdings, onDamage }, list)
   }
+}
 
-  /** Objects that lack a chunk are none any more: asked for, they are sent again. */
-  #dropDamaged(organisationId: string): Promise<void> {
-    return this.exclusive(organisationId, async (holdings) => {
-      for (const sha256 of [...holdings.objects.keys()]) {
-        const list = await this.listOf(organisationId, sha256)
-        if (list && holdings.missingOf(list, '').count === 0) continue
-        this.#parts.log.warn('blob.object_damaged', { organisationId, sha256 })
-        await this.removeObject(holdings, organisationId, sha256)
-      }
-    })
-  }
+/** Before it is written: several packs of an attempt may come at once. */
+function takeFor(
+  holdings: Holdings,
+  { fence, bytesMax }: NonNullable<Asking['results']>,
+  length: number,
+): void {
+  const bytes = holdings.sentBytes(fence) + length
+  if (bytes > bytesMax) throw resultTooLarge({ bytes, bytesMax })
+  holdings.noteSent(fence, length)
 }
 
 function forgetOld({ uploads }: Holdings, nowMs: number): void {

@@ -14,7 +14,7 @@ import { createDiskBlobStore } from '#host/node/disk-blob-store.ts'
 import { createRandom, type Random } from '#kernel/random.ts'
 import { Problem } from '#protocol/problem.ts'
 import { MemoryBlobStore } from '../batches/test-batches.ts'
-import { collectBlobs } from './collect-blobs.ts'
+import { collectAll, collectBlobs } from './collect-blobs.ts'
 import { keepObject, readObject, vaultOn } from './test-vault.ts'
 
 test('whatever is done in whatever order: what roots reach is whole, and what they do not is gone after the grace', async () => {
@@ -86,6 +86,24 @@ test('nothing young goes, nor what somebody was told of, nor anything while root
   assert.equal((await vault.vault.usage('ada')).usedBytes, 0)
 })
 
+test('what a client that sends was told is there stays for a day after what it sent last, over a restart', async () => {
+  const { store, keep, pass, collect, nowMs } = setup(10_000)
+  const old = await keep(1)
+  pass()
+  // It is told that this one is there, and goes on to send others.
+  await keep(2)
+  const restarted = vaultOn(store, { nowMs })
+  assert.deepEqual(await readObject(restarted.vault, old), pieces(1))
+  pass(9_999)
+  assert.equal((await collect([], restarted)).objects, 0)
+  pass(1)
+  assert.equal((await collect([], restarted)).objects, 2)
+  // One that nobody sends to is as old as it is.
+  await keepObject(restarted.vault, pieces(3))
+  pass(20_000)
+  assert.equal((await collect([], vaultOn(store, { nowMs }))).objects, 1)
+})
+
 test('a tree that is needed holds its files', async () => {
   let nowMs = 0
   const vault = vaultOn(new MemoryBlobStore(), { nowMs: () => nowMs })
@@ -98,6 +116,60 @@ test('a tree that is needed holds its files', async () => {
   assert.equal((await vault.vault.readTree('ada', tree)).files.length, 1)
 })
 
+test('a chunk that the disk damaged holds up no collection: what needs it is sent again, all else is as it was', async () => {
+  const { store, vault, keep, collect, pass, packOf } = setup()
+  const [whole, hurt, old] = [await keep(1), await keep(2), await keep(3)]
+  const name = packOf(hurt)
+  const pack = store.blobs.get(name)
+  if (pack) pack[pack.length - 10] = (pack[pack.length - 10] ?? 0) ^ 1
+  pass()
+  // Three packs are small, and become one.
+  const { objects, packs } = await collect([whole, hurt])
+  assert.deepEqual({ objects, packs }, { objects: 1, packs: 3 })
+  assert.equal(store.blobs.has(name), false)
+  assert.deepEqual(await readObject(vault.vault, whole), pieces(1))
+  assert.equal(await readObject(vault.vault, old), null)
+  assert.deepEqual(await vault.vault.unknownOf({ organisationId: 'ada', by: '' }, [hurt]), [hurt])
+  assert.equal(await keepObject(vault.vault, pieces(2)), hurt)
+  pass()
+  await collect([whole, hurt])
+  const again = vaultOn(store, { nowMs: () => 1e9 }).vault
+  assert.deepEqual(await readObject(again, hurt), pieces(2))
+  assert.deepEqual(await readObject(again, whole), pieces(1))
+})
+
+test('what cannot be read on the disk stays, and holds up nothing else', async () => {
+  const { store, vault, keep, collect, pass, packOf, unreadable } = setup()
+  const [lost, other, unlisted, old] = [await keep(1), await keep(2), await keep(3), await keep(4)]
+  unreadable.add(packOf(lost))
+  store.blobs.set(`object.ada.${unlisted}`, new Uint8Array(3))
+  pass()
+  const { objects, packs } = await collect([lost, other, unlisted])
+  assert.deepEqual({ objects, packs }, { objects: 1, packs: 3 }, 'all but the one that cannot be read')
+  assert.equal(await readObject(vault.vault, unlisted), null)
+  assert.equal(await readObject(vault.vault, old), null)
+  unreadable.clear()
+  assert.deepEqual(await readObject(vault.vault, lost), pieces(1))
+  assert.deepEqual(await readObject(vault.vault, other), pieces(2))
+})
+
+test('what is wrong with the files of one organisation holds up no other', async () => {
+  const { vault, pass } = setup()
+  for (const organisationId of ['ada', 'bob', 'carol'])
+    await keepObject(vault.vault, pieces(1), { organisationId, by: '' })
+  pass()
+  const collected = await collectAll({ ...vault, rules: eager }, ['ada', 'bob', 'carol'], async (one) => {
+    if (one === 'bob') throw new Problem('disk_failed', 'A disk that fails.')
+    return []
+  })
+  assert.deepEqual(
+    collected.map(({ objects }) => objects),
+    [1, 1],
+  )
+  assert.equal((await vault.vault.usage('bob')).objectCount, 1)
+  assert.equal((await vault.vault.usage('carol')).objectCount, 0)
+})
+
 const eager = { ...collectionRules, graceMs: 1, smallPacksMax: 3 }
 const asRoot = (sha256: string): Root => ({ kind: 'object', sha256 })
 
@@ -106,6 +178,7 @@ async function runOracle(seed: number): Promise<void> {
   const store = new MemoryBlobStore()
   let nowMs = 1_000
   let vault = vaultOn(store, { nowMs: () => nowMs })
+  let openedAtMs = Number.NEGATIVE_INFINITY
   const kept = new Map<string, { bytes: Uint8Array; atMs: number }>()
   const roots = new Set<string>()
   const rules = { ...collectionRules, graceMs: 1_000, smallPacksMax: 4 }
@@ -124,10 +197,15 @@ async function runOracle(seed: number): Promise<void> {
       await collectBlobs({ ...vault, rules }, 'ada', async () => [...roots].map(asRoot))
       for (const [sha256, { atMs }] of kept) {
         if (nowMs - atMs < rules.graceMs || roots.has(sha256)) continue
-        assert.equal(await readObject(vault.vault, sha256), null, `seed ${seed}: ${sha256} was to go`)
-        kept.delete(sha256)
+        const isGone = (await readObject(vault.vault, sha256)) === null
+        // What was sent last before a start holds the others, and that was before the start.
+        assert(isGone || nowMs - openedAtMs < rules.graceMs, `seed ${seed}: ${sha256} was to go`)
+        if (isGone) kept.delete(sha256)
       }
-    } else vault = vaultOn(store, { nowMs: () => nowMs })
+    } else {
+      vault = vaultOn(store, { nowMs: () => nowMs })
+      openedAtMs = nowMs
+    }
     for (const [sha256, { bytes }] of kept)
       assert.deepEqual(await readObject(vault.vault, sha256), bytes, `seed ${seed}, step ${step}`)
     const bytes = [...store.blobs].reduce(
@@ -206,6 +284,53 @@ function dyingStore(inner: BlobStore, stepsMax: number): BlobStore {
     open: (name) => inner.open(name),
     list: (prefix) => inner.list(prefix),
     usage: () => inner.usage(),
+  }
+}
+
+const pieces = (seed: number): Uint8Array => {
+  const random = createRandom(seed)
+  return Uint8Array.from({ length: 60_000 }, () => random.int(256))
+}
+
+/** A vault in memory, of whose packs some cannot be read; `pass` lets more than the grace go by. */
+function setup(graceMs = eager.graceMs) {
+  const store = new MemoryBlobStore()
+  const unreadable = new Set<string>()
+  const read = async (): Promise<never> => {
+    throw new Problem('disk_failed', 'A bad sector.')
+  }
+  let atMs = 1_000
+  const nowMs = (): number => atMs
+  const failing: BlobStore = {
+    create: () => store.create(),
+    delete: (name) => store.delete(name),
+    list: (prefix) => store.list(prefix),
+    usage: () => store.usage(),
+    async open(name) {
+      const reader = await store.open(name)
+      return reader && unreadable.has(name) ? { ...reader, read } : reader
+    },
+  }
+  const vault = vaultOn(failing, { nowMs })
+  const packs = new Map<string, string>()
+  return {
+    store,
+    vault,
+    unreadable,
+    async keep(seed: number) {
+      const sha256 = await keepObject(vault.vault, pieces(seed))
+      packs.set(sha256, [...store.blobs.keys()].findLast((name) => name.startsWith('pack.')) ?? '')
+      return sha256
+    },
+    nowMs,
+    pass(ms = 10_000) {
+      atMs += ms
+    },
+    collect: (needed: readonly string[], of = vault) =>
+      collectBlobs({ ...of, rules: { ...eager, graceMs, smallPacksMax: 1 } }, 'ada', async () =>
+        needed.map(asRoot),
+      ),
+    packOf: (sha256: string) => packs.get(sha256) ?? '',
   }
 }
 

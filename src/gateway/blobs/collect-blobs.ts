@@ -8,7 +8,7 @@ import { PACK_BYTES_MAX, writePack } from '#blobs/pack.ts'
 import { type CollectionRules, planPacks, unneededObjects } from '#blobs/plan-collection.ts'
 import { writeOrigin } from '#blobs/stored-record.ts'
 import type { Root } from '#blobs/tree.ts'
-import { Problem } from '#protocol/problem.ts'
+import { Problem, toProblem } from '#protocol/problem.ts'
 import { type BlobVault, type VaultParts, write } from './blob-vault.ts'
 import { packName, readRecord } from './stored-blobs.ts'
 
@@ -22,6 +22,24 @@ export interface Collected {
   readonly objects: number
   readonly packs: number
   readonly freedBytes: number
+}
+
+/** Collects for each of them. What is wrong with one's files holds up no other's. */
+export async function collectAll(
+  collecting: Collecting,
+  organisationIds: readonly string[],
+  rootsOf: (organisationId: string) => Promise<Iterable<Root>>,
+): Promise<Collected[]> {
+  const collected: Collected[] = []
+  for (const organisationId of organisationIds) {
+    try {
+      collected.push(await collectBlobs(collecting, organisationId, () => rootsOf(organisationId)))
+    } catch (error) {
+      const { message } = toProblem(error)
+      collecting.parts.log.warn('blob.collect_failed', { organisationId, message })
+    }
+  }
+  return collected
 }
 
 /**
@@ -82,10 +100,10 @@ async function neededChunks(
 ): Promise<Set<string>> {
   const needed = new Set<string>()
   const lists = [...holdings.uploads.values()].map(({ list }) => list)
-  for (const sha256 of holdings.objects.keys()) {
+  for (const sha256 of [...holdings.objects.keys()]) {
     const list = await vault.listOf(organisationId, sha256)
-    if (!list) throw new Problem('disk_failed', `The record of object ${sha256} cannot be read.`)
-    lists.push(list)
+    if (list) lists.push(list)
+    else await vault.dropDamaged(holdings, organisationId, sha256)
   }
   for (const list of lists) {
     for (let index = 0; index < list.count; index++) needed.add(hexOf(list.hashAt(index)))
@@ -100,8 +118,8 @@ interface PackWork {
 }
 
 /** How many packs went. */
-async function collectPacks({ parts, rules }: Collecting, work: PackWork): Promise<number> {
-  const { holdings, chunks } = work
+async function collectPacks({ vault, parts, rules }: Collecting, work: PackWork): Promise<number> {
+  const { holdings, organisationId, chunks } = work
   const neededBytes: number[] = []
   for (const hex of chunks) {
     const place = holdings.placeOf(Buffer.from(hex, 'hex'))
@@ -109,9 +127,11 @@ async function collectPacks({ parts, rules }: Collecting, work: PackWork): Promi
   }
   const startedMs = parts.clock.nowMs()
   const { deleted, rewritten } = planPacks(holdings.packs, { neededBytes, nowMs: startedMs, rules })
-  await rewritePacks(parts, work, rewritten)
+  const { copied, damaged } = await rewritePacks(parts, work, rewritten)
+  // Their records go before the pack that had what they lack; what is whole of them is not sent again.
+  if (damaged > 0) await vault.dropAllDamaged(holdings, organisationId)
   let count = 0
-  for (const packNumber of [...deleted, ...rewritten]) {
+  for (const packNumber of [...deleted, ...copied]) {
     const pack = holdings.packs[packNumber]
     // What was promised to somebody meanwhile stays until next time.
     if (!pack || pack.heldAtMs >= startedMs) continue
@@ -123,12 +143,17 @@ async function collectPacks({ parts, rules }: Collecting, work: PackWork): Promi
   return count
 }
 
-/** Puts the needed chunks of these packs into new ones; they are found there from then on. */
+/**
+ * Puts the needed chunks of these packs into new ones; they are found there from then on. Answers of which packs that was
+ * done, and how many chunks were damaged: those are nowhere from then on.
+ */
 async function rewritePacks(
   parts: Collecting['parts'],
   { holdings, organisationId, chunks }: PackWork,
   packNumbers: readonly number[],
-): Promise<void> {
+): Promise<{ copied: number[]; damaged: number }> {
+  const copied: number[] = []
+  let damaged = 0
   const byUploader = Map.groupBy(packNumbers, (packNumber) => holdings.packs[packNumber]?.by ?? '')
   for (const [by, numbers] of byUploader) {
     const bundle = new Bundle(async (list, pieces) => {
@@ -142,36 +167,50 @@ async function rewritePacks(
       holdings.addPack({ ...stored, createdAtMs, by, heldAtMs: createdAtMs }, list, { dataAt, moves: true })
     })
     for (const packNumber of numbers) {
-      await copyNeeded(parts, { holdings, packNumber, chunks }, bundle)
+      const lost = await copyNeeded(parts, { holdings, packNumber, chunks }, bundle)
+      if (lost === null) continue
+      copied.push(packNumber)
+      damaged += lost
     }
     await bundle.end()
   }
+  return { copied, damaged }
 }
 
+/** How many of them are damaged; `null` where the pack cannot be read at all: then it stays, and holds up no other. */
 async function copyNeeded(
   { store, crypto, log }: Pick<Collecting['parts'], 'store' | 'crypto' | 'log'>,
   { holdings, packNumber, chunks }: Pick<PackWork, 'holdings' | 'chunks'> & { packNumber: number },
   bundle: Bundle,
-): Promise<void> {
-  const pack = holdings.packs[packNumber]
-  const record = pack && (await readRecord(store, pack.name, 'pack'))
-  const reader = pack && (await store.open(pack.name))
-  if (!pack || !record || !reader) throw new Problem('disk_failed', 'A pack of chunks cannot be read.')
+): Promise<number | null> {
+  const name = holdings.packs[packNumber]?.name ?? ''
+  const unreadable = (error: unknown): null => {
+    log.warn('blob.pack_unreadable', { name, message: toProblem(error).message })
+    return null
+  }
+  const record = await readRecord(store, name, 'pack').catch(unreadable)
+  const reader = record && (await store.open(name).catch(unreadable))
+  if (!reader) return null
+  let damaged = 0
   try {
     for (let index = 0; index < record.list.count; index++) {
       const hash = record.list.hashAt(index)
       const place = holdings.placeOf(hash)
       if (place?.packNumber !== packNumber || !chunks.has(hexOf(hash))) continue
-      const chunk = await reader.read(place.offset, place.length)
+      const chunk = await reader.read(place.offset, place.length).catch(unreadable)
+      if (!chunk) return null
       if (hexOf(crypto.sha256(chunk)) !== hexOf(hash)) {
-        log.warn('blob.chunk_damaged', { name: pack.name, chunk: index })
-        throw new Problem('disk_failed', `Chunk ${index + 1} of ${pack.name} is damaged.`)
+        log.warn('blob.chunk_damaged', { name, chunk: index })
+        holdings.chunks.delete(hash)
+        damaged++
+        continue
       }
       await bundle.add({ hash, length: place.length }, chunk)
     }
   } finally {
     await reader.close()
   }
+  return damaged
 }
 
 type Flush = (list: ChunkList, pieces: readonly Uint8Array[]) => Promise<void>

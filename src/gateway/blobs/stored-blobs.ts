@@ -26,13 +26,15 @@ export async function organisationsIn(store: BlobStore): Promise<string[]> {
 
 /**
  * Reads what is stored for one organisation. An object of which a chunk is not there is none: its record goes, so that
- * nobody is told that it is known.
+ * nobody is told that it is known. Of which objects somebody was told is not stored: whoever was sending when the process
+ * before ended may have been told of any, and counts on it.
  */
 export async function loadHoldings(
   { store, log }: { store: BlobStore; log: Pick<Log, 'warn'> },
   organisationId: string,
 ): Promise<Holdings> {
   const holdings = new Holdings()
+  let sentAtMs = 0
   for (const { name, bytes } of await store.list(packPrefix(organisationId))) {
     const record = await readRecord(store, name, 'pack')
     if (!record) {
@@ -41,6 +43,7 @@ export async function loadHoldings(
     }
     const { head, list } = record
     const { createdAtMs, by, listAt, listBytes } = head
+    if (by === '') sentAtMs = Math.max(sentAtMs, createdAtMs)
     const dataAt = listAt + listBytes
     if (dataAt + list.bytes !== bytes) {
       log.warn('blob.pack_damaged', { name })
@@ -59,7 +62,8 @@ export async function loadHoldings(
     }
     const { createdAtMs, by } = record.head
     const sha256 = name.slice(objectPrefix(organisationId).length)
-    holdings.objects.set(sha256, { sha256, bytes: record.list.bytes, createdAtMs, by, heldAtMs: createdAtMs })
+    const heldAtMs = Math.max(createdAtMs, sentAtMs)
+    holdings.objects.set(sha256, { sha256, bytes: record.list.bytes, createdAtMs, by, heldAtMs })
   }
   return holdings
 }

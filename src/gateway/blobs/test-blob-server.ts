@@ -1,7 +1,6 @@
 /** For tests and benches: `/api/blobs` over real HTTP and a real folder, and a client of it. */
 
 import { randomBytes } from 'node:crypto'
-import type { Root } from '#blobs/tree.ts'
 import { type BlobWireParts, createBlobWire } from '#host/blobs/blob-wire.ts'
 import type { Exchange } from '#host/host.ts'
 import { createDiskBlobStore } from '#host/node/disk-blob-store.ts'
@@ -12,8 +11,9 @@ import { createNodeHasher } from '#host/node/node-hasher.ts'
 import { createNodeNetwork } from '#host/node/node-network.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { Scope } from '#protocol/scope.ts'
-import { createBlobAccess, type NodeWish } from './blob-access.ts'
+import { type BlobAccessParts, createBlobAccess, type NodeWish } from './blob-access.ts'
 import { createBlobApi } from './blob-api.ts'
+import type { RootsOf } from './blob-handlers.ts'
 import { BlobVault } from './blob-vault.ts'
 
 export interface BlobServerOptions {
@@ -23,8 +23,9 @@ export interface BlobServerOptions {
   readonly port?: number
   /** Wall time; the real one unless given. */
   readonly nowMs?: () => number
-  readonly rootsOf?: (organisationId: string) => Promise<Iterable<Root>>
+  readonly rootsOf?: RootsOf
   readonly mayNode?: (wish: NodeWish) => boolean
+  readonly resultBytesMax?: BlobAccessParts['resultBytesMax']
   /** Sees each exchange first. */
   readonly onExchange?: (exchange: Exchange) => void
 }
@@ -55,6 +56,7 @@ export async function openBlobServer(options: BlobServerOptions) {
     keySecret: 'of a test',
     vault,
     mayNode,
+    resultBytesMax: options.resultBytesMax,
   })
   const rootsOf = options.rootsOf ?? null
   const served = { vault, access, compression: nodeCompression, receiving: new Map<string, number>() }

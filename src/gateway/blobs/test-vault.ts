@@ -22,7 +22,7 @@ export function vaultOn(store: BlobStore, { nowMs }: { nowMs: () => number }) {
   return { parts, vault: new BlobVault(parts) }
 }
 
-export async function keepObject(vault: BlobVault, bytes: Uint8Array): Promise<string> {
+export async function keepObject(vault: BlobVault, bytes: Uint8Array, asking = ASKING): Promise<string> {
   const reader = {
     bytes: bytes.length,
     read: async (offset: number, length: number) => bytes.slice(offset, offset + length),
@@ -33,15 +33,15 @@ export async function keepObject(vault: BlobVault, bytes: Uint8Array): Promise<s
     isFine: true,
     signal: new AbortController().signal,
   })
-  const missing = await vault.begin(ASKING, sha256, list)
+  const missing = await vault.begin(asking, sha256, list)
   const chunks: Uint8Array[] = []
   let at = 0
   for (let index = 0; index < list.count; index++) {
     chunks.push(bytes.subarray(at, at + list.lengthAt(index)))
     at += list.lengthAt(index)
   }
-  if (missing.count > 0) await vault.addPack(ASKING, writePack(list, chunks))
-  if ((await vault.commit(ASKING, sha256)) !== null)
+  if (missing.count > 0) await vault.addPack(asking, writePack(list, chunks))
+  if ((await vault.commit(asking, sha256)) !== null)
     throw new Error('an object of which all was sent is not kept')
   return sha256
 }

@@ -25,3 +25,16 @@ export const uploadsTooMany = ({ by, count }: { by: string; count: number }): Pr
       details: { retryAfterMs: 5_000 },
     },
   )
+
+/** `bytesMax` is 0 where its node has yet to say what the attempt made. */
+export const resultTooLarge = ({ bytes, bytesMax }: { bytes: number; bytesMax: number }): Problem =>
+  bytesMax === 0
+    ? new Problem(
+        'unavailable',
+        'This node has not said what its attempt made. It says so first, and is answered; then it sends it.',
+      )
+    : new Problem(
+        'body_too_large',
+        `This attempt would send ${bytes} bytes, and of what its node said that it made ${Math.floor(bytesMax)} may come. Send what was said, and nothing else.`,
+        { details: { bytes, bytesMax: Math.floor(bytesMax) } },
+      )

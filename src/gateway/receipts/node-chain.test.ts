@@ -34,7 +34,7 @@ const newChain = (): NodeChain =>
     },
   )
 
-const add = (chain: NodeChain, fence: number): void =>
+const add = (chain: NodeChain, fence: number) =>
   chain.add(
     {
       ...{ kind: 'task', node: 'node_1', job: 'job_1', step: 0, task: 0, fence, files: 1, outputBytes: 1 },

@@ -99,8 +99,9 @@ export class NodeChain {
   }
 
   /** A receipt that no reading brings: it may be signed at once. */
-  add(body: ReceiptBody, organisationId: string): void {
-    this.#add(body, organisationId)
+  add(body: ReceiptBody, organisationId: string): ExtraReceipt {
+    const { number, hash } = this.#add(body, organisationId)
+    return { number, hash, text: receiptText(body), organisationId }
   }
 
   /** `organisationId`: for whom it was made, where no reading tells. */
@@ -126,7 +127,7 @@ export class NodeChain {
     this.#forgetOldest()
   }
 
-  /** A node that never signs is not waited for: the coordinator knows the oldest by their readings. */
+  /** A node that never signs is not waited for: the coordinator knows the oldest, by their readings or as they were made. */
   #forgetOldest(): void {
     while (this.#pending.length > WAITING_MAX && this.#pending[0]?.isDurable)
       this.#offeredHash = this.#pending.shift()?.hash ?? this.#offeredHash

@@ -45,6 +45,8 @@ interface Parts {
 
 /** Unanswered, beyond which a node is shown no more. */
 const OFFERED_MAX = 16
+/** Beyond them the oldest are not told of: their copies come again. */
+const AWAITED_MAX = 64
 const SAY_BYTES_MAX = 1024 * 1024
 const BUDGET_MAX = 200
 const BUDGET_PER_SECOND = 20
@@ -54,8 +56,10 @@ const encoder = new TextEncoder()
 const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
 export class NodeReceipts {
-  /** Where the node's chains of before ended, as it says. */
+  /** Where the node's chains of before ended, as the network signed it. */
   last: ChainPosition | null = null
+  /** Chains of other connections that it is told of once they are settled; the newest last. */
+  readonly awaited = new Set<string>()
   readonly chains = new Map<ChainFacts['of'], NodeChain>()
   readonly #node: ReceiptNode
   readonly #parts: Parts
@@ -63,6 +67,8 @@ export class NodeReceipts {
   readonly #onSigned: (one: ReceiptNews['signed'][number]) => void
   /** What it has not answered, by chain and number. */
   readonly #offered = new Map<string, Offered>()
+  /** Its own chains of which it refused some: the coordinator has the receipts, and shows them where the node is next. */
+  readonly #refused = new Set<NodeChain>()
   #budget = BUDGET_MAX
   #budgetAtMs: number
 
@@ -79,6 +85,32 @@ export class NodeReceipts {
     this.#networkKeys = of.networkKeys
     this.#onSigned = of.onSigned
     this.#budgetAtMs = parts.clock.elapsedMs()
+  }
+
+  /**
+   * A position becomes a part of what the network signs, and of what others' files must fit to: it is taken with the network's
+   * own signature under it, and never on the node's word.
+   */
+  hello({ last, signature }: Extract<ReceiptsSay, { kind: 'hello' }>): void {
+    this.last = null
+    const keys = this.#networkKeys
+    // An agent of an older release does not show the signature.
+    if (!last || !keys || signature === undefined) return
+    const { crypto, log } = this.#parts
+    const text = encoder.encode(networkHeadText(last))
+    if (crypto.verify(keys.publicKeyHex, text, Buffer.from(signature, 'hex'))) this.last = last
+    else
+      log.warn('receipts.last_forged', { nodeId: this.#node.nodeId, chain: last.chain, number: last.number })
+  }
+
+  /** Gives the chain that it is told of no more for this one: a node may name as many as it likes. */
+  awaitChain(chain: string): string | null {
+    this.awaited.delete(chain)
+    this.awaited.add(chain)
+    const oldest = this.awaited.values().next()
+    if (this.awaited.size <= AWAITED_MAX || oldest.done) return null
+    this.awaited.delete(oldest.value)
+    return oldest.value
   }
 
   tell(order: ReceiptsOrder): void {
@@ -99,7 +131,7 @@ export class NodeReceipts {
   offerChain(chain: NodeChain): boolean {
     if (this.#offered.size >= OFFERED_MAX) return false
     const run = chain.take()
-    if (run) this.offer({ chain: chain.id, ...run, facts: chain.facts })
+    if (run && !this.#refused.has(chain)) this.offer({ chain: chain.id, ...run, facts: chain.facts })
     return true
   }
 
@@ -117,9 +149,11 @@ export class NodeReceipts {
     })
   }
 
-  /** It will not sign this, ever. */
+  /** It will not sign this, ever, nor what is behind it: a signature there would stand for this, too. */
   refused({ chain, number }: { chain: string; number: number }): void {
-    this.#offered.delete(`${chain} ${number}`)
+    for (const [name, offered] of this.#offered)
+      if (offered.chain === chain && offered.number >= number) this.#offered.delete(name)
+    for (const own of this.chains.values()) if (own.id === chain) this.#refused.add(own)
   }
 
   hearSigned(said: Extract<ReceiptsSay, { kind: 'signed' }>): void {

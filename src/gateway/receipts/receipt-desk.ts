@@ -100,8 +100,8 @@ class Desk {
   readonly #nodes = new Map<ReceiptNode, NodeReceipts>()
   readonly #byNodeId = new Map<string, NodeReceipts>()
   readonly #chains = new Map<string, { chain: NodeChain; of: NodeReceipts }>()
-  /** Who brought, or was shown, what of a chain of another connection. */
-  readonly #claimants = new Map<string, NodeReceipts>()
+  /** Who brought, or was shown, what of a chain of another connection, and up to which number. */
+  readonly #claimants = new Map<string, { of: NodeReceipts; number: number }>()
   readonly #payers = new Map<string, string>()
   readonly #offers: OfferQueue
   readonly #report: ReceiptReport
@@ -118,8 +118,7 @@ class Desk {
     this.#offers = new OfferQueue(clock, (chain) => this.#chains.get(chain.id)?.of.offerChain(chain) ?? true)
     this.#report = createReceiptReport(parts, {
       gatewayId,
-      onSettled: (chain, number) =>
-        (this.#chains.get(chain)?.of ?? this.#claimants.get(chain))?.tell({ kind: 'settled', chain, number }),
+      onSettled: (chain, number) => this.#settled(chain, number),
     })
     this.#leftovers = bus.subscribe(receiptLeftoversTo(gatewayId), (message) => this.#offerLeftovers(message))
   }
@@ -218,7 +217,9 @@ class Desk {
       },
       ...{ output: filesDigest(this.digest, outputs), atMs: this.#parts.directory.cellNowMs() },
     }
-    chain.add(body, organisationId)
+    const receipt = chain.add(body, organisationId)
+    const facts = receipt.number === 1 ? chain.facts : null
+    this.#report.made({ nodeId: node.nodeId, chain: chain.id, facts, receipt })
     this.#offers.add(chain)
   }
 
@@ -235,7 +236,7 @@ class Desk {
     const { nodeId } = node
     switch (said.kind) {
       case 'hello':
-        entry.last = said.last
+        entry.hello(said)
         return
       case 'signed':
         return entry.hearSigned(said)
@@ -245,9 +246,25 @@ class Desk {
         return this.#parts.log.warn('receipts.refused', { nodeId, chain, number, why })
       }
       case 'claim':
-        this.#claimants.set(said.chain, entry)
+        this.#awaits(entry, said.chain, said.head.number)
         return this.#report.claim({ nodeId, claim: said })
     }
+  }
+
+  /** `of` is told when this chain is settled. */
+  #awaits(of: NodeReceipts, chain: string, number: number): void {
+    const dropped = of.awaitChain(chain)
+    if (dropped !== null && this.#claimants.get(dropped)?.of === of) this.#claimants.delete(dropped)
+    this.#claimants.set(chain, { of, number })
+  }
+
+  #settled(chain: string, number: number): void {
+    const claimant = this.#claimants.get(chain)
+    const of = this.#chains.get(chain)?.of ?? claimant?.of
+    of?.tell({ kind: 'settled', chain, number })
+    if (!claimant || number < claimant.number) return
+    this.#claimants.delete(chain)
+    claimant.of.awaited.delete(chain)
   }
 
   /** Of connections before: the coordinator knows them by their readings. */
@@ -265,7 +282,7 @@ class Desk {
       if (!entry || this.#chains.has(chain) || texts.length === 0) continue
       const hash = linksOf(this.digest, { chain, from, before, texts }).at(-1) ?? before
       const run = { chain, from, before, texts, number: from + texts.length - 1, hash, extra: [] }
-      this.#claimants.set(chain, entry)
+      this.#awaits(entry, chain, run.number)
       entry.offer({ ...run, session, facts: null })
     }
   }
@@ -280,7 +297,8 @@ class Desk {
       this.#offers.drop(chain)
       this.#report.forget(chain.id)
     }
-    for (const [chain, claimant] of this.#claimants) if (claimant === entry) this.#claimants.delete(chain)
+    for (const chain of entry.awaited)
+      if (this.#claimants.get(chain)?.of === entry) this.#claimants.delete(chain)
   }
 
   close(): void {

@@ -182,14 +182,20 @@ function parseJson(body: Uint8Array): unknown {
   }
 }
 
+/** The network said so of itself or of what it keeps, and nothing is wrong with this machine. */
+export const isOfNetwork = ({ details }: Problem): boolean => details['isOfNetwork'] === true
+
 const RemoteProblem = z.looseObject({ code: z.string(), detail: z.string() })
 
 function problemOf(url: string, status: number, json: unknown): Problem {
   const remote = RemoteProblem.safeParse(json)
   if (remote.success && Object.hasOwn(problemKinds, remote.data.code))
-    return new Problem(remote.data.code as ProblemCode, remote.data.detail)
+    return new Problem(remote.data.code as ProblemCode, remote.data.detail, {
+      details: { isOfNetwork: true },
+    })
   return new Problem(
     status >= 500 ? 'unavailable' : 'internal',
     `${url} answered ${status} without a problem document. Check that the address is a Shoal network's.`,
+    { details: { isOfNetwork: true } },
   )
 }

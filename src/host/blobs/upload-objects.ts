@@ -55,13 +55,18 @@ export async function uploadObjects(
   const distinct = [...new Map(objects.map((object) => [object.sha256, object])).values()]
   const progress = { totalBytes: bytesOf(distinct), newBytes: 0, doneBytes: 0, wireBytes: 0 }
   const tell = (): void => watch.onProgress?.({ ...progress })
-  const rest = isNew ? await putSmall(parts, distinct, watch.signal) : distinct
+  const onPut = ({ list }: SourceObject): void => {
+    progress.newBytes += list.bytes
+    progress.doneBytes += list.bytes
+    tell()
+  }
+  const rest = isNew ? await putSmall(parts, distinct, { signal: watch.signal, onPut }) : distinct
   if (rest.length === 0) return progress
   const unknown = await parts.wire.unknownOf(rest.map(({ sha256 }) => sha256))
   const open = rest.filter(({ sha256 }) => unknown.has(sha256))
   // One batch is announced as a whole, and is told by that; nodes send what their tasks' customer has to have room for.
   if (open.length > BATCH && !isNew) await checkRoom(parts.wire, open)
-  progress.newBytes = bytesOf(open)
+  progress.newBytes += bytesOf(open)
   for (let at = 0; at < open.length; at += BATCH)
     await uploadBatch(parts, open.slice(at, at + BATCH), { progress, tell, signal: watch.signal })
   tell()
@@ -130,14 +135,15 @@ async function uploadBatch(
 async function putSmall(
   parts: UploadParts,
   objects: readonly SourceObject[],
-  signal: AbortSignal,
+  { signal, onPut }: { readonly signal: AbortSignal; onPut(object: SourceObject): void },
 ): Promise<SourceObject[]> {
   const left: SourceObject[] = []
   for (const object of objects) {
     signal.throwIfAborted()
     const { sha256, list } = object
     const isSmall = list.count > 0 && packBytes(list.count, list.bytes) <= PACK_BYTES_MAX
-    if (!isSmall || !(await parts.wire.put(sha256, await packed(parts, chunksOf(object))))) left.push(object)
+    if (isSmall && (await parts.wire.put(sha256, await packed(parts, chunksOf(object))))) onPut(object)
+    else left.push(object)
   }
   return left
 }

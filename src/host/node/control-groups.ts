@@ -2,8 +2,9 @@
  * Control groups of Linux, versions 1 and 2: limits on memory and processes that hold for a program and all that it
  * starts together. Where this process may not make groups there are none, and weaker limits have to do.
  */
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { isBelow } from './process-usage.ts'
 
 export interface ControlGroup {
   /** Files that a process writes its id to, to be in the group. */
@@ -21,6 +22,8 @@ interface Limits {
 }
 
 const PREFIX = 'shoal-'
+/** Where this process itself is, beside the groups that it makes. */
+const OWN = `${PREFIX}agent`
 let made = 0
 
 /** A group with these limits, as far as they can be had; `null` where none can. */
@@ -42,6 +45,29 @@ export function makeControlGroup(limits: Limits): ControlGroup | null {
       for (const folder of made_) tryTo(() => rmdirSync(folder))
     },
   }
+}
+
+/**
+ * Makes room for groups below the one that this process was started in, as far as it may: version 2 limits none below a
+ * group that has processes of its own. Harmless when repeated.
+ */
+export function prepareGroups(): void {
+  const { unified } = controllerFolders()
+  if (unified !== undefined) openControllers(unified)
+}
+
+/** `base` is a group of version 2. Where somebody else's process is in it all stays as it is: that is not ours to move. */
+export function openControllers(base: string): void {
+  const read = (file: string): readonly string[] =>
+    (tryTo(() => readFileSync(join(base, file), 'utf8')) ?? '').split(/\s+/).filter((word) => word !== '')
+  const [offered, open] = [read('cgroup.controllers'), read('cgroup.subtree_control')]
+  const missing = ['memory', 'pids'].filter((name) => offered.includes(name) && !open.includes(name))
+  const inside = read('cgroup.procs').map(Number)
+  if (missing.length === 0 || !inside.every((pid) => isBelow(pid, process.pid))) return
+  const own = join(base, OWN)
+  tryTo(() => mkdirSync(own, { recursive: true }))
+  for (const pid of inside) tryTo(() => write(join(own, 'cgroup.procs'), String(pid)))
+  for (const name of missing) tryTo(() => write(join(base, 'cgroup.subtree_control'), `+${name}`))
 }
 
 /** Removes groups whose makers are gone. */
@@ -71,8 +97,10 @@ function controllerFolders(): Folders {
     const [left = '', right = ''] = mount.split(' - ')
     const at = left.split(' ')[4] ?? ''
     const [type, , options = ''] = right.split(' ')
-    if (type === 'cgroup2') folders.unified = join(at, pathOf(''))
-    else if (type === 'cgroup') {
+    if (type === 'cgroup2') {
+      const path = pathOf('')
+      folders.unified = join(at, basename(path) === OWN ? dirname(path) : path)
+    } else if (type === 'cgroup') {
       const controllers = options.split(',')
       if (controllers.includes('memory')) folders.memory = join(at, pathOf('memory'))
       if (controllers.includes('pids')) folders.pids = join(at, pathOf('pids'))
@@ -83,7 +111,12 @@ function controllerFolders(): Folders {
 
 function limitMemory(folders: Folders, name: string, bytes: number): string | null {
   const { memory } = folders
-  if (memory === undefined) return limitIn(folders.unified, name, { 'memory.max': bytes })
+  if (memory === undefined) {
+    const folder = limitIn(folders.unified, name, { 'memory.max': bytes })
+    // Without swap the file is missing.
+    if (folder !== null) tryTo(() => write(join(folder, 'memory.swap.max'), '0'))
+    return folder
+  }
   const folder = limitIn(memory, name, { 'memory.limit_in_bytes': bytes })
   // Without accounting of swap this file is missing, and then there is mostly no swap either.
   if (folder !== null) tryTo(() => writeFileSync(join(folder, 'memory.memsw.limit_in_bytes'), String(bytes)))
@@ -100,18 +133,20 @@ function limitIn(
 ): string | null {
   if (parent === undefined) return null
   const folder = join(parent, name)
+  const isNew = !existsSync(folder)
   const isDone = tryTo(() => {
     mkdirSync(folder, { recursive: true })
-    for (const [file, value] of Object.entries(values)) {
-      // Opened without creating: in a group without that controller the file is not there.
-      writeFileSync(join(folder, file), String(value), { flag: 'r+' })
-    }
+    for (const [file, value] of Object.entries(values)) write(join(folder, file), String(value))
     return true
   })
   if (isDone) return folder
-  tryTo(() => rmdirSync(folder))
+  // In version 2 it is that of the other limit as well.
+  if (isNew) tryTo(() => rmdirSync(folder))
   return null
 }
+
+/** Opened without creating: in a group without that controller the file is not there. */
+const write = (path: string, text: string): void => writeFileSync(path, text, { flag: 'r+' })
 
 /** Of `memory.events` (version 2) or `memory.oom_control` (version 1). */
 function oomKills(folder: string): number {

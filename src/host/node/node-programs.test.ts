@@ -8,6 +8,7 @@ import { createNodePrograms } from './node-programs.ts'
 import { watchTree } from './process-usage.ts'
 
 const skip = spawnSync('prlimit', ['--version']).status !== 0 && 'no prlimit'
+const noPython = spawnSync('python3', ['--version']).status !== 0 && 'no Python'
 
 test('lines go in on one pipe and out on another, whatever is printed', { skip }, async () => {
   const { exit, lines, output } = await run('echo noise; read line <&3; echo "heard $line" >&4; exit 3', {
@@ -22,6 +23,28 @@ test('a program that eats memory is ended, and told as that', { skip }, async ()
   const eat = 'x=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; while :; do x=$x$x; done'
   const { exit } = await run(eat, { limits: { ...none, memoryBytes: 64 * 2 ** 20 } })
   assert(exit.reason === 'memory' || exit.code === 2, JSON.stringify(exit))
+})
+
+test('memory that no process maps counts where there are no groups', { skip: skip || noPython }, async () => {
+  // 256 MiB in a file in memory, and then nothing more: only its descriptor tells of it.
+  const fill = 'import os, time; f = os.memfd_create("x"); [os.write(f, bytes(1 << 20)) for _ in range(256)]'
+  const { exit } = await run(`exec python3 -c '${fill}; time.sleep(20)'`, {
+    limits: { ...none, memoryBytes: 128 * 2 ** 20 },
+    usesGroups: false,
+  })
+  assert.equal(exit.reason, 'memory')
+})
+
+test('a file that was unlinked counts while it is open', { skip }, async () => {
+  let diskBytes = 0
+  await run('exec 9>"$OUT"; rm "$OUT"; head -c 3000000 /dev/zero >&9; echo there >&4; read line <&3', {
+    env: { OUT: `/tmp/shoal-unlinked-${process.pid}` },
+    onLine(_, program) {
+      diskBytes = program.usage().nameless.diskBytes
+      program.sendLine('go')
+    },
+  })
+  assert(diskBytes >= 3_000_000, String(diskBytes))
 })
 
 test('a program that forks without end ends, and leaves nothing behind', { skip }, async () => {
@@ -77,6 +100,7 @@ const none: ProgramLimits = { memoryBytes: null, processes: null, fileBytes: nul
 
 interface RunOptions {
   readonly limits?: ProgramLimits
+  readonly usesGroups?: boolean
   readonly env?: Readonly<Record<string, string>>
   readonly onStart?: (program: RunningProgram) => void
   readonly onLine?: (line: string, program: RunningProgram) => void
@@ -86,7 +110,7 @@ async function run(script: string, options: RunOptions) {
   const lines: string[] = []
   let output = ''
   const ended = Promise.withResolvers<ProgramExit>()
-  const program: RunningProgram = createNodePrograms().start(
+  const program: RunningProgram = createNodePrograms({ usesGroups: options.usesGroups ?? true }).start(
     {
       program: 'sh',
       args: ['-c', script],

@@ -8,14 +8,19 @@ import type {
   Programs,
   RunningProgram,
 } from '#host/programs.ts'
-import { type ControlGroup, makeControlGroup, removeStaleGroups } from './control-groups.ts'
+import { type ControlGroup, makeControlGroup, prepareGroups, removeStaleGroups } from './control-groups.ts'
 import { type ProcessUsage, watchTree } from './process-usage.ts'
 
 const LINE_CHARS_MAX = 2 ** 24
 const LOOK_MS = 250
 /** Where groups keep the limits a look only tells how much was used at most. */
 const GROUPED_LOOK_MS = 2_000
-const NOTHING: ProcessUsage = { residentBytes: 0, cpuMs: 0, processes: 0 }
+const NOTHING: ProcessUsage = {
+  residentBytes: 0,
+  nameless: { diskBytes: 0, memoryBytes: 0 },
+  cpuMs: 0,
+  processes: 0,
+}
 
 /**
  * Puts itself into the groups that are named first, up to `--`, and becomes the program: it and all its children are
@@ -27,9 +32,22 @@ const ENTER = 'while [ "$1" != -- ]; do echo $$ > "$1" || exit 125; shift; done;
  * Programs in sessions of their own, so that Ctrl-C at our terminal is ours to pass on. Limits come from control groups
  * where this user may make some; else from limits on each process, and a look four times a second at all of them.
  */
-export function createNodePrograms(): Programs {
-  removeStaleGroups()
-  return { start: (command, handlers) => new NodeProgram(command, handlers) }
+export function createNodePrograms({ usesGroups = true }: ProgramsOptions = {}): Programs {
+  if (usesGroups) {
+    prepareGroups()
+    removeStaleGroups()
+  }
+  return {
+    start(command, handlers) {
+      const group = usesGroups ? makeControlGroup(command.limits) : null
+      return new NodeProgram(command, handlers, group)
+    },
+  }
+}
+
+export interface ProgramsOptions {
+  /** Without them the weaker limits are tried. */
+  readonly usesGroups?: boolean
 }
 
 /** How much less urgent strangers' work is than what serves them, and than what else runs on its owner's machine. */
@@ -56,9 +74,9 @@ class NodeProgram implements RunningProgram {
   #peakBytes = 0
   #reason: ProgramExit['reason'] = null
 
-  constructor(command: ProgramCommand, handlers: ProgramHandlers) {
+  constructor(command: ProgramCommand, handlers: ProgramHandlers, group: ControlGroup | null) {
     this.#command = command
-    this.#group = makeControlGroup(command.limits)
+    this.#group = group
     const [program, args] = this.#commandLine()
     const child = spawn(program, args, {
       env: command.env,
@@ -130,12 +148,14 @@ class NodeProgram implements RunningProgram {
 
   /** For what no group limits: the sum over all processes, which limits on each of them do not bound. */
   #look(): void {
-    const { residentBytes, processes } = this.usage()
+    const { residentBytes, nameless, processes } = this.usage()
     const { limits } = this.#command
     const grouped = this.#group?.limits ?? []
     const isOver = (name: 'memory' | 'processes', value: number, limit: number | null): boolean =>
       !grouped.includes(name) && limit !== null && value > limit
-    if (isOver('memory', residentBytes, limits.memoryBytes)) this.#end('memory')
+    // What no process maps is in memory all the same. Mapped, it counts twice: nobody has much of it.
+    const memoryBytes = residentBytes + nameless.memoryBytes
+    if (isOver('memory', memoryBytes, limits.memoryBytes)) this.#end('memory')
     else if (isOver('processes', processes, limits.processes)) this.#end('processes')
   }
 

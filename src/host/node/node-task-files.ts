@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { constants, type Dirent } from 'node:fs'
-import { type FileHandle, lstat, mkdir, open, readdir, rm, writeFile } from 'node:fs/promises'
+import { constants, type Dirent, type Stats } from 'node:fs'
+import { type FileHandle, lstat, mkdir, open, readdir, rm, statfs, unlink, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
+import { promisify } from 'node:util'
 import type { CollectedFile, CollectFile, TaskFiles } from '#host/task-files.ts'
 import { toDiskProblem } from './disk-problem.ts'
 
@@ -19,10 +21,19 @@ export const nodeTaskFiles: TaskFiles = {
     }
   },
   async removeFolder(folder) {
-    await rm(folder, { recursive: true, force: true }).catch(() => undefined)
+    await rm(folder, { recursive: true, force: true }).catch(() => removeStubborn(folder))
   },
+  removeFile: (path) =>
+    unlink(path).then(
+      () => true,
+      (error: NodeJS.ErrnoException) => error.code === 'ENOENT',
+    ),
   collect,
   bytesBelow,
+  async freeBytes(folder) {
+    const disk = await statfs(folder).catch(() => null)
+    return disk === null ? null : disk.bavail * disk.bsize
+  },
   async filesBelow(folder, entriesMax) {
     const paths = await walk(folder, entriesMax)
     return paths?.map((path) => relative(folder, path)).toSorted() ?? null
@@ -112,13 +123,49 @@ async function openPlain(path: string): Promise<FileHandle | null> {
   return null
 }
 
+/**
+ * What a stranger left may be closed to its owner, be named by bytes that are no text, or lie deeper than a path is
+ * long. The system's own programs go folder by folder, whatever the names are.
+ */
+async function removeStubborn(folder: string): Promise<void> {
+  const run = promisify(execFile)
+  await run('chmod', ['-R', 'u+rwX', '--', folder]).catch(() => undefined)
+  await run('rm', ['-rf', '--', folder]).catch(() => undefined)
+}
+
+/** What cannot be looked at is more than anybody may leave: it would be the place to leave it. */
 async function bytesBelow(folder: string, entriesMax: number): Promise<number | null> {
-  const paths = await walk(folder, entriesMax)
-  if (paths === null) return null
-  let bytes = 0
-  for (const path of paths) bytes += (await lstat(path).catch(() => null))?.size ?? 0
+  const queue: Buffer[] = [Buffer.from(folder)]
+  let [bytes, entries] = [0, 0]
+  for (let at = queue.pop(); at !== undefined; at = queue.pop()) {
+    // Names as they are: one that is no text cannot be asked for by its text.
+    const here = await readdir(at, { withFileTypes: true, encoding: 'buffer' }).catch(noneIfGone)
+    if (here === null) return null
+    entries += here.length
+    if (entries > entriesMax) return null
+    for (const entry of here) {
+      if (!entry.isFile() && !entry.isDirectory()) continue
+      const path = Buffer.concat([at, SEPARATOR, entry.name])
+      const found = await lstat(path).catch((error: unknown) => (isGone(error) ? 'gone' : null))
+      if (found === null) return null
+      if (found !== 'gone') bytes += roomOf(found)
+      if (entry.isDirectory()) queue.push(path)
+    }
+  }
   return bytes
 }
+
+const SEPARATOR = Buffer.from('/')
+const BLOCK_BYTES = 512
+
+/** Beyond its size: blocks that were set aside for it, attributes, a folder's list of names. Less what rounding takes. */
+const roomOf = (file: Stats): number =>
+  Math.max(file.isFile() ? file.size : 0, file.blocks * BLOCK_BYTES - file.blksize)
+
+/** Removed, or replaced by a file, since it was seen. */
+const isGone = (error: unknown): boolean =>
+  ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')
+const noneIfGone = (error: unknown): [] | null => (isGone(error) ? [] : null)
 
 /** Paths of the plain files below `folder`; `null` beyond `entriesMax` entries. */
 async function walk(folder: string, entriesMax: number): Promise<readonly string[] | null> {

@@ -61,14 +61,14 @@ class PostgresJournals implements SharedJournals {
     this.#target = parsePostgresUrl(options.url)
   }
 
-  async open(name: string, { takeOver = false }: OpenSharedJournal = {}): Promise<Journal> {
+  async open(name: string, { takeOver = false, epoch }: OpenSharedJournal = {}): Promise<Journal> {
     assert(NAME.test(name), `a journal's name is kebab-case: ${name}`)
     const place = { name, label: this.#target.label }
     const writer = await this.#connect('leader', 'read committed')
     const reader = this.#lazy('reader')
     try {
       await prepareJournal(writer, place)
-      const { head, sentAtMs, rivalMs } = await this.#takeLead(writer, place, takeOver)
+      const { head, sentAtMs, rivalMs } = await this.#takeLead(writer, place, { takeOver, epoch })
       const { clock, leaseMs } = this.#options
       const journal = new PostgresJournal({ writer, reader, place, head, clock, leaseMs, sentAtMs, rivalMs })
       await this.#verifyEnd(journal, place).catch(async (error) => {
@@ -113,12 +113,15 @@ class PostgresJournals implements SharedJournals {
   async #takeLead(
     writer: PostgresConnection,
     place: JournalPlace,
-    takeOver: boolean,
+    asked: { takeOver: boolean; epoch: number | undefined },
   ): Promise<{ head: Head; sentAtMs: number; rivalMs: number }> {
     const { clock, leaseMs, holder, log } = this.#options
+    let { takeOver } = asked
     let firstMark: string | null = null
     for (;;) {
       const { head, lease, remainingMs, holderPid } = await this.#look(writer, place)
+      // Whoever was to be followed was followed by another meanwhile.
+      if (head.epoch !== (asked.epoch ?? head.epoch)) takeOver = false
       if (remainingMs > 0 && !takeOver) {
         firstMark ??= lease.mark
         // Who renewed lately by the server's clock, or while this process watched, is alive and not waited for.

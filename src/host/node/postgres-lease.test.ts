@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, type TestContext, test } from 'node:test'
 import postgres from 'postgres'
-import type { Journal, SharedJournals } from '#host/host.ts'
+import type { Journal, OpenSharedJournal, SharedJournals } from '#host/host.ts'
 import { Problem } from '#protocol/problem.ts'
 import { appended } from './journal-contract.ts'
 import { createPostgresJournals } from './postgres-journal.ts'
@@ -66,6 +66,18 @@ fact('a leader that closes is not waited for', async ({ peer }) => {
   assert.equal((await peer('two').open()).epoch, 2)
 })
 
+fact(
+  'what is taken over from one epoch is not taken from the next, whose lease is another’s',
+  async ({ peer }) => {
+    const dead = await peer('one').open()
+    const leader = await peer('two').open({ takeOver: true })
+    const late = peer('three')
+    await assert.rejects(late.open({ takeOver: true, epoch: dead.epoch }), { code: 'journal_held' })
+    await appended(leader, ['goes on'])
+    assert.equal((await late.open({ takeOver: true, epoch: leader.epoch })).epoch, leader.epoch + 1)
+  },
+)
+
 fact('a leader that renews is left alone though the clock of the server was put forward', async (bench) => {
   const { peer, sql } = bench
   await peer('one').open()
@@ -127,7 +139,7 @@ fact('of many who open at once exactly one leads', async ({ peer }) => {
 fact('of many who are ordered to take over at once exactly one leads', async ({ peer }) => {
   const old = await peer('old').open()
   const names = Array.from({ length: 8 }, (_, index) => `standby ${index}`)
-  const opened = await Promise.allSettled(names.map((name) => peer(name).open(true)))
+  const opened = await Promise.allSettled(names.map((name) => peer(name).open({ takeOver: true })))
   const leaders = opened.filter((each) => each.status === 'fulfilled').map((each) => each.value)
   const able = []
   for (const leader of leaders)
@@ -147,7 +159,7 @@ fact('who was taken over writes nothing more and hears of it once', async ({ pee
   await appended(old, ['kept'])
   const heard: string[] = []
   old.onLost((problem) => heard.push(problem.code))
-  const young = await peer('young').open(true)
+  const young = await peer('young').open({ takeOver: true })
   const done: string[] = []
   for (const payload of ['lost', 'lost too'])
     old.append([payload], (problem) => done.push(problem?.code ?? 'durable'))
@@ -166,7 +178,7 @@ fact('who was taken over writes nothing more and hears of it once', async ({ pee
 fact('who was taken over while it had nothing to write hears of it when it renews', async ({ peer }) => {
   const { clock, open } = peer('old')
   const old = await open()
-  await peer('young').open(true)
+  await peer('young').open({ takeOver: true })
   const heard = new Promise<Problem>((resolve) => old.onLost(resolve))
   clock.advance(RENEW_MS)
   assert.equal((await heard).code, 'epoch_stale')
@@ -233,7 +245,7 @@ fact(
     const [row] = await hung.unsafe('select pg_backend_pid() as pid')
     sql(`update shoal.journals set holder_pid = ${row?.['pid']}`)
     await hung.unsafe('begin; update shoal.journals set last_sequence = 77')
-    const young = await peer('young').open(true)
+    const young = await peer('young').open({ takeOver: true })
     assert.equal(young.lastSequence, 0)
     await appended(young, ['first'])
     await assert.rejects(appended(old, ['too late']), { code: 'epoch_stale' })
@@ -244,7 +256,7 @@ fact(
 interface Peer {
   readonly clock: HandClock
   readonly journals: SharedJournals
-  open(takeOver?: boolean): Promise<Journal>
+  open(how?: OpenSharedJournal): Promise<Journal>
 }
 interface Bench {
   readonly url: string
@@ -282,8 +294,8 @@ function setup(t: TestContext, { createDatabase, sql }: TestPostgres): Bench {
       return {
         clock,
         journals,
-        async open(takeOver = false) {
-          const journal = await journals.open('ledger', { takeOver })
+        async open(how) {
+          const journal = await journals.open('ledger', how)
           isOpening = false
           opened.push(journal)
           return journal

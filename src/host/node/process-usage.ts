@@ -1,8 +1,11 @@
 /** What a process and all below it use, from `/proc`. */
 import { readdirSync, readFileSync } from 'node:fs'
+import { type Nameless, sumNameless } from './nameless-files.ts'
 
 export interface ProcessUsage {
   readonly residentBytes: number
+  /** Of open files that have no name any more, or never had one, on disks and in memory. */
+  readonly nameless: Nameless
   readonly cpuMs: number
   /** Threads count. */
   readonly processes: number
@@ -35,8 +38,14 @@ export function watchTree(pid: number): () => ProcessUsage {
     const states = readStates(ids.filter((id) => !known.has(id)))
     const tree = treeOf(pid, states)
     strangers = new Set(ids.filter((id) => !tree.has(id)))
-    return sumOf([...tree.values()])
+    return { ...sumOf([...tree.values()]), nameless: sumNameless([...tree.keys()]) }
   }
+}
+
+/** Whether `pid` is `ancestor` or was started by it, at whatever remove. */
+export function isBelow(pid: number, ancestor: number): boolean {
+  for (let at = pid; at > 0; at = readState(at)?.parent ?? 0) if (at === ancestor) return true
+  return false
 }
 
 function treeOf(pid: number, states: ReadonlyMap<number, ProcessState>): Map<number, ProcessState> {
@@ -52,7 +61,7 @@ function treeOf(pid: number, states: ReadonlyMap<number, ProcessState>): Map<num
   return tree
 }
 
-function sumOf(states: readonly ProcessState[]): ProcessUsage {
+function sumOf(states: readonly ProcessState[]): Omit<ProcessUsage, 'nameless'> {
   const sum = (of: (state: ProcessState) => number): number =>
     states.reduce((total, state) => total + of(state), 0)
   return {

@@ -4,7 +4,8 @@
  * At the first frame whose checksum is wrong SQLite ends the log and drops the rest, without a word. That is right for
  * what a crash left half-written, and wrong for a frame that has rotted since: then acknowledged entries would be gone.
  * The two can be told apart. A transaction is written only after the one before it was synced; so a wrong frame with
- * a whole commit and more after it was once right.
+ * a whole commit after it, and more that goes on from that commit, was once right. What does not go on from it proves
+ * nothing: after a crash SQLite writes over what the crash left, under the same salts, and the rest of that stands behind.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 
@@ -60,7 +61,7 @@ class LogScan {
   readonly #salts: Checksum | null
   /** As the frame before says. */
   #running: Checksum
-  /** A wrong frame came; after it, a whole commit came. */
+  /** A wrong frame came; after the last such, a whole commit came. */
   #after: 'nothing' | 'wrong' | 'commit' = 'nothing'
 
   constructor(header: DataView, { isLittle, isHeaderWhole }: { isLittle: boolean; isHeaderWhole: boolean }) {
@@ -79,7 +80,7 @@ class LogScan {
     const isWhole = isOurs && isSame(found, said)
     this.#running = said
     if (!isWhole) {
-      if (this.#after === 'nothing') this.#after = 'wrong'
+      this.#after = 'wrong'
       return
     }
     if (this.#after === 'commit') this.isDamaged = true

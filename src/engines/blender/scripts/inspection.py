@@ -1,7 +1,7 @@
 """What a scene needs and what may go wrong with it, found out before anybody pays."""
 import bpy
 
-from scene_files import files, point_caches
+from scene_files import compositor, files, point_caches
 
 VIDEO_FORMATS = ("FFMPEG", "AVI_JPEG", "AVI_RAW")
 
@@ -47,9 +47,11 @@ def facts(scene):
 
 def is_composited(scene):
     """Whether nodes make something else of what was rendered: the mean of such pictures is not the picture of the mean."""
-    if not (scene.render.use_compositing and scene.use_nodes and scene.node_tree):
+    tree = compositor(scene)
+    if not (scene.render.use_compositing and tree):
         return False
-    ends = [node for node in scene.node_tree.nodes if node.type == "COMPOSITE"]
+    # Since Blender 5 the end is that of a group.
+    ends = [node for node in tree.nodes if node.type in ("COMPOSITE", "GROUP_OUTPUT")]
     links = [link for node in ends for one in node.inputs for link in one.links]
     return any(link.from_node.type != "R_LAYERS" or link.from_socket.name != link.to_socket.name for link in links)
 
@@ -131,7 +133,8 @@ def setting_warnings(scene):
         yield "denoiser", "The scene denoises: denoised frames cannot be verified by crops and are checked in full."
     if scene.render.image_settings.file_format in VIDEO_FORMATS:
         yield "video", "The scene writes a video; frames are rendered as pictures, and the video is made of them at the end."
-    if scene.use_nodes and scene.node_tree and any(node.type == "OUTPUT_FILE" for node in scene.node_tree.nodes):
+    tree = compositor(scene)
+    if tree and any(node.type == "OUTPUT_FILE" for node in tree.nodes):
         yield "output", "File outputs of the compositor are left out: each frame is one file."
     if scene.render.use_multiview:
         yield "stereo", "The scene renders in stereo; one view is rendered."

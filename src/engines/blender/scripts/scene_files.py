@@ -138,12 +138,20 @@ def sequence_numbers(image, frames):
             yield max(1, min(number, max(1, user.frame_duration))) + user.frame_offset
 
 
+def compositor(scene):
+    """The nodes that work on what was rendered, or `None`. Since Blender 5 they are a group that the scene names."""
+    tree = getattr(scene, "node_tree", None)
+    return getattr(scene, "compositing_node_group", None) or (tree if tree and scene.use_nodes else None)
+
+
 def node_trees():
     """Each with the block whose it is."""
     for kind in ("materials", "worlds", "lights", "scenes"):
         for block in getattr(bpy.data, kind):
-            if block.use_nodes and block.node_tree:
-                yield block, block.node_tree
+            # Since Blender 5 a scene has none of its own: its compositor is one of the groups below.
+            tree = getattr(block, "node_tree", None)
+            if tree and block.use_nodes:
+                yield block, tree
     for group in bpy.data.node_groups:
         yield group, group
 

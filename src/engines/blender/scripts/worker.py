@@ -1,7 +1,7 @@
 """A Blender that stays: reads commands as JSON lines from descriptor 3 and answers on descriptor 4.
 
 Standard output belongs to Blender, which prints there as it likes; nothing that it prints can be taken for an answer.
-Runs inside Blender 3.x and 4.x, without numpy. Each command has an `id`, and each gets exactly one answer with it:
+Runs inside Blender 3.x and newer, without numpy. Each command has an `id`, and each gets exactly one answer with it:
 `{"id", "ok": true, ...}` or `{"id", "ok": false, "kind": "scene" | "node" | "request", "message"}`.
 """
 import json
@@ -16,6 +16,7 @@ import bpy
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import inspection  # noqa: E402  (found only once the folder is on the path)
+import sampling  # noqa: E402
 import scene_files  # noqa: E402
 
 commands = queue.Queue()
@@ -181,7 +182,8 @@ def prepare(scene, command):
     render.use_stamp_note = True
     # Files that the compositor would write go nowhere: one frame is one file.
     for one in bpy.data.scenes:
-        for node in one.node_tree.nodes if one.use_nodes and one.node_tree else []:
+        tree = scene_files.compositor(one)
+        for node in tree.nodes if tree else []:
             if node.type == "OUTPUT_FILE":
                 node.mute = True
     remember(scene)
@@ -225,27 +227,26 @@ def render(command):
     scene.render.filepath = out
     cycles = scene.cycles
     scene.render.stamp_note_text = (
-        f"shoal scene={command.get('sceneHash') or '-'} frame={command['frame']} samples={cycles.samples}"
+        f"shoal scene={command.get('sceneHash') or '-'} frame={command['frame']} samples={sampling.taken(cycles)}"
         f" offset={cycles.sample_offset} seed={cycles.seed}"
     )
-    started, cpu_started = time.perf_counter(), time.process_time()
+    cpu_started = time.process_time()
     try:
         scene.frame_set(command["frame"])
         bpy.ops.render.render(write_still=True, scene=scene.name)
     except RuntimeError as error:
         message = first_line(error)
         raise Refused("node" if is_of_node(message) else "scene", f"frame {command['frame']}: {message}") from error
-    ended, cpu_ended = time.perf_counter(), time.process_time()
+    cpu_ended = time.process_time()
     if not os.path.isfile(out):
         raise Refused("scene", f"frame {command['frame']}: Blender wrote no picture")
     if command["device"] != "CPU" and scene.cycles.device != "GPU":
         raise Refused("node", "the job asks for a GPU, and the scene was switched to the CPU while it rendered")
     return {
-        "wallMs": (ended - started) * 1000,
         "cpuMs": (cpu_ended - cpu_started) * 1000,
         "width": border["width"] if border else width,
         "height": border["height"] if border else height,
-        "samples": scene.cycles.samples,
+        "samples": sampling.taken(scene.cycles),
         "seed": scene.cycles.seed,
         "isDenoised": bool(scene.cycles.use_denoising),
         "isAdaptive": bool(scene.cycles.use_adaptive_sampling),
@@ -265,7 +266,7 @@ def restore(scene):
     cycles.use_animated_seed = original["animated_seed"]
     cycles.use_adaptive_sampling = original["adaptive"]
     cycles.use_denoising = original["denoise"] and inspection.has_denoiser()
-    cycles.sample_offset = 0
+    sampling.take_all(cycles)
     r.resolution_percentage = original["percentage"]
     r.resolution_x, r.resolution_y = original["resolution"]
     r.use_border, r.use_crop_to_border = original["border"], original["crop"]
@@ -283,7 +284,7 @@ def adjust(scene, command):
         if inspection.is_composited(scene):
             raise Refused("scene", "the scene has compositor nodes, which need all samples in one place: render whole frames")
         # A part of the samples of a pixel: whether the pixel has had enough can be told from all of them alone.
-        cycles.sample_offset = command["sampleOffset"]
+        sampling.take_part(cycles, command["sampleOffset"], command.get("samplesOfStill") or original["samples"])
         cycles.use_adaptive_sampling = False
         cycles.use_denoising = False
     if command.get("isRaw"):
@@ -301,6 +302,9 @@ def set_format(scene, command):
     settings = scene.render.image_settings
     has_alpha = scene.render.film_transparent or settings.color_mode == "RGBA"
     is_exr = command["format"] == "EXR"
+    if hasattr(settings, "media_type"):
+        # Since Blender 5 the formats of pictures cannot be chosen where the scene writes a video.
+        settings.media_type = "IMAGE"
     settings.file_format = "OPEN_EXR" if is_exr else "PNG"
     settings.color_mode = "RGBA" if has_alpha else "RGB"
     settings.color_depth = str(command.get("depth") or (16 if is_exr else 8))
