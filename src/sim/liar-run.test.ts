@@ -98,7 +98,7 @@ test('where callers let no second node look, the network asks for itself, and th
 })
 
 test('a node that makes its embeddings up is judged by what others make of the same texts, and nobody else is', async () => {
-  const { nodes, calls, falseAnswers } = await runLiars(3, {
+  const { nodes, calls, falseAnswers } = await runLiars(7, {
     ...{ nodes: 8, minutes: 4, embeddingPercent: 60 },
     mannersOf: (index) => {
       // One makes them up, one is right about every other text.

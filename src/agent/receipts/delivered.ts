@@ -70,6 +70,13 @@ export class Delivered {
     for (const [fence, note] of before.#tasks) this.#tasks.set(fence, note)
   }
 
+  /** Whether a receipt may be of this connection: one of another with the number of its session is of other requests. */
+  mayBeOf(body: ReceiptBody): boolean {
+    if (body.kind === 'task') return true
+    const note = this.#streams.get(body.stream)
+    return note === undefined || note.input === body.input
+  }
+
   /** What is wrong with a receipt; null when it is as this node knows it. */
   disputeOf(number: number, body: ReceiptBody): ReceiptDispute | null {
     if (body.kind === 'task') return this.#disputeOfTask(number, body)

@@ -80,30 +80,39 @@ test('a chain from before is not held against a connection whose session has the
 })
 
 test('results and requests of one connection have a chain each, and neither is disputed for the other', async () => {
-  const { connected, made, task, offerOf, said, run } = setup({ hasBook: true })
+  const { connected, made, task, request, offerOf, said, run } = setup({ hasBook: true })
   const files = [{ name: 'a', bytes: 1, sha256: 'a' }]
   const { streams, digest } = connected()
   made(7, files)
   made(8, files)
   const tasks = [7, 8].map((fence) => task(fence, filesDigest(digest, files)))
-  const request = receiptText({
-    ...{ kind: 'part', node: 'node', request: 'req_1', model: 'tiny', call: 'chat', stream: 1, payer: 'p' },
-    ...{ promptTokens: 0, completionTokens: 0, promptPerMillion: 1n, completionPerMillion: 1n },
-    ...{
-      input: digest(new Uint8Array([1])),
-      output: outputDigest(digest, 'salt', ''),
-      outputBytes: 0,
-      atMs: 1,
-    },
-  })
+  const own = request(new Uint8Array([1]))
   streams.receive(offerOf('tasks', { from: 1, texts: tasks.slice(0, 1), all: tasks }))
-  streams.receive(offerOf('requests', { from: 1, texts: [request], all: [request] }))
+  streams.receive(offerOf('requests', { from: 1, texts: [own], all: [own] }))
   streams.receive(offerOf('tasks', { from: 2, texts: tasks.slice(1), all: tasks }))
   await run(1_000)
   assert.deepEqual(
     said().map((one) => one.kind === 'signed' && one.disputes),
     [[], [], []],
   )
+})
+
+test('what a process before it left unsigned is not held against a connection that is over and has the number of its session', async () => {
+  for (const [input, disputes] of [
+    [9, [{ number: 1, why: 'unknown' }]],
+    [1, []],
+  ] as const) {
+    const { connected, request, offerOf, said, run } = setup({ hasBook: true })
+    connected(1)
+    const { streams } = connected(2)
+    const texts = [request(new Uint8Array([input]))]
+    streams.receive(offerOf('requests', { from: 1, texts, all: texts, isLeft: true }))
+    await run(1_000)
+    assert.deepEqual(
+      said().map((one) => one.kind === 'signed' && one.disputes),
+      [disputes],
+    )
+  }
 })
 
 test('of its own connection it signs nothing behind receipts that it has not signed', async () => {
@@ -151,19 +160,32 @@ function setup({ hasBook }: { hasBook: boolean }) {
         ...{ kind: 'task', node: 'node', job: 'job', step: 0, task: 0, fence, files: 1, outputBytes: 1 },
         ...{ wallMs: 1, output, atMs: 1 },
       }),
+    /** Of the first stream, which nothing came of. */
+    request: (input: Uint8Array) =>
+      receiptText({
+        ...{
+          kind: 'part',
+          node: 'node',
+          request: 'req_1',
+          model: 'tiny',
+          call: 'chat',
+          stream: 1,
+          payer: 'p',
+        },
+        ...{ promptTokens: 0, completionTokens: 0, promptPerMillion: 1n, completionPerMillion: 1n },
+        ...{ input: digest(input), output: outputDigest(digest, 'salt', ''), outputBytes: 0, atMs: 1 },
+      }),
     /** A connection of a network that proved its key, with one request on it. */
-    connected() {
-      const connection = {
-        link,
-        protocol: PROTOCOL_WITH_EVIDENCE,
-        session: 1,
-        networkKey: network.publicKeyHex,
-      }
+    connected(session = 1) {
+      const connection = { link, protocol: PROTOCOL_WITH_EVIDENCE, session, networkKey: network.publicKeyHex }
       receipts.watch(connection)?.begin(1, new Uint8Array([1]), { salt: 'salt' })
       return { streams: receipts.open(streams, connection), digest }
     },
     /** Receipts `texts` from number `from` on, of a chain of this connection that has `all`. */
-    offerOf(of: ChainFacts['of'], run: { from: number; texts: string[]; all: string[] }): Frame {
+    offerOf(
+      of: ChainFacts['of'],
+      run: { from: number; texts: string[]; all: string[]; isLeft?: boolean },
+    ): Frame {
       const facts: ChainFacts = {
         ...{ of, network: network.publicKeyHex, node: 'node', nodeKey: keys.publicKeyHex, gateway: 'g' },
         ...{ session: 1, nonce: '0'.repeat(32), previous: null },
@@ -180,7 +202,7 @@ function setup({ hasBook }: { hasBook: boolean }) {
         from: run.from,
         before,
         receipts: run.texts,
-        facts,
+        facts: run.isLeft ? null : facts,
         hash,
         signature,
       }

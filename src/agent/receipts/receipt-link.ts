@@ -142,13 +142,19 @@ export function createReceiptLink(
    * Which requests the chain is about, where this process was there. The number of a session does not tell by itself: after a start with a
    * clock that went back, at a gateway that knows of none before, one comes again.
    */
-  function deliveredOf({ chain, session, facts }: ReceiptsOffer): Delivered | undefined {
+  function deliveredOf({ chain, session, facts, receipts }: ReceiptsOffer): Delivered | undefined {
     const delivered = session === undefined ? undefined : sessions.get(session)
     if (!delivered) return undefined
     const isNow = delivered === now?.delivered
     // A connection's own chain begins with its facts.
     if (isNow && facts?.of === 'requests') delivered.chain ??= chain
-    return delivered.chain === chain || (delivered.chain === null && !isNow) ? delivered : undefined
+    if (delivered.chain === chain) return delivered
+    if (delivered.chain !== null || isNow) return undefined
+    const isOther = receipts.some((text) => {
+      const body = readReceipt(text)
+      return body !== null && !delivered.mayBeOf(body)
+    })
+    return isOther ? undefined : delivered
   }
 
   function sign(offer: ReceiptsOffer, number: number): void {

@@ -91,6 +91,19 @@ test('a folder where a picture goes is never emptied while its scene could turn 
   assert.equal(existsSync(folder), false)
 })
 
+test('a scene that fills the disk while it loads is ended', { skip }, async () => {
+  const opening = openScripted([
+    'import time',
+    'for at in range(5):',
+    "    open(f'/out/{at}', 'wb').truncate(1024**3)",
+    'time.sleep(20)',
+  ])
+  await assert.rejects(opening, {
+    code: 'disk_full',
+    message: /wrote more than 4096 MiB beside its pictures/,
+  })
+})
+
 /** A session of a scene with a script, which runs. */
 async function openScripted(lines: readonly string[]) {
   const folder = makeFolder()

@@ -134,41 +134,36 @@ export class BlenderSession implements TaskSession {
   ): Promise<TaskOutput> {
     const { settings, places, limits, command } = this.#options
     const progress = readProgress(onProgress)
-    const endWatch = this.#watchOut(warm.blender)
     // By our own clock: scripts of a scene run beside the one that answers, and could set its.
     const startedAtMs = this.#ports.clock.elapsedMs()
-    try {
-      const output = await runTask(params, {
-        settings,
-        places,
-        files: this.#ports.files,
-        inflate: this.#ports.inflate,
-        toFolder: task.outFolder,
-        fileBytesMax: command.limits.fileBytes ?? Number.MAX_SAFE_INTEGER,
-        memoryBytesMax: command.limits.memoryBytes ?? null,
-        goOn: () => {
-          if (signal.aborted) throw new Problem('cancelled', 'The task was cancelled.')
-          if (this.#ports.clock.elapsedMs() - startedAtMs > limits.taskMsMax)
-            throw failureProblem('node', 'engine_failed', tooLong(limits.taskMsMax))
-        },
-        ask: (command, what) =>
-          warm.blender.ask(command, { what, timeoutMs: limits.taskMsMax, onOutput: progress }),
-      })
-      const usage = warm.blender.usage()
-      this.#recycle(usage)
-      const { device } = warm.loaded
-      return {
-        ...output,
-        wallMs: this.#ports.clock.elapsedMs() - startedAtMs,
-        peakBytes: usage.peakBytes,
-        notes: {
-          ...output.notes,
-          device: [device.type, ...device.names].join(' '),
-          blenderVersion: warm.version,
-        },
-      }
-    } finally {
-      endWatch()
+    const output = await runTask(params, {
+      settings,
+      places,
+      files: this.#ports.files,
+      inflate: this.#ports.inflate,
+      toFolder: task.outFolder,
+      fileBytesMax: command.limits.fileBytes ?? Number.MAX_SAFE_INTEGER,
+      memoryBytesMax: command.limits.memoryBytes ?? null,
+      goOn: () => {
+        if (signal.aborted) throw new Problem('cancelled', 'The task was cancelled.')
+        if (this.#ports.clock.elapsedMs() - startedAtMs > limits.taskMsMax)
+          throw failureProblem('node', 'engine_failed', tooLong(limits.taskMsMax))
+      },
+      ask: (command, what) =>
+        warm.blender.ask(command, { what, timeoutMs: limits.taskMsMax, onOutput: progress }),
+    })
+    const usage = warm.blender.usage()
+    this.#recycle(usage)
+    const { device } = warm.loaded
+    return {
+      ...output,
+      wallMs: this.#ports.clock.elapsedMs() - startedAtMs,
+      peakBytes: usage.peakBytes,
+      notes: {
+        ...output.notes,
+        device: [device.type, ...device.names].join(' '),
+        blenderVersion: warm.version,
+      },
     }
   }
 
@@ -207,6 +202,7 @@ export class BlenderSession implements TaskSession {
     this.#blender = blender
     this.#firstPeakBytes = null
     this.#tasks = 0
+    void blender.gone().then(this.#watchOut(blender))
     const { version } = await blender.ready()
     const load = {
       do: 'load',
@@ -229,7 +225,7 @@ export class BlenderSession implements TaskSession {
     }
   }
 
-  /** Ends a scene that fills the disk. */
+  /** Ends a scene that fills the disk, whenever that is: its scripts run while it loads, and while nothing is asked of it. */
   #watchOut(blender: BlenderProcess): () => void {
     const { places, outBytesMax } = this.#options
     const { clock, files } = this.#ports
@@ -237,7 +233,8 @@ export class BlenderSession implements TaskSession {
     const look = async (): Promise<void> => {
       const bytes = await files.bytesBelow(places.outFolder, OUT_ENTRIES_MAX)
       if (isOver) return
-      if (bytes !== null && bytes <= outBytesMax) timer = clock.after(OUT_LOOK_MS, () => void look())
+      const total = bytes === null ? null : bytes + blender.usage().nameless.diskBytes
+      if (total !== null && total <= outBytesMax) timer = clock.after(OUT_LOOK_MS, () => void look())
       else blender.kill(failureProblem('task', 'disk_full', tooMuch(outBytesMax)))
     }
     let timer = clock.after(OUT_LOOK_MS, () => void look())
