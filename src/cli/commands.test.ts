@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { createControlServer } from '#coordinator/control-server.ts'
 import { Problem } from '#protocol/problem.ts'
-import { routes } from '#protocol/routes.ts'
 import { createStubTerminal, type StubTerminal } from './stub-context.ts'
 import { createStubTools } from './stub-job-tools.ts'
 import { createStubNetwork } from './stub-network.ts'
+import { fetchFrom } from './test-fetch.ts'
 
 /** Every command with what it prints, as a terminal session. `UPDATE_GOLDEN=1` writes it anew. */
 const GOLDEN = new URL('./commands.golden.txt', import.meta.url)
@@ -109,19 +108,10 @@ function setup(
   const network = createStubNetwork()
   const scopes = { member: ['owner'], operator: ['operator'], viewer: ['viewer'] } as const
   const isKnown = (key: string): key is keyof typeof scopes => key in scopes
-  const app = createControlServer(routes, network.handlers, {
-    authenticate: (key) =>
-      isKnown(key) ? { organisationId: 'org_1', keyId: key, scopes: scopes[key] } : null,
-    mayAnswer: () => true,
-    requestId: () => 'req_9',
-    clock: { elapsedMs: () => 0 },
-    log: { info() {}, warn() {}, error() {} },
-    hostnames: [],
-    origins: [],
-    openAiBaseUrl: 'http://127.0.0.1:7420/v1',
-    onBug: (error) => assert.fail(error as Error),
-  })
-  const fetch = async (request: Request): Promise<Response> => answer(request) ?? app.fetch(request)
+  const ask = fetchFrom(network.handlers, (key) =>
+    isKnown(key) ? { organisationId: 'org_1', keyId: key, scopes: scopes[key] } : null,
+  )
+  const fetch = async (request: Request): Promise<Response> => answer(request) ?? ask(request)
   const parts = { jobTools: async () => createStubTools() }
   return { network, ...createStubTerminal({ fetch, parts, ...terminal }) }
 }

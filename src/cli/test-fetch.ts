@@ -4,10 +4,17 @@ import { createControlServer } from '#coordinator/control-server.ts'
 import type { Handlers } from '#protocol/route.ts'
 import { type ControlRoutes, routes } from '#protocol/routes.ts'
 
-/** As the owner of `org_1`. A bug of a handler fails the test. */
-export function fetchFrom(handlers: Handlers<ControlRoutes>): (request: Request) => Promise<Response> {
+type Authenticate = Parameters<typeof createControlServer<ControlRoutes>>[2]['authenticate']
+
+const asOwner: Authenticate = () => ({ organisationId: 'org_1', keyId: 'key_1', scopes: ['owner'] })
+
+/** As the owner of `org_1`, unless `authenticate` says otherwise. A bug of a handler fails the test. */
+export function fetchFrom(
+  handlers: Handlers<ControlRoutes>,
+  authenticate: Authenticate = asOwner,
+): (request: Request) => Promise<Response> {
   const app = createControlServer(routes, handlers, {
-    authenticate: () => ({ organisationId: 'org_1', keyId: 'key_1', scopes: ['owner'] }),
+    authenticate,
     mayAnswer: () => true,
     requestId: () => 'req_9',
     clock: { elapsedMs: () => 0 },
