@@ -8,17 +8,19 @@
  * In between, inputs in order are sent at the same rate, and what the client feels is compared: a network that is called
  * answers later than one that is not, whatever it is called with. What is tried without the network (files of journals and of
  * receipts) is felt by nobody, and not compared. Prints the seed (a run takes the ones after it too) and
- * the first input that failed, in base64. Ends with 1 when one failed, the log tells of a bug, or the coordinator died.
+ * the first input that failed, in base64. Ends with 1 when one failed, a call of that client did, the log tells of a bug,
+ * or the coordinator died.
  * Takes 1.3 × count / per-second seconds a surface at best.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { openRig } from '../test/e2e/rig.ts'
-import { type FuzzedNetwork, startFuzzed, surfaceNames } from '../test/fuzz/fuzz-network.ts'
+import { type FuzzedNetwork, startFuzzed } from '../test/fuzz/fuzz-network.ts'
 import { type GoodTraffic, percentileMs, startGoodTraffic } from '../test/fuzz/good-traffic.ts'
 import { runSurface, type SurfaceRun } from '../test/fuzz/run-surface.ts'
-import type { Surface } from '../test/fuzz/surface.ts'
+import { type Surface, surfaceNames } from '../test/fuzz/surface.ts'
 import { print, whole } from './parts/machine.ts'
+import { residentMib } from './reliability/memory.ts'
 
 /** So many malformed inputs, then so many in order: whatever else the machine does is felt by both. */
 const SLICE = 5_000
@@ -74,7 +76,8 @@ async function fuzzAll(fuzzed: FuzzedNetwork, chosen: readonly Surface[]): Promi
   let isGood = true
   for (const surface of chosen) {
     const result = await fuzzOne(fuzzed, surface, traffic)
-    isGood &&= result.run.failed === 0 && result.bugs.length === 0
+    isGood &&=
+      result.run.failed === 0 && result.bugs.length === 0 && (result.felt?.meanwhile.failed ?? 0) === 0
     print(values.json, { bench: 'fuzz', ...result }, () => describe(result))
   }
   await traffic.end()
@@ -101,7 +104,7 @@ async function fuzzOne(fuzzed: FuzzedNetwork, surface: Surface, traffic: GoodTra
   await runSurface(surface, { ...options, seed: seed + 1_000_000, count: warmUp })
   await traffic.take()
   await compare(0)
-  const residentBeforeMib = fuzzed.residentMib()
+  const residentBeforeMib = residentMib(fuzzed.coordinatorPid)
   const runs: SurfaceRun[] = []
   for (let sent = 0; sent < count; sent += SLICE) {
     const given = { ...options, seed: seed + runs.length, count: Math.min(SLICE, count - sent) }
@@ -110,19 +113,22 @@ async function fuzzOne(fuzzed: FuzzedNetwork, surface: Surface, traffic: GoodTra
     await compare(runs.length)
   }
   const felt = surface.nextGood ? { inOrder: summary(inOrder), meanwhile: summary(meanwhile) } : null
-  const residentAfterMib = fuzzed.residentMib()
+  const residentAfterMib = residentMib(fuzzed.coordinatorPid)
   return { run: sum(runs), felt, residentBeforeMib, residentAfterMib, bugs: fuzzed.bugs().slice(bugsBefore) }
 }
 
+type Counted = 'count' | 'refused' | 'unavailable' | 'accepted' | 'held' | 'failed' | 'durationMs'
+
 /** As one run, of the first one's seed and those after it. */
 function sum(runs: readonly SurfaceRun[]) {
-  const total = (of: 'count' | 'refused' | 'accepted' | 'held' | 'failed' | 'durationMs'): number =>
+  const total = (of: Counted): number =>
     runs.reduce((sum, run) => sum + run[of], 0)
   return {
     surface: runs[0]?.surface ?? '',
     seed: runs[0]?.seed ?? 0,
     count: total('count'),
     refused: total('refused'),
+    unavailable: total('unavailable'),
     accepted: total('accepted'),
     held: total('held'),
     failed: total('failed'),
@@ -165,7 +171,7 @@ function describe({ run, felt, residentBeforeMib, residentAfterMib, bugs }: Resu
   }
   return [
     `${run.surface}: ${whole(run.count)} inputs of seed ${run.seed} in ${whole(run.durationMs / 1_000)} s`,
-    `  ${whole(run.refused)} refused, ${whole(run.accepted)} harmless, ${whole(run.held)} held, ${whole(run.failed)} failed`,
+    `  ${whole(run.refused)} refused, ${whole(run.unavailable)} by a temporary 5xx, ${whole(run.accepted)} harmless, ${whole(run.held)} held, ${whole(run.failed)} failed`,
     ...(felt === null
       ? ['  without the network']
       : [

@@ -183,10 +183,10 @@ function describe(result: Result): string[] {
 }
 
 function describePass(name: string, pass: Measured, frames: number): string[] {
-  const { bareMs, besideTimes, wallMs, renderMs, deadMs, checked, unverified, redispatched } = pass
-  const inRender = (renderMs / (WORKERS * wallMs)).toFixed(3)
+  const { bareMs, besideTimes, wallMs, renderMs, renderCpuMs, deadMs, checked, unverified, redispatched } = pass
+  const [inRender, own] = [renderMs, renderCpuMs].map((ms) => (ms / (WORKERS * wallMs)).toFixed(3))
   return [
-    `${name}: ${whole(wallMs)} ms on ${WORKERS} workers, efficiency ${efficiencyOf(pass).toFixed(3)}; in render ${inRender}`,
+    `${name}: ${whole(wallMs)} ms on ${WORKERS} workers, efficiency ${efficiencyOf(pass).toFixed(3)} (${own} by what the workers' own Blenders took); in render ${inRender}`,
     `  ${frames} frames of ${whole(bareMs / frames)} ms in a bare Blender before and after, ${besideTimes.toFixed(2)} times what it takes alone`,
     `  ${checked} frames checked, ${unverified} unverified, ${redispatched} given again`,
     `  between frames ${deadMs.p50.toFixed(1)} ms in the median, ${deadMs.p95.toFixed(1)} ms at p95, ${deadMs.max.toFixed(1)} ms at most`,
@@ -203,11 +203,14 @@ function describeLoss({
   recoveryMs,
   recoveryMsMax,
   idealMs,
+  idealBareMs,
   frames,
   wrong,
 }: LossResult): string {
   const ideal =
-    idealMs === null ? '' : `, ${(wallMs / idealMs).toFixed(3)} of the capacity ideal (${whole(idealMs)} ms)`
+    idealMs === null || idealBareMs === null
+      ? ''
+      : `, ${(wallMs / idealMs).toFixed(3)} of the capacity ideal (${whole(idealMs)} ms; ${(wallMs / idealBareMs).toFixed(3)} by a bare Blender's pace)`
   const what = { agent: 'a worker killed', stop: 'a worker stopped', coordinator: 'the coordinator killed' }[
     kind
   ]

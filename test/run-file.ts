@@ -1,4 +1,5 @@
 import { run } from 'node:test'
+import { takeChildrenMs } from './process-time.ts'
 import {
   addFail,
   addFailure,
@@ -51,6 +52,7 @@ export async function runFile({ path, name, timeoutMs, signal }: RunFileOptions)
   clearTimeout(surrender)
   if (hung.signal.aborted) addFailure(report, describeHang(timeoutMs, [...running]))
   report.durationMs = performance.now() - startedAt
+  report.cpuMs = takeChildrenMs()
   return report
 }
 

@@ -31,10 +31,7 @@ export const LONGEST: readonly string[] = [
   'src/host/node/pglite-store.test.ts',
 ]
 
-/**
- * These use about a third of a core while they run, longest first: one of them at a time runs beside the others. They
- * are a third of what there is to wait for, so that all three end together.
- */
+/** These use about a third of a core while they run, longest first. */
 export const WAITING: readonly string[] = [
   'test/e2e/roi-page.test.ts',
   'test/e2e/render-command.test.ts',
@@ -51,6 +48,29 @@ export const WAITING: readonly string[] = [
   'test/e2e/preferences.test.ts',
   'test/e2e/budget-alerts.test.ts',
 ]
+
+/** These compute all the time. */
+const COMPUTING = /^src\/sim\/|^test\/mutants\//
+/** How many cores a file uses while it runs, by what `npm test` prints of each. */
+const SHARES = { computing: 1, waiting: 0.35, e2e: 0.6, other: 0.7 }
+const AT_ONCE_MAX = 4
+
+const shareOf = (file: string): number => {
+  if (WAITING.includes(file)) return SHARES.waiting
+  if (COMPUTING.test(file)) return SHARES.computing
+  return file.startsWith('test/e2e/') ? SHARES.e2e : SHARES.other
+}
+
+/**
+ * Takes the first of `queue` for which those that are `running` leave enough of so many cores, so that each meets its limits of time;
+ * undefined where all have to wait.
+ */
+export function takeNext(queue: string[], running: readonly string[], cores: number): string | undefined {
+  if (running.length >= AT_ONCE_MAX) return undefined
+  const leftOver = running.reduce((left, file) => left - shareOf(file), cores)
+  const at = running.length === 0 ? 0 : queue.findIndex((file) => shareOf(file) <= leftOver + 1e-9)
+  return at === -1 ? undefined : queue.splice(at, 1)[0]
+}
 
 /** The same files in the order in which they begin: those that are named here, then the kinds that often take long. */
 export function inOrder(files: readonly string[]): string[] {

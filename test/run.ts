@@ -1,6 +1,6 @@
 /**
- * `npm test`: system parts, types, lint, then every `*.test.ts` in a process of its own, two at a time
- * and beside them one of those that mostly wait.
+ * `npm test`: system parts, types, lint, then every `*.test.ts` in a process of its own, as many at once as two cores
+ * take.
  *
  *     npm test                     all of it
  *     npm test -- journal e2e      only test files whose path contains one of these, and no other step
@@ -13,15 +13,16 @@ import { existsSync, readdirSync } from 'node:fs'
 import { availableParallelism, constants } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { takeChildrenMs } from './process-time.ts'
 import { type FileReport, formatReport, formatSummary, type Step } from './reporter.ts'
 import { runFile } from './run-file.ts'
-import { inOrder, WAITING } from './run-order.ts'
+import { inOrder, takeNext } from './run-order.ts'
 
 const root = join(import.meta.dirname, '..')
 const TEST_FOLDERS = ['test', 'src', 'bench', 'web']
 const FILE_TIMEOUT_MS = 5 * 60_000
-/** More at once were quicker by a seventh, and met each other's limits of time. */
-const AT_ONCE = Math.min(2, availableParallelism())
+/** Many tests have limits of time, which were met on two cores. */
+const CORES = Math.min(2, availableParallelism())
 
 const programs: readonly (readonly [name: string, path: string, args: readonly string[]])[] = [
   ['system', 'bin/setup.ts', []],
@@ -91,19 +92,22 @@ async function runTests(job: {
   reports: FileReport[]
   timeoutMs: number
 }): Promise<boolean> {
-  const waiting = job.files.filter((file) => WAITING.includes(file))
-  const others = job.files.filter((file) => !WAITING.includes(file))
-  const work = async (next: () => string | undefined): Promise<void> => {
-    for (let file = next(); file !== undefined && !interrupted.signal.aborted; file = next()) {
-      const path = join(job.folder, file)
-      const report = await runFile({ path, name: file, timeoutMs: job.timeoutMs, signal: interrupted.signal })
-      job.reports.push(report)
-      if (!interrupted.signal.aborted) print(formatReport(report))
-    }
+  takeChildrenMs()
+  const queue = [...job.files]
+  const running = new Map<string, Promise<void>>()
+  const run = async (file: string): Promise<void> => {
+    const path = join(job.folder, file)
+    const report = await runFile({ path, name: file, timeoutMs: job.timeoutMs, signal: interrupted.signal })
+    job.reports.push(report)
+    if (!interrupted.signal.aborted) print(formatReport(report))
+    running.delete(file)
   }
-  const lanes = Array.from({ length: AT_ONCE }, () => work(() => others.shift() ?? waiting.shift()))
-  // Once nothing is left that waits, it takes the shortest: they have no limits of time to meet.
-  await Promise.all([...lanes, ...(AT_ONCE > 1 ? [work(() => waiting.shift() ?? others.pop())] : [])])
+  for (;;) {
+    const file = interrupted.signal.aborted ? undefined : takeNext(queue, [...running.keys()], CORES)
+    if (file !== undefined) running.set(file, run(file))
+    else if (running.size > 0) await Promise.race(running.values())
+    else break
+  }
   return job.reports.every((report) => report.failed === 0)
 }
 

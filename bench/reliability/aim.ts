@@ -4,8 +4,8 @@ import type { Direction } from '../../test/chaos/chaos-proxy.ts'
 export interface Aim {
   /** For `startChaosFleet`. */
   readonly onPiece: (index: number, direction: Direction, piece: Buffer) => void
-  /** Resolves as the next piece of an answer of this agent passes, or after `AIM_MS_MAX`. */
-  next(index: number): Promise<void>
+  /** Resolves as the next piece of an answer of this agent passes, with true, or after `AIM_MS_MAX`, with false. */
+  next(index: number): Promise<boolean>
 }
 
 /** No heartbeat is as long: who sends such a piece is answering. */
@@ -23,12 +23,12 @@ export function newAim(): Aim {
     },
     next: (index) =>
       new Promise((resolve) => {
-        const timer = setTimeout(resolve, AIM_MS_MAX)
+        const timer = setTimeout(() => resolve(false), AIM_MS_MAX)
         aimed = {
           index,
           hit() {
             clearTimeout(timer)
-            resolve()
+            resolve(true)
           },
         }
       }),

@@ -23,6 +23,8 @@ import { startWrapped } from './wrapped-network.ts'
 
 const PER_SECOND = 50
 const DISK_KIB = 256 * 1024
+/** Each of one nano-USD, before the disk is write-protected. */
+const COMMANDS = 100
 
 export async function disk({ seed, isQuick }: ScenarioOptions): Promise<ScenarioResult> {
   const rig = openRig()
@@ -99,7 +101,6 @@ async function readOnly(rig: Rig): Promise<ScenarioResult> {
     const folder = join(small.folder, 'data')
     const network = await startWrapped(rig, [], { folder })
     const accountId = await founderAccount(network)
-    let acknowledged = 0
     const deposit = (index: number): Promise<boolean> =>
       network.operator
         .depositToAccount({
@@ -110,7 +111,9 @@ async function readOnly(rig: Rig): Promise<ScenarioResult> {
           () => true,
           () => false,
         )
-    for (; acknowledged < 100; acknowledged++) await deposit(acknowledged)
+    const start = await balanceOf(network, accountId)
+    let acknowledged = 0
+    for (let index = 0; index < COMMANDS; index++) if (await deposit(index)) acknowledged++
     const before = await balanceOf(network, accountId)
     await killAll(rig)
     // Whoever is ending may still have files open there.
@@ -131,13 +134,33 @@ async function readOnly(rig: Rig): Promise<ScenarioResult> {
           pass: 'refused with the reason',
           isPassed: isNamed,
         },
-        none('of 100 commands acknowledged before, lost', Number(before - kept)),
+        ...judgeKept({ acknowledged, start, before, kept }),
       ],
     }
   } finally {
     await killAll(rig)
     await until('the disk to be free', () => isDone(() => small.dispose()))
   }
+}
+
+/** Nothing can be lost of commands that were refused. */
+export function judgeKept(found: {
+  readonly acknowledged: number
+  readonly start: bigint
+  readonly before: bigint
+  readonly kept: bigint
+}): Check[] {
+  const { acknowledged, start, before, kept } = found
+  const happened = Number(before - start)
+  return [
+    {
+      what: 'commands acknowledged before',
+      found: `${acknowledged}, of which ${happened} happened`,
+      pass: `${COMMANDS}`,
+      isPassed: acknowledged === COMMANDS && happened === COMMANDS,
+    },
+    none(`of ${COMMANDS} commands acknowledged before, lost`, Number(before - kept)),
+  ]
 }
 
 function isDone(act: () => void): boolean {
@@ -175,9 +198,10 @@ async function flippedBits(
     for (let time = 0; time < 3; time++) await commands.firstAfter(performance.now())
   })
   await end(network)
-  const sound = await digestOf(rig, network.folder)
+  const sound = await verifyAt(rig, network.folder)
+  if (sound === null) throw new Error('`shoal journal verify` refuses a journal that nobody has harmed')
   const random = createRandom(seed)
-  const found = { refused: 0, harmless: 0, silent: 0 }
+  const found: Record<Flip, number> = { refused: 0, harmless: 0, silent: 0 }
   const copy = rig.path('flipped')
   for (let flip = 0; flip < flips; flip++) {
     rmSync(copy, { recursive: true, force: true })
@@ -187,10 +211,7 @@ async function flippedBits(
     const bytes = readFileSync(file)
     bytes[at] = (bytes[at] ?? 0) ^ (1 << random.int(8))
     writeFileSync(file, bytes)
-    const digest = await digestOf(rig, copy)
-    if (digest === null) found.refused++
-    else if (digest === sound) found.harmless++
-    else found.silent++
+    found[flipOf(sound, await verifyAt(rig, copy))]++
   }
   tell(`${flips} bits flipped: ${JSON.stringify(found)}`)
   const checks: Check[] = [
@@ -199,11 +220,33 @@ async function flippedBits(
   return { figures: { flips, ...found }, checks }
 }
 
-/** Of the state that the journal comes to; `null` when it is refused. */
-async function digestOf(rig: Rig, folder: string): Promise<string | null> {
-  const { code, stdout } = await rig.run(['journal', 'verify', '--data', folder])
-  return code === 0 ? (/state\s+(\S+)/.exec(stdout)?.[1] ?? null) : null
+/** What `shoal journal verify` says that a journal comes to. */
+export interface Verified {
+  /** How many entries, events and leaders it has, and its id, as it is printed. */
+  readonly contents: string
+  readonly digest: string
 }
+
+/** `null` when the journal is refused. Throws when it is taken, and what it comes to is not told. */
+export function readVerified({ code, stdout }: { code: number | null; stdout: string }): Verified | null {
+  if (code !== 0) return null
+  const contents = /^\s+([\d,]+ entries, .+)$/m.exec(stdout)?.[1]
+  const digest = /^\s+state (\S+)$/m.exec(stdout)?.[1]
+  if (contents === undefined || digest === undefined)
+    throw new Error(`\`shoal journal verify\` tells no entries or no state: ${stdout}`)
+  return { contents, digest }
+}
+
+type Flip = 'refused' | 'harmless' | 'silent'
+
+/** A journal that is taken with another state, or fewer entries, was harmed in silence. */
+export function flipOf(sound: Verified, flipped: Verified | null): Flip {
+  if (flipped === null) return 'refused'
+  return flipped.digest === sound.digest && flipped.contents === sound.contents ? 'harmless' : 'silent'
+}
+
+const verifyAt = async (rig: Rig, folder: string): Promise<Verified | null> =>
+  readVerified(await rig.run(['journal', 'verify', '--data', folder]))
 
 async function end(network: Network): Promise<void> {
   network.program.signal('SIGINT')

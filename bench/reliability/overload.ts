@@ -1,5 +1,5 @@
 /**
- * Five times the load that there is room for, then 0.8 times: who is refused learns it at once and pays nothing, and when the load is
+ * Five times the load that there is room for, then half of it: who is refused learns it at once and pays nothing, and when the load is
  * gone nothing of it stays.
  */
 import { setTimeout as sleep } from 'node:timers/promises'

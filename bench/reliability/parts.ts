@@ -98,62 +98,6 @@ export const recovery: Part = {
   },
 }
 
-interface FuzzLine {
-  readonly run: { readonly surface: string; readonly count: number; readonly failed: number }
-  /** `null` for what is tried without the network. */
-  readonly felt: Readonly<
-    Record<'inOrder' | 'meanwhile', Readonly<Record<'health' | 'chat', { p99Ms: number }>>>
-  > | null
-  readonly residentBeforeMib: number
-  readonly residentAfterMib: number
-  readonly bugs: readonly string[]
-}
-
-const ratioOf = ({ inOrder, meanwhile }: NonNullable<FuzzLine['felt']>, kind: 'health' | 'chat'): number =>
-  meanwhile[kind].p99Ms / inOrder[kind].p99Ms
-
-/** Malformed inputs to every surface, beside a well-behaved client. */
-export const fuzz: Part = {
-  level: 'real',
-  name: 'fuzz',
-  limitMinutes: 240,
-  command: ({ seed, isQuick }) => [
-    ...['bench/fuzz.ts', '--json', '--seed', String(seed), '--count', isQuick ? '500' : '20000'],
-  ],
-  read({ stdout }) {
-    const lines = stdout
-      .split('\n')
-      .filter((line) => line.startsWith('{'))
-      .map((line) => JSON.parse(line) as FuzzLine)
-    if (lines.length === 0) throw new Error('no surface was fuzzed')
-    const sum = (of: (line: FuzzLine) => number): number => lines.reduce((total, line) => total + of(line), 0)
-    const worst = (of: (line: FuzzLine) => number): number => Math.max(...lines.map(of))
-    const slower = ({ felt }: FuzzLine): number =>
-      felt === null ? 0 : Math.max(ratioOf(felt, 'health'), ratioOf(felt, 'chat'))
-    const growth = worst((line) => line.residentAfterMib - line.residentBeforeMib)
-    const count = lines[0]?.run.count ?? 0
-    return {
-      figures: { surfaces: lines.length, inputsEach: count, inputs: sum(({ run }) => run.count) },
-      checks: [
-        none(
-          'inputs answered wrongly (a crash, a 5xx, silence)',
-          sum(({ run }) => run.failed),
-        ),
-        none(
-          'bugs in the log',
-          sum(({ bugs }) => bugs.length),
-        ),
-        atMost('memory taken on by the worst surface', growth, 50, 'MiB'),
-        atMost('p99 of good callers beside it, worst surface', worst(slower), 2, 'times'),
-      ],
-      notRun:
-        count >= 100_000
-          ? []
-          : [`${count} inputs a surface, not 100,000: \`npm run bench -- fuzz --count 100000\``],
-    }
-  },
-}
-
 /** The ledger against a second one of a hundred lines, with deaths within writes. */
 export const oracle: Part = {
   level: 'sim',

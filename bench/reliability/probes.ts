@@ -5,7 +5,8 @@
 
 export interface Probe {
   readonly name: string
-  /** `$SECRET` is a file of the machine that is not bound in, `$PORT` one of its open TCP ports, `$HOST_PID` a process of it. */
+  /** `$SECRET` is a file of the machine that is not bound in, `$PORT` one of its open TCP ports (and the
+   * end of the name of an abstract socket that is listened on), `$HOST_PID` a process of it. */
   readonly script: string
 }
 
@@ -126,7 +127,7 @@ const network: readonly Probe[] = [
   ),
 ]
 
-/** They harm nothing, so they are tried without the box as well: there they must get through, or they prove nothing. */
+/** They harm nothing, so they are tried without the box as well: one that gets nowhere there, either, proves nothing of the box. */
 export const harmless: readonly string[] = [
   'reads a file of the machine',
   'reads the users',
@@ -137,6 +138,19 @@ export const harmless: readonly string[] = [
   'sees other processes',
   'a port of the machine',
   'an interface beside the loopback',
+  'an abstract socket of the machine',
+  'the metadata address of clouds',
+  'the network at home',
+  'the internet',
+  'a name',
+]
+
+/** Of those, the ones that need a network around the machine. */
+export const ofTheNetwork: readonly string[] = [
+  'the metadata address of clouds',
+  'the network at home',
+  'the internet',
+  'a name',
 ]
 
 export const probes: readonly Probe[] = [

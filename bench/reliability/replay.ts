@@ -6,15 +6,20 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startChaosFleet } from '../../test/chaos/chaos-fleet.ts'
-import { proveBooks, settle } from '../../test/e2e/books.ts'
 import { type Network, openRig, startNetwork } from '../../test/e2e/rig.ts'
-import { balanceOf, founderAccount } from '../../test/e2e/takeover-load.ts'
+import { founderAccount } from '../../test/e2e/takeover-load.ts'
 import { eventsOf } from './journal-events.ts'
+import { proveRun } from './prove-run.ts'
+import { type Answered, countChanged, countNotOnce, judgeAnswers, readAnswers } from './replayed.ts'
 import { none, type ScenarioOptions, type ScenarioResult, tell } from './scenario.ts'
 import { startSteady } from './steady-load.ts'
 
 const AGENTS = 3
 const DEPOSITS = 200
+const AMOUNT = 1_000_000n
+const TOKENS = 64
+/** What is answered at the door is far shorter. */
+const HEARD_BYTES_MAX = 262_144
 
 /** All that one connection of an agent carried to the network. */
 type Recording = Buffer[]
@@ -24,35 +29,38 @@ export async function replay({ seed, isQuick }: ScenarioOptions): Promise<Scenar
   const rig = openRig()
   try {
     const network = await startNetwork(rig, rig.path('data'), ['--no-agent'])
-    const recordings = new Map<number, Recording>()
-    const onPiece = (index: number, direction: string, piece: Buffer): void => {
+    const recordings = new Map<string, Recording>()
+    const onPiece = (index: number, direction: string, piece: Buffer, connection: number): void => {
       if (direction === 'down') return
-      const recording = recordings.get(index) ?? []
-      recordings.set(index, recording)
+      const name = `agent ${index}, connection ${connection}`
+      const recording = recordings.get(name) ?? []
+      recordings.set(name, recording)
       recording.push(Buffer.from(piece))
     }
     const fleet = await startChaosFleet({ rig, network, count: AGENTS, seed, onPiece })
     const { openaiBaseUrl: baseUrl, apiKey } = network.ready
-    const load = startSteady({ baseUrl, apiKey, model: 'tiny', perSecond: 10, tokens: 64, seed })
+    const load = startSteady({ baseUrl, apiKey, model: 'tiny', perSecond: 10, tokens: TOKENS, seed })
     await sleep(isQuick ? 5_000 : 20_000)
     const results = await load.stop()
-    const well = results.filter(({ error }) => error === null)
-    const before = await settle(network, well.length)
+    const { usage: before, checks } = await proveRun({ rig, network, results, tokens: TOKENS })
+    const nodesBefore = await nodesOf(network)
     const startedAtMs = Date.now()
 
     const port = Number(new URL(network.ready.apiUrl).port)
     let replayed = 0
-    let admitted = 0
+    const answers: Answered[] = []
     const kept = [...recordings.values()].map((recording) => [...recording])
     for (let turn = 0; replayed < piecesMin; turn++) {
       const recording = kept[turn % kept.length] ?? []
-      admitted += await playTo(port, recording)
+      answers.push(await playTo(port, recording))
       replayed += recording.length
     }
     tell(`${replayed} pieces replayed`)
-    const twice = await depositTwice(network)
-    const after = await settle(network, well.length)
-    await proveBooks(network.operator, after)
+    const accountId = await founderAccount(network)
+    const ids = await depositTwice(network, accountId)
+    const { usage: after, books } = await proveRun({ rig, network, results, tokens: null })
+    const statement = books.statements.get(accountId) ?? []
+    const more = (await nodesOf(network)) - nodesBefore
     const ready = await fleet.ready()
     const endedAtMs = Date.now()
     await fleet.close()
@@ -65,13 +73,17 @@ export async function replay({ seed, isQuick }: ScenarioOptions): Promise<Scenar
       figures: {
         recordedPieces: kept.map(({ length }) => length),
         replayedPieces: replayed,
+        replayedConnections: answers.length,
+        connectionsAsked: answers.filter(({ isAsked }) => isAsked).length,
+        greetingsReplayed: answers.filter(({ isRefused }) => isRefused).length,
         depositsTwice: DEPOSITS,
       },
       checks: [
-        none('replayed connections that were admitted', admitted),
-        none('readings that a replay added or changed', Math.abs(after.length - before.length)),
-        none('deposits that counted twice, or not at all', twice),
-        none('nodes that a replay disturbed', disturbed.length + (AGENTS - ready)),
+        ...judgeAnswers(answers),
+        none('readings that a replay added or changed', countChanged(before, after)),
+        none('deposits that counted twice, or not at all', countNotOnce(statement, { ids, amount: AMOUNT })),
+        none('nodes that a replay disturbed, or added', disturbed.length + (AGENTS - ready) + Math.abs(more)),
+        ...checks,
       ],
     }
   } finally {
@@ -79,13 +91,13 @@ export async function replay({ seed, isQuick }: ScenarioOptions): Promise<Scenar
   }
 }
 
-/** Says it all again; 1 when the network admitted whoever said it. */
-async function playTo(port: number, recording: Recording): Promise<number> {
+/** Says it all again, on a connection of its own. */
+async function playTo(port: number, recording: Recording): Promise<Answered> {
   const socket = connect(port, '127.0.0.1')
   let heard = Buffer.alloc(0)
   socket.on('error', () => undefined)
   socket.on('data', (piece) => {
-    heard = Buffer.concat([heard, piece]).subarray(-65_536)
+    if (heard.length < HEARD_BYTES_MAX) heard = Buffer.concat([heard, piece])
   })
   const closed = once(socket, 'close')
   for (const piece of recording) if (!socket.destroyed) socket.write(piece)
@@ -93,28 +105,22 @@ async function playTo(port: number, recording: Recording): Promise<number> {
   const timer = setTimeout(() => socket.destroy(), 3_000)
   await closed.catch(() => undefined)
   clearTimeout(timer)
-  // An agent that is let in is told by which gateway, and one that is not for which reason.
-  return heard.includes('"gatewayId"') && !heard.includes('"nonce"') ? 1 : 0
+  return readAnswers(heard)
 }
 
-/** Each deposit under the same id two times at once: how many did not count exactly once. */
-async function depositTwice(network: Network): Promise<number> {
-  const accountId = await founderAccount(network)
-  const before = await balanceOf(network, accountId)
-  for (let index = 0; index < DEPOSITS; index++) {
-    const body = {
-      transferId: `twice-${index}`,
-      createdAtMs: Date.now(),
-      amount: 1_000_000n,
-      memo: '',
-      isTest: true,
-    }
+const nodesOf = async ({ operator }: Network): Promise<number> =>
+  (await operator.listNodes({ query: { limit: 100 } })).items.length
+
+/** Each deposit under the same id two times at once; answers the ids. */
+async function depositTwice({ operator }: Network, accountId: string): Promise<string[]> {
+  const ids = Array.from({ length: DEPOSITS }, (_, index) => `twice-${index}`)
+  for (const transferId of ids) {
+    const body = { transferId, createdAtMs: Date.now(), amount: AMOUNT, memo: '', isTest: true }
     const params = { accountId }
     await Promise.all([
-      network.operator.depositToAccount({ params, body }),
-      network.operator.depositToAccount({ params, body }),
+      operator.depositToAccount({ params, body }),
+      operator.depositToAccount({ params, body }),
     ])
   }
-  const gained = (await balanceOf(network, accountId)) - before
-  return Math.abs(DEPOSITS - Number(gained / 1_000_000n))
+  return ids
 }

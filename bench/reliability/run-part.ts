@@ -59,6 +59,7 @@ export async function runPart(part: Part, options: PartOptions): Promise<PartRes
   let problem: string | null = null
   try {
     reading = part.read({ stdout, code })
+    problem = contradictionOf(reading, code)
   } catch (error) {
     const said = (stderr.trim() || stdout.trim()).slice(-TAIL_CHARS)
     problem = isLate
@@ -79,10 +80,16 @@ export async function runPart(part: Part, options: PartOptions): Promise<PartRes
   }
 }
 
+/** Whoever finds nothing wrong ends with 0: one that does not has not told all. */
+export function contradictionOf({ checks }: PartReading, code: number): string | null {
+  const isContradiction = code !== 0 && checks.every(({ isPassed }) => isPassed)
+  return isContradiction ? `all that it printed passed, and yet it ended with ${code} instead of 0` : null
+}
+
 /** How programs say that they know no such scenario. */
 const UNKNOWN = /no scenario|unknown option|Unknown option/
 
-function verdictOf(
+export function verdictOf(
   reading: PartReading,
   problem: string | null,
   { code, stderr }: { code: number; stderr: string },

@@ -1,5 +1,6 @@
 /**
  * Sixty ways out of the sandbox, tried from within: whether each is contained, and whether the machine is afterwards what it was.
+ * Those that harm nothing are tried without the box first: one that gets nowhere there, either, is not counted.
  * The box is the one that tasks run in, started by the code that starts them.
  */
 import { spawn, spawnSync } from 'node:child_process'
@@ -12,7 +13,7 @@ import type { Sandbox } from '#engines/sandbox.ts'
 import { nodeClock } from '#host/node/node-clock.ts'
 import { createNodePrograms } from '#host/node/node-programs.ts'
 import { nodeTaskFiles } from '#host/node/node-task-files.ts'
-import { bombs, harmless, type Probe, probes } from './probes.ts'
+import { bombs, harmless, ofTheNetwork, type Probe, probes } from './probes.ts'
 import { type Check, none, type ScenarioResult, tell } from './scenario.ts'
 
 const MIB = 2 ** 20
@@ -25,6 +26,7 @@ export async function sandbox(): Promise<ScenarioResult> {
   const secret = join(folder, 'secret')
   writeFileSync(secret, 'a secret of this machine')
   const server = createServer((socket) => socket.end()).listen(0, '127.0.0.1')
+  const local = createServer((socket) => socket.end())
   const bystander = spawn('sleep', ['600'], { stdio: 'ignore' })
   const abandon = (): void => {
     bystander.kill('SIGKILL')
@@ -36,6 +38,9 @@ export async function sandbox(): Promise<ScenarioResult> {
     await new Promise((resolve) => server.once('listening', resolve))
     const address = server.address()
     const port = typeof address === 'object' && address ? address.port : 0
+    await new Promise<void>((resolve, reject) => {
+      local.once('error', reject).listen(`\0shoal-probe-${port}`, resolve)
+    })
     const env = { SECRET: secret, PORT: String(port), HOST_PID: String(bystander.pid) }
     const run = async (one: Probe, timeMsMax: number, programs = grouped): Promise<BoxedEnd> => {
       const out = join(folder, 'out')
@@ -53,11 +58,12 @@ export async function sandbox(): Promise<ScenarioResult> {
       )
     })
     const escaped: string[] = []
-    for (const one of probes) {
+    const telling = probes.filter((one) => !blunt.includes(one))
+    for (const one of telling) {
       const { code, cause } = await run(one, PROBE_MS_MAX)
       if (code === 0 && cause === null) escaped.push(one.name)
     }
-    tell(`${probes.length - escaped.length} of ${probes.length} probes contained ${escaped.join('; ')}`)
+    tell(`${telling.length - escaped.length} of ${telling.length} probes contained ${escaped.join('; ')}`)
     const unbound: string[] = []
     for (const bomb of bombs) {
       const { cause, code } = await run(bomb, bomb.causes[0] === 'time' ? 3_000 : BOMB_MS_MAX)
@@ -74,19 +80,14 @@ export async function sandbox(): Promise<ScenarioResult> {
     tell(
       `${bombs.length - unbound.length} of ${bombs.length} bombs ended by what they passed ${unbound.join('; ')}`,
     )
-    return {
-      ...judge({
-        escaped,
-        unbound,
-        blunt: blunt.map(({ name }) => name),
-        harm: harmDone(bystander.pid ?? 0),
-      }),
-      notRun: absent(),
-    }
+    const names = blunt.map(({ name }) => name)
+    const found = judgeProbes({ escaped, unbound, blunt: names, harm: harmDone(bystander.pid ?? 0) })
+    return { ...found, notRun: [...found.notRun, ...absent()] }
   } finally {
     for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, abandon)
     bystander.kill('SIGKILL')
     server.close()
+    local.close()
     rmSync(folder, { recursive: true, force: true })
   }
 }
@@ -146,8 +147,11 @@ function isLeft(pid: string): boolean {
 
 type Found = Readonly<Record<'escaped' | 'unbound' | 'blunt' | 'harm', readonly string[]>>
 
-function judge({ escaped, unbound, blunt, harm }: Found) {
-  const all = probes.length + bombs.length
+/** Blunt probes are no part of the count: what cannot succeed is contained by nothing. */
+export function judgeProbes({ escaped, unbound, blunt, harm }: Found) {
+  const all = probes.length - blunt.length + bombs.length
+  // A machine without a network is one that people have; one whose own files and processes cannot be reached is not.
+  const dull = blunt.filter((name) => !ofTheNetwork.includes(name))
   const checks: Check[] = [
     {
       what: 'probes contained',
@@ -155,13 +159,12 @@ function judge({ escaped, unbound, blunt, harm }: Found) {
       pass: `${all} of ${all}`,
       isPassed: escaped.length + unbound.length === 0,
     },
-    none(
-      `of ${harmless.length} harmless probes get nowhere without the box, and so prove nothing`,
-      blunt.length,
-    ),
+    none('probes of the machine itself that get nowhere without the box, and so prove nothing', dull.length),
     none('things of the machine that were harmed or left behind', harm.length),
   ]
-  return { figures: { probes: probes.length, bombs: bombs.length, escaped, unbound, blunt, harm }, checks }
+  const notRun = blunt.map((name) => `probe '${name}': gets nowhere on this machine without a box, either`)
+  const figures = { probes: probes.length - blunt.length, bombs: bombs.length, escaped, unbound, blunt, harm }
+  return { figures, checks, notRun }
 }
 
 /** Other boxes of the fault matrix. */

@@ -4,19 +4,23 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ChaosFleet, startChaosFleet } from '../../test/chaos/chaos-fleet.ts'
-import { proveBooks, settle } from '../../test/e2e/books.ts'
 import { unpackPreviousBuild } from '../../test/e2e/previous-build.ts'
 import { until } from '../../test/e2e/process-group.ts'
 import { openRig } from '../../test/e2e/rig.ts'
+import { proveRun } from './prove-run.ts'
 import { atMost, none, type ScenarioOptions, type ScenarioResult, tell } from './scenario.ts'
-import { startSteady } from './steady-load.ts'
+import { type Steady, startSteady } from './steady-load.ts'
 import { startWrapped } from './wrapped-network.ts'
 
 const AGENTS = 4
 const PER_SECOND = 6
 const AWAY_MS_MAX = 15_000
-/** Nobody listens there, or it says that it is going: the call never began. */
-const NOT_BEGUN = /ECONNREFUSED|ECONNRESET|UND_ERR_SOCKET|^503/
+const TOKENS = 64
+/**
+ * Nobody listens there, or it says that it is going: the call never began. One whose connection broke may have been taken, and that is
+ * a loss, whether its first token had come or not.
+ */
+const NOT_BEGUN = /ECONNREFUSED|^503/
 
 export async function upgrade({ seed, isQuick }: ScenarioOptions): Promise<ScenarioResult> {
   const rig = openRig()
@@ -32,7 +36,7 @@ export async function upgrade({ seed, isQuick }: ScenarioOptions): Promise<Scena
       knowsRendering: (index) => isPresent[index] === true,
     })
     const { openaiBaseUrl: baseUrl, apiKey } = old.ready
-    const load = startSteady({ baseUrl, apiKey, model: 'tiny', perSecond: PER_SECOND, tokens: 64, seed })
+    const load = startSteady({ baseUrl, apiKey, model: 'tiny', perSecond: PER_SECOND, tokens: TOKENS, seed })
     const pauseMs = isQuick ? 2_000 : 10_000
     await sleep(pauseMs)
 
@@ -54,16 +58,10 @@ export async function upgrade({ seed, isQuick }: ScenarioOptions): Promise<Scena
       await sleep(pauseMs)
     }
     const results = await load.stop()
-    await fleet.close()
     const failed = results.filter(({ error }) => error !== null)
-    const begun = failed.filter(
-      ({ error, firstTokenMs }) => firstTokenMs !== null || !NOT_BEGUN.test(error ?? ''),
-    )
-    const notBegun = failed.filter((one) => !begun.includes(one))
-    const late = notBegun.filter(
-      ({ startedMs }) => startedMs < leftMs - 1_000 || startedMs > leftMs + awayMs + 2_000,
-    )
-    await proveBooks(network.operator, await settle(network, results.length - failed.length))
+    const { begun, late, away } = sortFailures(results, { leftMs, backMs: leftMs + awayMs })
+    const { checks } = await proveRun({ rig, network, results, tokens: TOKENS })
+    await fleet.close()
     return {
       figures: {
         previous: previous.release,
@@ -72,13 +70,14 @@ export async function upgrade({ seed, isQuick }: ScenarioOptions): Promise<Scena
         errors: Object.entries(Object.groupBy(failed, ({ error }) => error ?? '')).map(
           ([error, some = []]) => `${some.length} × ${error}`,
         ),
-        notBegunWhileTheNetworkWasAway: notBegun.length - late.length,
+        notBegunWhileTheNetworkWasAway: away.length,
         awayMs,
       },
       checks: [
-        none('streams that had begun and were lost', begun.length),
+        none('calls that were taken and lost', begun.length),
         none('calls refused while the network was there', late.length),
         atMost('the network was away for its own upgrade', awayMs, AWAY_MS_MAX, 'ms'),
+        ...checks,
       ],
       notRun: [
         'the network’s own way back: a newer journal is not for an older release, a backup is (`docs/operating/upgrade.md`)',
@@ -87,6 +86,20 @@ export async function upgrade({ seed, isQuick }: ScenarioOptions): Promise<Scena
   } finally {
     await rig.dispose()
   }
+}
+
+/** Of calls that failed: lost ones, those that were refused while the network was there, and while it was away. */
+export function sortFailures(
+  results: readonly Steady[],
+  { leftMs, backMs }: { leftMs: number; backMs: number },
+): Record<'begun' | 'late' | 'away', Steady[]> {
+  const failed = results.filter(({ error }) => error !== null)
+  const begun = failed.filter(
+    ({ error, firstTokenMs }) => firstTokenMs !== null || !NOT_BEGUN.test(error ?? ''),
+  )
+  const notBegun = failed.filter((one) => !begun.includes(one))
+  const late = notBegun.filter(({ startedMs }) => startedMs < leftMs - 1_000 || startedMs > backMs + 2_000)
+  return { begun, late, away: notBegun.filter((one) => !late.includes(one)) }
 }
 
 interface Roll {

@@ -8,6 +8,7 @@ import {
   deliveredMs,
   type Farm,
   type JobFacts,
+  madeBy,
   type News,
   newsOf,
   readJob,
@@ -27,8 +28,10 @@ export interface LossResult {
   readonly recoveryMs: number
   /** The most that it may take. */
   readonly recoveryMsMax: number
-  /** Work left ÷ workers alive, over time; `null` where no worker was lost for good. */
+  /** Work left ÷ workers alive, over time, by what the frames took in these very workers; `null` where none was lost for good. */
   readonly idealMs: number | null
+  /** The same by what they take in a bare Blender before and after, at the pace that the machine has then. */
+  readonly idealBareMs: number | null
   readonly frames: number
   /** What the network told in the seconds after it, each with its milliseconds. */
   readonly told: readonly string[]
@@ -95,6 +98,10 @@ async function nodeIdOf(farm: Farm, tasks: readonly TaskFacts[]): Promise<string
 
 const look = async (farm: Farm, job: JobFacts) => ({
   wallMs: await deliveredMs(farm, job),
+  renderCpuMs: [...new Map(madeBy(farm, job.jobId).map(({ task, cpuMs }) => [task, cpuMs])).values()].reduce(
+    (sum, ms) => sum + ms,
+    0,
+  ),
   tasks: await tasksOf(farm, job.jobId),
   news: await newsOf(farm, job.jobId),
 })
@@ -104,6 +111,8 @@ export interface Facts {
   readonly kind: LossKind
   readonly job: JobFacts
   readonly wallMs: number
+  /** Of the frames that count, in the workers’ Blenders. */
+  readonly renderCpuMs: number
   readonly lost: Lost
   readonly frames: number
   readonly tasks: readonly TaskFacts[]
@@ -112,10 +121,13 @@ export interface Facts {
 
 /** `besideTimes`: what a bare Blender takes beside another, of what it takes alone. */
 export function report(
-  { kind, job, wallMs, lost, frames, tasks, news }: Facts,
+  { kind, job, wallMs, renderCpuMs, lost, frames, tasks, news }: Facts,
   { bareMs: wholeMs, besideTimes }: { bareMs: number; besideTimes: number },
 ): LossResult {
   const untilLossMs = lost.atMs - job.submittedAtMs
+  // By processor time: what a worker waits, for its coordinator as for a core, is no work.
+  const ideal = (workMs: number, times: number): number | null =>
+    kind === 'agent' ? untilLossMs + Math.max(0, workMs - WORKERS * untilLossMs) / times : null
   const wrong = tasks.filter((task) => !isThere(task)).length
   return {
     kind,
@@ -127,11 +139,9 @@ export function report(
         : kind === 'coordinator'
           ? COORDINATOR_RECOVERY_MS
           : Math.max(STOP_MS_MIN, (STOP_TIMES * wholeMs) / frames),
+    idealMs: ideal(renderCpuMs, 1),
     // Who is left has the cores to itself, and is as fast as a Blender alone.
-    idealMs:
-      kind === 'agent'
-        ? untilLossMs + Math.max(0, wholeMs - WORKERS * untilLossMs) / Math.max(1, besideTimes)
-        : null,
+    idealBareMs: ideal(wholeMs, Math.max(1, besideTimes)),
     frames,
     told: news.flatMap(({ atMs, text }) => {
       const sinceMs = atMs - lost.atMs

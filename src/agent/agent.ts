@@ -69,6 +69,7 @@ export interface AgentOptions extends OfferOptions {
   /** The network was not reached, or is not the right one any more, and is tried again. */
   readonly onAway?: (reason: string) => void
 }
+export type ParkHow = PauseHow | 'tasks_go_on'
 export type AgentState = 'waiting' | 'connecting' | 'proving' | 'serving' | 'stopped'
 
 export interface Agent {
@@ -80,9 +81,9 @@ export interface Agent {
   /**
    * Takes no new work until `unpark`, through any connection; what runs may end. `reason` is told to the network with the
    * node's other problems. The agent stays connected, and its state `serving`. A task that runs ends first, unless it is to
-   * be given back.
+   * be given back; with `tasks_go_on` only requests are kept away.
    */
-  park(reason: string, how?: PauseHow): void
+  park(reason: string, how?: ParkHow): void
   unpark(): void
   /** Takes no new work, lets what runs end for at most `graceMs`, says goodbye. `done` runs once. */
   drain(graceMs: number, done: () => void): void
@@ -242,7 +243,7 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
     park(reason, how = 'finish') {
       const before = offer.parkedReason
       offer.parkedReason = reason
-      worker?.pause('parked', how)
+      holdTasks(worker, how)
       if (state !== 'serving' || before === reason) return
       if (before === null) link?.send(encodeEmptyFrame(FrameType.drain, 0))
       report()
@@ -275,6 +276,11 @@ export function startAgent(parts: AgentHost, engine: Engine, options: AgentOptio
     },
     stop,
   }
+}
+
+function holdTasks(worker: TaskWorker | undefined, how: ParkHow): void {
+  if (how === 'tasks_go_on') worker?.resume('parked')
+  else worker?.pause('parked', how)
 }
 
 function eachFrame(

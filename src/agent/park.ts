@@ -91,7 +91,10 @@ function keepOn({ isParked, ask }: ParkState, policy: AskPolicy): ParkVerdict {
  * The machine stays on while its card is parked, so what it draws when idle is paid either way and does not count. `null`
  * where the network keeps all that callers pay.
  */
-function reserveAt(usdPerKwh: number, { extraKwhPerGpuHour, feeBps }: ParkInput): NanoUsd | null {
+export function reserveAt(
+  usdPerKwh: number,
+  { extraKwhPerGpuHour, feeBps }: Pick<ParkInput, 'extraKwhPerGpuHour' | 'feeBps'>,
+): NanoUsd | null {
   const perGpu = { gpuCount: 1, loadWatts: extraKwhPerGpuHour * 1_000, idleWatts: 0, offWatts: 0 }
   const atTheMeter = { psuEfficiency: 1, pue: 1 }
   const shares = { takeShare: feeBps / Number(BPS), payoutFeeShare: 0, fxHaircutShare: 0 }
@@ -109,7 +112,7 @@ function wouldServe(slot: PriceSlot, ceiling: NanoUsd | null, input: ParkInput):
 }
 
 /** Up at once, for less would not cover the cost; down only by a step that is worth telling the network. */
-function follow(current: NanoUsd | null, wanted: NanoUsd): NanoUsd {
+export function follow(current: NanoUsd | null, wanted: NanoUsd): NanoUsd {
   if (current === null || wanted > current) return wanted
   return (current - wanted) * BPS > current * ASK_STEP_BPS ? wanted : current
 }

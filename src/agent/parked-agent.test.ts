@@ -11,6 +11,7 @@ import { createSimEngine } from '#sim/sim-engine.ts'
 import { simCrypto } from '#sim/sim-host.ts'
 import { createTestWorld } from '#sim/test-world.ts'
 import { startAgent } from './agent.ts'
+import type { TaskWorker } from './work/task-worker.ts'
 
 test('a parked node gets no new work and stays connected; what runs ends', async () => {
   const { agent, ready, run, ask, count } = await setup()
@@ -22,6 +23,15 @@ test('a parked node gets no new work and stays connected; what runs ends', async
   await run(60_000)
   assert.deepEqual(stream.ended, ['end'])
   assert.equal(agent.state(), 'serving')
+})
+
+test('a node that parks by what models sell for goes on with its tasks', async () => {
+  const { agent, ready, run, tasks } = await setup()
+  agent.park('its owner is back', 'give_back')
+  agent.park('electricity is dear', 'tasks_go_on')
+  agent.park('electricity is dearer', 'tasks_go_on')
+  await run(100)
+  assert.deepEqual([ready(), tasks], [[], ['parked give_back', 'resumed', 'resumed']])
 })
 
 test('it takes work again when it comes back, and the gateway looks for some', async () => {
@@ -164,7 +174,17 @@ async function setup() {
 
   const machine = world.machine('agent')
   const engine = createSimEngine(machine.host.clock, { models: [model], msPerToken: 500, prefillMs: 10 })
+  const tasks: string[] = []
+  const worker: Pick<TaskWorker, 'pause' | 'resume' | 'connected' | 'disconnected' | 'leave' | 'giveBack'> = {
+    pause: (name, how) => void tasks.push(`${name} ${how}`),
+    resume: () => void tasks.push('resumed'),
+    connected: () => undefined,
+    disconnected: () => undefined,
+    leave: () => undefined,
+    giveBack: () => undefined,
+  }
   const agent = startAgent(machine.host, engine, {
+    worker: worker as TaskWorker,
     nodeId: 'node',
     keys,
     gatewayUrl: 'ws://g:80/agent',
@@ -179,6 +199,7 @@ async function setup() {
   assert.ok(connection)
   return {
     agent,
+    tasks,
     run: world.run,
     presence: () => presence,
     reports: () => reports,

@@ -71,6 +71,22 @@ test('two models do not make a batch', () => {
   assert.deepEqual([errors[0]?.code, errors[0]?.line, errors.length], ['model_mismatch', 2, 1])
 })
 
+test('what errors quote out of a file is short, and no longer in JSON than it seems', () => {
+  const long = '\u0001'.repeat(1_000_000)
+  const lines = [
+    good,
+    { ...good, custom_id: 'b', body: { model: long } },
+    { ...good, custom_id: 'c', url: long },
+    { ...good, custom_id: 'd', [long]: 1 },
+  ]
+  const { errors } = verdictOn(lines.map((line) => JSON.stringify(line)))
+  assert.deepEqual(
+    errors.map(({ code }) => code),
+    ['model_mismatch', 'url_mismatch', 'unknown_parameter'],
+  )
+  for (const error of errors) assert(JSON.stringify(error).length < 500, JSON.stringify(error).slice(0, 500))
+})
+
 test('beyond so many requests, texts or errors no further line is looked at', () => {
   const lines = (count: number, body: object) =>
     Array.from({ length: count }, (_, index) =>

@@ -20,6 +20,21 @@ const Line = z.strictObject({
 
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
+/** Deeper than any request that has a meaning, and far from where writing it out again would overflow the stack. */
+const DEPTH_MAX = 128
+
+/** Whether lists and objects of `body` stand in one another beyond what is looked into: to parse has no such limit. */
+export function isTooDeep(body: BatchLine['body']): boolean {
+  let level: object[] = [body]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > DEPTH_MAX) return true
+    level = level.flatMap((value) => Object.values(value).filter(isHolder))
+  }
+  return false
+}
+
+const isHolder = (value: unknown): value is object => typeof value === 'object' && value !== null
+
 /** One line, `null` where it is blank, or what is wrong with it. */
 export function readLine({ line, bytes }: CutLine, endpoint: BatchEndpoint): BatchLine | InputError | null {
   if (bytes === null)
@@ -30,7 +45,7 @@ export function readLine({ line, bytes }: CutLine, endpoint: BatchEndpoint): Bat
     if (text.trim() === '') return null
     json = JSON.parse(text)
   } catch (error) {
-    const why = error instanceof Error ? error.message : 'it does not parse'
+    const why = quoted(error instanceof Error ? error.message : 'it does not parse')
     return {
       code: 'invalid_json_line',
       message: `This line is not valid JSON in UTF-8: ${why}.`,
@@ -42,11 +57,17 @@ export function readLine({ line, bytes }: CutLine, endpoint: BatchEndpoint): Bat
   if (!parsed.success) return shapeError(json, parsed.error.issues[0], line)
   const { custom_id, url, body } = parsed.data
   if (url !== endpoint) {
-    const message = `The url of this line is '${url.slice(0, 100)}', and the endpoint of the batch is '${endpoint}'.`
+    const message = `The url of this line is '${quoted(url)}', and the endpoint of the batch is '${endpoint}'.`
     return { code: 'url_mismatch', message, param: 'url', line }
   }
   return { line, customId: custom_id, body }
 }
+
+const QUOTED_MAX = 100
+
+/** A text out of a file, as an error may quote it: short, and of characters that take no more room than they seem to. */
+export const quoted = (text: string): string =>
+  text.slice(0, QUOTED_MAX).replace(/[\p{Cc}\p{Cs}]/gu, '\ufffd')
 
 /** In the order in which they are looked at. */
 function shapeError(json: unknown, issue: z.core.$ZodIssue | undefined, line: number): InputError {
@@ -59,7 +80,7 @@ function shapeError(json: unknown, issue: z.core.$ZodIssue | undefined, line: nu
     }
   }
   if (issue?.code === 'unrecognized_keys') {
-    const param = issue.keys[0] ?? null
+    const param = quoted(issue.keys[0] ?? '')
     return { code: 'unknown_parameter', message: `'${param}' is not a member of a line.`, param, line }
   }
   const param = String(issue?.path[0] ?? '')
@@ -127,7 +148,7 @@ export class InputCheck {
     }
     const first = this.#customIds.get(customId)
     if (first !== undefined) {
-      const message = `The custom_id '${customId.slice(0, 100)}' is that of line ${first} already.`
+      const message = `The custom_id '${quoted(customId)}' is that of line ${first} already.`
       this.#complain({ code: 'duplicate_custom_id', message, param: 'custom_id', line })
     }
     this.#customIds.set(customId, first ?? line)
@@ -148,7 +169,7 @@ export class InputCheck {
     }
     this.#model ??= model
     if (model === this.#model) return
-    const message = `A batch asks one model: this line asks '${model.slice(0, 100)}', and those before '${this.#model.slice(0, 100)}'.`
+    const message = `A batch asks one model: this line asks '${quoted(model)}', and those before '${quoted(this.#model)}'.`
     this.#complain({ code: 'model_mismatch', message, param, line })
   }
 

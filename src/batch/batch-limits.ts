@@ -21,8 +21,12 @@ export interface BatchLimits {
   readonly organisationUploadsMax: number
   /** Batches of an organisation that are not over. */
   readonly organisationBatchesMax: number
+  /** Batches of an organisation that are remembered, over or not: beyond it the oldest that are over make room. */
+  readonly organisationBatchesKeptMax: number
   /** Errors that a batch which was refused lists. */
   readonly errorsMax: number
+  /** Errors that all refused batches of an organisation list together: beyond it a further one lists its first. */
+  readonly organisationErrorsMax: number
   /** The least that a node takes off its ask to be given batch work, in hundredths of a percent. */
   readonly discountBpsMin: number
   /** The part of a node's slots that batches leave free, in hundredths of a percent; rounded up, but never all of them. */
@@ -47,7 +51,9 @@ export const batchLimits: BatchLimits = {
   bytesMax: 32 * GIB,
   organisationUploadsMax: 4,
   organisationBatchesMax: 100,
+  organisationBatchesKeptMax: 5_000,
   errorsMax: 100,
+  organisationErrorsMax: 10_000,
   discountBpsMin: 5_000,
   slotsReservedBps: 2_500,
   inFlightMax: 256,

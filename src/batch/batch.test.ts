@@ -120,6 +120,50 @@ test('an organisation has only so many files, bytes and batches', () => {
   assert.equal(take(create({ batchId: 'c' })), 'batches_too_many')
 })
 
+test('of an organisation only so many batches are remembered: what failed goes first, then the oldest', () => {
+  const { take, state } = begun({ organisationBatchesKeptMax: 4 })
+  const refuse = (batchId: string) => {
+    assert.equal(take(create({ batchId })), null)
+    const errors = [{ code: 'c', message: 'm', param: null, line: 1 }]
+    assert.equal(take({ kind: 'refuse', batchId, errors, nowMs: 3 }), null)
+  }
+  assert.equal(take({ kind: 'cancel', batchId: 'b', organisationId: 'o', nowMs: 4 }), null)
+  assert.equal(take({ kind: 'finalize', batchId: 'b', nowMs: 5 }), null)
+  assert.equal(take({ kind: 'end', batchId: 'b', output: null, errors: null, nowMs: 6 }), null)
+  for (const batchId of ['c', 'd']) refuse(batchId)
+  assert.equal(take(create({ batchId: 'open' })), null)
+  refuse('e')
+  assert.deepEqual([...state.batches.keys()], ['b', 'd', 'open', 'e'])
+  for (const batchId of ['g', 'h', 'i']) assert.equal(take(create({ batchId })), null)
+  // None of those that are not over goes, however many they are.
+  for (const batchId of ['j', 'k']) assert.equal(take(create({ batchId })), null)
+  assert.deepEqual([...state.batches.keys()], ['open', 'g', 'h', 'i', 'j', 'k'])
+})
+
+test('all refused batches of an organisation list so many errors together, and each one at least', () => {
+  const { take, state } = begun({ organisationErrorsMax: 4 })
+  const errors = [1, 2, 3].map((line) => ({ code: 'c', message: 'm', param: null, line }))
+  for (const batchId of ['c', 'd', 'e', 'f']) {
+    assert.equal(take(create({ batchId })), null)
+    assert.equal(take({ kind: 'refuse', batchId, errors, nowMs: 3 }), null)
+  }
+  assert.deepEqual(
+    [...state.batches.values()].map((batch) => batch.errors.length),
+    [0, 3, 1, 1, 1],
+  )
+})
+
+test('of a batch that is over it is no longer known which of its lines were done', () => {
+  const { take, batch } = begun()
+  take({ kind: 'finish_lines', ...chunk(1, [[1, 1]]) })
+  take({ kind: 'finish_lines', ...chunk(2, [[3, 3]]) })
+  assert.equal(take({ kind: 'cancel', batchId: 'b', organisationId: 'o', nowMs: 4 }), null)
+  assert.equal(take({ kind: 'finalize', batchId: 'b', nowMs: 5 }), null)
+  assert.deepEqual(batch().done.runs().length, 2)
+  assert.equal(take({ kind: 'end', batchId: 'b', output: null, errors: null, nowMs: 6 }), null)
+  assert.deepEqual([batch().done.runs(), batch().completed], [[[1, 2]], 2])
+})
+
 test('whatever is asked for in whatever order, the state makes sense, and a snapshot leads to the same', () => {
   fc.assert(
     fc.property(fc.array(anyCommand(), { maxLength: 60 }), (commands) => {

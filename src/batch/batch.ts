@@ -54,8 +54,8 @@ export interface Batch {
   model: string | null
   errors: readonly InputError[]
   requests: number
-  /** Lines with a result, by their number in the input file. */
-  readonly done: LineSet
+  /** Lines with a result, by their number in the input file; of a batch that is over how many there were is left. */
+  done: LineSet
   completed: number
   failed: number
   chunks: number

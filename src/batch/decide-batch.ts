@@ -26,7 +26,13 @@ export type BatchRefusal =
 
 type Limits = Pick<
   BatchLimits,
-  'organisationBytesMax' | 'organisationFilesMax' | 'organisationBatchesMax' | 'windowMs' | 'keepMs'
+  | 'organisationBytesMax'
+  | 'organisationFilesMax'
+  | 'organisationBatchesMax'
+  | 'organisationBatchesKeptMax'
+  | 'organisationErrorsMax'
+  | 'windowMs'
+  | 'keepMs'
 >
 
 export interface NewFile {
@@ -133,12 +139,11 @@ function decideCreate(
   const file = state.files.get(inputFileId)
   if (file?.organisationId !== organisationId) return 'file_unknown'
   if (file.purpose !== 'batch') return 'file_not_input'
-  const open = [...state.batches.values()].filter(
-    (other) => other.organisationId === organisationId && !isOver(other),
-  )
-  if (open.length >= limits.organisationBatchesMax) return 'batches_too_many'
+  const own = batchesOf(state, organisationId)
+  if (own.filter((other) => !isOver(other)).length >= limits.organisationBatchesMax) return 'batches_too_many'
   const times = { createdAtMs: nowMs, expiresAtMs: nowMs + limits.windowMs }
   return [
+    ...madeRoom(own, limits).map(({ batchId }): BatchEvent => ({ type: 'batch.forgotten', batchId })),
     {
       type: 'batch.created',
       ...batch,
@@ -147,6 +152,17 @@ function decideCreate(
       ...(claim && { claim }),
     },
   ]
+}
+
+const batchesOf = ({ batches }: BatchState, organisationId: string): Batch[] =>
+  [...batches.values()].filter((batch) => batch.organisationId === organisationId)
+
+/** Which of an organisation's batches go for one more: the oldest that failed, then the oldest that are over. */
+function madeRoom(own: readonly Batch[], { organisationBatchesKeptMax }: Limits): readonly Batch[] {
+  const tooMany = Math.max(0, own.length + 1 - organisationBatchesKeptMax)
+  const failed = own.filter(({ status }) => status === 'failed')
+  const others = own.filter((batch) => isOver(batch) && batch.status !== 'failed')
+  return [...failed, ...others].slice(0, tooMany)
 }
 
 /** A call that was carried out before changes nothing; another call under its key is refused. */
@@ -175,7 +191,7 @@ function decideBatch(batch: Batch, command: OfBatch, around: Around): BatchRefus
     }
     case 'refuse':
       if (status !== 'validating') return 'status_wrong'
-      return [{ type: 'batch.refused', batchId, errors: [...command.errors], atMs }]
+      return [{ type: 'batch.refused', batchId, errors: listed(batch, command.errors, around), atMs }]
     case 'finish_lines':
       return decideFinishLines(batch, command)
     case 'cancel':
@@ -201,6 +217,16 @@ function decideBatch(batch: Batch, command: OfBatch, around: Around): BatchRefus
     default:
       return unreachable(command)
   }
+}
+
+/** What a refused batch says of its errors: all of them, while its organisation's batches say no more than they may. */
+function listed(
+  { organisationId }: Batch,
+  errors: readonly InputError[],
+  { state, limits }: Around,
+): InputError[] {
+  const before = batchesOf(state, organisationId).reduce((sum, batch) => sum + batch.errors.length, 0)
+  return errors.slice(0, Math.max(1, limits.organisationErrorsMax - before))
 }
 
 function decideFinishLines(

@@ -84,6 +84,8 @@ function evolveBatch(batch: Batch, event: OfBatch): void {
       batch.outputFileId = event.outputFileId
       batch.errorFileId = event.errorFileId
       batch.endedAtMs = event.atMs
+      // Nobody asks any more which they were, and scattered ones take room for as long as the batch is kept.
+      batch.done = LineSet.of(batch.done.count > 0 ? [[1, batch.done.count]] : [])
       return
     default:
       unreachable(event)

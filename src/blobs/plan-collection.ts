@@ -1,7 +1,7 @@
 /**
  * What of an organisation's packs may go. Pure: from what is needed and how old things are to what is deleted and what
  * is written anew. The order in which a plan is carried out keeps every moment of it safe: records of objects go first,
- * then packs are written anew, and only then old packs go.
+ * then packs of which nothing is needed; others are written anew, and only then the old ones go.
  */
 import type { TimestampMs } from '#kernel/time.ts'
 import type { HeldObject, HeldPack } from './holdings.ts'

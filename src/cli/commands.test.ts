@@ -39,6 +39,14 @@ test('a deposit whose answer was lost says how to repeat it safely', async () =>
   assert.equal(network.deposits.size, 0)
 })
 
+test('so does pay that is held back', async () => {
+  const lost = new Problem('network_timeout', 'No answer.')
+  const { run } = setup({}, (request) => (request.method === 'POST' ? Promise.reject(lost) : null))
+  const { exitCode, err } = await run('payouts', 'hold-back', 'provider:org_1', '5', '--reason', 'r')
+  assert.equal(exitCode, 3)
+  assert.match(err, /The holdback may have happened: repeat it with --id hb_1, which makes it once only/)
+})
+
 test('names that others gave cannot steer the terminal', async () => {
   const { network, run } = setup({ isTty: true })
   const node = network.nodes.get('nod_1')

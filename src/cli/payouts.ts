@@ -149,7 +149,11 @@ const holdBackCommand = (context: CliContext): Command =>
       runSession(context, command, async (session) => {
         const holdbackId = options.id ?? context.newId('hb')
         const body = { holdbackId, amount, reason: options.reason }
-        const holdback = await session.operator.holdBackPay({ params: { accountId }, body })
+        const holdback = await session.operator
+          .holdBackPay({ params: { accountId }, body })
+          .catch((error: unknown) => {
+            throw withRepeat(error, { what: 'holdback', option: '--id', id: holdbackId })
+          })
         show(session, routes.holdBackPay.reply, holdback, () =>
           [
             printable(`${formatMoney(holdback.amount)} of ${holdback.accountId} is held back.`),

@@ -4,7 +4,7 @@ import type { RoiReport } from '#economics/economics.ts'
 import { VERSION } from '#protocol/version.ts'
 import type { CliContext } from './context.ts'
 import { htmlReport } from './roi-html.ts'
-import { type RoiOptions, typedOptions } from './roi-options.ts'
+import { type RoiOptions, typedBesides, typedOptions } from './roi-options.ts'
 import type { PreparedRoi } from './roi-prepare.ts'
 import { styleFor } from './style.ts'
 
@@ -20,16 +20,17 @@ const PICTURE_WIDTH_PX = 960
 /** Writes what was asked for and says so. Rejects with a `Problem` for a file that cannot be, or without a browser. */
 export async function writeFiles(
   context: CliContext,
-  { html, png, seed }: Pick<RoiOptions, 'html' | 'png' | 'seed'>,
+  options: RoiOptions,
   { report, ranking, prepared }: Told,
 ): Promise<void> {
+  const { html, png } = options
   if (html === undefined && png === undefined) return
   const { input, known } = prepared
   const told = {
     report,
     ranking,
     tokenSeries: known.tokenSeries ?? [],
-    command: `shoal roi ${typedOptions(input)}${seed === 1 ? '' : ` --seed ${seed}`}`,
+    command: `shoal roi ${[typedOptions(input), ...typedBesides(options)].join(' ')}`,
     day: new Date(known.nowMs ?? 0).toISOString().slice(0, 10),
     version: VERSION,
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readDataFiles } from '#host/node/data-files.ts'
 import { Problem } from '#protocol/problem.ts'
+import { typedBesides } from './roi-options.ts'
 import { createStubTerminal, type StubTerminal } from './stub-context.ts'
 
 test('the page is one file without a script that says what the report says', async () => {
@@ -35,6 +36,42 @@ test('tags are closed in the order in which they were opened', async () => {
     else assert.equal(open.pop(), name)
   }
   assert.deepEqual(open, [])
+})
+
+test('"the same again" is the same question, without the folders of whoever asked it', async () => {
+  const tariff = JSON.stringify({
+    ...{ kind: 'time_of_use', currency: 'USD', utc_offset_minutes: 0, periods: [], otherwise: 0.1 },
+  })
+  const files = {
+    '/home/ada/private/t.json': tariff,
+    '/home/ada/akt.csv': '2026-01-01,1\n2026-01-02,2\n2026-01-03,2',
+  }
+  const { page } = await write(
+    ...['--gpu', '4090', '--tariff', '/home/ada/private/t.json', '--seed', '7', '--risk', 'low'],
+    ...['--token-history', 'AKT=/home/ada/akt.csv'],
+    { files },
+  )
+  const [, command = ''] = /The same again: (?:<[^>]*>)*([^<]*)</.exec(page) ?? []
+  assert.equal(
+    command.replaceAll('&quot;', '"'),
+    'shoal roi --gpu 4090 --tariff t.json --token-history "AKT=akt.csv" --risk low --seed 7',
+  )
+  assert.match(page, /tariff t\.json/)
+  assert.doesNotMatch(page, /home\/ada/)
+})
+
+test('of an address neither a name nor what follows its path is handed on', () => {
+  const options = { seed: 1, risk: 'medium', historyDays: 3, live: true } as const
+  assert.deepEqual(typedBesides({ ...options, tariff: 'https://ada:pw@example.net/p.json?key=k' }), [
+    '--tariff "https://example.net/p.json"',
+    '--live',
+  ])
+  assert.deepEqual(typedBesides({ ...options, node: 'agent', historyDays: 7, timeZone: 'Europe/Berlin' }), [
+    '--time-zone "Europe/Berlin"',
+    '--live',
+    '--node agent',
+    '--history-days 7',
+  ])
 })
 
 test('without a result the page says what is missing, and draws nothing', async () => {

@@ -90,7 +90,10 @@ async function live(record: { days: number; basis?: 'plug' | 'parts' }, ...optio
     parts: {
       ownHistory: async ({ dataFolder, nowMs, historyDays, gpuCount }) =>
         ownHistoryOf(
-          { hours: () => hours },
+          {
+            hours: ({ fromMs, toMs }) => hours.filter(({ hourMs }) => hourMs >= fromMs && hourMs < toMs),
+            firstHourMs: () => hours[0]?.hourMs ?? null,
+          },
           { place: `${dataFolder}/energy.sqlite`, nowMs, historyDays, gpuCount },
         ),
     },

@@ -34,6 +34,9 @@ interface Flag {
 }
 
 const SEED_MAX = 2 ** 32 - 1
+const SEED = 1
+const RISK: RiskTolerance = 'medium'
+const HISTORY_DAYS = 3
 const { flag: kwh } = inputInfo.electricity
 
 /** In the order in which the help lists them. */
@@ -121,7 +124,7 @@ export function withRoiOptions(command: Command): Command {
     .addOption(
       new Option('--risk <tolerance>', 'how much of a bad case you can bear, for the ranking of networks')
         .choices(['low', 'medium', 'high'])
-        .default('medium'),
+        .default(RISK),
     )
     .option(
       '--token-history <[token=]file|url>',
@@ -139,11 +142,11 @@ export function withRoiOptions(command: Command): Command {
       '--history-days <days>',
       'with --live: days of its own record after which the node is believed',
       decimal(0.04, 365),
-      3,
+      HISTORY_DAYS,
     )
     .option('--html <file>', 'write the report as a page in one file, with charts, for a forum')
     .option('--png <file>', 'write it as a picture (takes Chromium or Chrome)')
-    .option('--seed <number>', 'of the chance in the forecast', wholeNumber(0, SEED_MAX), 1)
+    .option('--seed <number>', 'of the chance in the forecast', wholeNumber(0, SEED_MAX), SEED)
 }
 
 /** What was given, as the economics take it; `gpu` is missing where nobody said which. */
@@ -165,6 +168,31 @@ export function typedOptions(input: Partial<RoiInput>): string {
   })
   const rates = Object.entries(input.usdPer ?? {}).map(([code, rate]) => `--usd-per ${code}=${rate}`)
   return [...given, ...rates].join(' ')
+}
+
+/** What else the report rests on, as it would be typed. Of files the name alone: a report is handed on. */
+export function typedBesides(options: RoiOptions): string[] {
+  const { tariff, timeZone, tokenHistory = [], risk, live, node, historyDays, seed } = options
+  const history = tokenHistory.map(
+    ({ token, place }) => (token === null ? '' : `${token}=`) + placeName(place),
+  )
+  return [
+    ...(tariff === undefined ? [] : [`--tariff ${quoted(placeName(tariff))}`]),
+    ...(timeZone === undefined ? [] : [`--time-zone ${quoted(timeZone)}`]),
+    ...history.map((text) => `--token-history ${quoted(text)}`),
+    ...(live ? ['--live'] : []),
+    ...(live && node ? [`--node ${node}`] : []),
+    ...(live && historyDays !== HISTORY_DAYS ? [`--history-days ${historyDays}`] : []),
+    ...(risk === RISK ? [] : [`--risk ${risk}`]),
+    ...(seed === SEED ? [] : [`--seed ${seed}`]),
+  ]
+}
+
+/** Neither the folders of a file nor what an address has behind its path, which may be a key. */
+function placeName(place: string): string {
+  if (!URL.canParse(place) || !/^https?:/.test(place)) return place.replace(/^.*[\\/]/, '')
+  const { origin, pathname } = new URL(place)
+  return `${origin}${pathname}`
 }
 
 const quoted = (text: string): string => (/^[\w.%+-]+$/.test(text) ? text : `"${text.replaceAll('"', '')}"`)

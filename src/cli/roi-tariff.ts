@@ -32,7 +32,8 @@ export async function readTariffMean(
   const { tariff, notices } = isTariffFile(json)
     ? parseTariff(json, { offsetsOf, timeZone })
     : bareFeed(json, usdPer ?? {})
-  const mean = meanOfTariff(tariff, { name: source, nowMs, notices })
+  // Reports are handed on: its folder is nobody's business.
+  const mean = meanOfTariff(tariff, { name: source.replace(/^.*[\\/]/, ''), nowMs, notices })
   if (mean) return mean
   throw new Problem('config_invalid', `The tariff ${source} has no price for any hour.`)
 }

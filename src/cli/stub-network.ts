@@ -146,11 +146,14 @@ export function createStubNetwork(): StubNetwork {
     compareNetworks: () => {
       throw new Problem('invalid_request', 'Say which GPU.')
     },
-    summariseUsage: () => ({
-      items: [{ day: '2026-11-22', model: 'guide', ...totalsOf(stubUsage) }],
-      next: null,
-      ...fresh,
-    }),
+    summariseUsage({ query }) {
+      const day = { day: '2026-11-22', model: 'guide', ...totalsOf(stubUsage) }
+      return {
+        items: query?.model === undefined || query.model === day.model ? [day] : [],
+        next: null,
+        ...fresh,
+      }
+    },
   }
   return { handlers, accounts, keys, nodes, deposits }
 }

@@ -27,9 +27,7 @@ export const usageCommand = (context: CliContext): Command =>
 
 const runRequests = (context: CliContext, options: UsageOptions, command: Command): Promise<void> =>
   runSession(context, command, async (session) => {
-    const { model } = options
-    const query = { ...queryOf(options), ...(model !== undefined && { model }) }
-    const page = await session.member.listUsage({ query })
+    const page = await session.member.listUsage({ query: queryOf(options) })
     show(
       session,
       routes.listUsage.reply,
@@ -61,6 +59,7 @@ const runByDay = (context: CliContext, options: UsageOptions, command: Command):
 const queryOf = (options: UsageOptions) => ({
   ...pageOfOptions(options),
   ...(options.project !== undefined && { projectId: options.project }),
+  ...(options.model !== undefined && { model: options.model }),
 })
 
 const formatTotals = (totals: UsageTotals): string =>

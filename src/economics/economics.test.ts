@@ -253,6 +253,46 @@ test('a resale that the owner expects is what the forecast falls to', () => {
   assert.equal(simulation?.drivers.resale.medianPerYear, 0.5)
 })
 
+test('a machine that its owner expects to be worth nothing falls further than one worth a dollar', () => {
+  const perYear = (resale: number): number => {
+    const input = { gpu: 'RTX 4090', electricityPerKwh: 0.1, purchase: 1_600, lifeYears: 3, resale }
+    return setup(input).simulation?.drivers.resale.medianPerYear ?? Number.NaN
+  }
+  assert.ok(perYear(0) < 0.11 && perYear(0) > 0, String(perYear(0)))
+  assert.ok(perYear(0) <= perYear(1) && perYear(1) < perYear(100))
+})
+
+test('the assumed resale falls with the years in use', () => {
+  const of = (lifeYears: number) => {
+    const { capital, inputs } = setup({ gpu: 'RTX 4090', electricityPerKwh: 0.1, purchase: 1_000, lifeYears })
+    const { source } = inputs.find(({ name }) => name === 'resale') ?? {}
+    return { usd: Math.round(capital?.resaleUsd ?? Number.NaN), source }
+  }
+  assert.deepEqual(
+    [0.5, 3, 6, 8].map((years) => of(years).usd),
+    [858, 400, 160, 87],
+  )
+  assert.match(of(3).source ?? '', /40 % of the price after 3 years/)
+  assert.match(of(8).source ?? '', /here at that rate after 8 years$/)
+})
+
+test('what a node sold at home is not taken for what it would sell on another network', () => {
+  const known = {
+    measured: {
+      ...{ utilisation: 0.03, pricePerGpuHour: 0.02, availability: 0.9, takeShare: 0.5 },
+      ...{ source: 'this node', asOf: '2026-11-21' },
+    },
+  }
+  const at = (network?: string) => {
+    const { terms } = setup({ gpu: 'RTX 4090', electricityPerKwh: 0.1, ...(network && { network }) }, known)
+    return terms
+  }
+  assert.deepEqual([at()?.utilisation, at()?.priceUsdPerGpuHour], [0.03, 0.02])
+  const there = at('vast')
+  assert.deepEqual([there?.utilisation, there?.availability], [0.5, 0.9])
+  assert.ok((there?.priceUsdPerGpuHour ?? 0) > 0.1)
+})
+
 test('a forecast made elsewhere fits into the report as if it were made here', () => {
   const input = { gpu: 'RTX 4090', electricityPerKwh: 0.1 }
   const bare = assess(catalogue, input, { paths: 0 })

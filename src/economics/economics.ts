@@ -203,10 +203,7 @@ function simulationOf(
 ): SimulationInput {
   const { capital, isResaleGiven } = of
   // Who says what it fetches at the end has said how it falls each year.
-  const medianPerYear =
-    capital && isResaleGiven && capital.resaleUsd > 0
-      ? (capital.resaleUsd / capital.purchaseUsd) ** (1 / capital.lifeYears)
-      : drivers.resale.medianPerYear
+  const medianPerYear = capital && isResaleGiven ? resalePerYear(capital) : drivers.resale.medianPerYear
   return {
     terms,
     ratedGpuWatts: of.ratedGpuWatts,
@@ -217,6 +214,11 @@ function simulationOf(
     paths,
   }
 }
+
+/** Nothing at all is no rate: what is worth a thousandth is as good as worthless. */
+const WORTHLESS_SHARE = 0.001
+const resalePerYear = ({ purchaseUsd, resaleUsd, lifeYears }: Capital): number =>
+  Math.max(resaleUsd / purchaseUsd, WORTHLESS_SHARE) ** (1 / lifeYears)
 
 const verdictOfReport = (report: RoiReport): string =>
   verdictOf({

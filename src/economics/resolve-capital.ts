@@ -32,9 +32,15 @@ export function resolveCapital(
   })
   if (purchaseUsd === null || lifeYears === null || discountPerYear === null) return null
   const { value, source, asOf } = assumptions.resaleShare
+  const isAsLong = lifeYears === RESALE_SHARE_YEARS
   const resaleUsd = take('resale', {
     given: input.resale,
-    found: { value: value * purchaseUsd, origin: 'assumption', source, asOf },
+    found: {
+      value: value ** (lifeYears / RESALE_SHARE_YEARS) * purchaseUsd,
+      origin: 'assumption',
+      source: isAsLong ? source : `${source}; here at that rate after ${lifeYears} years`,
+      asOf,
+    },
   })
   if (resaleUsd === null) return null
   if (resaleUsd > purchaseUsd) {
@@ -42,6 +48,9 @@ export function resolveCapital(
   }
   return { purchaseUsd, resaleUsd, lifeYears, discountPerYear }
 }
+
+/** After so many years the assumed share is left. */
+const RESALE_SHARE_YEARS = 3
 
 function usedPrice(gpu: Gpu, gpuCount: number, sources: Asked['sources']): Candidate | null {
   if (gpu.used_price_usd === null) return null

@@ -119,13 +119,14 @@ function resolvePrice(
     boundWhy: 'the rental price is a list price',
   }
   const isMarkets = network !== null && own === null && seen !== null
-  if (isMarkets && input.pricePerGpuHour === undefined && measured?.pricePerGpuHour === undefined)
+  if (isMarkets && input.pricePerGpuHour === undefined)
     collector.notices.push(
       `${network.name} publishes no price for this GPU: what counts is what it rents for elsewhere.`,
     )
   if (network && !network.terms.has_demand_evidence)
     collector.notices.push(`Nothing tells how much is rented on ${network.name}, and for how much.`)
-  const candidates = { given: input.pricePerGpuHour, measured: measured?.pricePerGpuHour, found }
+  const atHome = network ? undefined : measured?.pricePerGpuHour
+  const candidates = { given: input.pricePerGpuHour, measured: atHome, found }
   return collector.take('price', candidates, {
     blocks: 'everything',
     why: `Nobody was seen renting out this GPU (${gpu.name}). Say what a renter would pay for an hour.`,
@@ -169,10 +170,17 @@ function resolveRest(asked: Asked): Rest {
   }
 }
 
-function resolveHours({ input, measured, collector }: Asked): Pick<Terms, 'utilisation' | 'availability'> {
+function resolveHours({
+  input,
+  measured,
+  collector,
+  network,
+}: Asked): Pick<Terms, 'utilisation' | 'availability'> {
   const { take, problems } = collector
   const a = assumptions
-  const hours = { given: input.utilisation, measured: measured?.utilisation, assumed: a.utilisation }
+  // What was sold at home says nothing of another network; how long the machine is online does.
+  const atHome = network ? undefined : measured?.utilisation
+  const hours = { given: input.utilisation, measured: atHome, assumed: a.utilisation }
   const utilisation = take('utilisation', hours)
   if (utilisation === null) return { utilisation: 0, availability: 1 }
   // Whoever is rented so much is online as much: an assumption of less would contradict what the owner said.

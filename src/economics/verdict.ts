@@ -45,7 +45,7 @@ function unsaid(of: VerdictOf): string {
 }
 
 /** From here on "run it" would promise too much. */
-const RISKY = 0.35
+export const RISKY = 0.35
 
 function ofOwner(of: VerdictOf, account: DailyAccount): string {
   const { cashUsdPerDay: cash, revenueUsdPerDay: revenue, electricityUsdPerDay: electricity } = account

@@ -19,10 +19,10 @@ export interface Directory {
   /** True when some enrolled node serves `model`, whether it is here now or not. */
   knowsModel(model: string): boolean
   /**
-   * True when a node at another gateway may work, has `model` and is up, as it was told last. `here`: those that are
-   * connected to this one, whose connections know better.
+   * True when a node at another gateway may work, has `model` (null: any) and is up, as it was told last. `here`: those that
+   * are connected to this one, whose connections know better.
    */
-  isUpElsewhere(model: string, here: ReadonlySet<string>): boolean
+  isUpElsewhere(model: string | null, here: ReadonlySet<string>): boolean
   /** The organisation whose nodes alone offer it; null where nobody's or several's do, or the network hosts it. */
   onlyOwner(model: string): string | null
   /** A model of the network's catalogue. */
@@ -72,7 +72,8 @@ export function createDirectory(clock: Pick<Clock, 'nowMs' | 'elapsedMs'> = stop
       if (gateways <= 1) return false
       for (const { id, isBanned, isDrained, barred, models: has, upSinceMs } of nodes.values()) {
         const mayWork = !isBanned && !isDrained && !barred && upSinceMs !== undefined
-        if (mayWork && has.includes(model) && !here.has(id)) return true
+        const hasIt = model === null ? has.length > 0 : has.includes(model)
+        if (mayWork && hasIt && !here.has(id)) return true
       }
       return false
     },

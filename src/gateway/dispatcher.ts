@@ -219,10 +219,11 @@ export function createDispatcher(parts: DispatcherParts): Dispatcher {
     open: () => runs.size,
     batchRoom(model) {
       let batchesWaiting = 0
-      for (const { state, request } of runs) {
+      for (const { state, request, model: asked } of runs) {
         if (state !== 'waiting') continue
         if (!request.batch) return 0
-        batchesWaiting++
+        // Of other models nothing waits that a node with room could take: it is for the nodes of its own.
+        if (asked === model) batchesWaiting++
       }
       let room = 0
       for (const node of nodes.ready()) room += batchRoomOf(node, model)

@@ -25,15 +25,16 @@ const doors: Readonly<Record<EngineRequest['kind'], string>> = {
 }
 
 /**
- * Why none of `seats`, all nodes that serve the model now, can serve it, or may: at once, for a wait would not help. `null`
- * when one can, or none is here. What a caller wishes is held against those nodes alone that can do what it asks for, or
+ * Why none of `seats`, all nodes that serve the model now (to batches, where it is of one), can serve it, or may: at once,
+ * for a wait would not help. `null` when one can, or none is here. What a caller wishes is held against those nodes alone that can do what it asks for, or
  * each of two demands would be met by a node and both by none.
  */
 export function unfit(
-  { engine, preferences }: Pick<RunRequest, 'engine' | 'preferences'>,
+  { engine, preferences, batch }: Pick<RunRequest, 'engine' | 'preferences' | 'batch'>,
   seats: readonly { readonly facts: NodeFacts; readonly offer: Offer }[],
 ): Problem | null {
-  const { kind, model } = engine
+  const { kind } = engine
+  const model = batch ? `'${engine.model}' to batches` : `'${engine.model}'`
   const takes = ({ offer }: { readonly offer: Offer }): boolean => offer.model.tasks.includes(kind)
   if (!seats.some(takes)) return seats.length === 0 ? null : taskMissing(engine, seats)
   const needed = featuresNeeded(engine)
@@ -41,6 +42,7 @@ export function unfit(
   const able = seats.filter(takes)
   const missing = featureMissing(
     engine,
+    model,
     able.map(({ offer }) => offer),
   )
   if (missing || !preferences) return missing
@@ -48,11 +50,7 @@ export function unfit(
     .filter(({ offer }) => hasFeatures(engine, offer.model.features))
     .map(({ facts, offer }) => ({ node: facts, offer }))
   const names = [...new Set(needed.map((feature) => parameters[feature]))]
-  return noMatch(
-    names.length > 0 ? `'${model}' with ${names.join(' and ')}` : `'${model}'`,
-    preferences,
-    candidates,
-  )
+  return noMatch(names.length > 0 ? `${model} with ${names.join(' and ')}` : model, preferences, candidates)
 }
 
 /** Its nodes do other work with the model. */
@@ -69,7 +67,7 @@ function taskMissing({ kind, model }: EngineRequest, seats: readonly { readonly 
 }
 
 /** Why none of `offers` can serve `request`. `null` when one can, or none is here. */
-function featureMissing(request: EngineRequest, offers: readonly Offer[]): Problem | null {
+function featureMissing(request: EngineRequest, model: string, offers: readonly Offer[]): Problem | null {
   const needed = featuresNeeded(request)
   if (needed.length === 0 || offers.length === 0) return null
   if (offers.some(({ model }) => hasFeatures(request, model.features))) return null
@@ -79,7 +77,7 @@ function featureMissing(request: EngineRequest, offers: readonly Offer[]): Probl
     missing === undefined ? `${needed.map((name) => parameters[name]).join(' together with ')}` : param
   return new Problem(
     'unsupported_parameter',
-    `Unsupported parameter: '${param}' is not supported with this model: no node that serves '${request.model}' can do ${what}.`,
+    `Unsupported parameter: '${param}' is not supported with this model: no node that serves ${model} can do ${what}.`,
     { details: { param, code: 'unsupported_parameter' } },
   )
 }

@@ -31,6 +31,7 @@ import { createReceiptDesk } from './receipts/receipt-desk.ts'
 import { createRecounter, type ModelCounter } from './recount/recounter.ts'
 import type { RequestRun } from './request-run.ts'
 import type { RunHost } from './run-host.ts'
+import { offeredTo } from './run-offer.ts'
 import type { RunRequest, RunSink } from './run-request.ts'
 import { createSlaDesk } from './sla-desk.ts'
 import { createSlices } from './slices.ts'
@@ -222,7 +223,9 @@ export async function openGateway(host: Host, options: GatewayOptions): Promise<
     admit(asked, sink, caller) {
       const request = caller?.slaClass ? { ...asked, slaClass: caller.slaClass } : asked
       const refusal =
-        caller?.overLimit ?? refuse(request) ?? unfit(request, tableOf(request.engine.model)?.seats ?? [])
+        caller?.overLimit ??
+        refuse(request) ??
+        unfit(request, offeredTo(request, tableOf(request.engine.model)?.seats ?? []))
       if (refusal) return refused(request, refusal)
       const limited = caller?.limited
       const tokensMax = request.promptTokensMax + request.completionTokensMax

@@ -245,6 +245,19 @@ test('tokens of a minute: the most that may come of what is under way, then what
   assert.equal(admit(40), null)
 })
 
+test('a request of more tokens than the key ever has is told so, whatever is used', () => {
+  const { take, admit, budgets } = setup({ tokensPerMinute: 100, tokensPerDay: 150 })
+  take(70)
+  assert.equal(admit(100)?.details['isNever'], undefined)
+  const never = admit(101)
+  assert.deepEqual([never?.code, never?.details['isNever']], ['tokens_limited', true])
+  assert.match(never?.message ?? '', /up to 101 tokens, and the key has 100 tokens per minute\./)
+  budgets.followed(2)
+  assert.match(admit(51)?.message ?? '', /100 tokens per minute, of which each gateway lets 50 through/)
+  const ofDay = setup({ tokensPerDay: 150 }).admit(151)
+  assert.match(ofDay?.message ?? '', /150 tokens per day\. Lower max_tokens/)
+})
+
 test('of a day’s requests several gateways serve every one, one after the other, however few are left', () => {
   const budgetsOf = () => {
     const one = setup({ requestsPerDay: 10 })

@@ -24,6 +24,7 @@ import {
   atOnceLimited,
   dayLimited,
   minuteLimited,
+  neverLimited,
   rateLimited,
   spendLimited,
   tokensLimited,
@@ -133,6 +134,8 @@ export function createKeyBudgets(clock: Pick<Clock, 'elapsedMs'>, cellNowMs: () 
       if (leftOf(BigInt(requestsPerDay), BigInt(requests), own, 1n) === 0n)
         return dayLimited(requestsPerDay, untilTomorrow())
     }
+    const never = neverLimited(limits, tokensMax, shareOf)
+    if (never) return never
     if (tokensPerMinute !== undefined) {
       const limit = { limit: tokensPerMinute, share: shareOf(tokensPerMinute) }
       const over = overMinute(budget, limit, tokensMax, clock.elapsedMs())

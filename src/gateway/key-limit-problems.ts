@@ -27,6 +27,28 @@ export const dayLimited = (limit: number, retryAfterMs: number): Problem =>
     { details: { ...RATE_CODE, retryAfterMs } },
   )
 
+/** What asks for more tokens than its key has while nothing is used: no wait helps. `shareOf`: what this one of several gateways lets through. */
+export function neverLimited(
+  { tokensPerMinute, tokensPerDay }: KeyLimits,
+  tokensMax: number,
+  shareOf: (limit: number) => number,
+): Problem | null {
+  const limits = [
+    { limit: tokensPerMinute, per: 'minute' },
+    { limit: tokensPerDay, per: 'day' },
+  ]
+  for (const { limit, per } of limits) {
+    if (limit === undefined || tokensMax <= shareOf(limit)) continue
+    const share = shareOf(limit) < limit ? `, of which each gateway lets ${shareOf(limit)} through` : ''
+    return new Problem(
+      'tokens_limited',
+      `Request too large for this API key: it may use up to ${tokensMax} tokens, and the key has ${limit} tokens per ${per}${share}. Lower max_tokens, shorten the request, or raise the key's limit.`,
+      { details: { ...RATE_CODE, isNever: true } },
+    )
+  }
+  return null
+}
+
 export const minuteLimited = (
   limit: number,
   { left, tokensMax }: { left: number; tokensMax: number },

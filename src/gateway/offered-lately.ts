@@ -1,6 +1,7 @@
 /**
  * Which models nodes offered of late. What nobody offers is promised to nobody: who asks for the model of a node that went
- * for good waits in vain, and no fault of the network's is in that.
+ * for good waits in vain, and no fault of the network's is in that. Where no node offers anything the network itself is out, for
+ * however long: that is its fault.
  */
 import type { Clock } from '#host/host.ts'
 import { HOUR_MS, MINUTE_MS } from '#kernel/time.ts'
@@ -18,7 +19,7 @@ export interface OfferedLately {
   saw(model: string): void
   /**
    * No node that gets work has offered it for `OFFERED_MS`, here or elsewhere, nor does the network host it. What was before
-   * this gateway began it does not know, and takes for offered.
+   * this gateway began it does not know, and takes for offered. Nothing is unoffered where no node offers anything.
    */
   isUnoffered(model: string): boolean
   /** Notes what nodes offer, once a minute at most: to be called at least as often. What comes and goes in between has to be told. */
@@ -42,10 +43,15 @@ export function createOfferedLately(
     saw,
     isUnoffered(model) {
       if (isLately(model) || directory.catalogued(model)) return false
-      for (const { offers } of nodes().ready()) if (offers.has(model)) return false
+      let isAnyOffered = false
+      for (const { offers } of nodes().ready()) {
+        if (offers.has(model)) return false
+        isAnyOffered ||= offers.size > 0
+      }
       const here = new Set<string>()
       for (const { nodeId } of nodes().all()) here.add(nodeId)
-      return !directory.isUpElsewhere(model, here)
+      if (directory.isUpElsewhere(model, here)) return false
+      return isAnyOffered || directory.isUpElsewhere(null, here)
     },
     look() {
       if (clock.elapsedMs() - lookedMs < LOOK_EVERY_MS) return

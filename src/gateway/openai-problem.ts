@@ -17,6 +17,7 @@ export function respondProblem(
 const RETRY_AFTER_S_MAX = 60
 
 function retryHeaders({ details, retriable }: Problem): Record<string, string> {
+  if (details['isNever'] === true) return { 'x-should-retry': 'false' }
   const afterMs = details['retryAfterMs']
   if (typeof afterMs !== 'number') return retriable ? { 'retry-after': '2' } : {}
   const seconds = Math.max(1, Math.ceil(afterMs / 1_000))

@@ -36,6 +36,9 @@ test('what a caller chose itself, what is free and what is of a batch is exempt,
     [{ preferences: { ...wishes, ...open, only: new Set(['node_1']) } }, false, 'restricted'],
     [{ preferences: { ...wishes, ...open, promptPerMillionMax: 1n } }, false, 'restricted'],
     [{ batch: { keep: () => '' } }, false, 'batch'],
+    // It may wait for ten minutes: leaving after thirty seconds is no failure of the network.
+    [{ priority: 'bulk' }, false, 'batch'],
+    [{ priority: 'interactive' }, false, undefined],
   ] as const) {
     for (const outcome of ['completed', 'failed', 'cancelled'] as const) {
       desk.begins(request('a', more), isFree)

@@ -171,9 +171,15 @@ function factsOf(
   }
 }
 
-/** A caller that names nodes or a price has chosen what it gets; a batch has its own promise, a day. */
-function exemptionOf({ batch, preferences, isCanary }: RunRequest, isFree: boolean): SlaExemption | null {
-  if (batch) return 'batch'
+/**
+ * A caller that names nodes or a price has chosen what it gets; a batch has its own promise, a day, and what yields to everybody
+ * else (`flex`) waits as a batch does.
+ */
+export function exemptionOf(
+  { batch, priority, preferences, isCanary }: Pick<RunRequest, 'batch' | 'priority' | 'preferences' | 'isCanary'>,
+  isFree: boolean,
+): SlaExemption | null {
+  if (batch || priority === 'bulk') return 'batch'
   if (isCanary || (preferences && isRestricting(preferences))) return 'restricted'
   return isFree ? 'free' : null
 }

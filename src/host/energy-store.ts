@@ -119,6 +119,8 @@ export interface EnergyStore {
   add(additions: EnergyAdditions): void
   /** Hours that begin within the period, oldest first. Hours of which nothing is known are left out. */
   hours(period: Period): HourRecord[]
+  /** The oldest hour that is kept; `null` without a record. */
+  firstHourMs(): TimestampMs | null
   /** Jobs that ended within the period, oldest first, at most `countMax`. */
   jobs(period: Period, countMax: number): JobRecord[]
   events(period: Period): ParkEvent[]

@@ -26,15 +26,25 @@ export const PIXELS_MAX = 2 ** 28
 /** Blender renders none that is wider or higher. */
 const SIDE_MAX = 2 ** 16
 
-/** It may be sound, and has more pixels than are read. */
-export class PictureTooLarge extends PictureError {}
+/** It may be sound, and says that it has more pixels than are read. */
+export class PictureTooLarge extends PictureError {
+  readonly width: number
+  readonly height: number
+
+  constructor({ width, height }: { readonly width: number; readonly height: number }) {
+    super(saidToBe(width, height))
+    this.width = width
+    this.height = height
+  }
+}
+
+const saidToBe = (width: number, height: number): string => `its size is said to be ${width} x ${height}`
 
 /** Throws `PictureError` for a size that is not to be believed, before anything of that size is made. */
 export function checkSize(width: number, height: number, pixelsMax: number): void {
   const isSane = width >= 1 && height >= 1 && width <= SIDE_MAX && height <= SIDE_MAX
-  const said = `its size is said to be ${width} x ${height}`
-  if (!isSane) throw new PictureError(said)
-  if (width * height > pixelsMax) throw new PictureTooLarge(said)
+  if (!isSane) throw new PictureError(saidToBe(width, height))
+  if (width * height > pixelsMax) throw new PictureTooLarge({ width, height })
 }
 
 export interface Box {

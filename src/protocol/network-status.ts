@@ -65,6 +65,10 @@ export const WorkCounts = z.object({
   tasksReady: z.int().nonnegative().describe('Their tasks that a node could be given.'),
   tasksRunning: z.int().nonnegative(),
   nodes: z.int().nonnegative().describe('Nodes that take tasks, busy or not.'),
+  renderers: z
+    .record(z.string(), z.int().nonnegative())
+    .optional()
+    .describe('Of them those that render scenes for customers, by what they render on: `CPU`, `CUDA`, ….'),
 })
 export type WorkCounts = z.output<typeof WorkCounts>
 

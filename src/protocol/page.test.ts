@@ -23,6 +23,16 @@ test('the last page has no next, also when it is full', () => {
   assert.deepEqual(paginate([], undefined, itself), { items: [], next: null })
 })
 
+test('in a list that is ordered by its cursors nothing comes twice when the last one seen is gone', () => {
+  const left = all.filter((item) => item !== 'b')
+  assert.deepEqual(paginate(left, { limit: 2, before: 'b' }, itself, 'by_cursor'), {
+    items: ['c', 'd'],
+    next: 'd',
+  })
+  assert.deepEqual(paginate(left, { before: 'e' }, itself, 'by_cursor'), { items: [], next: null })
+  assert.deepEqual(paginate(left, { before: '0' }, itself, 'by_cursor').items, left)
+})
+
 test('a limit crosses the wire as text and has bounds', () => {
   assert.deepEqual(z.decode(PageQuery, { limit: '20' as never }), { limit: 20 })
   assert.deepEqual(z.encode(PageQuery, { limit: 20 }), { limit: '20' })

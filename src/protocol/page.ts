@@ -38,16 +38,27 @@ export const freshness = {
 
 /**
  * One page of `all`, which must be in its final, total order; `cursorOf` names an item within that order for ever.
- * A cursor that names nothing any more starts from the first item.
+ * A cursor that names nothing any more starts from the first item, unless the items are `by_cursor`, ascending: then it has
+ * its place among them all the same. What may be gone between two pages is listed so.
  */
 export function paginate<Item>(
   all: readonly Item[],
   query: PageQuery | undefined,
   cursorOf: (item: Item) => string,
+  order: 'any' | 'by_cursor' = 'any',
 ): { items: Item[]; next: string | null } {
   const limit = query?.limit ?? PAGE_LIMIT_DEFAULT
-  const start = query?.before === undefined ? 0 : all.findIndex((item) => cursorOf(item) === query.before) + 1
+  const start = query?.before === undefined ? 0 : startAfter(query.before, { all, cursorOf, order })
   const items = all.slice(start, start + limit)
   const last = items.at(-1)
   return { items, next: last !== undefined && start + limit < all.length ? cursorOf(last) : null }
+}
+
+function startAfter<Item>(
+  before: string,
+  { all, cursorOf, order }: { all: readonly Item[]; cursorOf: (item: Item) => string; order: string },
+): number {
+  if (order === 'any') return all.findIndex((item) => cursorOf(item) === before) + 1
+  const next = all.findIndex((item) => cursorOf(item) > before)
+  return next < 0 ? all.length : next
 }

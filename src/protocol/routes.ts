@@ -176,18 +176,15 @@ const fleet = {
   },
 } as const satisfies Routes
 
+const modelQuery = { model: z.string().min(1).max(200).optional() }
+
 const usage = {
   listUsage: {
     method: 'GET',
     path: '/api/usage',
     scope: 'viewer',
     summary: 'Lists the organisation’s requests, newest first, with totals.',
-    query: z.strictObject({
-      ...pageQuery,
-      ...organisationQuery,
-      ...projectQuery,
-      model: z.string().min(1).max(200).optional(),
-    }),
+    query: z.strictObject({ ...pageQuery, ...organisationQuery, ...projectQuery, ...modelQuery }),
     reply: UsagePage,
   },
   summariseUsage: {
@@ -195,7 +192,7 @@ const usage = {
     path: '/api/usage/summary',
     scope: 'viewer',
     summary: 'Sums the organisation’s requests per day and model.',
-    query: z.strictObject({ ...pageQuery, ...organisationQuery, ...projectQuery }),
+    query: z.strictObject({ ...pageQuery, ...organisationQuery, ...projectQuery, ...modelQuery }),
     reply: UsageSummary,
   },
 } as const satisfies Routes

@@ -29,8 +29,12 @@ const Fence = z.int().positive()
 /** A node's own account of what it can do. */
 export const WorkerFacts = z.object({
   kinds: z.array(TaskKind).max(8),
-  /** Tasks per time, where the reference node has 1: measured on the node. */
+  /** Tasks per time, where the reference node has 1: measured on the node, by rendering on its device. */
   speed: z.number().positive().max(1e6),
+  /** The same of its processor, which does all but render, where `speed` is that of a GPU. */
+  cpuSpeed: z.number().positive().max(1e6).optional(),
+  /** What it renders on, and nothing else: `CPU`, `CUDA`, …. Nodes of before do not say it. */
+  device: z.string().max(20).optional(),
   memoryMib: z.int().nonnegative(),
   /** 0 where it computes without a GPU. */
   vramMib: z.int().nonnegative(),

@@ -6,7 +6,9 @@ import { type MeteredEngine, meterEngine } from '#agent/energy/metered-engine.ts
 import { createMeters } from '#agent/energy/meters.ts'
 import { createSmartPlug } from '#agent/energy/smart-plug.ts'
 import { openTariffSource } from '#agent/energy/tariff-source.ts'
-import { assumedWatts } from '#agent/energy/working-power.ts'
+import { followTaskAsk, type PriceNow } from '#agent/energy/task-ask.ts'
+import { assumedTaskWatts, assumedWatts, type Watts } from '#agent/energy/working-power.ts'
+import type { Parking } from '#agent/owner/parking.ts'
 import type { ParkVerdict } from '#agent/park.ts'
 import type { Engine } from '#engines/engine.ts'
 import { tokenPrice } from '#fleet/token-price.ts'
@@ -16,7 +18,7 @@ import type { Machine } from '#host/machine.ts'
 import { nodeTimeZones } from '#host/node/node-time-zones.ts'
 import { openSqliteEnergyStore } from '#host/node/sqlite-energy-store.ts'
 import { readCounters } from '#host/rapl.ts'
-import { formatUsd } from '#kernel/money.ts'
+import { formatUsd, type NanoUsd } from '#kernel/money.ts'
 import type { Capability, ModelCapability } from '#protocol/capability.ts'
 import { createClient } from '#protocol/client.ts'
 import { Problem } from '#protocol/problem.ts'
@@ -29,9 +31,20 @@ export interface AgentEnergy {
   verdict(): ParkVerdict
   /** The engine, with account kept of its work. */
   meter(engine: Engine, speedOf: SpeedOf): MeteredEngine
-  /** Begins to meter, and to keep the ask. */
-  start(agent: Agent, engine: MeteredEngine): void
+  /** Begins to meter, and to keep the ask; that of tasks as well, where it takes any. */
+  start(node: EnergyNode, engine: MeteredEngine): void
   close(): void
+}
+export interface EnergyNode extends Pick<Agent, 'state' | 'setAsk'> {
+  readonly parking: Pick<Parking, 'park' | 'unpark'>
+  readonly tasks: MeteredTasks | null
+}
+/** What the keeper asks of tasks, and tells them. */
+export interface MeteredTasks {
+  /** Whether one ran since the last call. */
+  wasAtWork(): boolean
+  /** An hour of this machine has to bring so much, so that it pays its electricity. */
+  setAskLeast(perHour: NanoUsd): void
 }
 export type SpeedOf = (
   modelId: string,
@@ -60,12 +73,17 @@ export async function openAgentEnergy(
       { usdPerKwh, tariff: place, usdPerUnit, timeZone },
     )
     for (const notice of tariff.notices()) onNote(notice)
+    // Where it neither has a model of its own nor takes any from the network, nothing is sold by the GPU-hour.
+    const servesModels = config.engine.kind !== 'none' || config.hosting !== null
+    const isBackstop = pricesOf(config).backstop !== undefined
+    let onPrice: (now: PriceNow) => void = () => undefined
     const keeper = createEnergyKeeper(
       { clock, log, store, tariff, meters: createMeters(clock, machine, plug), askFee },
       {
         policy: energy.autoAsk
           ? { kind: 'auto', ...energy.autoAsk }
           : { kind: 'fixed', ask: config.askPerGpuHour },
+        servesModels,
         feeBps: energy.feeBps,
         gpuCount: gpus.length,
         givenWatts: energy.watts,
@@ -73,12 +91,16 @@ export async function openAgentEnergy(
         historyDays: energy.historyDays,
         sampleMs: gpus.some(({ vendor }) => vendor === 'amd') ? SAMPLE_AMD_MS : SAMPLE_MS,
       },
-      { onNote, onVerdict: (verdict, kind) => onNote(describeVerdict(verdict, kind)) },
+      {
+        onNote,
+        onVerdict: (verdict, kind) => onNote(describeVerdict(verdict, kind)),
+        onPrice: (now) => onPrice(now),
+      },
     )
     const power = keeper.power()
     const hasPrice = usdPerKwh !== null || place !== null
-    if (!power && energy.autoAsk) throw powerUnknown()
-    if (hasPrice) onNote(power ? `reckons with ${power.because}` : POWER_UNKNOWN)
+    if (!power && energy.autoAsk && servesModels) throw powerUnknown()
+    if (hasPrice && servesModels) onNote(power ? `reckons with ${power.because}` : POWER_UNKNOWN)
     const isBlind = plug === null && gpus.length === 0 && readCounters(machine).size === 0
     if (hasPrice && isBlind) onNote(NO_METER)
     return {
@@ -86,11 +108,18 @@ export async function openAgentEnergy(
       meter: (engine, speedOf) =>
         meterEngine(clock, engine, (model) => {
           const { ask } = keeper.verdict()
-          return { askPerGpuHour: ask, price: tokenPrice({ gpus }, speedOf(model), ask) }
+          const price = tokenPrice({ gpus, ...pricesOf(config) }, speedOf(model), ask)
+          // What is sold by the token at a price of its own is no part of a GPU-hour.
+          return { askPerGpuHour: isBackstop ? 0n : ask, price }
         }),
-      start(agent, engine) {
-        const { setAsk, park, unpark } = agent
-        keeper.start({ isOnline: () => agent.state() === 'serving', setAsk, park, unpark }, engine)
+      start({ state, setAsk, parking, tasks }, engine) {
+        const watts = energy.watts ?? (config.tasks && assumedTaskWatts(gpus, config.tasks.device))
+        if (tasks && watts) onPrice = followTaskAsk(watts, tellTaskAsk(tasks, { watts, onNote }))
+        const wasAtTasks = (): boolean => tasks?.wasAtWork() ?? false
+        const isOnline = (): boolean => state() === 'serving'
+        // By what models sell for: tasks have a price of their own, and follow electricity by it.
+        const park = (reason: string): void => parking.park('energy', reason, 'tasks_go_on')
+        keeper.start({ isOnline, setAsk, park, unpark: () => parking.unpark('energy'), wasAtTasks }, engine)
       },
       close() {
         keeper.stop()
@@ -109,6 +138,32 @@ export async function openAgentEnergy(
     } catch {
       return null // It is asked again; until then the keeper says that it does not know.
     }
+  }
+}
+
+/** What the network makes its price of, beside the ask. */
+const pricesOf = ({
+  engine,
+  cachedDiscountBps,
+}: AgentConfig): Pick<Capability, 'backstop' | 'cachedDiscountBps'> => ({
+  ...(engine.kind === 'openai' && engine.backstop && { backstop: engine.backstop }),
+  ...(cachedDiscountBps && { cachedDiscountBps }),
+})
+
+/** Tells the tasks, and the owner once: with each hour's price it changes. */
+function tellTaskAsk(
+  tasks: MeteredTasks,
+  { watts, onNote }: { watts: Watts; onNote: (text: string) => void },
+): (perHour: NanoUsd) => void {
+  let isNoted = false
+  return (perHour) => {
+    tasks.setAskLeast(perHour)
+    if (isNoted || perHour === 0n) return
+    isNoted = true
+    const draws = `${Math.round(watts.loadWatts)} W at work, ${Math.round(watts.idleWatts)} W idle`
+    onNote(
+      `tasks have to bring $${formatUsd(perHour)} per hour of this machine now, for their electricity (${draws}): jobs that pay less are not taken`,
+    )
   }
 }
 

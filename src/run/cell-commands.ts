@@ -26,7 +26,7 @@ import type { Ready } from './cell-keeper.ts'
 import { keepAlive } from './keep-alive.ts'
 import { type ListenFlags, listenOf, withListenFlags } from './listen-flags.ts'
 import { makeOwnFolder } from './own-folder.ts'
-import { clearReady, writeReady } from './ready-file.ts'
+import { clearReady, readyWriter } from './ready-file.ts'
 import { screenNote } from './screen-note.ts'
 import { type TelemetryFlags, telemetryOf, telemetryWarning, withTelemetryFlags } from './telemetry-flags.ts'
 import { type TokenizerFlags, tokenizerOption, tokenizersOf } from './tokenizers.ts'
@@ -140,6 +140,7 @@ async function runPart(context: CliContext, options: PartOptions, part: PartConf
   const screen = createScreen(context, options, part.role)
   const warning = telemetryWarning(telemetry)
   if (warning !== null) screen.note(warning)
+  const writeReady = readyWriter(readyFile, screen.note)
   const secretsFolder = options.secrets === undefined ? null : resolve(options.secrets)
   const cell = keepWorkers(
     { children: nodeChildren, clock: nodeClock, module: moduleHere('cell-main') },
@@ -157,7 +158,7 @@ async function runPart(context: CliContext, options: PartOptions, part: PartConf
     {
       onReady(ready) {
         screen.ready(ready)
-        if (readyFile !== undefined) writeReady(readyFile, ready)
+        writeReady(ready)
       },
       onStandby: screen.standby,
       onToken: () => undefined,

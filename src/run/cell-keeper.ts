@@ -54,12 +54,15 @@ export function keepCell(
   let current: CellProcess | null = null
   let spare: CellProcess | null = null
   let lastReady: Ready | null = null
+  /** A standby has found all that it needs: what fails later may pass, above all while the leader's machine is lost. */
+  let hasBeenUp = false
   let isStopping = false
   let onStopped: (() => void) | null = null
 
   function start(failures: number): void {
     if (isStopping) return
-    let isUp = false
+    let isReady = false
+    let isStandby = false
     let failure: Problem | null = null
     // The port that the first start was given is kept, so that clients and agents find the network again.
     const { port = wanted.listen.port, localPort = wanted.listen.localPort } = lastReady ?? {}
@@ -73,11 +76,13 @@ export function keepCell(
         else if (message.type === 'auditors_wanted') hooks.onAuditorsWanted?.()
         else if (message.type === 'failed') failure = toKnownProblem(message)
         else if (message.type === 'standby') {
-          isUp = true
+          hasBeenUp = true
+          isStandby = true
           clock.after(SPARE_AFTER_MS, prepareSpare)
           hooks.onStandby?.(message.holder, message.apiUrl)
         } else {
-          isUp = true
+          hasBeenUp = true
+          isReady = true
           lastReady = message
           clock.after(SPARE_AFTER_MS, prepareSpare)
           hooks.onReady(message)
@@ -86,15 +91,16 @@ export function keepCell(
       onExit(exit) {
         current = null
         if (isStopping) return onStopped?.()
-        const isFirst = lastReady === null
-        if (failure && isFirst && !mayPass(failure)) return hooks.onFailed(failure)
+        const isFirst = !hasBeenUp
+        if (failure && lastReady === null && !mayPass(failure)) return hooks.onFailed(failure)
         if (isFirst && failures >= FAILURES_MAX && !failure) {
           return hooks.onFailed(
             new Problem('internal', `The network does not come up: its process ${describeExit(exit)}.`),
           )
         }
         if (!isFirst) hooks.onRestart(failure ?? describeExit(exit))
-        const next = isUp ? 0 : failures + 1
+        // One that stands by and then fails must not begin over and over without a pause.
+        const next = isReady || (isStandby && !failure) ? 0 : failures + 1
         if (next === 0) start(0)
         else clock.after(restartPauseMs(next), () => start(next))
       },
@@ -102,7 +108,9 @@ export function keepCell(
   }
 
   const mayPass = (failure: Problem): boolean =>
-    failure.code === 'folder_in_use' && clock.elapsedMs() - startedMs < PREDECESSOR_MS
+    failure.code === 'folder_in_use'
+      ? clock.elapsedMs() - startedMs < PREDECESSOR_MS
+      : hasBeenUp && failure.retriable
 
   function prepareSpare(): void {
     if (isStopping || (spare && !spare.isGone)) return

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { TASKS_TAKEN } from '#agent/energy/energy-keeper.ts'
 import { createHourBook } from '#agent/energy/hour-book.ts'
 import { createProgram, runProgram } from '#cli/program.ts'
 import { createStubTerminal } from '#cli/stub-context.ts'
@@ -43,6 +44,20 @@ test('the ledger is asked for the same requests, page by page, until they are pa
   assert.equal(asked.filter((path) => path.includes('statement')).length, 2)
 })
 
+test('what is no longer kept singly is not shown as unpaid', async (t) => {
+  const { run } = setup(t, { forgotten: 1 })
+  const { out } = await run('earnings', '--ledger')
+  assert.match(out, new RegExp(`${day(HOUR)} +2 .* – +0\\.250`))
+  assert.match(out, /Where PAID is unknown, not all requests of that time are kept singly any more/)
+})
+
+test('of tasks the table says that their pay is elsewhere, where there were any', async (t) => {
+  const { run } = setup(t, { tasksAtMs: HOUR })
+  assert.match((await run('earnings')).out, /worked off tasks as well: .* not in this table/)
+  const without = setup(t)
+  assert.doesNotMatch((await without.run('earnings')).out, /tasks/)
+})
+
 test('as JSON amounts are exact', async (t) => {
   const { run } = setup(t)
   const { out } = await run('--json', 'earnings', '--by', 'hour')
@@ -71,7 +86,10 @@ test('a folder without a node, two nodes in one, days that are none and days in 
   await fails(/records of two nodes/)
 })
 
-function setup(t: TestContext) {
+function setup(
+  t: TestContext,
+  { forgotten = 0, tasksAtMs }: { readonly forgotten?: number; readonly tasksAtMs?: number } = {},
+) {
   const folder = mkdtempSync(join(tmpdir(), 'shoal-earnings-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   mkdirSync(join(folder, 'provider'))
@@ -101,7 +119,11 @@ function setup(t: TestContext) {
   })
   const additions = book.take()
   assert.ok(additions)
-  store.add(additions)
+  store.add({
+    ...additions,
+    hours: additions.hours.map((hour) => ({ ...hour, requests: hour.requests + forgotten })),
+  })
+  if (tasksAtMs !== undefined) store.write(TASKS_TAKEN, String(tasksAtMs))
   store.close()
 
   const asked: string[] = []

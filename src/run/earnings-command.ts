@@ -1,6 +1,13 @@
 /** `shoal earnings`: what the node of this machine used and earned, from its own record. */
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { type EarningsRow, earningsCsv, earningsRows, type LedgerSum } from '#agent/energy/earnings.ts'
+import {
+  type EarningsRow,
+  earningsCsv,
+  earningsRows,
+  type LedgerAnswer,
+  type LedgerSum,
+} from '#agent/energy/earnings.ts'
+import { TASKS_TAKEN } from '#agent/energy/energy-keeper.ts'
 import type { CliContext } from '#cli/context.ts'
 import { dataFolderOf, type GlobalOptions } from '#cli/credentials.ts'
 import { formatCount, formatMoney } from '#cli/format.ts'
@@ -66,20 +73,24 @@ async function show(
   const fromMs = options.from ?? Math.floor((toMs - DAYS_DEFAULT * DAY_MS) / DAY_MS) * DAY_MS
   const period = { fromMs, toMs }
   if (fromMs >= toMs) throw new Problem('config_invalid', '--from is after --to: nothing lies between them.')
-  let ledger: ReadonlyMap<number, LedgerSum> | null = null
+  // Before the network is asked: the node writes on meanwhile.
+  const hours = store.hours(period)
+  let ledger: LedgerAnswer | null = null
   if (options.ledger) {
     const jobs = store.jobs(period, JOBS_MAX)
     await runSession(context, command, async (session) => {
       ledger = await readLedger(session, jobs, period)
     })
   }
-  const rows = earningsRows(store.hours(period), options.by, ledger)
+  const rows = earningsRows(hours, options.by, ledger)
   if (options.csv) return stdout.write(earningsCsv(rows))
   if (options.json) return stdout.write(`${JSON.stringify(rows, withTextAmounts, 2)}\n`)
   const style = styleFor(stdout, env)
   if (rows.length === 0) return stdout.write(`${style('dim', 'Nothing is on record in that time.')}\n`)
   stdout.write(`${formatTable(columnsOf(options.by, ledger !== null), rows, style)}\n`)
-  stdout.write(`${style('dim', remarks(rows).join('\n'))}\n`)
+  const hasTasks = store.read(TASKS_TAKEN) !== null
+  const told = remarks(rows, { hasLedger: ledger !== null, hasTasks })
+  stdout.write(`${style('dim', told.join('\n'))}\n`)
 }
 
 const withTextAmounts = (_key: string, value: unknown): unknown =>
@@ -90,8 +101,13 @@ async function readLedger(
   session: Session,
   jobs: readonly JobRecord[],
   { fromMs }: Period,
-): Promise<Map<number, LedgerSum>> {
+): Promise<LedgerAnswer> {
   const hourOf = new Map(jobs.map((job) => [job.requestId, Math.floor(job.endedAtMs / HOUR_MS) * HOUR_MS]))
+  const asked = new Map<number, number>()
+  for (const { endedAtMs } of jobs) {
+    const hourMs = Math.floor(endedAtMs / HOUR_MS) * HOUR_MS
+    asked.set(hourMs, (asked.get(hourMs) ?? 0) + 1)
+  }
   const sums = new Map<number, LedgerSum>()
   const { items } = await session.member.listAccounts({ query: { limit: PAGE_LIMIT_MAX } })
   for (const { accountId } of items.filter(({ kind }) => kind === 'provider')) {
@@ -110,7 +126,7 @@ async function readLedger(
       before = page.next
     }
   }
-  return sums
+  return { paid: sums, asked }
 }
 
 const UNKNOWN = '–'
@@ -124,7 +140,13 @@ function columnsOf(step: 'hour' | 'day', hasLedger: boolean): Column<EarningsRow
     { title: 'FEE', isRight: true, text: (row) => formatMoney(row.expectedFee) },
     { title: 'NET', isRight: true, text: (row) => formatMoney(row.expectedNet) },
     ...(hasLedger
-      ? [{ title: 'PAID', isRight: true, text: (row: EarningsRow) => formatMoney(row.ledger?.net ?? 0n) }]
+      ? [
+          {
+            title: 'PAID',
+            isRight: true,
+            text: ({ ledger }: EarningsRow) => (ledger ? formatMoney(ledger.net) : UNKNOWN),
+          },
+        ]
       : []),
     { title: 'KWH', isRight: true, text: (row) => row.kwh?.toFixed(3) ?? UNKNOWN },
     { title: 'MEASURED', text: (row) => row.kwhSource ?? UNKNOWN },
@@ -139,12 +161,25 @@ function columnsOf(step: 'hour' | 'day', hasLedger: boolean): Column<EarningsRow
 }
 
 /** What the table does not say by itself. */
-function remarks(rows: readonly EarningsRow[]): string[] {
+function remarks(
+  rows: readonly EarningsRow[],
+  { hasLedger, hasTasks }: { hasLedger: boolean; hasTasks: boolean },
+): string[] {
   const has = (holds: (row: EarningsRow) => boolean): boolean => rows.some(holds)
   return [
-    has((row) => row.ledger !== null)
+    hasLedger
       ? 'PAID is what the network credited for the same requests.'
       : "GROSS, FEE and NET are this node's own reckoning; --ledger compares them with what was paid.",
+    ...(hasLedger && has((row) => row.ledger === null)
+      ? [
+          'Where PAID is unknown, not all requests of that time are kept singly any more: "shoal accounts statement" has what was paid.',
+        ]
+      : []),
+    ...(hasTasks
+      ? [
+          'This node worked off tasks as well: their electricity is in KWH, what they paid is not in this table but in "shoal accounts statement".',
+        ]
+      : []),
     ...(has((row) => row.kwhSource === 'parts' || row.kwhSource === 'mixed')
       ? ['Without a plug, KWH is what the GPUs and the CPU measure of themselves: the machine draws more.']
       : []),

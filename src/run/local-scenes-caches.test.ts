@@ -77,7 +77,7 @@ test('of a sequence of Alembic files or of a clip, those of the frames are sent'
   const { folder, inspect, render } = openLocalScenes()
   const boxes = join(folder, 'shot/boxes.blend')
   runBlender(dirname(boxes), `${plain}${alembicBoxes(join(folder, 'far/abc'), boxes)}`)
-  const report = await inspect(boxes, { first: 3, last: 3 })
+  const report = await inspect(boxes, [3])
   assert.deepEqual(report.errors, [])
   const names = ({ sends }: typeof report, of: string) =>
     sends
@@ -92,7 +92,7 @@ test('of a sequence of Alembic files or of a clip, those of the frames are sent'
   ])
   const clip = join(folder, 'shot/clip.blend')
   runBlender(dirname(clip), `${plain}${clipOfThree(join(folder, 'shot/plates'), clip)}`)
-  const shown = await inspect(clip, { first: 12, last: 12 })
+  const shown = await inspect(clip, [12])
   assert.deepEqual(shown.errors, [])
   assert.deepEqual(names(shown, 'plates/'), ['plates/plate_0001.png', 'plates/plate_0003.png'])
   assertGreen(await render(shown, 12))

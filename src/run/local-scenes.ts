@@ -4,10 +4,11 @@
  * then a further look sees them too, for pictures have a size, and libraries read files of their own.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { mkdtemp, realpath, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import type { SceneQuestion, SceneReader, SceneReport } from '#cli/jobs/job-tools.ts'
+import { formatFrames } from '#cli/render/frame-ranges.ts'
 import { parseBlenderVersion, whyUnreadable } from '#engines/blender/blend-header.ts'
 import { createBlenderEngine } from '#engines/blender/blender-engine.ts'
 import { Inspection, makePreflight } from '#engines/blender/preflight.ts'
@@ -20,6 +21,7 @@ import { nodeTaskFiles } from '#host/node/node-task-files.ts'
 import { whyNoSandbox } from '#host/probe-task-programs.ts'
 import { SECOND_MS } from '#kernel/time.ts'
 import { Problem } from '#protocol/problem.ts'
+import { placeOfBlender } from './program-place.ts'
 import { resultDisk } from './result-disk.ts'
 import { readSceneHeader } from './scene-header.ts'
 
@@ -35,7 +37,9 @@ type Found = Inspection['files'][number]
 export const createLocalScenes = (machine: Machine = createNodeMachine()): SceneReader => ({
   async inspect(question) {
     try {
-      return await inspectScene(question, machine)
+      // What a scene names lies beside the scene itself, not beside a link to it.
+      const file = await realpath(question.file).catch(() => question.file)
+      return await inspectScene({ ...question, file }, machine)
     } catch (error) {
       // Ctrl-C in a terminal ends Blender too, and whatever we were told of it then is no news.
       if (!question.signal.aborted) throw error
@@ -113,7 +117,7 @@ async function lookOnce(
   const scratchFolder = await mkdtemp(join(tmpdir(), 'shoal-look-'))
   const engine = createBlenderEngine(
     {
-      program: question.blender,
+      ...(isBoxed ? placeOfBlender(question.blender) : { program: question.blender }),
       sandbox: isBoxed ? 'bubblewrap' : 'none',
       scratchFolder,
       threads: null,
@@ -135,7 +139,7 @@ async function lookOnce(
   try {
     const settings = { file: basename(file), ...(scene !== undefined && { scene }) }
     const session = await engine.open({ root: dirname(file), settings })
-    const params = { do: 'inspect', ...(frames && { firstFrame: frames.first, lastFrame: frames.last }) }
+    const params = { do: 'inspect', ...(frames && { frames: formatFrames(frames, frames.length) }) }
     const task = { params, outFolder: join(scratchFolder, 'made') }
     const { notes } = await session.run(task, () => undefined, signal).finally(() => session.close())
     return Inspection.parse(notes['inspection'])

@@ -16,6 +16,7 @@ import { createNodeFileAccess } from '#host/node/node-file-access.ts'
 import { createNodeHasher } from '#host/node/node-hasher.ts'
 import { nodeTaskFiles } from '#host/node/node-task-files.ts'
 import { probeTaskPrograms, type TaskPrograms } from '#host/probe-task-programs.ts'
+import { maximum, type NanoUsd } from '#kernel/money.ts'
 import type { Capability } from '#protocol/capability.ts'
 import { toProblem } from '#protocol/problem.ts'
 import type { WorkerFacts } from '#protocol/work-link.ts'
@@ -27,6 +28,8 @@ export interface OpenedTasks {
   readonly worker: TaskWorker
   /** What it offers, in words; only once it was measured. */
   start(): void
+  /** Asks at least so much for an hour of this machine from now on, whatever its owner's own least is. */
+  setAskLeast(perHour: NanoUsd): void
   close(): Promise<void>
 }
 
@@ -82,6 +85,11 @@ export async function openTasks(config: TasksConfig, parts: TasksParts): Promise
         worker.renew()
       })
     },
+    setAskLeast(perHour) {
+      const before = known.facts().askPerHour
+      known.askLeast = perHour
+      if (known.facts().askPerHour !== before) worker.renew()
+    },
     close: () => worker.close(),
   }
 }
@@ -98,10 +106,13 @@ interface KnownFacts {
   speed: number
   bytesPerSecond: number
   kinds: ReadonlySet<string>
+  /** What an hour has to bring for its electricity. */
+  askLeast: NanoUsd
   facts(): WorkerFacts
 }
 
-function createFacts(
+/** What the node says of itself, as it is known now. */
+export function createFacts(
   config: TasksConfig,
   {
     machine,
@@ -112,20 +123,24 @@ function createFacts(
   const { cores } = machine.facts()
   const memoryMib = taskMemoryMib(machine)
   const vramMib = config.device === 'CPU' ? 0 : Math.max(0, ...gpus.map((gpu) => gpu.vramMib))
+  const cpuSpeed = Math.min(config.threads ?? cores, cores) * SPEED_PER_THREAD
   const known: KnownFacts = {
-    speed: Math.min(config.threads ?? cores, cores) * SPEED_PER_THREAD,
+    speed: cpuSpeed,
     bytesPerSecond: BYTES_PER_SECOND,
     // Nothing is offered before it was measured: what an hour is worth depends on it.
     kinds: new Set(),
+    askLeast: 0n,
     facts() {
       const now = offered.filter(({ engine }) => known.kinds.has(engine.kind))
       return {
         kinds: now.map(({ engine }) => engine.kind),
         speed: known.speed,
+        device: config.device,
+        ...(config.device !== 'CPU' && { cpuSpeed }),
         memoryMib,
         vramMib,
         bytesPerSecond: known.bytesPerSecond,
-        askPerHour: config.askPerHour,
+        askPerHour: maximum(config.askPerHour, known.askLeast),
         engines: Object.fromEntries(now.map(({ engine, label }) => [engine.kind, label])),
         ...(config.onlyAudits && { onlyAudits: true }),
       }

@@ -204,14 +204,8 @@ async function start(config: AgentConfig, hooks: RunAgentHooks, parts: StartPart
   })
   parking.obey(agent)
   tasks?.start()
-  energy.start(
-    {
-      ...agent,
-      park: (reason) => parking.park('energy', reason, 'finish'),
-      unpark: () => parking.unpark('energy'),
-    },
-    metered,
-  )
+  const taskSide = tasks && { wasAtWork: () => tasks.worker.wasAtWork(), setAskLeast: tasks.setAskLeast }
+  energy.start({ ...agent, parking, tasks: taskSide }, metered)
   telemetry.watchAgent(agent)
   return {
     async drain(graceMs) {

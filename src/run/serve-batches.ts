@@ -3,7 +3,7 @@ import { batchLimits } from '#batch/batch-limits.ts'
 import { type Batches, openBatches } from '#gateway/batches/batches.ts'
 import type { Gateway } from '#gateway/gateway.ts'
 import { readForm } from '#host/node/busboy-form.ts'
-import { createDiskBlobStore } from '#host/node/disk-blob-store.ts'
+import { createDiskBlobStore, NETWORK_SPARE_BYTES } from '#host/node/disk-blob-store.ts'
 import type { CellParts } from './cell.ts'
 import type { CellConfig } from './cell-config.ts'
 import type { Front } from './front.ts'
@@ -16,7 +16,8 @@ export async function serveBatches(
 ): Promise<Batches> {
   const journal = await host.journals.open('batches')
   journal.onLost(onFatal)
-  const store = createDiskBlobStore(join(dataFolder, 'files'), { bytesMax: batchLimits.bytesMax })
+  const room = { bytesMax: batchLimits.bytesMax, spareBytes: NETWORK_SPARE_BYTES }
+  const store = createDiskBlobStore(join(dataFolder, 'files'), room)
   const batches = await openBatches({ host, journal, gateway, store, readForm, onFatal })
   front.serveBatches(batches.api)
   return batches

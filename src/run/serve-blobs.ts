@@ -15,7 +15,7 @@ import { type Collected, collectAll } from '#gateway/blobs/collect-blobs.ts'
 import { organisationsIn } from '#gateway/blobs/stored-blobs.ts'
 import type { Gateway } from '#gateway/gateway.ts'
 import type { Bus, Host } from '#host/host.ts'
-import { createDiskBlobStore } from '#host/node/disk-blob-store.ts'
+import { createDiskBlobStore, NETWORK_SPARE_BYTES } from '#host/node/disk-blob-store.ts'
 import { nodeCompression } from '#host/node/node-compression.ts'
 import { createNodeHasher } from '#host/node/node-hasher.ts'
 import { HOUR_MS, SECOND_MS } from '#kernel/time.ts'
@@ -57,7 +57,8 @@ export function serveBlobs(
 ): ServedBlobs {
   const { clock, crypto, log, secrets } = host
   const { rootsOf, resultBytesMax, mayNode = () => false, quotaBytes = () => QUOTA_BYTES_DEFAULT } = hooks
-  const store = createDiskBlobStore(join(dataFolder, 'job-files'), { bytesMax: STORE_BYTES_MAX })
+  const room = { bytesMax: STORE_BYTES_MAX, spareBytes: NETWORK_SPARE_BYTES }
+  const store = createDiskBlobStore(join(dataFolder, 'job-files'), room)
   const parts = { store, clock, crypto, secrets, log, createHasher: createNodeHasher, quotaBytes }
   const vault = new BlobVault(parts)
   const access = createBlobAccess({ gateway, clock, crypto, keySecret, vault, mayNode, resultBytesMax })

@@ -4,6 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { deflateSync } from 'node:zlib'
+import { readRenderOptions } from '#cli/render/render-options.ts'
+import { planRender } from '#cli/render/render-plan.ts'
+import { stubFacts } from '#cli/stub-job-tools.ts'
+import { expectedOf } from '#coordinator/work/expected-result.ts'
 import type { BlobVault } from '#gateway/blobs/blob-vault.ts'
 import { keepObject, vaultOn } from '#gateway/blobs/test-vault.ts'
 import { createDiskBlobStore } from '#host/node/disk-blob-store.ts'
@@ -17,6 +21,8 @@ import { subjects } from '#protocol/cell.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { OutputFile } from '#protocol/task.ts'
 import { type CheckOutputs, type CompareCrops, CropsCompared, OutputsChecked } from '#protocol/work-check.ts'
+import { identifySteps, planOf } from '#work/plan-job.ts'
+import { TestFarm } from '#work/test-farm.ts'
 import { createPictureThread, type PictureThread } from './picture-thread.ts'
 import { serveChecks } from './serve-checks.ts'
 
@@ -134,11 +140,23 @@ describe('pictures that mean harm', () => {
     assert.deepEqual((await checks.look(await checks.keep(whole))).faults, [])
   })
 
-  test('a picture that may be so large is not looked at, and is no fault of its maker', async () => {
+  test('a picture that is to be so large is not looked at, and is no fault of its maker', async () => {
     await using checks = setup()
-    const large = await checks.keep(pngSaying(60_000, 60_000, deflateSync(Buffer.alloc(1_000))))
-    const { faults, doubts, crops } = await checks.look(large)
+    const whole = deflateSync(Buffer.alloc(6_000 * (3 * 6_000 + 1)), { level: 9 })
+    const large = await checks.keep(pngSaying(6_000, 6_000, whole))
+    const { faults, doubts, crops } = await checks.look(large, { width: 6_000, height: 6_000 })
     assert.deepEqual([faults, doubts, crops], [[], ['too large to be looked at'], null])
+  })
+
+  test('a file of a few bytes is no large picture, whatever size it says and whatever is known of its step', async () => {
+    await using checks = setup()
+    const small = await checks.keep(pngSaying(6_000, 6_000, deflateSync(Buffer.alloc(1_000))))
+    const look = async (width: number | null, height: number | null) =>
+      (await checks.look(small, { width, height })).faults.join()
+    assert.match(await look(6_000, 6_000), /^unreadable: .*6000 x 6000, which \d+ bytes do not hold$/)
+    assert.match(await look(null, null), /^unreadable: .*6000 x 6000, and its step does not say/)
+    assert.equal(await look(8_000, 6_000), 'size_wrong')
+    assert.equal(await look(64, 48), 'size_wrong')
   })
 
   test('one that takes too long ends with its thread, and what waited behind it is looked at by the next', async () => {
@@ -165,6 +183,30 @@ describe('pictures that mean harm', () => {
     await impatient.close()
     await assert.rejects(impatient.look(what), /ended/)
   })
+})
+
+test('frames of a job that "shoal render" makes are refused in another size than their scene has', async () => {
+  await using checks = setup()
+  const expectedIn = (facts: { width: number; height: number }) => {
+    const flags = { frames: '7,8', tier: 'priority', format: 'PNG', device: 'CPU', priority: 50 } as const
+    const scene = { file: 's.blend', remap: {}, facts: { ...stubFacts, ...facts } }
+    const options = readRenderOptions({ ...flags, blender: 'blender' })
+    const plan = { options, scene, frames: [7, 8], parts: 1, inputRoot: 'a'.repeat(64), inputBytes: 1_000 }
+    const steps = identifySteps(planRender(plan), () => 'abc').map((step) => ({ ...step, estimates: [] }))
+    const quote = { organisationId: 'ada', name: 's', tier: 'priority', isIdempotent: true, cap: 1n } as const
+    const farm = new TestFarm()
+    farm.submit(planOf({ ...quote, pricePerHour: 1n, steps }, { jobId: 'job_1', priority: 50 }))
+    return expectedOf(farm.job(), { step: 0, task: 0 }, undefined)
+  }
+  const frame = await checks.keep(writeExr(makeFrame()))
+  const faults = async (width: number, height: number) =>
+    (await checks.look(frame, expectedIn({ width, height }))).faults
+  assert.deepEqual(await faults(64, 48), [])
+  assert.deepEqual(await faults(128, 96), ['size_wrong'])
+  const saysLarge = await checks.keep(pngSaying(6_000, 6_000, deflateSync(Buffer.alloc(1_000))))
+  assert.deepEqual((await checks.look(saysLarge, expectedIn({ width: 64, height: 48 }))).faults, [
+    'size_wrong',
+  ])
 })
 
 describe('what waits for its turn', () => {

@@ -45,6 +45,44 @@ test('an agent that a signal ended while the network stops is not started again'
   assert.deepEqual(notes, [])
 })
 
+test('a node that the network does not let in is lost, and the network is not', () => {
+  const { cell, agent, start, lost, failed } = setup()
+  start(null, localAgent)
+  cell.handlers?.onMessage(ready)
+  agent.handlers?.onMessage({ type: 'failed', code: 'join_refused', message: 'banned' })
+  agent.handlers?.onExit({ code: 1, signal: null, lastWords: '' })
+  assert.deepEqual([lost, failed], [['banned'], []])
+  cell.handlers?.onMessage(ready)
+  assert.equal(agent.begun, 2, 'it is tried again when the network starts again')
+})
+
+test('a node that served and cannot any more is lost, and the network is not', () => {
+  const { cell, agent, start, lost, failed, pass } = setup()
+  start(null, localAgent)
+  cell.handlers?.onMessage(ready)
+  agent.handlers?.onMessage(serving)
+  agent.handlers?.onExit({ code: null, signal: 'SIGKILL', lastWords: '' })
+  pass()
+  assert.equal(agent.begun, 2)
+  agent.handlers?.onMessage({ type: 'failed', code: 'model_missing', message: 'moved away' })
+  agent.handlers?.onExit({ code: 1, signal: null, lastWords: '' })
+  assert.deepEqual([lost, failed], [['moved away'], []])
+})
+
+test('a node that cannot begin as it was asked to ends the start', () => {
+  const { cell, agent, start, lost, failed } = setup()
+  start(null, localAgent)
+  cell.handlers?.onMessage(ready)
+  agent.handlers?.onMessage({ type: 'failed', code: 'model_missing', message: 'no such file' })
+  agent.handlers?.onExit({ code: 1, signal: null, lastWords: '' })
+  assert.deepEqual([lost, failed], [[], ['no such file']])
+})
+
+const serving = {
+  ...{ type: 'serving', nodeId: 'nod_1', isParked: false },
+  models: [{ id: 'model', slots: 1, tokensPerSecond: 1 }],
+}
+
 const ready = {
   type: 'ready',
   ...{ apiUrl: 'http://here', openaiBaseUrl: 'http://here/v1', publicUrl: 'http://here' },
@@ -52,7 +90,9 @@ const ready = {
 }
 
 interface FakeChild {
+  /** Of the one that was begun last; of the cell the first, for the next is its spare. */
   handlers: ChildHandlers | null
+  begun: number
   readonly sent: unknown[]
 }
 
@@ -60,35 +100,56 @@ const orders = ({ sent }: FakeChild): CellOrder[] => sent as CellOrder[] // What
 const typesSent = (child: FakeChild): string[] => orders(child).map(({ type }) => type)
 
 function setup() {
-  const cell: FakeChild = { handlers: null, sent: [] }
-  const agent: FakeChild = { handlers: null, sent: [] }
+  const cell: FakeChild = { handlers: null, begun: 0, sent: [] }
+  const agent: FakeChild = { handlers: null, begun: 0, sent: [] }
   const notes: string[] = []
+  const lost: string[] = []
+  const failed: string[] = []
+  let waiting: (() => void)[] = []
   const modules = { cell: new URL('file:///cell.ts'), agent: new URL('file:///agent.ts') }
   const children: Children = {
     spawnChild({ module }, handlers) {
       const child = module === modules.cell ? cell : agent
-      child.handlers ??= handlers
+      child.handlers = child === cell ? (child.handlers ?? handlers) : handlers
+      child.begun++
       return { pid: null, send: (message) => void child.sent.push(message), kill: () => undefined }
     },
   }
-  const clock: Clock = { nowMs: () => 0, elapsedMs: () => 0, after: () => ({ cancel: () => undefined }) }
-  const start = (reference: AgentKeeperOptions | null) =>
+  const clock: Clock = {
+    nowMs: () => 0,
+    elapsedMs: () => 0,
+    after(_delayMs, run) {
+      waiting.push(run)
+      return { cancel: () => undefined }
+    },
+  }
+  const pass = (): void => {
+    const due = waiting
+    waiting = []
+    for (const run of due) run()
+  }
+  const start = (reference: AgentKeeperOptions | null, local: AgentKeeperOptions | null = null) =>
     startSupervisor(
       { children, clock, modules },
-      { cell: config, agent: null, reference },
+      { cell: config, agent: local, reference },
       {
         onReady: () => undefined,
         onStandby: () => undefined,
         onServing: () => undefined,
         onAgentState: () => undefined,
         onAgentNote: () => undefined,
+        onAgentLost: ({ message }) => lost.push(message),
         onReferenceNote: (text) => notes.push(text),
         onRestart: () => undefined,
-        onFailed: (problem) => assert.fail(problem),
+        onFailed: (problem) => (local ? failed.push(problem.message) : assert.fail(problem)),
       },
     )
-  return { cell, agent, start, notes }
+  return { cell, agent, start, notes, lost, failed, pass }
 }
+
+const reference = referenceAgent('/data', { render: 'auto', logLevel: 'warn' })
+assert(reference)
+const localAgent: AgentKeeperOptions = { ...reference, isNice: false, isEnrolled: () => true }
 
 const config: Omit<CellConfig, 'predecessor'> = {
   ...{ role: 'cell', databaseUrl: null, busUrl: null, secretsFolder: null },

@@ -12,6 +12,8 @@ export interface SupervisorHooks {
   readonly onServing: (serving: Serving) => void
   readonly onAgentState: (state: string) => void
   readonly onAgentNote: (text: string) => void
+  /** The local node serves no more, or never will, until a person changes something: the network goes on without it. */
+  readonly onAgentLost: (problem: Problem) => void
   /** Of the agent that checks: the network goes on without it. */
   readonly onReferenceNote: (text: string) => void
   readonly onRestart: (what: 'coordinator' | 'agent', why: Problem | string) => void
@@ -41,14 +43,20 @@ export function startSupervisor(
 ): Supervisor {
   const { children, clock, modules } = parts
   let apiUrl = ''
+  let hasServed = false
   const agent =
     options.agent &&
     keepAgent({ children, clock, module: modules.agent }, options.agent, {
-      onServing: hooks.onServing,
+      onServing(serving) {
+        hasServed = true
+        hooks.onServing(serving)
+      },
       onState: hooks.onAgentState,
       onNote: hooks.onAgentNote,
       onRestart: (why) => hooks.onRestart('agent', why),
-      onFailed: hooks.onFailed,
+      // One that cannot begin as it was asked to ends the start; one that is not let in, or that served, is no reason to stop others.
+      onFailed: (problem) =>
+        hasServed || problem.code === 'join_refused' ? hooks.onAgentLost(problem) : hooks.onFailed(problem),
       onTokenNeeded: () => cell.askToken('founder'),
     })
   const reference =

@@ -11,6 +11,7 @@ import { createNodePrograms } from '#host/node/node-programs.ts'
 import { nodeTaskFiles } from '#host/node/node-task-files.ts'
 import type { TaskPrograms } from '#host/probe-task-programs.ts'
 import type { TaskKind } from '#protocol/task.ts'
+import { placeOfBlender } from './program-place.ts'
 import type { TasksConfig } from './tasks-config.ts'
 
 export interface OfferedEngine {
@@ -46,7 +47,7 @@ export function taskEngines(
   if (found.blender !== null) {
     const options = {
       ...common,
-      program: BLENDER,
+      ...placeOfBlender(BLENDER),
       sandbox: 'bubblewrap',
       threads,
       // A scene with scripts is a program that the job brings along.

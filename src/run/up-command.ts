@@ -33,7 +33,7 @@ import { type HostingFlags, hostingOptions } from './hosting-flags.ts'
 import { keepAlive } from './keep-alive.ts'
 import { type ListenFlags, listenOf, withListenFlags } from './listen-flags.ts'
 import { makeOwnFolder } from './own-folder.ts'
-import { clearReady, readyFields, writeReady } from './ready-file.ts'
+import { clearReady, readyFields, readyWriter } from './ready-file.ts'
 import { referenceAgent } from './reference-agent.ts'
 import { screenNote } from './screen-note.ts'
 import { settleServing } from './settle-serving.ts'
@@ -114,10 +114,11 @@ async function runUp(
 
   const outcome = Promise.withResolvers<void>()
   let ready: Ready | null = null
+  const writeReady = readyWriter(options.readyFile, (text) => screen.note(text))
   const announce = (serving: Serving | null): void => {
     if (!ready) return
     screen.serving(ready, serving)
-    if (options.readyFile !== undefined) writeReady(options.readyFile, ready)
+    writeReady(ready)
   }
   const supervisor = startSupervisor(
     {
@@ -184,6 +185,10 @@ async function runUp(
       },
       onAgentState: (state) => screen.step(stepNames[state] ?? state),
       onAgentNote: (text) => screen.note(text),
+      onAgentLost({ message }) {
+        screen.note(`${message} The network goes on without its node; start it again when that is put right.`)
+        announce(null)
+      },
       onReferenceNote: (text) => screen.note(`the agent that checks results: ${text}`),
       onRestart: (what, why) => screen.restart(what, why),
       onFailed: (problem) => outcome.reject(problem),

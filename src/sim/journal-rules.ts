@@ -113,8 +113,8 @@ export class JournalRules {
   /** The gateway reserved all of it on the slice: other money is touched only when the slice expired meanwhile. */
   #readCapture(event: Of<'ledger.captured'>): void {
     const { holdId, fromHold, fromAvailable, fromLosses, transferId } = event
-    // What auditors get and judged nodes lose was reserved by nobody; `AnswerRules` has more of it.
-    if (/^(audit|answers-forfeited):/.test(transferId)) return
+    // What auditors get, judged nodes lose and broken promises cost was reserved by nobody: `AnswerRules` and `SlaRules` have more of it.
+    if (/^(audit|answers-forfeited|sla):/.test(transferId)) return
     const hold = this.#holds.get(holdId)
     if (hold) {
       assert(!this.#unspent.has(holdId), `${transferId} spends hold ${holdId}, which was given back`)

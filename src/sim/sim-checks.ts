@@ -38,7 +38,10 @@ export async function checkEnd(
   world: SimWorld,
   load: SimLoad,
   outcomes: ReadonlyMap<string, UsageRecord>,
-  { allSign = true }: { readonly allSign?: boolean } = {},
+  {
+    allSign = true,
+    forgers = forgersOf(world),
+  }: { readonly allSign?: boolean; readonly forgers?: ReadonlySet<string> } = {},
 ): Promise<SimSummary> {
   const { coordinator } = world
   assert(coordinator, 'a coordinator is up after healing')
@@ -60,7 +63,7 @@ export async function checkEnd(
   const oracle = new Map<string, bigint>()
   const rules = new JournalRules()
   const answers = new AnswerRules()
-  const proofs = new ProofRules(forgersOf(world))
+  const proofs = new ProofRules(forgers)
   const promises = new SlaRules()
   const reputations = new ReputationRules((atMs) => world.bus.wasCut(atMs - EPOCH_MS))
   const receipts = new ReceiptCheck(NETWORK_KEYS.publicKeyHex)
@@ -177,12 +180,8 @@ export function unrest(world: SimWorld, load: SimLoad): string | null {
   const undurable = coordinator.sequence() - world.coordinatorDisk.durable('journal').length
   if (undurable !== 0) return `${undurable} entries are on their way to the disk`
   if (load.open() > 0) return `${load.open()} calls are open`
-  for (const slot of world.gateways) {
-    if (!slot.gateway) return `${slot.name} is down`
-    if (slot.gateway.requestsOpen() > 0)
-      return `${slot.name} has ${slot.gateway.requestsOpen()} open requests`
-    if (slot.disk.durable('spool').length > 0) return `${slot.name} has readings that are not in the ledger`
-  }
+  const unread = unreadOf(world)
+  if (unread !== null) return unread
   const unsigned = ReceiptCheck.unsigned(coordinator.state)
   if (unsigned !== null) return unsigned
   for (const slot of world.agents) {
@@ -193,6 +192,17 @@ export function unrest(world: SimWorld, load: SimLoad): string | null {
   // What stands in for answers is held for a day.
   const holds = [...coordinator.state.ledger.holds.values()].filter((hold) => !isHoldback(hold))
   if (holds.length > 0) return `${holds.length} holds are open`
+  return null
+}
+
+/** What of the answers is not in the ledger yet; null when all of it is. */
+export function unreadOf(world: SimWorld): string | null {
+  for (const slot of world.gateways) {
+    if (!slot.gateway) return `${slot.name} is down`
+    if (slot.gateway.requestsOpen() > 0)
+      return `${slot.name} has ${slot.gateway.requestsOpen()} open requests`
+    if (slot.disk.durable('spool').length > 0) return `${slot.name} has readings that are not in the ledger`
+  }
   return null
 }
 

@@ -43,6 +43,7 @@ export function createSimEnergyStore(): EnergyStore {
     },
     hours: (period) =>
       within(hours.values(), period, (hour) => hour.hourMs).toSorted((a, b) => a.hourMs - b.hourMs),
+    firstHourMs: () => (hours.size === 0 ? null : Math.min(...hours.keys())),
     jobs: (period, countMax) =>
       within(jobs, period, (job) => job.endedAtMs)
         .toSorted((a, b) => a.endedAtMs - b.endedAtMs)

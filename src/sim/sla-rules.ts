@@ -37,12 +37,17 @@ export class SlaRules {
   readonly #claimed = new Map<string, bigint>()
   /** Organisations with nodes of their own. */
   readonly #owners = new Set<string>()
+  /** Months that have their statement. */
+  readonly #stated = new Set<string>()
+  /** Requests whose answers were looked at as of those that nothing is promised for, and those that are. */
+  readonly #unpromised = { lookedAt: new Set<string>(), told: new Set<string>() }
   #refused = 0
   #counted = 0
   #failed = 0
 
   read(events: readonly CoordinatorEvent[]): void {
     this.#refunds(events)
+    this.#statements(events)
     for (const event of events) {
       if (event.type === 'fleet.node_enrolled') this.#owners.add(event.organisationId)
       if (event.type === 'usage.recorded') this.#request(event)
@@ -50,7 +55,9 @@ export class SlaRules {
       if (event.type === 'verify.answer_checked' && !event.isCanary) {
         const { auditId, organisationId, slaClass = 'none' } = event
         const promised = this.#classes.get(organisationId) ?? 'none'
-        assert(slaClass === promised, `${auditId} is looked at as of ${slaClass}, and is of ${promised}`)
+        const isUnpromised = slaClass === 'none' && promised !== 'none'
+        if (isUnpromised) this.#unpromised.lookedAt.add(auditId.split(':')[0] ?? '')
+        else assert(slaClass === promised, `${auditId} is looked at as of ${slaClass}, and is of ${promised}`)
       }
       if (event.type === 'sla.tallied') {
         for (const { binStartMs, count, problem, exempt, ...of } of event.tally.refused) {
@@ -96,6 +103,9 @@ export class SlaRules {
     this.#checkExempt(record.organisationId, exempt)
     if (slaClass === undefined) return
     const place = { ...record, slaClass, atMs }
+    const isUnpromised = exempt === 'batch' || exempt === 'restricted'
+    if (isUnpromised) this.#unpromised.told.add(requestId)
+    assert(!isUnpromised || slaCharge === 0n, `${requestId} is promised nothing, and is no part of a credit`)
     this.#of(place).charges += slaCharge ?? cost
     const isLost = this.#lost.has(requestId)
     assert(isLost === (wasLost === true), `${requestId} tells whether it was counted as lost`)
@@ -155,14 +165,27 @@ export class SlaRules {
     stepSla(startTurn(state, nowMs + 16 * 60_000, events))
     this.read(events)
     assert(state.sla.open.size === 0, 'what is told as open for ever is lost')
+    for (const requestId of this.#unpromised.lookedAt)
+      assert(this.#unpromised.told.has(requestId), `${requestId} is looked at as of one without a promise`)
     const endMs = nowMs + 32 * 86_400_000
     for (let turns = 0; turns < 100; turns++) closeMonths(startTurn(state, endMs, events))
     checkState(state)
-    let statements = 0
+    this.#statements(events)
+    const promised = [...this.#owed.keys()].filter((key) => !key.includes(' none '))
+    assert(
+      this.#stated.size === promised.length,
+      `${promised.length} months are owed a statement, ${this.#stated.size} were made`,
+    )
+    return { counted: this.#counted, failed: this.#failed, lost: this.#lost.size }
+  }
+
+  /** Each says what was counted, and moves what it says. */
+  #statements(events: readonly CoordinatorEvent[]): void {
     for (const event of events) {
       if (event.type !== 'sla.statement_made') continue
-      statements++
       const key = `${event.organisationId} ${event.slaClass} ${event.month}`
+      assert(!this.#stated.has(key), `${key} has two statements`)
+      this.#stated.add(key)
       const owed = this.#owed.get(key)
       assert(owed, `${key} has a statement, and nothing was counted for it`)
       const { uptime, credit, asked, failed } = creditOf(owed, event.month, event.slaClass)
@@ -179,12 +202,6 @@ export class SlaRules {
       )
       assert(moved === event.posted, `${key} is told ${event.posted}, and ${moved} were posted`)
     }
-    const promised = [...this.#owed.keys()].filter((key) => !key.includes(' none '))
-    assert(
-      statements === promised.length,
-      `${promised.length} months are owed a statement, ${statements} were made`,
-    )
-    return { counted: this.#counted, failed: this.#failed, lost: this.#lost.size }
   }
 }
 

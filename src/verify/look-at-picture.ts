@@ -27,7 +27,12 @@ export function lookAtPicture(
   inflate: Inflate,
 ): OutputsChecked {
   const picture = read(bytes, inflate)
-  if (picture === TOO_LARGE && mayBeLarge(expected)) return { ...unknown, faults: [], doubts: [picture] }
+  if (picture instanceof PictureTooLarge) {
+    const fault = faultOfLarge(picture, { bytes: bytes.length, expected })
+    return fault === null
+      ? { ...unknown, faults: [], doubts: [TOO_LARGE] }
+      : { ...unknown, faults: [fault], doubts: [] }
+  }
   if (typeof picture === 'string') return { ...unknown, faults: [`unreadable: ${picture}`], doubts: [] }
   const { width, height } = picture
   const { fault, doubts } = checkFrame(
@@ -54,9 +59,25 @@ export function lookAtPicture(
 const unknown = { fingerprint: null, width: null, height: null, crops: null }
 const TOO_LARGE = 'too large to be looked at'
 
-/** Nobody knows that it is to be smaller. */
-const mayBeLarge = ({ width, height }: CheckOutputs['expected']): boolean =>
-  width === null || height === null || width * height > PIXELS_LOOKED_AT_MAX
+/** Of what a picture takes unpacked, the least that is left of it packed: deflate does no better than 1 to 1,032. */
+const PACKED_MIN = 1 / 1_032
+const PIXEL_BYTES_MIN = 3
+
+/**
+ * Of a picture of which only its size is read. Where nobody said that it is to be so large it is not taken: a file of a few
+ * bytes may say any size, and could be neither checked nor audited.
+ */
+function faultOfLarge(
+  { message, width, height }: PictureTooLarge,
+  { bytes, expected }: { readonly bytes: number; readonly expected: CheckOutputs['expected'] },
+): string | null {
+  if (expected.width === null || expected.height === null)
+    return `unreadable: ${message}, and its step does not say that it is so large (settings "width" and "height")`
+  if (width !== expected.width || height !== expected.height) return 'size_wrong'
+  if (bytes < width * height * PIXEL_BYTES_MIN * PACKED_MIN)
+    return `unreadable: ${message}, which ${bytes} bytes do not hold`
+  return null
+}
 
 /** Rendered again: crops one by one, or the whole. */
 export interface Again {
@@ -78,7 +99,7 @@ export function compareRendered(
   inflate: Inflate,
 ): CropsCompared {
   const boxes = parseBoxes(crops)
-  const whole = read(picture, inflate)
+  const whole = readAny(picture, inflate)
   if (boxes === null || typeof whole === 'string')
     return { verdict: 'unreadable', detail: 'what was delivered is no picture', agrees: null }
   const delivered = boxes.map((box) => (isWithin(box, whole) ? cut(whole, box) : null))
@@ -94,11 +115,16 @@ export function compareRendered(
   return { verdict: 'different', detail: describe(delivered[off] ?? null, parts[off], boxes[off]), agrees }
 }
 
-function read(bytes: Uint8Array, inflate: Inflate): Picture | string {
+function readAny(bytes: Uint8Array, inflate: Inflate): Picture | string {
+  const picture = read(bytes, inflate)
+  return picture instanceof PictureTooLarge ? TOO_LARGE : picture
+}
+
+function read(bytes: Uint8Array, inflate: Inflate): Picture | PictureTooLarge | string {
   try {
     return readPicture(bytes, inflate, PIXELS_LOOKED_AT_MAX)
   } catch (error) {
-    if (error instanceof PictureTooLarge) return TOO_LARGE
+    if (error instanceof PictureTooLarge) return error
     if (error instanceof PictureError) return error.message
     throw error
   }
@@ -111,7 +137,7 @@ function partsOf({ files, isWhole }: Again, boxes: Boxes, inflate: Inflate): rea
   if (files.length !== (isWhole ? 1 : boxes.length)) return `${files.length} files came`
   const pictures: Picture[] = []
   for (const file of files) {
-    const picture = read(file, inflate)
+    const picture = readAny(file, inflate)
     if (typeof picture === 'string') return picture
     pictures.push(picture)
   }

@@ -46,6 +46,9 @@ export function decideGivingUp(
   )
 }
 
+/** However quick a node says that it is: what it took counts for so many times the high estimate of what was measured, in the job's pace as well. */
+const TOLD_MAX = 10
+
 interface Running {
   readonly job: Job
   readonly task: Task
@@ -62,7 +65,9 @@ function decideCommit(
   if (committedAtMs !== null) return isSame(task.result?.outputs ?? [], outputs) ? [] : 'commit_differs'
   // A node that commits what we think it had not begun began it.
   const elapsedMs = atMs - (startedAtMs ?? grantedAtMs) + TRAVEL_MS
-  const referenceMs = Math.round(Math.max(0, Math.min(wallMs, elapsedMs)) * speed)
+  const toldMs = Math.round(Math.max(0, Math.min(wallMs, elapsedMs)) * speed)
+  // Of what nobody measured before, it is all that is known; what it costs is bounded by what was set aside.
+  const referenceMs = task.isPriceFixed ? Math.min(toldMs, TOLD_MAX * task.referenceMsP90) : toldMs
   const owedMs = task.isPriceFixed ? task.referenceMs : referenceMs
   const charge = minimum(costOf(job, owedMs), task.reserved)
   const beaten = task.fences

@@ -8,12 +8,22 @@ import type { NodeClass } from '#protocol/node-class.ts'
 import type { Attempt } from './work.ts'
 import type { WorkLimits } from './work-limits.ts'
 
+/** What a node's work counts for, and what it asks for an hour of the reference node. */
+export interface NodeTerms {
+  readonly speed: number
+  readonly askPerHour: NanoUsd
+}
+
 export interface NodeFacts {
   readonly nodeId: string
   /** Engines that it has. */
   readonly kinds: readonly string[]
   /** Of tasks per time, where the reference node has 1. */
   readonly speed: number
+  /** What it renders on; `CPU` where it is not said. */
+  readonly device?: string | undefined
+  /** Of its processor, which does all but render, where `speed` and `askPerHour` are of a GPU. */
+  readonly cpu?: NodeTerms | undefined
   readonly memoryMib: number
   readonly vramMib: number
   readonly bytesPerSecond: number

@@ -1,7 +1,7 @@
 /** What a node that asks for work is given: something ready, else what waits behind another node's work, else a copy. */
 import type { TimestampMs } from '#kernel/time.ts'
 import type { Floor, FloorNode } from './floor.ts'
-import { barOf, costMaxOf, durationMs, scoreOf } from './placement.ts'
+import { barOf, costMaxOf, durationMs, scoreOf, termsFor } from './placement.ts'
 import { findRank } from './rank-heap.ts'
 import { lineOf } from './tier.ts'
 import {
@@ -59,7 +59,8 @@ export function hasRoom({ work, limits }: Pick<Asking, 'work' | 'limits'>, nodeI
 }
 
 function granted({ work, node, nowMs }: Asking, { job, step, task, isCopy }: Choice): WorkEvent {
-  const { nodeId, speed } = node.facts
+  const { nodeId } = node.facts
+  const { speed } = termsFor(node.facts, stepOf(job, step))
   const planned = taskOf(job, { step, task })
   // A task that moves keeps what was set aside for it: there may be no more left of the cap.
   const reserved = isCopy ? 0n : planned.fences.length > 0 ? planned.reserved : costMaxOf(job, planned)
@@ -199,7 +200,7 @@ function findRace(asking: Asking): WorkEvent[] | null {
     const fetchMs = node.cached.has(step.inputRoot)
       ? 0
       : (step.inputBytes * 1_000) / node.facts.bytesPerSecond
-    const ownMs = durationMs(job, task, node.facts.speed) + fetchMs
+    const ownMs = durationMs(job, task, termsFor(node.facts, step).speed) + fetchMs
     const savedMs = remainingMs(asking, attempt) - ownMs * QUICKER
     if (savedMs <= most) continue
     most = savedMs

@@ -75,6 +75,60 @@ test('a task that no node is given says how many nodes each condition keeps from
   assert.deepEqual([why().state, why().nodeIds, why().busy], ['leased', ['good'], 1])
 })
 
+const devices: readonly (readonly [asked: string | undefined, has: string | undefined, isGiven: boolean])[] =
+  [
+    [undefined, undefined, true],
+    [undefined, 'CPU', true],
+    ['CPU', 'CUDA', false],
+    [undefined, 'CUDA', false],
+    ['CUDA', 'CUDA', true],
+    ['CUDA', 'CPU', false],
+    ['CUDA', undefined, false],
+    ['OPTIX', 'CUDA', false],
+  ]
+for (const [asked, has, isGiven] of devices) {
+  test(`a scene for ${asked ?? 'no device'} is ${isGiven ? '' : 'not '}given to a node that renders on ${has ?? 'what it does not say'}`, () => {
+    const farm = new TestFarm()
+    farm.seat('a', { device: has })
+    farm.submit(planOf({ steps: [stepOf({ settings: asked === undefined ? {} : { device: asked } })] }))
+    farm.pull('a')
+    const { barred } = whyTask(farm.desk, farm.job(), { step: 0, task: 0, nowMs: farm.nowMs })
+    assert.deepEqual([farm.held('a').length, barred], isGiven ? [1, {}] : [0, { device_other: 1 }])
+  })
+}
+
+test('a card of which nobody can tell the memory is given what asks for memory, and a smaller one is not', () => {
+  const farm = new TestFarm()
+  const requirements = { kind: 'blender', memoryMib: 1_000, vramMib: 6_000 }
+  farm.submit(planOf({ steps: [stepOf({ frames: 4, settings: { device: 'METAL' }, requirements })] }))
+  farm.seat('small', { device: 'METAL', vramMib: 4_000 })
+  farm.seat('unknown', { device: 'METAL', vramMib: 0 })
+  farm.pull('small')
+  farm.pull('unknown')
+  assert.deepEqual([farm.held('small').length, farm.held('unknown').length > 0], [0, true])
+})
+
+test('what is not rendered counts at the speed of the processor beside a GPU, and is asked for at its price', () => {
+  const farm = new TestFarm()
+  const cpu = { speed: 0.5, askPerHour: 2_000_000n }
+  farm.seat('a', { kinds: ['blender', 'ffmpeg'], device: 'CUDA', speed: 20, askPerHour: 50_000n, cpu })
+  const requirements = { kind: 'ffmpeg', memoryMib: 100, vramMib: 0 }
+  const video = stepOf({ requirements, digest: 'video', referenceMs: 60_000 })
+  farm.submit(planOf({ steps: [video], pricePerHour: 1_000_000n }))
+  farm.pull('a')
+  assert.deepEqual(whyTask(farm.desk, farm.job(), { step: 0, task: 0, nowMs: farm.nowMs }).barred, {
+    price_low: 1,
+  })
+  farm.submit(planOf({ jobId: 'job_2', steps: [video], pricePerHour: 3_600_000n }))
+  farm.pull('a')
+  const [fence = 0] = farm.held('a')
+  assert.deepEqual(farm.work.attempts.get(fence)?.speed, 0.5)
+  farm.nowMs += 60_000
+  const outputs = [{ name: 'video.mp4', bytes: 1, sha256: 'a'.repeat(64) }]
+  farm.say({ kind: 'commit', fence, nodeId: 'a', outputs, wallMs: 60_000, nowMs: farm.nowMs })
+  assert.equal(farm.job('job_2').steps[0]?.tasks[0]?.result?.referenceMs, 30_000)
+})
+
 /** Both wait, and then there is one task. */
 function firstGiven(farm: TestFarm, plan: ReturnType<typeof planOf>): string | undefined {
   farm.pull('a')

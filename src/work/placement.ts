@@ -3,7 +3,7 @@ import { divideUp, type NanoUsd } from '#kernel/money.ts'
 import { survival } from '#kernel/survival.ts'
 import { HOUR_MS, type TimestampMs } from '#kernel/time.ts'
 import { isClassEnough } from '#protocol/node-class.ts'
-import type { Floor, FloorNode } from './floor.ts'
+import type { Floor, FloorNode, NodeFacts, NodeTerms } from './floor.ts'
 import {
   type Attempt,
   type Job,
@@ -20,6 +20,7 @@ import type { WorkLimits } from './work-limits.ts'
 export type Bar =
   | 'drained'
   | 'kind_missing'
+  | 'device_other'
   | 'memory_short'
   | 'vram_short'
   | 'price_low'
@@ -41,7 +42,7 @@ export function barOf(
     limits,
   }: {
     job: BarJob
-    step: Pick<Step, 'requirements' | 'notOfOrganisations'>
+    step: Pick<Step, 'requirements' | 'settings' | 'notOfOrganisations'>
     nowMs: TimestampMs
     limits: WorkLimits
   },
@@ -49,9 +50,11 @@ export function barOf(
   if (facts.isDrained) return 'drained'
   const { kind, memoryMib, vramMib } = step.requirements
   if (!facts.kinds.includes(kind)) return 'kind_missing'
+  const device = deviceOf(step)
+  if (device !== null && device !== (facts.device ?? CPU)) return 'device_other'
   if (facts.memoryMib < memoryMib) return 'memory_short'
-  if (facts.vramMib < vramMib) return 'vram_short'
-  if (facts.askPerHour > job.pricePerHour) return 'price_low'
+  if (facts.vramMib < vramMib && !isVramUnknown(facts)) return 'vram_short'
+  if (termsFor(facts, step).askPerHour > job.pricePerHour) return 'price_low'
   if (!isClassEnough(facts.nodeClass ?? 'community', job.minClass ?? 'community')) return 'class_low'
   if (facts.onlyAudits && job.purpose !== 'audit') return 'audits_only'
   const { organisationId } = facts
@@ -61,6 +64,22 @@ export function barOf(
   if (!failures || failures.count < limits.nodeFailuresMax) return null
   return nowMs - failures.atMs < limits.forgiveMs ? 'failed_often' : null
 }
+
+const CPU = 'CPU'
+
+/** What the step is to be rendered on; `null` where nothing of it is. */
+export function deviceOf({ requirements, settings }: Pick<Step, 'requirements' | 'settings'>): string | null {
+  if (requirements.kind !== 'blender') return null
+  const { device } = settings
+  return typeof device === 'string' ? device : CPU
+}
+
+/** Of cards of some makers nothing tells how much they have. */
+const isVramUnknown = ({ vramMib, device = CPU }: NodeFacts): boolean => vramMib === 0 && device !== CPU
+
+/** What the node's time is worth in the step: a GPU renders, and all else is done by the processor beside it. */
+export const termsFor = (facts: NodeFacts, { requirements }: Pick<Step, 'requirements'>): NodeTerms =>
+  requirements.kind === 'blender' ? facts : (facts.cpu ?? facts)
 
 /** By how much the estimates were low so far; the customer's bill follows them only so far. */
 const CHARGE_PACE_MAX = 1.25
@@ -101,19 +120,20 @@ export function scoreOf(
   { job, step, record, nowMs }: { job: Job; step: Step; record: NodeRecord | undefined; nowMs: TimestampMs },
 ): number {
   const [task] = step.tasks
-  const workMs = task ? durationMs(job, task, facts.speed) : 1
+  const { speed, askPerHour } = termsFor(facts, step)
+  const workMs = task ? durationMs(job, task, speed) : 1
   const fetchMs = cached.has(step.inputRoot) ? 0 : (step.inputBytes * 1_000) / facts.bytesPerSecond
   const spreadMs = TASKS_PER_VISIT * workMs
   const alive = survival(nowMs - facts.upSinceMs, workMs + fetchMs)
   const useful = spreadMs / (spreadMs + fetchMs)
   return (
-    (facts.speed *
+    (speed *
       alive *
       (record ? reliability(record) : 0.9) *
       Math.max(STANDING_MIN, facts.standing ?? STANDING_AT_FIRST) *
       useful *
       fitOf(facts, step)) /
-    Math.max(1, Number(facts.askPerHour))
+    Math.max(1, Number(askPerHour))
   )
 }
 

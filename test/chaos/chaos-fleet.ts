@@ -33,8 +33,8 @@ export interface FleetOptions {
   readonly count: number
   readonly model?: ServedModel
   readonly seed?: number
-  /** Sees what passes, by agent. */
-  readonly onPiece?: (index: number, direction: Direction, piece: Buffer) => void
+  /** Sees what passes, by agent, and by the number of its connection. */
+  readonly onPiece?: (index: number, direction: Direction, piece: Buffer, connection: number) => void
   /** More arguments of `shoal provide`, by agent. */
   readonly argumentsOf?: (index: number) => readonly string[]
   /** What stands before the program, by agent: `['env', 'NAME=value']`. */
@@ -72,7 +72,7 @@ export async function startChaosFleet(options: FleetOptions): Promise<ChaosFleet
     const proxy = await openChaosProxy({
       port,
       seed: seed * 1_000 + index,
-      onPiece: (direction, _, piece) => onPiece?.(index, direction, piece),
+      onPiece: (direction, connection, piece) => onPiece?.(index, direction, piece, connection),
     })
     const { token } = await network.operator.createEnrolmentToken({ body: { expiresInMs: 600_000 } })
     agents.push({ name: `agent-${index}`, proxy, program: start(index, proxy, ['--token', token]) })

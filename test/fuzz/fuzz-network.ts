@@ -22,21 +22,11 @@ export interface FuzzedNetwork {
   readonly port: number
   /** In the order in which they are run. */
   readonly surfaces: readonly Surface[]
-  /** Memory of the coordinator's process. */
-  residentMib(): number
+  /** Of the coordinator that was there at first. */
+  readonly coordinatorPid: number
   /** Lines of the log that tell of a bug. */
   bugs(): string[]
 }
-
-export const surfaceNames = [
-  'http-json',
-  'headers',
-  'multipart',
-  'websocket',
-  'tokens',
-  'journal-records',
-  'receipts',
-] as const
 
 const IN_FLIGHT = 4
 const CONTEXT_TOKENS = 128
@@ -59,6 +49,7 @@ export async function startFuzzed(rig: Rig): Promise<FuzzedNetwork> {
   const ids = placeholders(tenant)
   const target = { port, secrets: { ...ids, KEY: network.operatorKey }, calls: withPlaceholders(calls, ids) }
   const pid = coordinatorOf(network)
+  if (pid === null) throw new Error(`no coordinator runs: ${network.program.output()}`)
   return {
     network,
     port,
@@ -71,24 +62,25 @@ export async function startFuzzed(rig: Rig): Promise<FuzzedNetwork> {
       await recordSurface(),
       receiptSurface(),
     ],
-    residentMib() {
-      const kib = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
-      return Number(kib) / 1024
-    },
+    coordinatorPid: pid,
     bugs() {
       const log = join(folder, 'network.log')
       const lines = [existsSync(log) ? readFileSync(log, 'utf8') : '', network.program.output()].join('\n')
-      const dead = coordinatorOf(network) === pid ? [] : ['the coordinator was started again']
-      return [...lines.split('\n').filter((line) => BUGS.test(line)), ...dead]
+      const said = lines.split('\n').filter((line) => BUGS.test(line))
+      return [...said, ...deathOf(pid, coordinatorOf(network))]
     },
   }
 }
 
-function coordinatorOf({ program }: Network): number {
-  const found = groupMembers(program.pid).find(({ title }) => title.startsWith('shoal coordinator'))
-  if (!found) throw new Error(`no coordinator runs: ${program.output()}`)
-  return found.pid
+/** What there is to say of the coordinator's process that was there at first, by who is there now. */
+export function deathOf(pid: number, now: number | null): string[] {
+  if (now === pid) return []
+  return [now === null ? 'the coordinator ended, and nobody took its place' : 'the coordinator was started again']
 }
+
+/** Null while none runs. */
+const coordinatorOf = ({ program }: Network): number | null =>
+  groupMembers(program.pid).find(({ title }) => title.startsWith('shoal coordinator'))?.pid ?? null
 
 /** One ends the network, and the other keeps it busy for as long as anybody asks it to: neither is malformed. */
 const notCalled = new Set(['takeOver', 'rebuildReadModels'])

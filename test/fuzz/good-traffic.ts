@@ -8,7 +8,7 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 export interface Latencies {
   readonly count: number
   readonly failed: number
-  /** How long each call took that was answered. */
+  /** How long each call took that was answered, and how long the oldest had waited for each that was left out. */
   readonly ms: readonly number[]
 }
 /** Of calls that took this long, the time within which `share` of them were answered. */
@@ -28,7 +28,7 @@ interface Place {
 }
 
 const EVERY_MS = 20
-/** Under way at once; one more is left out rather than queued. */
+/** Under way at once; one more is left out rather than queued, and felt as long as the oldest of them. */
 const UNDER_WAY_MAX = 16
 
 export function startGoodTraffic(place: Place): GoodTraffic {
@@ -53,12 +53,13 @@ function run({ port, key, model }: Place): void {
   const chat = JSON.stringify({ model, messages: [{ role: 'user', content: 'hi' }], max_tokens: 1 })
   const seen = { health: newSamples(), chat: newSamples() }
   const send = (samples: Samples, path: string, body: string | null): void => {
-    if (samples.underWay >= UNDER_WAY_MAX) return
-    samples.underWay++
     const startedMs = performance.now()
+    if (samples.underWay.size >= UNDER_WAY_MAX) return leaveOut(samples, startedMs)
+    const call = { startedMs }
+    samples.underWay.add(call)
     const method = body === null ? 'GET' : 'POST'
     const settle = (isGood: boolean): void => {
-      samples.underWay--
+      samples.underWay.delete(call)
       if (isGood) samples.ms.push(performance.now() - startedMs)
       else samples.failed++
     }
@@ -78,12 +79,19 @@ function run({ port, key, model }: Place): void {
   )
 }
 
-interface Samples {
+export interface Samples {
   ms: number[]
   failed: number
-  underWay: number
+  /** Oldest first. */
+  readonly underWay: Set<{ readonly startedMs: number }>
 }
-const newSamples = (): Samples => ({ ms: [], failed: 0, underWay: 0 })
+export const newSamples = (): Samples => ({ ms: [], failed: 0, underWay: new Set() })
+
+/** A stall is felt by all who would have called, not by those alone who had. */
+export function leaveOut({ ms, underWay }: Samples, nowMs: number): void {
+  const [oldest] = underWay
+  ms.push(nowMs - (oldest?.startedMs ?? nowMs))
+}
 
 function takeFrom(samples: Samples): Latencies {
   const taken = { count: samples.ms.length, failed: samples.failed, ms: samples.ms }

@@ -226,20 +226,25 @@ function httpSurface(name: string, target: Forms, next: (random: Random) => Buff
       // Behind a half-closed connection nobody waits for a model.
       const isEnded = name === 'headers' || !isWork
       const limitMs = isWork ? WORK_LIMIT_MS : LIMIT_MS
-      return judge(await sendRaw(target.port, bytes, { isEnded, limitMs }), isWork)
+      const answer = await sendRaw(target.port, bytes, { isEnded, limitMs })
+      // What need not be HTTP may be shown out without a word.
+      return judge(answer, { isWork, isHttp: name !== 'headers' })
     },
   }
 }
 
-/** A 5xx is right only where the table of problems calls it temporary, and it is no bug. */
-export function judge({ status, body, isClosed }: RawAnswer, isWork: boolean): Verdict {
-  if (status === null)
-    return isClosed ? 'refused' : isWork ? 'held' : complain(`no answer within ${LIMIT_MS} ms`)
+/** A 5xx is right only where the table of problems calls it temporary, and it is no bug. Whoever speaks HTTP is answered. */
+export function judge(
+  { status, body, isClosed }: RawAnswer,
+  { isWork, isHttp }: { isWork: boolean; isHttp: boolean },
+): Verdict {
+  if (status === null && isClosed) return isHttp ? complain('closed without an answer') : 'refused'
+  if (status === null) return isWork ? 'held' : complain(`no answer within ${LIMIT_MS} ms`)
   if (status < 400) return 'accepted'
   if (status < 500) return 'refused'
   const code = codeOf(body)
   const kind = code !== null && Object.hasOwn(problemKinds, code) ? problemKinds[code as ProblemCode] : null
-  if (code !== 'internal' && kind && (kind.retriable || code === 'not_supported')) return 'refused'
+  if (code !== 'internal' && kind && (kind.retriable || code === 'not_supported')) return 'unavailable'
   return complain(`${status}: ${body.slice(0, 400)}`)
 }
 

@@ -18,6 +18,8 @@ export interface SurfaceRun {
   readonly seed: number
   readonly count: number
   readonly refused: number
+  /** Refused by a 5xx that the documents call temporary. */
+  readonly unavailable: number
   /** Harmless after all, and answered as such. */
   readonly accepted: number
   /** Taken, and left before the end; or as good as before. */
@@ -29,7 +31,7 @@ export interface SurfaceRun {
 
 export async function runSurface(surface: Surface, options: RunOptions): Promise<SurfaceRun> {
   const random = createRandom(options.seed)
-  const counts = { refused: 0, accepted: 0, held: 0, failed: 0 }
+  const counts = { refused: 0, unavailable: 0, accepted: 0, held: 0, failed: 0 }
   let firstFailure: SurfaceRun['firstFailure'] = null
   let started = 0
   const startedMs = performance.now()

@@ -1,8 +1,19 @@
 /** One way into a network, and what to send there. */
 import type { Random } from '#kernel/random.ts'
 
-/** What became of one input. A complaint is a failure, and says what was wrong. */
-export type Verdict = 'refused' | 'accepted' | 'held' | { readonly complaint: string }
+/** In the order in which they are run. */
+export const surfaceNames = [
+  'http-json',
+  'headers',
+  'multipart',
+  'websocket',
+  'tokens',
+  'journal-records',
+  'receipts',
+] as const
+
+/** What became of one input. A complaint is a failure, and says what was wrong. `unavailable`: a 5xx that the documents know. */
+export type Verdict = 'refused' | 'unavailable' | 'accepted' | 'held' | { readonly complaint: string }
 
 export interface Surface {
   readonly name: string

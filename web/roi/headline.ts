@@ -1,4 +1,5 @@
 import type { RoiReport } from '../../src/economics/economics.ts'
+import { RISKY } from '../../src/economics/verdict.ts'
 import type { View } from './link.ts'
 
 export interface Headline {
@@ -10,7 +11,7 @@ export interface Headline {
 export function headlineOf(report: RoiReport, view: View): Headline {
   const { account } = report
   if (!account) return { text: questionOf(report), tone: 'open' }
-  return view === 'own' ? ofOwner(account) : ofBuyer(report)
+  return view === 'own' ? ofOwner(account, report.forecast?.cash.lossShare ?? 0) : ofBuyer(report)
 }
 
 /** The first thing that is missing, as it would be asked. */
@@ -29,11 +30,16 @@ function questionOf({ unknowns }: RoiReport): string {
   }
 }
 
-function ofOwner({
-  cashUsdPerDay: cash,
-  revenueUsdPerDay: revenue,
-  electricityUsdPerDay: electricity,
-}: NonNullable<RoiReport['account']>): Headline {
+function ofOwner(
+  {
+    cashUsdPerDay: cash,
+    revenueUsdPerDay: revenue,
+    electricityUsdPerDay: electricity,
+  }: NonNullable<RoiReport['account']>,
+  lossShare: number,
+): Headline {
+  if (cash > 0 && lossShare >= RISKY)
+    return { text: 'It pays today, but not by much', tone: lossShare < 0.65 ? 'even' : 'bad' }
   if (cash > 0) return { text: 'Run it', tone: 'good' }
   return revenue > electricity
     ? { text: 'It pays for its power, not for its place', tone: 'even' }

@@ -42,6 +42,24 @@ test('the headline says what the verdict says, for either side', () => {
   assert.equal(headlineOf(assessed({}), 'own').text, 'What does your electricity cost?')
 })
 
+test('what pays today and loses in many futures is not called good, as in the verdict', () => {
+  const report = assessed({ electricityPerKwh: 0.3393 })
+  const at = (lossShare: number): RoiReport => ({
+    ...report,
+    forecast: report.forecast && { ...report.forecast, cash: { ...report.forecast.cash, lossShare } },
+  })
+  assert.match(report.verdict, /pays today, but not by much/)
+  assert.deepEqual(
+    [report, at(0.34), at(0.35), at(0.65)].map((one) => headlineOf(one, 'own')),
+    [
+      { text: 'It pays today, but not by much', tone: 'even' },
+      { text: 'Run it', tone: 'good' },
+      { text: 'It pays today, but not by much', tone: 'even' },
+      { text: 'It pays today, but not by much', tone: 'bad' },
+    ],
+  )
+})
+
 test('marks of an axis are round, within it, and have zero where it is in sight', () => {
   assert.deepEqual(ticksOf(-930, 2_400, 4), [0, 1_000, 2_000])
   assert.ok(ticksOf(-1_930, 2_400, 4).includes(0))

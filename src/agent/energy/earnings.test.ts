@@ -31,7 +31,8 @@ test('hours stand alone, and what is not known is not zero', () => {
 
 test('what the ledger paid stands beside what was expected', () => {
   const paid = new Map([[START_MS, { net: 90n, requests: 1 }]])
-  const [first, second] = earningsRows([hour(0), hour(1)], 'hour', paid)
+  const asked = new Map([START_MS, START_MS + HOUR_MS].map((hourMs) => [hourMs, 1]))
+  const [first, second] = earningsRows([hour(0), hour(1)], 'hour', { paid, asked })
   assert.deepEqual(
     [first?.ledger, second?.ledger],
     [
@@ -39,6 +40,18 @@ test('what the ledger paid stands beside what was expected', () => {
       { net: 0n, requests: 0 },
     ],
   )
+})
+
+test('what was paid for requests that are no longer kept singly is unknown, not zero', () => {
+  const paid = new Map([[START_MS, { net: 90n, requests: 1 }]])
+  const asked = new Map([[START_MS, 1]])
+  const [first, second] = earningsRows([hour(0), hour(1)], 'hour', { paid, asked })
+  assert.deepEqual([first?.ledger?.net, second?.ledger], [90n, null])
+  const [day] = earningsRows([hour(0), hour(1)], 'day', { paid, asked })
+  assert.equal(day?.ledger, null)
+  const [header = '', line = ''] = earningsCsv([day]).split('\r\n')
+  const cell = (name: string) => line.split(',')[header.split(',').indexOf(name)]
+  assert.deepEqual([cell('net_ledger'), cell('requests_ledger'), cell('income_source')], ['', '', 'expected'])
 })
 
 test('the CSV has a header, a line for each row, its units in the names and empty cells for the unknown', () => {

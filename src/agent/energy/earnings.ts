@@ -15,7 +15,7 @@ export interface EarningsRow {
   readonly expectedGross: NanoUsd
   readonly expectedFee: NanoUsd
   readonly expectedNet: NanoUsd
-  /** What the network's ledger paid for those requests; `null` when it was not asked. */
+  /** What the network's ledger paid for those requests; `null` when it was not asked, or not for all of them. */
   readonly ledger: LedgerSum | null
   /** `null` when nothing was metered. */
   readonly kwh: number | null
@@ -39,11 +39,18 @@ export interface LedgerSum {
   readonly requests: number
 }
 
-/** One row for each hour or day on record, oldest first. `ledger` is by the beginning of the hour. */
+/** Both by the beginning of the hour. */
+export interface LedgerAnswer {
+  readonly paid: ReadonlyMap<number, LedgerSum>
+  /** How many requests of the hour it was asked for: single ones are not kept as long as their sums. */
+  readonly asked: ReadonlyMap<number, number>
+}
+
+/** One row for each hour or day on record, oldest first. */
 export function earningsRows(
   hours: readonly HourRecord[],
   step: 'hour' | 'day',
-  ledger: ReadonlyMap<number, LedgerSum> | null,
+  ledger: LedgerAnswer | null,
 ): EarningsRow[] {
   const lengthMs = step === 'hour' ? HOUR_MS : DAY_MS
   const groups = Map.groupBy(hours, (hour) => Math.floor(hour.hourMs / lengthMs) * lengthMs)
@@ -55,7 +62,7 @@ const JOULES_PER_KWH = 3_600_000
 function sumUp(
   { fromMs, toMs }: { fromMs: number; toMs: number },
   hours: readonly HourRecord[],
-  ledger: ReadonlyMap<number, LedgerSum> | null,
+  ledger: LedgerAnswer | null,
 ): EarningsRow {
   const sum = (of: (hour: HourRecord) => number): number => hours.reduce((all, hour) => all + of(hour), 0)
   const amount = (of: (hour: HourRecord) => NanoUsd): NanoUsd =>
@@ -79,10 +86,7 @@ function sumUp(
     expectedGross,
     expectedFee,
     expectedNet: expectedGross - expectedFee,
-    ledger: ledger && {
-      net: amount((hour) => ledger.get(hour.hourMs)?.net ?? 0n),
-      requests: sum((hour) => ledger.get(hour.hourMs)?.requests ?? 0),
-    },
+    ledger: ledger && isAskedWhole(hours, ledger) ? paidFor(hours, ledger) : null,
     kwh: coveredMs === 0 ? null : total((hour) => hour.joules) / JOULES_PER_KWH,
     kwhSource: bases.size > 1 ? 'mixed' : basis,
     meteredHours: coveredMs / HOUR_MS,
@@ -96,6 +100,14 @@ function sumUp(
     parkedHours: sum((hour) => hour.parkedMs) / HOUR_MS,
   }
 }
+
+const isAskedWhole = (hours: readonly HourRecord[], { asked }: LedgerAnswer): boolean =>
+  hours.every(({ hourMs, requests }) => requests <= (asked.get(hourMs) ?? 0))
+
+const paidFor = (hours: readonly HourRecord[], { paid }: LedgerAnswer): LedgerSum => ({
+  net: hours.reduce((sum, { hourMs }) => sum + (paid.get(hourMs)?.net ?? 0n), 0n),
+  requests: hours.reduce((sum, { hourMs }) => sum + (paid.get(hourMs)?.requests ?? 0), 0),
+})
 
 const hoursText = (hours: number): string => hours.toFixed(3)
 const timeText = (atMs: number): string => new Date(atMs).toISOString().slice(0, 19).concat('Z')

@@ -8,13 +8,14 @@ import { nodeCrypto } from '#host/node/node-crypto.ts'
 import { openSqliteEnergyStore } from '#host/node/sqlite-energy-store.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '#kernel/time.ts'
 import type { AskPolicy } from '../park.ts'
-import { createEnergyKeeper, type KeptNode } from './energy-keeper.ts'
+import { createEnergyKeeper, type KeptNode, TASKS_TAKEN } from './energy-keeper.ts'
 import { machineHour } from './machine-hour.ts'
 import { meterEngine } from './metered-engine.ts'
 import { createMeters } from './meters.ts'
 import { ownFigures } from './own-figures.ts'
 import { createSmartPlug } from './smart-plug.ts'
 import { openTariffSource } from './tariff-source.ts'
+import { followTaskAsk, type PriceNow } from './task-ask.ts'
 import { createTestClock, type TestClock } from './test-clock.ts'
 import {
   BUSY_MS,
@@ -156,6 +157,36 @@ test('a disk that refuses is told, and the node works on', async (t) => {
   assert.deepEqual(node.parks, [])
 })
 
+test('a node that takes tasks alone never parks by its ask for models, and hears what electricity costs', async (t) => {
+  const asks: bigint[] = []
+  const onPrice = followTaskAsk({ loadWatts: 504, idleWatts: 0 }, (ask) => void asks.push(ask))
+  const policy = { kind: 'fixed', ask: 100_000_000n } as const
+  const { run, node } = await setup(t, { policy, servesModels: false, onPrice, plug: 'none' })
+  await run(DAY_MS - SAMPLE_MS)
+  assert.deepEqual(node.parks, [])
+  assert.deepEqual(
+    asks.map((ask) => Math.round(Number(ask) / 1e5) / 1e4),
+    TARIFF.map(([, usdPerKwh]) => Math.round(((EXTRA_KWH * usdPerKwh) / 0.95) * 1e4) / 1e4),
+  )
+})
+
+test('what is drawn while a task runs is no idle power, nor that of requests', async (t) => {
+  const hours = { isTaskUnderWay: (atMs: number) => atMs < START_MS + 12 * HOUR_MS }
+  const { run, store } = await setup(t, { ...hours, plug: 'none', sampleMs: 10_000 })
+  assert.equal(store.read(TASKS_TAKEN), null)
+  await run(DAY_MS)
+  const timed = store.hours(DAY).map(({ fits }) => total(fits.map(({ timeMs }) => timeMs)) / HOUR_MS)
+  assert.deepEqual(
+    timed.map((share) => Math.round(share)),
+    timed.map((_, hour) => (hour < 12 ? 0 : 1)),
+  )
+  const early = store.jobs({ fromMs: START_MS, toMs: START_MS + 11 * HOUR_MS }, 10_000)
+  assert.ok(early.length > 0 && early.every(({ joules }) => joules === null))
+  // The energy itself is metered all the same.
+  assert.ok(store.hours(DAY).every((hour) => machineHour(hour).missingMs === 0))
+  assert.ok(Number(store.read(TASKS_TAKEN)) >= START_MS)
+})
+
 const DAY = { fromMs: START_MS, toMs: START_MS + DAY_MS }
 
 /** An engine that gets the day's requests at their times. */
@@ -233,13 +264,16 @@ interface SetupOptions {
   readonly sampleMs?: number
   readonly policy?: AskPolicy
   readonly gapHour?: number
+  readonly servesModels?: boolean
+  readonly onPrice?: (now: PriceNow) => void
+  readonly isTaskUnderWay?: (atMs: number) => boolean
 }
 
 /** The plug of these tests has no password. */
 const noSecrets = { randomBytes: (length: number) => new Uint8Array(length) }
 
 async function setup(t: TestContext, options: SetupOptions = {}) {
-  const { plug = 'shelly', sampleMs = SAMPLE_MS, gapHour } = options
+  const { plug = 'shelly', sampleMs = SAMPLE_MS, gapHour, servesModels, onPrice, isTaskUnderWay } = options
   const policy = options.policy ?? ({ kind: 'fixed', ask: 1_000_000_000n } as const)
   const clock = createTestClock(START_MS)
   const store = openSqliteEnergyStore(':memory:')
@@ -267,6 +301,7 @@ async function setup(t: TestContext, options: SetupOptions = {}) {
     { clock, log, meters: createMeters(clock, machine, smartPlug), tariff, store, askFee: async () => 500 },
     {
       policy,
+      ...(servesModels !== undefined && { servesModels }),
       feeBps: 500,
       gpuCount: 1,
       givenWatts: { loadWatts: WATTS.wall[1], idleWatts: WATTS.wall[0] },
@@ -274,10 +309,15 @@ async function setup(t: TestContext, options: SetupOptions = {}) {
       historyDays: 3,
       sampleMs,
     },
-    { onVerdict: (verdict) => void verdicts.push(verdict), onNote: (text) => void notes.push(text) },
+    {
+      onVerdict: (verdict) => void verdicts.push(verdict),
+      onNote: (text) => void notes.push(text),
+      ...(onPrice && { onPrice }),
+    },
   )
   const node = createKeptNode(() => clock.nowMs())
-  keeper.start(node, createDayEngine(clock))
+  const wasAtTasks = (): boolean => isTaskUnderWay?.(clock.nowMs()) ?? false
+  keeper.start({ ...node, wasAtTasks }, createDayEngine(clock))
   t.after(() => keeper.stop())
   return {
     run: clock.run,

@@ -14,8 +14,9 @@ import { attributeEnergy } from './job-energy.ts'
 import { createMachineEnergy } from './machine-energy.ts'
 import type { MeteredEngine } from './metered-engine.ts'
 import type { Meters } from './meters.ts'
-import { ownFigures } from './own-figures.ts'
+import { type OwnRecord, ownFigures } from './own-figures.ts'
 import type { TariffSource } from './tariff-source.ts'
+import type { PriceNow } from './task-ask.ts'
 import { type Watts, type WorkingPower, workingPower } from './working-power.ts'
 
 /** What the keeper does to the node. */
@@ -25,10 +26,14 @@ export interface KeptNode {
   setAsk(askPerGpuHour: bigint): void
   park(reason: string): void
   unpark(): void
+  /** Whether a task ran since the last call: what was drawn then says nothing of requests. Absent: it takes none. */
+  wasAtTasks?(): boolean
 }
 
 export interface KeeperOptions {
   readonly policy: AskPolicy
+  /** False where it takes tasks alone: then the ask stays as it is and nothing parks by it. */
+  readonly servesModels?: boolean
   /** The network's part of what callers pay; `null` until it says. */
   readonly feeBps: number | null
   readonly gpuCount: number
@@ -44,6 +49,8 @@ export interface KeeperHooks {
   readonly onVerdict: (verdict: ParkVerdict, kind: ParkEvent['kind']) => void
   /** Something that the owner should know, once each time it begins. */
   readonly onNote: (text: string) => void
+  /** What electricity costs now, each round. */
+  readonly onPrice?: (now: PriceNow) => void
 }
 
 export interface EnergyKeeper {
@@ -93,6 +100,7 @@ export function createEnergyKeeper(
   }
   const machine = createMachineEnergy({ hasPlug: meters.plugHost !== null, limits })
   const noteOnce = createNotes(hooks.onNote)
+  const markTasks = once((atMs) => keep(() => store.write(TASKS_TAKEN, String(atMs))))
   let power = lookAtHistory()
   let verdict = decide({ isParked: false, ask: readLastAsk(store) })
   let node: KeptNode | null = null
@@ -115,10 +123,10 @@ export function createEnergyKeeper(
 
   function decide(state: { isParked: boolean; ask: bigint | null }): ParkVerdict {
     const nowMs = clock.nowMs()
-    const price = tariff.at(nowMs)
+    const price = power && options.servesModels !== false ? tariff.at(nowMs) : null
     return decidePark(state, {
       policy: options.policy,
-      usdPerKwh: power ? (price?.usdPerKwh ?? null) : null,
+      usdPerKwh: price?.usdPerKwh ?? null,
       upcoming: tariff.slots(nowMs, nowMs + AHEAD_MS).filter((slot) => slot.fromMs > nowMs),
       extraKwhPerGpuHour: power?.extraKwhPerGpuHour ?? 0,
       feeBps: feeBps ?? 0,
@@ -126,6 +134,7 @@ export function createEnergyKeeper(
   }
 
   function judge(): void {
+    hooks.onPrice?.({ usdPerKwh: tariff.at(clock.nowMs())?.usdPerKwh ?? null, feeBps: feeBps ?? 0 })
     const before = verdict
     verdict = decide(before)
     if (verdict.isParked !== before.isParked) tell(verdict.isParked ? 'parked' : 'resumed')
@@ -167,8 +176,12 @@ export function createEnergyKeeper(
     const wasThere = work.elapsedMs <= INTERPOLATED_MS_MAX
     const toMs = reading.nowMs
     const state = wasThere && node.isOnline() ? (verdict.isParked ? 'parked' : 'serving') : 'offline'
-    book.addTime({ fromMs: toMs - work.elapsedMs, toMs }, { state, work, power: drawn })
-    for (const job of jobs.take(work, drawn)) book.addJob(job)
+    const isForTasks = node.wasAtTasks?.() === true
+    if (isForTasks) markTasks(toMs)
+    // Without a request under way that would be taken for the idle machine, and with one for all of its work.
+    const ofModels = isForTasks ? null : drawn
+    book.addTime({ fromMs: toMs - work.elapsedMs, toMs }, { state, work, power: ofModels })
+    for (const job of jobs.take(work, ofModels)) book.addJob(job)
     if (toMs - historyMs >= HOUR_MS) {
       historyMs = toMs
       power = lookAtHistory()
@@ -252,12 +265,22 @@ export function createEnergyKeeper(
   }
 }
 
-const NO_RECORD: Pick<EnergyStore, 'hours'> = { hours: () => [] }
+const NO_RECORD: OwnRecord = { hours: () => [], firstHourMs: () => null }
 const LAST_ASK = 'last-ask'
+/** When the last process that had tasks saw its first, in milliseconds; nothing where none ever ran. */
+export const TASKS_TAKEN = 'tasks-taken'
 
 function readLastAsk(store: EnergyStore): bigint | null {
   const text = store.read(LAST_ASK)
   return text === null ? null : BigInt(text)
+}
+
+function once(run: (atMs: number) => void): (atMs: number) => void {
+  let hasRun = false
+  return (atMs) => {
+    if (!hasRun) run(atMs)
+    hasRun = true
+  }
 }
 
 /** Tells each thing when it begins, again when it changes, and when it ends. */

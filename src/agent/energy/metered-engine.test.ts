@@ -81,6 +81,24 @@ test('a request is paid by the ask of its start: whole, as far as it came, and n
   assert.deepEqual(left.cancelled, [true])
 })
 
+test('tokens that were read before are paid by their own price, as the engine counts them', () => {
+  const { begin, metered } = setup({ cachedPerMillion: 100_000n })
+  const whole = begin('whole')
+  whole.sink.onStarted(100, 50)
+  whole.end({ promptTokens: 100, completionTokens: 5, cachedPromptTokens: 90 })
+  const left = begin('left')
+  left.sink.onStarted(100, 50)
+  left.run.cancel()
+  const known = begin('known at its start')
+  known.sink.onStarted(100, 50)
+  known.end({ promptTokens: 100 })
+  const jobs = attributeEnergy(() => 0).take(metered.takeWork(), null)
+  assert.deepEqual(
+    jobs.map(({ expectedGross }) => expectedGross),
+    [24n, 55n, 55n],
+  )
+})
+
 test("the busy time's energy is shared out by slots, and the idle time's is nobody's", () => {
   const { begin, pass, metered } = setup()
   const energy = attributeEnergy(() => 500)
@@ -119,7 +137,7 @@ test('a request over several looks adds up, and one that a look could not meter 
   assert.deepEqual([last?.joules, last?.isLowerBound], [null, true])
 })
 
-function setup() {
+function setup({ cachedPerMillion }: { readonly cachedPerMillion?: bigint } = {}) {
   let nowMs = 0
   const sinks: EngineSink[] = []
   const cancelled: boolean[] = []
@@ -134,7 +152,7 @@ function setup() {
   }
   const ask = { perHour: 100n }
   // A token costs a nano-dollar, whatever the ask.
-  const price = { promptPerMillion: 1_000_000n, completionPerMillion: 1_000_000n }
+  const price = { promptPerMillion: 1_000_000n, completionPerMillion: 1_000_000n, cachedPerMillion }
   const clock = { nowMs: () => nowMs, elapsedMs: () => nowMs }
   const metered = meterEngine(clock, engine, () => ({ askPerGpuHour: ask.perHour, price }))
 
@@ -150,8 +168,8 @@ function setup() {
     })
     const sink = sinks.at(-1)
     assert.ok(sink)
-    const end = ({ promptTokens = 0, completionTokens = 0 } = {}): void =>
-      sink.onEnd({ finishReason: 'stop', promptTokens, completionTokens })
+    const end = (counted: Partial<Parameters<EngineSink['onEnd']>[0]> = {}): void =>
+      sink.onEnd({ finishReason: 'stop', promptTokens: 0, completionTokens: 0, ...counted })
     return { run, sink, heard, end, cancelled }
   }
   return {

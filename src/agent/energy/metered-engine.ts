@@ -18,6 +18,8 @@ export interface Job {
   readonly end: { readonly atMs: number; readonly outcome: JobRecord['outcome'] } | null
   readonly promptTokens: number
   readonly completionTokens: number
+  /** Of the prompt, as far as the engine says; such tokens may cost less. */
+  readonly cachedPromptTokens: number
 }
 
 /** The work between two looks at it. */
@@ -81,12 +83,14 @@ export function meterEngine(
       end: null,
       promptTokens: 0,
       completionTokens: 0,
+      cachedPromptTokens: 0,
       slotMs: 0,
     }
     running.add(job)
     const run = engine.start(request, {
       onStarted(promptTokens, cachedPromptTokens) {
         job.promptTokens = promptTokens
+        job.cachedPromptTokens = cachedPromptTokens ?? 0
         sink.onStarted(promptTokens, cachedPromptTokens)
       },
       onDelta(delta) {
@@ -97,6 +101,7 @@ export function meterEngine(
       onEnd(end) {
         job.promptTokens = end.promptTokens
         job.completionTokens = end.completionTokens
+        job.cachedPromptTokens = end.cachedPromptTokens ?? job.cachedPromptTokens
         finish(job, 'completed')
         sink.onEnd(end)
       },

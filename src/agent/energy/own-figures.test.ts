@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { HourRecord, LoadFit } from '#host/energy-store.ts'
+import type { HourRecord, LoadFit, Period } from '#host/energy-store.ts'
 import { HOUR_MS } from '#kernel/time.ts'
 import { createHourBook, sumOfFits } from './hour-book.ts'
 import { measuredOf } from './measured-figures.ts'
@@ -73,6 +73,22 @@ test('the first hour counts from when the node began', () => {
   near(figures.usdPerKwh, 0.2, 2.25)
 })
 
+test('a node that was there before was away at the beginning of the time, as in the middle of it', () => {
+  const book = createHourBook(() => null)
+  for (const index of [0, 8, 9]) {
+    const stretch = { fromMs: index * HOUR_MS, toMs: (index + 1) * HOUR_MS }
+    book.addTime(stretch, { state: 'serving', work: idleWork(HOUR_MS), power: null })
+  }
+  const all = [...(book.take()?.hours ?? [])]
+  const store = {
+    hours: ({ fromMs, toMs }: Period) => all.filter(({ hourMs }) => hourMs >= fromMs && hourMs < toMs),
+    firstHourMs: () => 0,
+  }
+  const figures = ownFigures(store, { fromMs: 2 * HOUR_MS, toMs: 10 * HOUR_MS })
+  assert.deepEqual([figures.calendarHours, figures.sinceMs], [8, 2 * HOUR_MS])
+  near(figures.availability, 0.25, 8)
+})
+
 test('parked time is not available, and energy at no known price costs nothing that is known', () => {
   const figures = figuresOf(
     2,
@@ -89,7 +105,7 @@ test('parked time is not available, and energy at no known price costs nothing t
 })
 
 test('without a record there are no figures', () => {
-  const figures = ownFigures({ hours: () => [] }, { fromMs: 0, toMs: HOUR_MS })
+  const figures = ownFigures({ hours: () => [], firstHourMs: () => null }, { fromMs: 0, toMs: HOUR_MS })
   assert.equal(figures.calendarHours, 0)
   for (const figure of [figures.idleWatts, figures.utilisation, figures.kwhPerDay])
     assert.deepEqual(figure, { value: null, hours: 0 })
@@ -174,5 +190,5 @@ function figuresOf(
   for (let index = 0; index < count; index++)
     fill({ book, fromMs: index * HOUR_MS, toMs: (index + 1) * HOUR_MS, index })
   const hours: HourRecord[] = [...(book.take()?.hours ?? [])]
-  return ownFigures({ hours: () => hours }, { fromMs: 0, toMs: count * HOUR_MS })
+  return ownFigures({ hours: () => hours, firstHourMs: () => 0 }, { fromMs: 0, toMs: count * HOUR_MS })
 }

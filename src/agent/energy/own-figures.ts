@@ -13,9 +13,9 @@ export interface Figure {
 }
 
 export interface OwnFigures {
-  /** From the first hour on record to the period's end, in hours; 0 without a record. */
+  /** From the first hour on record, or the period's beginning, to its end, in hours; 0 without a record in it. */
   readonly calendarHours: number
-  /** The first hour on record. */
+  /** The first hour on record, or the period's beginning where it is older. */
   readonly sinceMs: TimestampMs | null
   /** What measured the watts and the energy: `parts` is a lower bound of the machine at the wall. */
   readonly basis: LoadFit['basis'] | null
@@ -46,11 +46,16 @@ export interface OwnFigures {
 const JOULES_PER_KWH = 3_600_000
 const HOURS_PER_DAY = DAY_MS / HOUR_MS
 
+/** What the figures are made of. */
+export type OwnRecord = Pick<EnergyStore, 'hours' | 'firstHourMs'>
+
 /** The figures of the hours within `period`. Hours before the first one on record do not count against the node. */
-export function ownFigures(store: Pick<EnergyStore, 'hours'>, period: Period): OwnFigures {
+export function ownFigures(store: OwnRecord, period: Period): OwnFigures {
   const hours = store.hours(period)
   const first = hours[0]
-  const beganMs = first ? beginningOf(first, period.toMs) : period.toMs
+  // One that was there before the period was away at its beginning, as at any other time of it.
+  const isOlder = first !== undefined && (store.firstHourMs() ?? first.hourMs) < period.fromMs
+  const beganMs = isOlder ? period.fromMs : first ? beginningOf(first, period.toMs) : period.toMs
   const calendarHours = Math.max(0, period.toMs - beganMs) / HOUR_MS
   const fit = chooseFit(hours)
   const { idle, load } = fit ? endsOf(fit) : UNKNOWN_ENDS
@@ -79,7 +84,7 @@ export function ownFigures(store: Pick<EnergyStore, 'hours'>, period: Period): O
   const calendar = (value: number): Figure => ({ value: ratio(value, calendarHours), hours: calendarHours })
   return {
     calendarHours,
-    sinceMs: first?.hourMs ?? null,
+    sinceMs: isOlder ? period.fromMs : (first?.hourMs ?? null),
     basis: fit?.basis ?? null,
     idleWatts: idle,
     loadWatts: load,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { OwnFigures } from './own-figures.ts'
-import { assumedWatts, type PowerKnowledge, workingPower } from './working-power.ts'
+import { assumedTaskWatts, assumedWatts, type PowerKnowledge, workingPower } from './working-power.ts'
 
 test('what the owner says goes before what was measured, and that before what is assumed', () => {
   const all = { given: watts(500, 100), figures: measured({ hours: 80 }), assumed: watts(300, 100) }
@@ -38,6 +38,13 @@ test('a machine is assumed from the power limits of its cards, or not at all', (
   assert.equal(rounded(assumedWatts([h100, h100]))?.idleWatts, 200)
   assert.equal(assumedWatts([rtx, { name: 'NVIDIA GB10', powerLimitWatts: null }]), null)
   assert.equal(assumedWatts([]), null)
+})
+
+test('tasks on the processor are assumed to leave the cards alone', () => {
+  const rtx = { name: 'NVIDIA GeForce RTX 4090', powerLimitWatts: 450 }
+  assert.deepEqual(rounded(assumedTaskWatts([rtx], 'CPU')), { loadWatts: 111, idleWatts: 67 })
+  assert.deepEqual(assumedTaskWatts([], 'CPU'), assumedTaskWatts([rtx], 'CPU'))
+  assert.deepEqual(assumedTaskWatts([rtx], 'OPTIX'), assumedWatts([rtx]))
 })
 
 const watts = (loadWatts: number, idleWatts: number) => ({ loadWatts, idleWatts })

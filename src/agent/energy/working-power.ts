@@ -60,9 +60,16 @@ const STACKED_MEMORY = /\b(?:[PV]100|A100|A30|H[12]00|GH200|B[123]00|GB[23]00|MI
 const { hostLoadWatts, hostIdleWatts, idleGpuWatts, idleHbmGpuWatts, tdpShareUnderLoad, psuEfficiency } =
   assumptions
 
+type Cards = readonly Pick<Gpu, 'name' | 'powerLimitWatts'>[]
+
 /** What a machine with such cards draws at the wall when nothing is measured; `null` where a card hides its power limit. */
-export function assumedWatts(gpus: readonly Pick<Gpu, 'name' | 'powerLimitWatts'>[]): Watts | null {
-  if (gpus.length === 0) return null
+export const assumedWatts = (gpus: Cards): Watts | null => (gpus.length === 0 ? null : withCards(gpus))
+
+/** The same of tasks: those that run on the processor leave the cards idle, and draw what the rest of the machine does. */
+export const assumedTaskWatts = (gpus: Cards, device: string): Watts | null =>
+  device === 'CPU' ? withCards([]) : assumedWatts(gpus)
+
+function withCards(gpus: Cards): Watts | null {
   let [load, idle] = [hostLoadWatts.value, hostIdleWatts.value]
   for (const { name, powerLimitWatts } of gpus) {
     if (powerLimitWatts === null) return null

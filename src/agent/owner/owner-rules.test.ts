@@ -73,6 +73,16 @@ test('a node that several have parked works once the last of them lets go', () =
   assert.deepEqual(told, ['dear finish', 'dear give_back', 'busy give_back', 'works'])
 })
 
+test('dear electricity keeps requests away alone; an owner who wants the machine keeps tasks away too', () => {
+  const told: string[] = []
+  const parking = createParking()
+  parking.obey(teller(told))
+  parking.park('energy', 'dear', 'tasks_go_on')
+  parking.park('owner', 'its hours', 'finish')
+  parking.unpark('owner')
+  assert.deepEqual(told, ['dear tasks_go_on', 'dear finish', 'dear tasks_go_on'])
+})
+
 test('what was wished before there was an agent is done once there is one', () => {
   const told: string[] = []
   const parking = createParking()

@@ -1,9 +1,8 @@
-import type { Agent } from '../agent.ts'
-import type { PauseHow } from '../work/task-worker.ts'
+import type { Agent, ParkHow } from '../agent.ts'
 
 /** Several who may have the node take no work, each for reasons of its own: it works once none of them objects. */
 export interface Parking {
-  park(who: string, reason: string, how: PauseHow): void
+  park(who: string, reason: string, how: ParkHow): void
   unpark(who: string): void
   isParked(): boolean
   /** From now on this agent does as they wish; what they wished before is done at once. */
@@ -11,14 +10,16 @@ export interface Parking {
 }
 type Parked = Pick<Agent, 'park' | 'unpark'>
 
+const STRICTEST_FIRST: readonly ParkHow[] = ['give_back', 'finish', 'tasks_go_on']
+
 export function createParking(): Parking {
-  const wishes = new Map<string, { readonly reason: string; readonly how: PauseHow }>()
+  const wishes = new Map<string, { readonly reason: string; readonly how: ParkHow }>()
   let agent: Parked | null = null
   function settle(): void {
     const [first] = wishes.values()
     if (!first) return agent?.unpark()
-    const isUrgent = [...wishes.values()].some(({ how }) => how === 'give_back')
-    agent?.park(first.reason, isUrgent ? 'give_back' : 'finish')
+    const hows = new Set([...wishes.values()].map(({ how }) => how))
+    agent?.park(first.reason, STRICTEST_FIRST.find((how) => hows.has(how)) ?? first.how)
   }
   return {
     park(who, reason, how) {

@@ -11,13 +11,22 @@ export interface RememberedTreesParts {
 }
 
 const TREES_MAX = 500
+/** Of all of them: they stay in memory. */
+const FILES_MAX = 200_000
 const FILE_BYTES_MAX = 1 << 20
 const Kept = z.array(z.string().regex(/^[0-9a-f]{64}$/))
+
+interface Tree {
+  readonly files: readonly TreeFile[]
+  /** By hash, each once: all names may be of one file. */
+  readonly contents: readonly string[]
+}
 
 export class RememberedTrees {
   readonly #parts: RememberedTreesParts
   /** The longest unused first. */
-  readonly #trees = new Map<string, readonly TreeFile[]>()
+  readonly #trees = new Map<string, Tree>()
+  #files = 0
   #writing: Promise<void> = Promise.resolve()
 
   private constructor(parts: RememberedTreesParts) {
@@ -31,24 +40,22 @@ export class RememberedTrees {
         ? await parts.taskFiles.readWhole(parts.cache.pathOf(sha256), TREE_BYTES_MAX)
         : null
       const tree = bytes && readTree(new TextDecoder().decode(bytes))
-      if (tree && typeof tree !== 'string') trees.#trees.set(sha256, tree.files)
+      if (tree && typeof tree !== 'string') trees.#keep(sha256, tree.files)
     }
     return trees
   }
 
   /** `null` for one that was not seen, or whose list is gone. */
   filesOf(sha256: string): readonly TreeFile[] | null {
-    const files = this.#trees.get(sha256)
-    if (!files) return null
+    const tree = this.#trees.get(sha256)
+    if (!tree) return null
     this.#trees.delete(sha256)
-    this.#trees.set(sha256, files)
-    return files
+    this.#trees.set(sha256, tree)
+    return tree.files
   }
 
   remember(sha256: string, files: readonly TreeFile[]): void {
-    this.#trees.set(sha256, files)
-    const [oldest] = this.#trees.keys()
-    if (this.#trees.size > TREES_MAX && oldest !== undefined) this.#trees.delete(oldest)
+    this.#keep(sha256, files)
     this.#writing = this.#writing.then(() => this.#write())
   }
 
@@ -56,8 +63,24 @@ export class RememberedTrees {
   whole(): readonly string[] {
     const { cache } = this.#parts
     return [...this.#trees]
-      .filter(([, files]) => files.every((file) => cache.has(file.sha256)))
+      .filter(([, { contents }]) => contents.every((content) => cache.has(content)))
       .map(([sha256]) => sha256)
+  }
+
+  /** In the place of those that were not used for longest. */
+  #keep(sha256: string, files: readonly TreeFile[]): void {
+    this.#drop(sha256)
+    this.#trees.set(sha256, { files, contents: [...new Set(files.map((file) => file.sha256))] })
+    this.#files += files.length
+    for (const oldest of this.#trees.keys()) {
+      if ((this.#trees.size <= TREES_MAX && this.#files <= FILES_MAX) || this.#trees.size === 1) break
+      this.#drop(oldest)
+    }
+  }
+
+  #drop(sha256: string): void {
+    this.#files -= this.#trees.get(sha256)?.files.length ?? 0
+    this.#trees.delete(sha256)
   }
 
   async #readKept(): Promise<readonly string[]> {

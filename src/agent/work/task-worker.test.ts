@@ -50,6 +50,17 @@ test('while one runs the inputs of the next are there, and it begins as the firs
   assert.deepEqual(began, [1, 2])
 })
 
+test('whoever meters the machine hears whether a task ran since it last asked', async () => {
+  const { worker, give, run, connect } = setup()
+  connect()
+  assert.equal(worker.wasAtWork(), false)
+  give(1)
+  await run(500)
+  assert.deepEqual([worker.wasAtWork(), worker.wasAtWork()], [true, true])
+  await run(1_100)
+  assert.deepEqual([worker.wasAtWork(), worker.wasAtWork()], [true, false])
+})
+
 test('what is not answered is said again, and no answer is taken twice', async () => {
   const { give, answer, told, run, connect } = setup()
   connect()

@@ -59,6 +59,7 @@ export class TaskWorker {
   readonly #fences = new FenceBook()
   readonly #pauses = new Map<string, PauseHow>()
   #running: TaskAttempt | null = null
+  #hasRun = false
   #isLeaving = false
   #onIdle: (() => void) | null = null
 
@@ -154,6 +155,13 @@ export class TaskWorker {
     return this.#attempts.size
   }
 
+  /** Whether a task ran at any moment since the last call. */
+  wasAtWork(): boolean {
+    const hasRun = this.#hasRun
+    this.#hasRun = this.#running !== null
+    return hasRun
+  }
+
   /** Ends all that runs, without a word. */
   async close(): Promise<void> {
     this.#isLeaving = true
@@ -224,6 +232,7 @@ export class TaskWorker {
       if (attempt.stage === 'fetching' && attempt.inputs) return
       if (attempt.stage !== 'ready') continue
       this.#running = attempt
+      this.#hasRun = true
       attempt.stage = 'running'
       attempt.startedAtMs = this.#parts.clock.elapsedMs()
       void this.#run(attempt)

@@ -74,6 +74,16 @@ test('all of a folder is sent where one is named, and nothing where nothing is',
   assert.equal(none.jobs.asked[0]?.steps[0]?.inputRoot, null)
 })
 
+test('a path that says nothing of how it flows is sent where it is there', async () => {
+  const { run, tools } = setup()
+  await run('job', 'submit', 'work/plain.yaml', '--yes')
+  assert.deepEqual(tools.sent, [['pictures/1.png', 'pictures/2.png']])
+  const other = setup()
+  await other.run('job', 'submit', 'work/plain.yaml', '--yes', '-p', 'Source=not-there')
+  assert.deepEqual(other.tools.sent, [])
+  assert.equal(other.jobs.asked.length, 1)
+})
+
 test('a job whose answer is lost is asked for again by the same quote, and is one', async () => {
   const { run, jobs } = setup(2)
   const { exitCode, err } = await run('job', 'submit', 'work/turn.yaml', '--yes', '--budget', '1')
@@ -141,6 +151,7 @@ function setup(lost = 0, parts: Partial<CliContext> = {}) {
     '/home/ada/.shoal/credentials.json': STUB_CREDENTIALS,
     'work/turn.yaml': TEMPLATE,
     'work/bare.yaml': TEMPLATE.replace(/.*name: Source.*\n/, '').replace('{{Param.Source}}/', ''),
+    'work/plain.yaml': TEMPLATE.replace(', dataFlow: IN', ''),
     'work/torn.yaml': 'steps: [',
     'work/empty.yaml': '',
   }

@@ -8,6 +8,7 @@ import { runSession } from '../session.ts'
 export interface SubmitOptions {
   readonly param: readonly string[]
   readonly folder?: string
+  readonly blender: string
   readonly tier: string
   readonly budget?: string
   readonly priority: number
@@ -38,6 +39,7 @@ export const submitJobCommand = (context: CliContext): Command =>
       wholeNumber(1, 604_800),
       60,
     )
+    .option('--blender <program>', 'the Blender of this machine, which looks through its scenes', 'blender')
     .option('-o, --out <folder>', 'where results go (default: a folder named like the job)')
     .option('--task-folders', "each task's files in a folder of its own")
     .option('-y, --yes', 'begin without a question')

@@ -71,8 +71,8 @@ export interface SceneQuestion {
   /** Name or path of Blender's program. */
   readonly blender: string
   readonly scene: string | undefined
-  /** First and last frame that will be rendered; the scene's own unless given. */
-  readonly frames: { readonly first: number; readonly last: number } | null
+  /** That will be rendered, in the order of their numbers; the scene's own unless given. */
+  readonly frames: readonly number[] | null
   readonly signal: AbortSignal
 }
 

@@ -8,6 +8,7 @@ import { exitCodes } from '../exit-codes.ts'
 import { formatNoun } from '../format.ts'
 import { QuietExit } from '../quiet-exit.ts'
 import { askForQuote } from '../render/ask-quote.ts'
+import { showPreviews } from '../render/previews.ts'
 import { sendScene } from '../render/send-scene.ts'
 import { endOf, watchRender } from '../render/watch-render.ts'
 import { type Session, show, showFields } from '../session.ts'
@@ -15,6 +16,7 @@ import { beginJob, checkAnswerable, readBudget } from './begin-job.ts'
 import { createJobClient } from './job-client.ts'
 import { jobFields } from './job-fields.ts'
 import { openJobFiles } from './job-files.ts'
+import { lookAtScenes } from './job-scenes.ts'
 import type { SubmitOptions } from './job-submit.ts'
 import type { ResultDisk } from './job-tools.ts'
 import { createLiveLines } from './live-lines.ts'
@@ -30,15 +32,19 @@ export async function submitJob(session: Session, file: string, options: SubmitO
   checkAnswerable(session, options.yes !== true)
   const { tools, files } = await openJobFiles(session)
   const lines = createLiveLines(context)
-  const sends = await inputsOf(tools.disk, {
-    file,
-    folder: options.folder,
-    document,
-    parameters,
-    steps: draft.steps,
-  })
+  const root = options.folder ?? folderOf(file)
+  const isWhole = options.folder !== undefined
+  const wanted = { file, root, isWhole, document, parameters, steps: draft.steps }
+  const named = await inputsOf(tools.disk, wanted)
+  const { blender } = options
+  const scenes = await lookAtScenes({ session, tools, root, isWhole, blender, steps: draft.steps })
+  const sends = [...new Map([...scenes.sends, ...named].map((one) => [one.to, one])).values()]
   const sent = sends.length === 0 ? null : await sendScene({ session, files, lines }, sends)
-  const { name, steps } = readJobTemplate(document, { parameters, inputRoot: sent?.inputRoot ?? null })
+  const { name, steps: written } = readJobTemplate(document, {
+    parameters,
+    inputRoot: sent?.inputRoot ?? null,
+  })
+  const steps = written.map((step) => scenes.complete(step, sent?.bytes ?? 0))
   const jobs = createJobClient(session)
   const body = {
     ...{ name, tier: Tier.parse(options.tier), isIdempotent: true },
@@ -49,6 +55,8 @@ export async function submitJob(session: Session, file: string, options: SubmitO
   }
   const renew = () => askForQuote({ session, jobs, lines }, body)
   const quote = await renew()
+  if (steps.some(({ kind }) => kind === 'blender'))
+    await showPreviews({ session, tools, files, quote, folder: options.out ?? '.', startedAtMs })
   const tasks = steps.reduce((sum, step) => sum + step.tasks.length, 0)
   const what = `${formatNoun(tasks, 'task')} in ${formatNoun(steps.length, 'step')}`
   const { priority } = options
@@ -104,9 +112,15 @@ function inFile<T>(file: string, read: () => T): T {
   }
 }
 
+const folderOf = (file: string): string =>
+  file.includes('/') ? file.slice(0, Math.max(1, file.lastIndexOf('/'))) : '.'
+
 interface InputsWanted {
   readonly file: string
-  readonly folder: string | undefined
+  /** The job's folder. */
+  readonly root: string
+  /** All of it is sent. */
+  readonly isWhole: boolean
   readonly document: unknown
   readonly parameters: Readonly<Record<string, string>>
   readonly steps: readonly NewStep[]
@@ -116,9 +130,8 @@ const FILES_MAX = 20_000
 
 /** The files of the job's folder that are sent, by what parameters and scenes name. Rejects with the name of one that is missing. */
 async function inputsOf(disk: ResultDisk, wanted: InputsWanted): Promise<{ from: string; to: string }[]> {
-  const { file, folder } = wanted
-  const root = folder ?? (file.includes('/') ? file.slice(0, Math.max(1, file.lastIndexOf('/'))) : '.')
-  const names = folder === undefined ? namesOf(wanted) : new Map([['.', true]])
+  const { file, root, isWhole } = wanted
+  const names = isWhole ? new Map([['.', true]]) : namesOf(wanted)
   const sends = new Map<string, string>()
   for (const [name, isNeeded] of names) {
     const from = name === '.' ? root : `${root}/${name}`
@@ -153,10 +166,10 @@ async function filesOf(disk: ResultDisk, folder: string): Promise<readonly strin
 function namesOf({ document, parameters, steps }: InputsWanted): Map<string, boolean> {
   const names = new Map<string, boolean>()
   for (const definition of parametersOf(document)) {
-    if (definition.type !== 'PATH' || definition.dataFlow === 'OUT' || definition.dataFlow === 'NONE')
-      continue
+    if (definition.type !== 'PATH' || definition.dataFlow === 'OUT') continue
     const value = parameters[definition.name] ?? definition.default
-    if (value !== undefined && value !== '') names.set(asName(String(value)), true)
+    // What says nothing of how it flows may be the name of anything; where it lies there, it is sent.
+    if (value !== undefined && value !== '') names.set(asName(String(value)), definition.dataFlow === 'IN')
   }
   for (const { kind, settings } of steps) {
     const scene = settings['file']
@@ -170,7 +183,11 @@ function namesOf({ document, parameters, steps }: InputsWanted): Map<string, boo
   return names
 }
 
-const asName = (path: string): string => path.replace(/^(\.\/)+/, '').replace(/\/+$/, '') || '.'
+const asName = (path: string): string =>
+  path
+    .split('/')
+    .filter((part, at) => (part !== '' || at === 0) && part !== '.')
+    .join('/') || '.'
 
 /** What a step's tasks read by that parameter; what comes from steps before lies below their names. */
 function taskNames({ tasks, dependsOn, settings }: NewStep, parameter: string): [string, boolean][] {

@@ -14,8 +14,10 @@ export interface QuoteAsked {
 }
 
 const EVERY_MS = SECOND_MS / 2
-/** Of looks: about ten minutes for a network without a node to find one. */
-const LOOKS_MAX = 1_200
+/** Of looks without a node that would take it: about ten minutes for the network to find one. */
+const LOOKS_ALONE_MAX = 1_200
+/** Of all looks: a probe waits behind what its node has begun, and for its inputs; about two hours. */
+const LOOKS_MAX = 14_400
 
 /** A quote that is ready. Rejects with why there is none. */
 export async function askForQuote(
@@ -34,7 +36,9 @@ export async function askForQuote(
   }
   const ask = () => patiently(session, () => jobs.askQuote({ body }))
   let quote = await ask()
+  let alone = 0
   for (let look = 1; quote.status === 'measuring' && look <= LOOKS_MAX; look++) {
+    if (quote.nodes === 0 && ++alone > LOOKS_ALONE_MAX) break
     tell(quote)
     await context.sleep(EVERY_MS, signal)
     const { quoteId } = quote
@@ -45,7 +49,11 @@ export async function askForQuote(
   if (quote.status === 'ready') return quote
   const reason = quote.reason ?? 'its tasks were not measured in time'
   if (quote.status === 'failed') throw new Problem('engine_failed', `There is no quote: ${reason}`)
-  throw new Problem('no_node_available', `There is no quote yet: ${reason}. Try again when a node is there.`)
+  const then = quote.nodes === 0 ? 'a node is there' : 'its nodes are less busy'
+  throw new Problem(
+    'no_node_available',
+    `There is no quote yet: ${reason.replace(/\.$/, '')}. Try again when ${then}.`,
+  )
 }
 
 /** `null` where the network has started anew since: what it has measured is still there. */

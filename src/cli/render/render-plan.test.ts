@@ -21,6 +21,30 @@ test('a still that is too large to be merged is not cut, and who asks for it is 
   assert.equal(partsOf(input(8_192, 8_192, '1'), 4), 1)
 })
 
+test('a step says how large its pictures are, unless scripts may change that', () => {
+  const sizes = (more: object) => {
+    const { options, ...rest } = input(1_920, 1_080)
+    const plan = { ...rest, options: { ...options, ...more }, inputRoot: 'a'.repeat(64), inputBytes: 1_000 }
+    return [1, 4].flatMap((parts) =>
+      planRender({ ...plan, parts }).map(({ settings }) => [settings['width'], settings['height']]),
+    )
+  }
+  assert.deepEqual(sizes({}), Array(3).fill([1_920, 1_080]))
+  assert.deepEqual(sizes({ allowsScripts: true }), Array(3).fill([undefined, undefined]))
+})
+
+test('a scene for a GPU asks for the memory there that it takes, and one for processors for none', () => {
+  const asked = (device: 'CPU' | 'CUDA') => {
+    const { options, ...rest } = input(1_000, 1_000)
+    const scene = { ...rest.scene, facts: { ...rest.scene.facts, imageBytes: 4_000 * 2 ** 20 } }
+    const plan = { ...rest, scene, parts: 1, inputRoot: 'a'.repeat(64), inputBytes: 100 * 2 ** 20 }
+    return planRender({ ...plan, options: { ...options, device } })[0]?.requirements
+  }
+  const [cpu, gpu] = [asked('CPU'), asked('CUDA')]
+  assert(cpu && gpu && gpu.vramMib > 4_000)
+  assert.deepEqual([cpu.vramMib, gpu.memoryMib, gpu.memoryMib - gpu.vramMib], [0, cpu.memoryMib, 200])
+})
+
 function input(width: number, height: number, split = 'auto') {
   const options = readRenderOptions({
     ...{ frames: '7', split, tier: 'priority', format: 'PNG' },

@@ -78,11 +78,14 @@ function blenderStep({
   inputRoot,
   inputBytes,
 }: RenderPlanInput): Omit<Step, 'name' | 'tasks'> {
+  const { width, height } = scene.facts
   const settings = {
     file: scene.file,
     ...(options.scene !== undefined && { scene: options.scene }),
     device: options.device,
     format: options.format,
+    // What its pictures are checked by. Scripts may change it.
+    ...(!options.allowsScripts && { width, height }),
     ...(options.samples !== null && { samples: options.samples }),
     remap: { ...scene.remap },
     allowScripts: options.allowsScripts,
@@ -96,7 +99,10 @@ function blenderStep({
     inputRoot,
     inputBytes,
     settings,
-    requirements: { memoryMib: memoryMibOf(scene.facts, inputBytes), vramMib: 0 },
+    requirements: {
+      memoryMib: memoryMibOf(scene.facts, inputBytes),
+      vramMib: options.device === 'CPU' ? 0 : memoryMibOf(scene.facts, 0),
+    },
   }
 }
 
@@ -104,6 +110,7 @@ function blenderStep({
 const BLENDER_MIB = 400
 const TRIANGLE_BYTES = 300
 
+/** Of the machine; without the file's bytes, of the GPU that renders it. */
 export const memoryMibOf = (facts: SceneFacts, inputBytes: number): number =>
   BLENDER_MIB +
   Math.ceil(

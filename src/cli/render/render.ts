@@ -150,7 +150,7 @@ async function inspect(
     file: tools.disk.absolute(path),
     blender,
     scene,
-    frames: frames === null ? null : { first: frames[0] ?? 0, last: frames.at(-1) ?? 0 },
+    frames,
     signal,
   })
   if (report.sandboxMissing !== null) {
@@ -184,8 +184,9 @@ async function countParts(
   input: { options: RenderOptions; scene: SceneReport; frames: readonly number[] },
 ): Promise<number> {
   if (input.frames.length !== 1 || input.options.split !== 'auto') return partsOf(input, 1)
-  const { nodes } = await session.member.getStatus()
-  return partsOf(input, nodes.online)
+  const { work } = await session.member.getStatus()
+  // Networks of before do not say which of their nodes render.
+  return partsOf(input, work?.renderers ? (work.renderers[input.options.device] ?? 0) : (work?.nodes ?? 1))
 }
 
 function workText(input: {

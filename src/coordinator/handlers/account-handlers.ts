@@ -102,7 +102,7 @@ export function accountHandlers(parts: HandlerParts): Pick<Handlers<ControlRoute
       const organisationId = listedOrganisation(caller, query.organisationId)
       const projectId = projectFilter(parts, caller, query.projectId)
       await freshly(parts)
-      const filter = { organisationId, projectId, model: null }
+      const filter = { organisationId, projectId, model: query.model ?? null }
       return { ...(await queries.usageSummary(filter, pageRequest(query))), lagEntries: projector.lag() }
     },
   }

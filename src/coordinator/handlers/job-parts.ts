@@ -70,12 +70,24 @@ export function workCounts(
   const count = (state: TaskState): number =>
     active.reduce((sum, { steps }) => steps.reduce((ofJob, { counts }) => ofJob + counts[state], sum), 0)
   const isThere = ({ facts }: FloorNode): boolean => desk.floor.isAlive(facts.nodeId, nowMs)
+  const there = [...desk.floor.nodes()].filter(isThere)
   return {
     jobsActive: active.length,
     tasksReady: count('ready'),
     tasksRunning: count('leased') + count('committed'),
-    nodes: [...desk.floor.nodes()].filter(isThere).length,
+    nodes: there.length,
+    renderers: renderersOf(there),
   }
+}
+
+function renderersOf(nodes: readonly FloorNode[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const { facts } of nodes) {
+    if (!facts.kinds.includes('blender') || facts.onlyAudits || facts.isDrained) continue
+    const { device = 'CPU' } = facts
+    counts[device] = (counts[device] ?? 0) + 1
+  }
+  return counts
 }
 
 /** What customers asked for, and not what the network does for itself. */

@@ -89,7 +89,7 @@ export function modelHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>
     listCatalogue: ({ query }, caller) =>
       execute(parts, () => {
         const names = [...models.catalogue.keys()].sort()
-        const { items, next } = paginate(names, query, (name) => name)
+        const { items, next } = paginate(names, query, (name) => name, 'by_cursor')
         return { items: items.map((name) => shown(known(name), caller)), next }
       }),
     getCatalogueModel: ({ params }, caller) => execute(parts, () => shown(known(params.model), caller)),

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { DAY_MS } from '#kernel/time.ts'
 import { EXTERNAL_TEST, providerAccount } from '#ledger/ledger.ts'
+import type { Payout } from '#protocol/payout.ts'
 import { PROVIDER } from '#sim/test-world.ts'
 import { answerPayId } from '../answers/check-answer-pay.ts'
 import { payHoldId } from '../work/check-held-pay.ts'
 import { payoutHandlers } from './payout-handlers.ts'
-import { contextOf, operator, TestJobs } from './test-jobs.ts'
+import { callerOf, contextOf, operator, TestJobs } from './test-jobs.ts'
 
 const byVerification = [answerPayId('node_1', 1), payHoldId({ jobId: 'job_1', step: 0, task: 1, fence: 1 })]
 
@@ -32,7 +34,48 @@ test('what an operator held back is released again', async () => {
   assert.deepEqual(holds(), [])
 })
 
+test('a payout is asked for once, also when the ledger has forgotten it since', async () => {
+  const { jobs, api, turn, kept, requests } = await setup()
+  let laterMs = 0
+  const ask = (change: object = {}) => {
+    // Whoever repeats it says that it is of now, as the command line does.
+    const createdAtMs = jobs.floor.service.coordinator.nowMs() + laterMs
+    const body = { requestId: 'october', createdAtMs, amount: 60n, destination: 'IBAN', ...change }
+    return jobs.answer(api.requestPayout({ body }, provider, contextOf('requestPayout')))
+  }
+  const payout = await ask()
+  const { payoutId } = payout
+  assert.equal((await ask()).payoutId, payoutId)
+  const paid = { externalReference: 'bank 1' }
+  const settled = await jobs.answer(
+    api.payPayout({ params: { payoutId }, body: paid }, operator, contextOf('payPayout')),
+  )
+  kept.set(payoutId, settled)
+  laterMs = 91 * DAY_MS
+  turn((it) => it.ledger({ kind: 'forget_payouts', nowMs: it.nowMs + laterMs }))
+  assert.deepEqual(requests(), [])
+  assert.deepEqual(await ask(), settled)
+  assert.deepEqual(requests(), [], 'nothing is asked for again')
+  await assert.rejects(ask({ amount: 61n }), { code: 'conflict', message: /used for another payout/ })
+  assert.notEqual((await ask({ requestId: 'november', amount: 40n })).payoutId, payoutId)
+})
+
+test('a list of holdbacks goes on where it was, when the one that ended a page is released meanwhile', async () => {
+  const { jobs, api, turn } = await setup()
+  const make = (holdbackId: string) =>
+    turn((it) => it.ledger({ kind: 'hold_back', holdbackId, accountId, amount: 1n, nowMs: it.nowMs }))
+  for (const id of ['a', 'b', 'c', 'd']) make(id)
+  const page = (query: object) =>
+    jobs.answer(api.listHoldbacks({ params: { accountId }, query }, operator, contextOf('listHoldbacks')))
+  const first = await page({ limit: 2 })
+  assert.equal(first.next, 'b')
+  turn((it) => it.ledger({ kind: 'release_holdback', holdbackId: 'b' }))
+  const second = await page({ limit: 2, before: first.next })
+  assert.deepEqual([second.items.map(({ holdbackId }) => holdbackId), second.next], [['c', 'd'], null])
+})
+
 const accountId = providerAccount(PROVIDER)
+const provider = callerOf(PROVIDER, 'owner')
 
 async function setup() {
   const jobs = await TestJobs.open()
@@ -44,10 +87,14 @@ async function setup() {
     const times = { createdAtMs: nowMs, nowMs }
     assert.equal(book({ kind: 'transfer', ...paid, amount: 100n, ...times }), null)
   })
+  const kept = new Map<string, Payout>()
+  const queries = { payout: async (payoutId: string) => kept.get(payoutId) ?? null }
   return {
     jobs,
     turn,
-    api: payoutHandlers({ ...jobs.parts } as never),
+    kept,
+    requests: () => [...ledger.payouts.keys()],
+    api: payoutHandlers({ ...jobs.parts, queries, payoutMin: 1n } as never),
     holds: () =>
       [...ledger.holds.values()].filter((hold) => hold.accountId === accountId).map(({ left }) => left),
   }

@@ -1,3 +1,4 @@
+import type { z } from 'zod'
 import { formatId, ID_BYTES } from '#kernel/id.ts'
 import { formatUsd } from '#kernel/money.ts'
 import type { Hold, Ledger } from '#ledger/ledger.ts'
@@ -5,9 +6,9 @@ import { providerAccount } from '#ledger/ledger.ts'
 import type { LedgerRefusal } from '#ledger/ledger-refusal.ts'
 import { holdbackHold, isHoldback, payoutOwner, type Payout as StoredPayout } from '#ledger/payouts.ts'
 import { paginate } from '#protocol/page.ts'
-import type { Holdback, Payout } from '#protocol/payout.ts'
+import type { Holdback, Payout, RequestPayout } from '#protocol/payout.ts'
 import { Problem } from '#protocol/problem.ts'
-import type { Handlers } from '#protocol/route.ts'
+import type { Caller, Handlers } from '#protocol/route.ts'
 import type { ControlRoutes } from '#protocol/routes.ts'
 import { manualPayout, PAYOUT_MIN_DEFAULT } from '../payout-method.ts'
 import { organisationOf, toAccount, visibleAccount } from './account-parts.ts'
@@ -62,7 +63,8 @@ function holdbackHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>, Ho
         visibleAccount(ledger, accountId, caller)
         const holdbacks = holdsOf(ledger, accountId).filter(isHoldback).map(toHoldback)
         holdbacks.sort((a, b) => (a.holdbackId < b.holdbackId ? -1 : 1))
-        return paginate(holdbacks, query, (holdback) => holdback.holdbackId)
+        // Verification releases its own all the time, also between two pages.
+        return paginate(holdbacks, query, (holdback) => holdback.holdbackId, 'by_cursor')
       }),
 
     releaseHoldback: ({ params: { holdbackId } }, caller, context) =>
@@ -126,7 +128,9 @@ function settlingHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>, Se
   const { ledger } = coordinator.state
 
   return {
-    requestPayout: ({ body }, caller, context) => {
+    async requestPayout({ body }, caller, context) {
+      const earlier = await forgottenRepeat(parts, body, caller)
+      if (earlier) return earlier
       const { amount, destination, createdAtMs } = body
       const method = methodsOf(parts).find(({ name }) => name === (body.method ?? manualPayout.name))
       const details = { amount: String(amount), method: body.method ?? manualPayout.name, destination }
@@ -192,6 +196,35 @@ const methodsOf = ({ payoutMethods }: HandlerParts) => payoutMethods ?? [manualP
 function payoutIdOf({ crypto, keySecret }: HandlerParts, organisationId: string, requestId: string): string {
   const bytes = crypto.hmacSha256(keySecret, `payout\n${organisationId}\n${requestId}`)
   return formatId('payout', bytes.slice(0, ID_BYTES))
+}
+
+/**
+ * What was asked for under the same id so long ago that the ledger has forgotten it, and the tables alone know: it is not asked
+ * for again, whatever time the caller says that his request is of. Throws a `Problem` for another payout of that id.
+ */
+async function forgottenRepeat(
+  parts: HandlerParts,
+  body: z.output<typeof RequestPayout>,
+  caller: Caller,
+): Promise<Payout | null> {
+  const { coordinator, queries } = parts
+  const { ledger } = coordinator.state
+  const organisationId = body.organisationId ?? caller.organisationId
+  const hasForgotten = await execute(parts, () => ledger.payoutsKnownSinceMs > 0)
+  if (!hasForgotten || !maySee(caller, organisationId)) return null
+  const payoutId = payoutIdOf(parts, organisationId, body.requestId)
+  if (ledger.payouts.has(payoutId)) return null
+  await freshly(parts)
+  const earlier = await queries.payout(payoutId)
+  if (!earlier) return null
+  const { amount, destination, method } = earlier
+  if (
+    amount === body.amount &&
+    destination === body.destination &&
+    method === (body.method ?? manualPayout.name)
+  )
+    return earlier
+  throw payoutProblem('payout_exists', parts)
 }
 
 function providers(ledger: Ledger, accountId: string) {

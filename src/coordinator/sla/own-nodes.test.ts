@@ -35,6 +35,16 @@ test('a first token that is overdue at its own node is no failure of the network
     assert.equal(exemptOf(told), expected, JSON.stringify(told, bigintAsText))
 })
 
+test('what nothing is promised for is no charge that a credit is a part of', () => {
+  const state = emptyState()
+  const chargeOf = (told: Partial<UsageRecord>) =>
+    countedFor(state, { ...overdue, outcome: 'completed', firstTokenMs: 5, ...told }, 1_000n).slaCharge
+  assert.equal(chargeOf({}), undefined)
+  assert.equal(chargeOf({ exempt: 'restricted' }), 0n)
+  assert.equal(chargeOf({ exempt: 'batch' }), 0n)
+  assert.equal(chargeOf({ exempt: 'unoffered' }), undefined)
+})
+
 test('what only its own nodes offer is exempt for everybody but the operator, whose nodes are the network', () => {
   const state = emptyState()
   for (const [id, createdAtMs] of [

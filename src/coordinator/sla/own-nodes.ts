@@ -9,6 +9,9 @@ import type { CoordinatorState } from '../coordinator-state.ts'
 
 type State = Pick<CoordinatorState, 'fleet' | 'organisations' | 'verify'>
 
+/** Answers that the class promises nothing for: what they cost is no part of what is given back where it is broken. */
+const UNPROMISED: readonly (SlaExemption | undefined)[] = ['batch', 'restricted']
+
 /**
  * The reading as it counts for what its caller is promised: one that its own node failed, or kept waiting for too long, does
  * not, and what its own nodes were paid is no charge that a credit is a part of. The operator owes credits to nobody but
@@ -26,9 +29,10 @@ export function countedFor(
     nodeId !== undefined && state.fleet.nodes.get(nodeId)?.organisationId === organisationId
   const isOwnFault = countOf(record, cost).kind === 'error' && faultNodeIds(record).some(isOwn)
   const own = parts.reduce((sum, part) => (isOwn(part.nodeId) ? sum + costOf(part, part) : sum), 0n)
+  const isPromised = !UNPROMISED.includes(record.exempt)
   return {
     record: isOwnFault ? { ...record, exempt: 'own_node' } : record,
-    ...(own > 0n && { slaCharge: cost - own }),
+    ...(!isPromised ? { slaCharge: 0n } : own > 0n && { slaCharge: cost - own }),
   }
 }
 

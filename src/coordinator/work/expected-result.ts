@@ -1,5 +1,6 @@
 /** What is known of a task's result before anybody looked at it. */
 import type { CheckOutputs } from '#protocol/work-check.ts'
+import { PIXELS_LOOKED_AT_MAX } from '#verify/look-at-picture.ts'
 import type { CheckedJob } from '#verify/verify.ts'
 import { type Job, paceOf, stepOf, type Task, taskOf } from '#work/work.ts'
 import type { TaskPlace } from '#work/work-events.ts'
@@ -16,6 +17,10 @@ export function resultKindOf(kind: string, { params }: Pick<Task, 'params'>): Re
 
 /** Whether rendering a part of it again tells anything. */
 export const canBeAudited = (kind: ResultKind): boolean => kind === 'frame' || kind === 'range'
+
+/** A picture that is to be so large is taken as it is: nobody looks into it, and nobody can compare it. */
+export const isTooLarge = ({ width, height }: CheckOutputs['expected']): boolean =>
+  width !== null && height !== null && width * height > PIXELS_LOOKED_AT_MAX
 
 /** Tasks before and after, whose pictures it should not be. */
 const NEIGHBOURS = [-2, -1, 1, 2]
@@ -46,7 +51,8 @@ export function expectedOf(
   }
 }
 
-const numberOf = (value: unknown): number | null => (typeof value === 'number' ? value : null)
+const numberOf = (value: unknown): number | null =>
+  typeof value === 'number' && Number.isSafeInteger(value) ? value : null
 
 /** A result that came in less than this part of the time that it should take was made in another way. */
 const TOO_FAST = 0.3

@@ -17,7 +17,7 @@ import type { Turn } from '../turn.ts'
 import { askKeeper } from './ask-keeper.ts'
 import { createAudits } from './audits.ts'
 import { isThere, judge } from './carry-verdict.ts'
-import { canBeAudited, doubtsOfTime, expectedOf, resultKindOf } from './expected-result.ts'
+import { canBeAudited, doubtsOfTime, expectedOf, isTooLarge, resultKindOf } from './expected-result.ts'
 import { classOf, freeExpired, verifyIn } from './holdback.ts'
 import { type Inspection, verifying } from './trust-results.ts'
 import type { WorkDesk } from './work-desk.ts'
@@ -176,7 +176,8 @@ export function createInspection(parts: InspectionParts): FullInspection {
       if (settled !== undefined) return 'settled_already'
       const kind = resultKindOf(stepOf(job, step).requirements.kind, { params })
       const known = turn.state.verify.jobs.get(jobId)?.steps.get(step)
-      if (!canBeAudited(kind) || isIrreproducible(known)) return 'not_comparable'
+      const isUnseen = isTooLarge(expectedOf(job, { step, task }, undefined))
+      if (!canBeAudited(kind) || isUnseen || isIrreproducible(known)) return 'not_comparable'
       look(turn, place, { doubts: [`its customer says: ${reason}`], askedBy: job.organisationId })
       return null
     },

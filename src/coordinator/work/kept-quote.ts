@@ -28,8 +28,11 @@ export interface KeptQuote {
   /** What runs for it now. */
   round: Round | null
   rounds: number
-  /** When a node had something of it first. */
-  begunAtMs: TimestampMs | null
+  /** How long nodes were at its probes, as far as it was looked at; what waits behind another's task takes none of it. */
+  ranMs: number
+  sweptAtMs: TimestampMs
+  /** When somebody asked for it last. */
+  readAtMs: TimestampMs
   status: 'measuring' | 'ready' | 'failed'
   /** Why it failed. */
   failure: string | null

@@ -1,15 +1,25 @@
 import type { Node } from '#fleet/fleet.ts'
 import { divideUp, type NanoUsd } from '#kernel/money.ts'
 import type { WorkerFacts } from '#protocol/work-link.ts'
-import type { NodeFacts } from '#work/floor.ts'
+import type { NodeFacts, NodeTerms } from '#work/floor.ts'
+
+const CPU = 'CPU'
+/** More than any machine has, where the reference node has 1: what a node is owed goes by the speed that it tells. */
+const CPU_SPEED_MAX = 100
+const GPU_SPEED_MAX = 1_000
 
 /** What the node says of its machine, with what the fleet knows of the node: of that nothing is taken from itself. One that is barred is as if drained. */
 export function nodeFactsOf(node: Node, told: WorkerFacts, isBarred = false, standing?: number): NodeFacts {
-  const { kinds, speed, memoryMib, vramMib, bytesPerSecond, askPerHour, onlyAudits } = told
+  const { kinds, memoryMib, vramMib, bytesPerSecond, askPerHour, onlyAudits, cpuSpeed } = told
+  // One of before that has a GPU did not say which: most are that.
+  const { device = vramMib > 0 ? 'CUDA' : CPU } = told
+  const speed = Math.min(told.speed, device === CPU ? CPU_SPEED_MAX : GPU_SPEED_MAX)
   return {
     nodeId: node.id,
     kinds,
     speed,
+    device,
+    ...(device !== CPU && cpuSpeed !== undefined && { cpu: termsOf(askPerHour, cpuSpeed) }),
     memoryMib,
     vramMib,
     bytesPerSecond,
@@ -21,6 +31,11 @@ export function nodeFactsOf(node: Node, told: WorkerFacts, isBarred = false, sta
     ...(onlyAudits && { onlyAudits }),
     ...(standing !== undefined && { standing }),
   }
+}
+
+function termsOf(ask: NanoUsd, toldSpeed: number): NodeTerms {
+  const speed = Math.min(toldSpeed, CPU_SPEED_MAX)
+  return { speed, askPerHour: perReferenceHour(ask, speed) }
 }
 
 const PARTS = 1_000_000

@@ -3,7 +3,7 @@ import type { Fleet } from '#fleet/fleet.ts'
 import type { TimestampMs } from '#kernel/time.ts'
 import type { Quote } from '#protocol/job.ts'
 import type { NodeFacts } from '#work/floor.ts'
-import { type Bar, type BarJob, barOf } from '#work/placement.ts'
+import { type Bar, type BarJob, barOf, deviceOf, termsFor } from '#work/placement.ts'
 import type { IdentifiedStep } from '#work/plan-job.ts'
 import type { QuoteNode } from '#work/quote-totals.ts'
 import { tierTerms } from '#work/tier.ts'
@@ -26,7 +26,10 @@ const jobOf = ({ pricePerHour, ask }: KeptQuote): BarJob => ({
   failures: new Map(),
 })
 
-const needsOf = ({ kind, requirements }: IdentifiedStep) => ({ requirements: { kind, ...requirements } })
+const needsOf = ({ kind, requirements, settings }: IdentifiedStep) => ({
+  requirements: { kind, ...requirements },
+  settings,
+})
 
 /** Nodes that would take the step now. */
 export function nodesFor(
@@ -36,7 +39,8 @@ export function nodesFor(
 ): QuoteNode[] {
   const job = jobOf(quote)
   return [...floor.nodes()].flatMap((node) => {
-    const { nodeId, speed, bytesPerSecond } = node.facts
+    const { nodeId, bytesPerSecond } = node.facts
+    const { speed } = termsFor(node.facts, needsOf(step))
     if (!floor.isAlive(nodeId, nowMs) || barOf(node, { job, step: needsOf(step), nowMs, limits })) return []
     const isThere = step.inputRoot === null || node.cached.has(step.inputRoot)
     return [{ nodeId, speed, fetchMs: isThere ? 0 : ((step.inputBytes ?? 0) * 1_000) / bytesPerSecond }]
@@ -83,15 +87,23 @@ export function whyNoNode(
   const { floor, limits } = around.desk
   const counts = new Map<Bar | 'silent', number>()
   const small: NodeFacts[] = []
+  const devices = new Set<string>()
   for (const node of floor.nodes()) {
     const bar =
       barOf(node, { job: jobOf(quote), step: needsOf(step), nowMs: around.nowMs, limits }) ?? 'silent'
     counts.set(bar, (counts.get(bar) ?? 0) + 1)
     if (bar === 'memory_short') small.push(node.facts)
+    if (bar === 'device_other') devices.add(node.facts.device ?? 'CPU')
   }
   const reasons = [...counts].map(([bar, count]) => nodesBarred(bar, count))
   const who = reasons.length > 0 ? reasons.join(', ') : 'no node of the network takes tasks'
-  return `No node would take step "${step.name}" (${step.kind}) now: ${who}.${memoryShort(step, small)}`
+  return `No node would take step "${step.name}" (${step.kind}) now: ${who}.${memoryShort(step, small)}${deviceOther(step, devices)}`
+}
+
+function deviceOther(step: IdentifiedStep, devices: ReadonlySet<string>): string {
+  if (devices.size === 0) return ''
+  const others = [...devices].toSorted().join(', ')
+  return ` It is to be rendered on ${deviceOf(needsOf(step))}, and those render on ${others}. Ask for that, or wait for a node that has the other.`
 }
 
 function memoryShort({ requirements, kind }: IdentifiedStep, small: readonly NodeFacts[]): string {

@@ -1,5 +1,6 @@
 /** Why there is no quote, or no job of one: what the caller is told. */
 import { unreachable } from '#kernel/assert.ts'
+import { MINUTE_MS, type TimestampMs } from '#kernel/time.ts'
 import type { AskQuote } from '#protocol/job.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { KeptQuote } from './kept-quote.ts'
@@ -8,6 +9,16 @@ const MEASURING_MAX = 4
 const ASKED_PER_HOUR = 60
 /** Of the tasks of all quotes of an organisation, which are kept in memory. */
 const TASKS_MAX = 400_000
+
+/** A quote that is waited for is read every second or so. */
+const UNREAD_MS = MINUTE_MS
+
+/** Where an organisation, of which these are the quotes, has all that may be measured: the oldest that nobody waits for. */
+export function mayMakeRoom(own: readonly KeptQuote[], nowMs: TimestampMs): KeptQuote | undefined {
+  const measuring = own.filter(({ status }) => status === 'measuring')
+  if (measuring.length < MEASURING_MAX) return undefined
+  return measuring.find(({ readAtMs }) => nowMs - readAtMs >= UNREAD_MS)
+}
 
 /** Throws where an organisation, of which these are the quotes, has asked for as much as it may. */
 export function checkOften(own: readonly KeptQuote[], body: AskQuote): void {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TaskParams } from '#protocol/task.ts'
 import { PAYER } from '#sim/test-world.ts'
+import { planOf } from './test-floor.ts'
 import { askOf, LIST_PRICE, SCENE_ROOT, type Scene, stepOf, TestQuotes } from './test-quotes.ts'
 
 test('three frames are run small, and the quote says what all of them will take', async () => {
@@ -150,6 +151,28 @@ test('a scene that needs more memory than any node has is told how much, and wha
   )
 })
 
+test('a scene for a GPU is quoted by the nodes that render on one, and by them alone it can be checked', async () => {
+  const { quotes } = await setup(sceneOf({ fixedMs: 10, growingMs: 100 }))
+  await quotes.floor.hello('a', { device: 'CPU' })
+  const asked = await quotes.ask(askOf(stepOf(4, { settings: { file: 'scene.blend', device: 'CUDA' } })))
+  assert.equal(
+    asked.reason,
+    'No node would take step "frames" (blender) now: 1 node rendering on another device. It is to be rendered on CUDA, and those render on CPU. Ask for that, or wait for a node that has the other.',
+  )
+  await quotes.work({ b: { device: 'CUDA', speed: 10 } })
+  const { status, nodes, unchecked } = await quotes.read(asked.quoteId)
+  assert.deepEqual([status, nodes, unchecked], ['ready', 1, 1])
+})
+
+test('a node with a GPU is not asked what a scene for processors takes', async () => {
+  const { quotes } = await setup(sceneOf({ fixedMs: 10, growingMs: 4_000 }))
+  const asked = await quotes.ask(askOf(stepOf(4)))
+  const granted = await quotes.work({ a: { device: 'CUDA', speed: 10 }, b: { device: 'CPU' } })
+  const { status, referenceSeconds, nodes } = await quotes.read(asked.quoteId)
+  assert.deepEqual([status, nodes, granted.length > 0], ['ready', 1, true])
+  assertNear(referenceSeconds?.p50 ?? 0, 4 * 4.01, 0.05)
+})
+
 test('a scene that fails everywhere fails its quote, with the end of the log', async () => {
   const failure = {
     class: 'task',
@@ -238,6 +261,53 @@ test('an organisation is measured for four quotes at once and asks for sixty an 
   await quotes.work()
   for (let asked = 4; asked < 60; asked++) await quotes.ask(other(1))
   await assert.rejects(quotes.ask(other(1)), { code: 'rate_limited', message: /60 quotes in the last hour/ })
+})
+
+test('quotes that nobody waits for make room for another, the oldest first', async () => {
+  const { quotes } = await setup(sceneOf({ fixedMs: 10, growingMs: 100 }))
+  const other = (samples: number) => askOf(stepOf(2, { settings: { file: 'scene.blend', samples } }))
+  const asked = []
+  for (const samples of [1, 2, 3, 4]) asked.push((await quotes.ask(other(samples))).quoteId)
+  await quotes.floor.world.run(50_000)
+  for (const quoteId of asked.slice(1)) await quotes.read(quoteId)
+  await quotes.floor.world.run(15_000)
+  assert.equal((await quotes.ask(other(5))).status, 'measuring')
+  const { status, reason } = await quotes.read(asked[0] ?? '')
+  assert.deepEqual([status, /a newer quote .* took its place/.test(reason ?? '')], ['failed', true])
+  await assert.rejects(quotes.ask(other(6)), { code: 'rate_limited', message: /are being measured/ })
+})
+
+test('a probe that waits behind another task is not taken for a slow one, and one that runs long is', async () => {
+  const { quotes } = await setup(sceneOf({ fixedMs: 10, growingMs: 100 }))
+  const { floor } = quotes
+  const held = (): readonly number[] => floor.state.work.nodes.get('a')?.held ?? []
+  await floor.submit(planOf({ frames: 1 }))
+  await floor.hello('a')
+  await floor.beat('a')
+  const [long = 0] = held()
+  const { quoteId } = await quotes.ask(askOf(stepOf(2)))
+  let worked = 0
+  async function pass(minutes: number): Promise<void> {
+    for (let ms = 0; ms < minutes * 60_000; ms += 5_000) {
+      await floor.world.run(5_000)
+      worked += 1e-4
+      await floor.say('a', {
+        kind: 'beat',
+        held: held().map((fence, at) => ({ fence, fraction: at === 0 ? worked : 0 })),
+        room: 2,
+      })
+    }
+  }
+  await pass(20)
+  assert.deepEqual([held()[0], held().length], [long, 2])
+  assert.equal((await quotes.read(quoteId)).status, 'measuring')
+  await floor.finish('a', long)
+  await pass(14)
+  assert.equal((await quotes.read(quoteId)).status, 'measuring')
+  await pass(2)
+  const { status, reason } = await quotes.read(quoteId)
+  assert.equal(status, 'failed')
+  assert.match(reason ?? '', /took nodes longer than 15 min 0 s, with what they fetched/)
 })
 
 test('a quote is its organisation’s own, and is gone after an hour', async () => {

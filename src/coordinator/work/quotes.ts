@@ -5,7 +5,7 @@
  */
 import type { Clock, Crypto } from '#host/host.ts'
 import type { NanoUsd } from '#kernel/money.ts'
-import { HOUR_MS, MINUTE_MS, SECOND_MS, type TimestampMs } from '#kernel/time.ts'
+import { formatDuration, HOUR_MS, MINUTE_MS, SECOND_MS, type TimestampMs } from '#kernel/time.ts'
 import type { AskQuote, NewJob, Quote } from '#protocol/job.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { Caller } from '#protocol/route.ts'
@@ -19,7 +19,7 @@ import type { Coordinator } from '../coordinator.ts'
 import type { Turn } from '../turn.ts'
 import { collect, estimateAll, type KeptQuote, nextProbes, seriesToProbe } from './kept-quote.ts'
 import { nodesFor, type RenderScore } from './quote-fleet.ts'
-import { checkOften, notReady } from './quote-problems.ts'
+import { checkOften, mayMakeRoom, notReady } from './quote-problems.ts'
 import { toQuote } from './quote-view.ts'
 import type { WorkDesk } from './work-desk.ts'
 
@@ -47,8 +47,10 @@ export interface QuoteDeskParts {
 }
 
 const KEPT_MS = 1 * HOUR_MS
-/** Once a probe has begun, all of them together take no longer. */
+/** Nodes are at its probes no longer than that, and the time that its inputs take on a slow line. */
 const MEASURING_MS_MAX = 15 * MINUTE_MS
+/** A line of 8 Mbit/s. */
+const INPUT_BYTES_PER_SECOND = 1_000_000
 const SWEEP_MS = 10 * SECOND_MS
 
 export function createQuoteDesk(parts: QuoteDeskParts): QuoteDesk {
@@ -100,14 +102,10 @@ export function createQuoteDesk(parts: QuoteDeskParts): QuoteDesk {
 
   function hear(turn: Turn, event: WorkEvent): void {
     const { type } = event
-    if (type !== 'work.granted' && type !== 'work.job_ended' && type !== 'work.job_paused') return
+    if (type !== 'work.job_ended' && type !== 'work.job_paused') return
     const quote = byJob.get(event.jobId)
     const round = quote?.round
     if (!quote || !round) return
-    if (event.type === 'work.granted') {
-      quote.begunAtMs ??= turn.nowMs
-      return
-    }
     if (event.type === 'work.job_paused') return fail(turn, quote, event.detail)
     const job = turn.state.work.jobs.get(event.jobId)
     quote.round = null
@@ -119,18 +117,13 @@ export function createQuoteDesk(parts: QuoteDeskParts): QuoteDesk {
   /** What is older than an hour goes, and what is probed for too long has failed. */
   function sweep(turn: Turn): void {
     for (const quote of quotes.values()) {
-      const { round, expiresAtMs, quoteId, begunAtMs } = quote
+      const { expiresAtMs, quoteId } = quote
+      noteRun(turn, quote)
+      const longestMs = MEASURING_MS_MAX + fetchMsOf(quote)
       if (turn.nowMs >= expiresAtMs) {
         endRound(turn, quote)
         quotes.delete(quoteId)
-      } else if (round && begunAtMs !== null && turn.nowMs - begunAtMs > MEASURING_MS_MAX) {
-        const minutes = MEASURING_MS_MAX / MINUTE_MS
-        fail(
-          turn,
-          quote,
-          `A few frames of it at an eighth of their size take longer than ${minutes} minutes. Make the scene lighter, or ask for fewer samples.`,
-        )
-      }
+      } else if (quote.round && quote.ranMs > longestMs) fail(turn, quote, tookTooLong(longestMs))
     }
   }
 
@@ -165,10 +158,10 @@ export function createQuoteDesk(parts: QuoteDeskParts): QuoteDesk {
       sweep(turn)
       const reason = whyNoJob(body)
       if (reason !== null) throw new Problem('invalid_request', reason)
-      checkOften(
-        [...quotes.values()].filter((quote) => quote.organisationId === organisationId),
-        body,
-      )
+      const own = [...quotes.values()].filter((quote) => quote.organisationId === organisationId)
+      const left = mayMakeRoom(own, turn.nowMs)
+      if (left) fail(turn, left, PLACE_TAKEN)
+      checkOften(own, body)
       const { steps: asked, ...ask } = body
       const steps = identifySteps(asked, sha256)
       const quote: KeptQuote = {
@@ -183,7 +176,9 @@ export function createQuoteDesk(parts: QuoteDeskParts): QuoteDesk {
         warm: new Set(),
         round: null,
         rounds: 0,
-        begunAtMs: null,
+        ranMs: 0,
+        sweptAtMs: turn.nowMs,
+        readAtMs: turn.nowMs,
         status: 'measuring',
         failure: null,
         figures: null,
@@ -194,7 +189,9 @@ export function createQuoteDesk(parts: QuoteDeskParts): QuoteDesk {
     },
     read(turn, quoteId, caller) {
       sweep(turn)
-      return toQuote(visible(quoteId, caller), view, turn)
+      const quote = visible(quoteId, caller)
+      quote.readAtMs = turn.nowMs
+      return toQuote(quote, view, turn)
     },
     plan({ caller, body, jobId }) {
       const quote = visible(body.quoteId, caller)
@@ -221,3 +218,22 @@ export function createQuoteDesk(parts: QuoteDeskParts): QuoteDesk {
     },
   }
 }
+
+const PLACE_TAKEN =
+  'Nobody had asked for it for a while, and a newer quote of this organisation took its place. Ask for a new one; what was probed is not run again.'
+
+/** Counts the time since the last look where nodes are at its probes. */
+function noteRun({ state, nowMs }: Turn, quote: KeptQuote): void {
+  const job = quote.round && state.work.jobs.get(quote.round.jobId)
+  const started = [...(job?.fences.keys() ?? [])].flatMap(
+    (fence) => state.work.attempts.get(fence)?.startedAtMs ?? [],
+  )
+  if (started.length > 0) quote.ranMs += nowMs - Math.max(Math.min(...started), quote.sweptAtMs)
+  quote.sweptAtMs = nowMs
+}
+
+const fetchMsOf = ({ steps }: KeptQuote): number =>
+  (Math.max(0, ...steps.map(({ inputBytes = 0 }) => inputBytes)) * SECOND_MS) / INPUT_BYTES_PER_SECOND
+
+const tookTooLong = (longestMs: number): string =>
+  `A few frames of it, rendered small, took nodes longer than ${formatDuration(longestMs)}, with what they fetched for them. Make the scene lighter, or ask for fewer samples.`

@@ -76,6 +76,14 @@ describe('a result of a job that is over, which its customer rejects', () => {
     assert.equal(await reject(1), 'settled_already')
   })
 
+  test('cannot be compared where it is to be larger than what is looked at, and who rejects it is told so', async () => {
+    const settings = { width: 8_192, height: 8_192 }
+    const { reject } = await setup(truth, 1, settings)
+    assert.equal(await reject(), 'not_comparable')
+    const { reject: rejectSmaller } = await setup(truth, 1, { width: 7_680, height: 4_320 })
+    assert.equal(await rejectSmaller(), null)
+  })
+
   test('is never looked at by nodes of its own customer', async () => {
     const { inspected, reject, look } = await setup(() => 'c')
     const { floor } = inspected
@@ -95,13 +103,14 @@ const auditsOf = ({ floor }: Awaited<ReturnType<typeof openInspected>>): number 
   [...floor.state.work.jobs.values()].filter(({ purpose }) => purpose === 'audit').length
 
 /** With a job that is over, of which nobody looked at anything: all of it is node `a`’s, and shows what `made` says. */
-async function setup(made: (grant: Parameters<Shows>[1]) => string, frames = 1) {
+async function setup(made: (grant: Parameters<Shows>[1]) => string, frames = 1, settings = {}) {
   const inspected = await openInspected()
   const { floor } = inspected
   await enrol(floor, ['c', 'd'])
   // Those of others have been there for long, and none of them renders.
   await floor.world.run(90_000)
-  await floor.submit(verifiedPlan(frames))
+  const plan = verifiedPlan(frames)
+  await floor.submit({ ...plan, steps: plan.steps.map((step) => ({ ...step, settings })) })
   await floor.hello('a')
   await work(inspected, ['a'], (_, grant) => made(grant), frames)
   await work(inspected, ['a'], (_, grant) => made(grant), 2, 1_000)

@@ -8,6 +8,7 @@ import type { TaskPlace } from '#work/work-events.ts'
 const barReasons: Readonly<Record<keyof TaskWhy['barred'], string>> = {
   drained: 'drained',
   kind_missing: 'without its engine',
+  device_other: 'rendering on another device',
   memory_short: 'with too little memory',
   vram_short: 'with too little GPU memory',
   price_low: 'asking for more than it pays',

@@ -191,14 +191,14 @@ test('an inspection lists what the scene reads, and names what is missing', { sk
   const output = await runTask(session, { do: 'inspect' }, join(folder, 'out')).finally(() => session.close())
   const inspection = Inspection.parse(output.notes['inspection'])
   assert.deepEqual([inspection.facts.width, inspection.facts.samples], [16, 16])
-  const { errors, sends, remap } = makePreflight(inspection, '/scene/scene.blend')
+  const { errors, sends, remap } = makePreflight(inspection, '/shoal-scene/scene.blend')
   assert.equal(errors.length, 1)
-  assert.match(errors[0] ?? '', /'checks-2.png' is missing: there is no file \/scene\/textures\/checks-2.png/)
+  assert.match(errors[0] ?? '', /'checks-2.png' is missing: there is no file \/shoal-scene\/textures\/checks-2.png/)
   assert.deepEqual(
     sends.map(({ to }) => to),
     ['scene.blend', 'textures/checks-0.png', 'textures/checks-1.png', 'textures/checks-3.png'],
   )
-  assert.deepEqual(remap, { '/scene/': '' })
+  assert.deepEqual(remap, { '/shoal-scene/': '' })
 })
 
 test('files beside the scene are sent along, and the scene is told where they went', () => {

@@ -21,6 +21,8 @@ import { boxArguments, inBox } from './sandbox.ts'
 export interface BlenderOptions {
   /** Name or path of Blender's program. */
   readonly program: string
+  /** What it consists of, where the sandbox does not show it: inside, they lie where they lie outside. */
+  readonly programFiles?: readonly string[]
   /** `none` only for scenes that are one's own: then a scene can do what this user can. */
   readonly sandbox: 'bubblewrap' | 'none'
   /** Sessions put what they write here until it is collected. */
@@ -158,7 +160,7 @@ function commandFor(
   const box = {
     sceneFolder: root,
     sceneInside: places.sceneInside,
-    alsoSees: options.inPlace?.alsoSees ?? [],
+    alsoSees: [...(options.inPlace?.alsoSees ?? []), ...(options.programFiles ?? [])],
     scriptsFolder: scripts,
     outFolder: places.outFolder,
     usesGpu: settings.device !== 'CPU',

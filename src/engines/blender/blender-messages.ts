@@ -15,6 +15,9 @@ export const BlenderSettings = z.object({
   format: z.enum(['PNG', 'EXR']).default('PNG'),
   /** Bits per channel: 8 or 16 for PNG, 16 or 32 for EXR. */
   depth: z.union([z.literal(8), z.literal(16), z.literal(32)]).optional(),
+  /** Of its pictures, which are refused where they have another size. The scene's own holds: this changes nothing of it. */
+  width: z.int().min(1).max(65_536).optional(),
+  height: z.int().min(1).max(65_536).optional(),
   /** Instead of the scene's own. */
   samples: z.int().min(1).max(1_000_000).optional(),
   seed: z.int().min(0).max(2_147_483_647).optional(),
@@ -56,7 +59,13 @@ export const BlenderTask = z.discriminatedUnion('do', [
   /** Ranges of one frame, as `file=samples;…` relative to the inputs, into that frame: `frame-0012.png`. */
   z.object({ do: z.literal('merge'), frame, parts: z.string().max(100_000) }),
   /** What the scene needs and what may go wrong with it, in `notes.inspection`; makes no file. */
-  z.object({ do: z.literal('inspect'), firstFrame: frame.optional(), lastFrame: frame.optional() }),
+  /** For `frames` (`1-50, 500`), or the first to the last; the scene's own where neither is given. */
+  z.object({
+    do: z.literal('inspect'),
+    frames: z.string().max(2_000_000).optional(),
+    firstFrame: frame.optional(),
+    lastFrame: frame.optional(),
+  }),
 ])
 export type BlenderTask = z.output<typeof BlenderTask>
 
@@ -83,6 +92,8 @@ export const Loaded = z.object({
   scene: z.string(),
   device: z.object({ type: Device, names: z.array(z.string()) }),
   loadMs: z.number(),
+  /** A picture may show what was rendered before it: simulations that are not baked. */
+  hasHistory: z.boolean().default(false),
 })
 export type Loaded = z.output<typeof Loaded>
 
@@ -100,6 +111,13 @@ export type Rendered = z.output<typeof Rendered>
 export interface RangeFile {
   readonly file: string
   readonly samples: number
+}
+
+/** `1-50, 500` as pairs of first and last, or `null` when it is anything else. */
+export function parseFrameRuns(text: string): readonly (readonly [number, number])[] | null {
+  const runs = text.split(', ').map((run) => /^(-?\d{1,7})(?:-(-?\d{1,7}))?$/.exec(run))
+  if (runs.some((run) => run === null)) return null
+  return runs.map((run) => [Number(run?.[1]), Number(run?.[2] ?? run?.[1])])
 }
 
 /** `file=samples;…`, or `null` when it is anything else, leads out of the inputs or names more than 1,000. */

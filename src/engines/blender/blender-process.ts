@@ -212,10 +212,13 @@ export class BlenderProcess {
     const program = /execute (\S+?):|exec: (\S+?):/.exec(this.tail)
     const name = program?.[1] ?? program?.[2] ?? this.#command.program
     const packageName = name.endsWith('bwrap') ? 'bubblewrap' : name
+    const install = packageName.includes('/')
+      ? ', or the sandbox cannot show it: put a Blender there'
+      : `: install it (apt-get install --no-install-recommends ${packageName})`
     return failureProblem(
       'node',
       'engine_missing',
-      `There is no program ${name} here: install it (apt-get install --no-install-recommends ${packageName}) and start the node again.`,
+      `There is no program ${name} here${install} and start the node again.`,
     )
   }
 

@@ -1,7 +1,8 @@
 /**
  * A scene, loaded in a Blender that stays: each task costs its own frame alone. That Blender is replaced when it has
  * grown, after 200 tasks, after any failure and when a task is cancelled; the next one starts at once, so that it is
- * warm when it is needed.
+ * warm when it is needed. Where a scene simulates what is not baked, it is replaced after each picture: the next follows
+ * from the scene alone, on whatever node.
  */
 import type { Log } from '#host/host.ts'
 import type { ProgramCommand } from '#host/programs.ts'
@@ -73,6 +74,7 @@ export class BlenderSession implements TaskSession {
   #leaving: Promise<unknown> = Promise.resolve()
   #firstPeakBytes: number | null = null
   #tasks = 0
+  #hasHistory = false
   #isClosed = false
 
   constructor(options: SessionOptions, ports: SessionPorts) {
@@ -153,7 +155,9 @@ export class BlenderSession implements TaskSession {
         warm.blender.ask(command, { what, timeoutMs: limits.taskMsMax, onOutput: progress }),
     })
     const usage = warm.blender.usage()
-    this.#recycle(usage)
+    const isPicture = params.do !== 'inspect' && params.do !== 'merge'
+    if (this.#hasHistory && isPicture) this.#replace('history')
+    else this.#recycle(usage)
     const { device } = warm.loaded
     return {
       ...output,
@@ -175,11 +179,13 @@ export class BlenderSession implements TaskSession {
   }
 
   /** Ends this Blender and has the next one get ready. */
-  #replace(reason: 'failure' | 'growth' | 'age'): void {
+  #replace(reason: 'failure' | 'growth' | 'age' | 'history'): void {
     if (this.#blender === null) return
     this.#ports.log.info('blender.replaced', { reason, tasks: this.#tasks, pid: this.#blender.pid })
     this.#blender.kill(new Problem('cancelled', `Blender was replaced (${reason}).`))
     this.#leaving = Promise.all([this.#leaving, this.#blender.gone()])
+    // What a simulation wrote there, the next would read.
+    if (this.#hasHistory) this.#leaving = this.#leaving.then(() => this.#emptyOut())
     this.#blender = null
     this.#warm = null
     // After a failure it may fail again: then the next task hears of it, and is the one to try anew.
@@ -198,6 +204,8 @@ export class BlenderSession implements TaskSession {
 
   async #start(): Promise<Warm> {
     const { settings, places, limits, command } = this.#options
+    if (this.#hasHistory) await this.#leaving
+    if (this.#isClosed) throw new Problem('cancelled', 'The session was closed.')
     const blender = new BlenderProcess(command, this.#ports, limits)
     this.#blender = blender
     this.#firstPeakBytes = null
@@ -217,12 +225,21 @@ export class BlenderSession implements TaskSession {
     }
     try {
       const answer = await blender.ask(load, { what: settings.file, timeoutMs: limits.loadMsMax })
-      return { blender, loaded: Loaded.parse(answer), version }
+      const loaded = Loaded.parse(answer)
+      this.#hasHistory = loaded.hasHistory
+      return { blender, loaded, version }
     } catch (error) {
       blender.kill(new Problem('cancelled', 'The scene was not loaded.'))
       await blender.gone()
       throw error
     }
+  }
+
+  async #emptyOut(): Promise<void> {
+    const { files } = this.#ports
+    await files.removeFolder(this.#options.places.outFolder)
+    // Without it, the next Blender does not start, and says so.
+    await files.makeFolder(this.#options.places.outFolder).catch(() => undefined)
   }
 
   /** Ends a scene that fills the disk, whenever that is: its scripts run while it loads, and while nothing is asked of it. */

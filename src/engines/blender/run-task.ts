@@ -13,7 +13,13 @@ import { readPicture } from '#images/read-picture.ts'
 import { writeExr } from '#images/write-exr.ts'
 import { failureProblem } from '#protocol/task-failure.ts'
 import type { TaskFile, TaskOutput } from '../task-engine.ts'
-import { type BlenderSettings, type BlenderTask, parseParts, Rendered } from './blender-messages.ts'
+import {
+  type BlenderSettings,
+  type BlenderTask,
+  parseFrameRuns,
+  parseParts,
+  Rendered,
+} from './blender-messages.ts'
 
 export interface TaskPlace {
   readonly settings: BlenderSettings
@@ -168,7 +174,14 @@ function addPart(
 
 async function inspect(task: Extract<BlenderTask, { do: 'inspect' }>, place: TaskPlace): Promise<Done> {
   const { firstFrame, lastFrame } = task
-  const frames = firstFrame === undefined ? null : [firstFrame, lastFrame ?? firstFrame]
+  const named = task.frames === undefined ? null : parseFrameRuns(task.frames)
+  if (named === null && task.frames !== undefined)
+    throw failureProblem(
+      'task',
+      'invalid_request',
+      `The frames '${task.frames.slice(0, 100)}' are not 1-50, 500`,
+    )
+  const frames = named ?? (firstFrame === undefined ? null : [[firstFrame, lastFrame ?? firstFrame]])
   const { id, ok, ...inspection } = await place.ask({ do: 'inspect', frames }, place.settings.file)
   return { files: [], cpuMs: 0, notes: { inspection } }
 }
@@ -200,7 +213,24 @@ async function render(
     throw failureProblem('task', 'engine_failed', `${what}: Blender told nothing of the picture it made.`)
   const file = await takeFile(name, place)
   const { cpuMs, ...notes } = rendered.data
+  checkSize(place.settings, command, notes)
   return { files: [file], cpuMs, notes }
+}
+
+/** By what the step says its pictures are refused: where that is not what the scene gives, it is not the node's fault. */
+function checkSize(
+  { width, height }: BlenderSettings,
+  { frame, border, scale }: Readonly<Record<string, unknown>>,
+  made: { readonly width: number; readonly height: number },
+): void {
+  // A part, or a small one: of another size anyhow.
+  if (border !== undefined || (scale !== undefined && scale !== null)) return
+  if ((width ?? made.width) === made.width && (height ?? made.height) === made.height) return
+  throw failureProblem(
+    'task',
+    'invalid_request',
+    `frame ${frame} has ${made.width} x ${made.height} pixels, and the step says that it has ${width ?? made.width} x ${height ?? made.height}. Render it once at home, and put its size into the step's settings, or leave "width" and "height" out.`,
+  )
 }
 
 /** Hands a picture over, and makes room for the next. */

@@ -8,7 +8,7 @@ export interface BoxOptions {
   readonly sceneFolder: string
   /** Where it lies inside; `inBox.scene` unless given. */
   readonly sceneInside?: string
-  /** Further folders, which lie inside where they lie outside. */
+  /** Further folders and files, which lie inside where they lie outside. */
   readonly alsoSees?: readonly string[]
   readonly scriptsFolder: string
   readonly outFolder: string
@@ -19,8 +19,8 @@ export interface BoxOptions {
   readonly processesMax: number
 }
 
-/** Where things lie inside. */
-export const inBox = { scene: '/scene', scripts: '/shoal', out: '/out', home: HOME_IN_BOX } as const
+/** Where things lie inside: scenes where nobody's lie outside, so that what was moved there is told from what was not. */
+export const inBox = { scene: '/shoal-scene', scripts: '/shoal', out: '/out', home: HOME_IN_BOX } as const
 
 /** Arguments of `bwrap` that run `command` in the box. */
 export const boxArguments = (options: BoxOptions, command: readonly string[]): readonly string[] =>

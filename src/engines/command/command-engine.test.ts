@@ -11,7 +11,7 @@ import { createNodePrograms } from '#host/node/node-programs.ts'
 import { nodeTaskFiles } from '#host/node/node-task-files.ts'
 import { Problem } from '#protocol/problem.ts'
 import { failureClassOf } from '#protocol/task-failure.ts'
-import { createCommandEngine } from './command-engine.ts'
+import { createCommandEngine, taskLimitMs } from './command-engine.ts'
 
 const skip = spawnSync('bwrap', ['--version']).status !== 0 && 'no bwrap'
 
@@ -125,6 +125,14 @@ test('links, pipes and folders that lead away are no results', { skip }, async (
     files.map(({ name }) => name),
     ['real/x'],
   )
+})
+
+test('a task has an hour, or its own limit, and never more than its node gives', () => {
+  const hour = 3_600_000
+  assert.equal(taskLimitMs(undefined, undefined), hour)
+  assert.equal(taskLimitMs(2 * hour, undefined), 2 * hour)
+  assert.equal(taskLimitMs(2 * hour, 500), 500)
+  assert.equal(taskLimitMs(300, hour), 300)
 })
 
 test('each way to fail says whose fault it was', { skip }, async () => {

@@ -19,7 +19,7 @@ export interface CommandOptions {
   /** Sessions put what they write here until it is collected. */
   readonly scratchFolder: string
   readonly memoryBytesMax: number | null
-  /** The most that one task may take. */
+  /** The most that one task may take here, whatever it says itself. */
   readonly taskMsMax?: number
   /** Of all that a task leaves in its folder. */
   readonly outBytesMax?: number
@@ -32,7 +32,13 @@ export interface CommandPorts {
   readonly secrets: Pick<Secrets, 'randomBytes'>
 }
 
+/** Of a task that says no limit of its own. */
 const TASK_MS_MAX = HOUR_MS
+
+/** The coordinator waits as long: what a step says itself is no fault of its node. */
+export const taskLimitMs = (ownMs: number | undefined, hereMsMax: number | undefined): number =>
+  Math.min(ownMs ?? TASK_MS_MAX, hereMsMax ?? Number.MAX_SAFE_INTEGER)
+
 const OUT_BYTES_MAX = 4 * 2 ** 30
 /** Threads count. */
 export const PROCESSES_MAX = 256
@@ -79,6 +85,7 @@ async function runTask(place: Place, { task, onProgress, signal }: Run): Promise
       await ports.files.writeNew(`${own.files}/${name}`, Buffer.from(text), { isRunnable })
     const lines = readStatusLines(onProgress)
     const end = await start(place, { prepared, own, signal, onOutput: (text) => lines.read(text) })
+    lines.end()
     const problem = explainEnd(end, {
       program: prepared.command[0] ?? '',
       failure: lines.failure,
@@ -124,7 +131,7 @@ function start(
     },
     command: prepared.command,
     limits: { memoryBytes: options.memoryBytesMax, processes: PROCESSES_MAX, fileBytes: outBytesMax },
-    timeMsMax: Math.min(settings.timeoutMs ?? Number.MAX_SAFE_INTEGER, options.taskMsMax ?? TASK_MS_MAX),
+    timeMsMax: taskLimitMs(settings.timeoutMs, options.taskMsMax),
     outBytesMax,
     keepsLinePipe: false,
     signal,

@@ -15,3 +15,11 @@ test('a line of blanks is read at once', () => {
   lines.read(`openjd_status: x${' '.repeat(2_000_000)}y\n`)
   assert.equal(lines.status?.slice(0, 3), 'x  ')
 })
+
+test('the last line counts without a line feed', () => {
+  const lines = readStatusLines(() => undefined)
+  lines.read('openjd_status: one\nopenjd_fail: the licence is gone')
+  assert.equal(lines.failure, null)
+  lines.end()
+  assert.deepEqual([lines.status, lines.failure], ['one', 'the licence is gone'])
+})

@@ -5,6 +5,8 @@ const LINE_CHARS_MAX = 16_384
 export interface StatusLines {
   /** Takes pieces of output as they come. */
   read(text: string): void
+  /** Nothing comes any more: what stands without a line feed is a line, too. */
+  end(): void
   /** The newest of each; `null` while there is none. */
   readonly status: string | null
   readonly failure: string | null
@@ -32,6 +34,10 @@ export function readStatusLines(onProgress: (fraction: number) => void): StatusL
       const lines = (rest + text).split('\n')
       rest = (lines.pop() ?? '').slice(0, LINE_CHARS_MAX)
       for (const line of lines) if (line.startsWith('openjd_')) take(line)
+    },
+    end() {
+      if (rest.startsWith('openjd_')) take(rest)
+      rest = ''
     },
     get status() {
       return told.status

@@ -19,7 +19,9 @@ import type { AttemptAudit, Audited, Said } from './audited.ts'
 import { type Answered, AuditedAnswer } from './audited-answer.ts'
 import { AuditedVectors } from './audited-vectors.ts'
 import { chooseAuditor } from './choose-auditor.ts'
+import { crowdedOut } from './crowded-out.ts'
 import { type AnswerFacts, seenFaults } from './seen-faults.ts'
+import { createSilences } from './silences.ts'
 
 export interface AnswerAuditor {
   /** How the node is to be asked: what is to be sent, and where its answer is kept if it is to be looked at. */
@@ -66,13 +68,13 @@ export interface AnswerAuditorParts {
   readonly directory: Directory
   readonly nodes: () => Iterable<NodeConnection>
   readonly tell: (news: AnswerNews) => void
-  /** An answer of a node is over; whether it is looked at. */
-  readonly onAnswer: (nodeId: string, isLookedAt: boolean) => void
+  /** Of an answer in words it is known whether anybody looked at it. */
+  readonly onAnswer: (nodeId: string, wasLookedAt: boolean) => void
 }
 
 /** One request in so many asks for log probabilities that are for nobody but us. */
 const CLAIMS_ONE_IN = 4
-/** Answers that wait for an auditor, or are with one: further ones count as if nobody had been there. */
+/** Answers that wait for an auditor, or are with one: then the oldest of the model with most of them counts as if nobody had been there. */
 const OPEN_MAX = 256
 /** At once, so that audits never take the nodes from callers. */
 const RUNNING_MAX = 16
@@ -95,6 +97,7 @@ export function createAnswerAuditor(parts: AnswerAuditorParts): AnswerAuditor {
   const { clock, crypto, random, secrets, directory } = parts
   const waiting: Case[] = []
   const running = new Map<Case, { cancel(): void }>()
+  const silences = createSilences(clock)
   let isRetrying = false
   let isClosed = false
 
@@ -127,8 +130,8 @@ export function createAnswerAuditor(parts: AnswerAuditorParts): AnswerAuditor {
         addVectors: () => undefined,
         over(facts, cost) {
           seen(asked, facts, of)
-          parts.onAnswer(of.nodeId, kept !== null && !kept.isEmpty)
           if (kept) look({ ...of, kept, finishReason: facts.finishReason, cost })
+          else parts.onAnswer(of.nodeId, false)
         },
       },
     }
@@ -154,13 +157,21 @@ export function createAnswerAuditor(parts: AnswerAuditorParts): AnswerAuditor {
   }
 
   function look(audit: FinishedAnswer): void {
-    if (isClosed || audit.kept.isEmpty) return
-    const { test } = audit.kept
-    if (!test) return
-    const opened: Case = { audit, test, sinceMs: clock.elapsedMs(), opinions: [], said: [], asked: new Set() }
-    if (waiting.length + running.size >= OPEN_MAX) return tell(opened)
-    waiting.push(opened)
+    if (isClosed) return
+    const { kept } = audit
+    if (kept.isEmpty || !kept.test) return noteLook(audit, false)
+    const sinceMs = clock.elapsedMs()
+    waiting.push({ audit, test: kept.test, sinceMs, opinions: [], said: [], asked: new Set() })
+    if (waiting.length + running.size > OPEN_MAX) {
+      const out = crowdedOut(waiting, ({ audit: of }) => of.kept.request.model)
+      if (out) tell(out)
+    }
     pump()
+  }
+
+  /** Of embeddings no canary is asked, whoever looked. */
+  function noteLook({ nodeId, kept }: FinishedAnswer, wasLookedAt: boolean): void {
+    if (kept.request.kind !== 'embedding') parts.onAnswer(nodeId, wasLookedAt)
   }
 
   function pump(): void {
@@ -192,7 +203,7 @@ export function createAnswerAuditor(parts: AnswerAuditorParts): AnswerAuditor {
         contextTokens: Math.min(offer.model.contextTokens, question.tokensMax + TOKENS_SPARE),
         kind: question.request.kind === 'embedding' ? 'embedding' : 'score',
       },
-      { nodes: parts.nodes(), directory, random },
+      { nodes: [...parts.nodes()].filter(({ nodeId }) => !silences.isResting(nodeId)), directory, random },
     )
     if (!auditor) {
       if (clock.elapsedMs() - open.sinceMs >= NOBODY_MS) tell(open)
@@ -202,6 +213,7 @@ export function createAnswerAuditor(parts: AnswerAuditorParts): AnswerAuditor {
     open.asked.add(auditor.organisationId)
     const work = askAuditor(clock, { node: auditor.node, question }, (said) => {
       running.delete(open)
+      silences.note(auditor.node.nodeId, said !== null)
       if (said) {
         const { organisationId, isReference, isSameFile } = auditor
         const { nodeId } = auditor.node
@@ -233,6 +245,7 @@ export function createAnswerAuditor(parts: AnswerAuditorParts): AnswerAuditor {
   function tell({ audit, test, opinions, said }: Case): void {
     const { kept, nodeId, organisationId, slaClass, cost, isCanary } = audit
     const { requestId, model } = kept.request
+    noteLook(audit, opinions.length > 0)
     const seen = JSON.stringify([requestId, ...kept.facts(), said])
     parts.tell({
       kind: 'check',

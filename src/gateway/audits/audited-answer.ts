@@ -37,7 +37,8 @@ export class AuditedAnswer implements Audited {
   add({ text, tokenIds, tokenCount, idsKnown, detail }: DataPayload): void {
     if (this.#isCut) return
     this.#areIdsKnown &&= idsKnown || tokenCount === 0
-    this.#hasReasoning ||= detail?.reasoning !== undefined
+    // Nothing is what anybody can say: it is no thought.
+    this.#hasReasoning ||= (detail?.reasoning ?? '') !== ''
     this.text += text
     for (const id of tokenIds) this.tokenIds.push(id)
     for (const { logprob } of detail?.logprobs ?? []) this.claimed.push(logprob)

@@ -42,6 +42,8 @@ const CHARS_MAX = 4_000
 const CHARS_PER_WORD = 6
 const WRITE_MS_MAX = 60_000
 const TOKENS_SPARE = 512
+/** What stands around each message of a chat. */
+const TOKENS_PER_MESSAGE = 16
 
 interface Shape {
   readonly kind: Answered['kind']
@@ -49,7 +51,13 @@ interface Shape {
   readonly chars: number
   readonly maxTokens: number
   readonly sampling: Answered['sampling']
+  readonly topLogprobs: number | undefined
+  /** Of a chat: who speaks, and how much of the text is whose. */
+  readonly messages: readonly { readonly role: Role; readonly chars: number }[]
+  readonly withReasoning: true | undefined
 }
+
+type Role = Extract<Answered, { kind: 'chat' }>['messages'][number]['role']
 
 export function startCanaries(parts: CanaryParts): Canaries {
   const { clock, random, secrets, directory } = parts
@@ -83,7 +91,7 @@ export function startCanaries(parts: CanaryParts): Canaries {
     const payer = writer && directory.node(writer.nodeId)?.organisationId
     if (!shape || !writer || payer === undefined) return
     unseen.delete(node.nodeId)
-    write(writer, shape, (text) => send(text, { shape, nodeId: node.nodeId, payer }))
+    write(writer, shape, (text) => send(text, { shape, node, payer }))
   }
 
   const isTrusted = ({ nodeId }: NodeConnection): boolean => directory.node(nodeId)?.isReference === true
@@ -121,21 +129,17 @@ export function startCanaries(parts: CanaryParts): Canaries {
     })
   }
 
-  function send(text: string, to: { shape: Shape; nodeId: string; payer: string }): void {
-    const { kind, model, maxTokens, sampling } = to.shape
-    const common = { requestId: newId(), model, maxTokens, sampling }
-    const engine: EngineRequest =
-      kind === 'chat'
-        ? { kind, ...common, messages: [{ role: 'user', content: text }] }
-        : { kind, ...common, prompt: text }
+  function send(text: string, { shape, node, payer }: Canary): void {
+    const requestId = newId()
+    const engine = engineOf(text, shape, { requestId, node })
     const request: RunRequest = {
-      requestId: common.requestId,
-      organisationId: to.payer,
+      requestId,
+      organisationId: payer,
       keyId: 'canary',
       engine,
-      promptTokensMax: Buffer.byteLength(text) + TOKENS_SPARE,
-      completionTokensMax: maxTokens,
-      preferences: { ...anyNode, only: new Set([to.nodeId]) },
+      promptTokensMax: Buffer.byteLength(text) + TOKENS_SPARE + shape.messages.length * TOKENS_PER_MESSAGE,
+      completionTokensMax: shape.maxTokens,
+      preferences: { ...anyNode, only: new Set([node.nodeId]) },
       isCanary: true,
     }
     parts.ask(request, deaf)
@@ -171,17 +175,58 @@ const anyNode = {
   keepsNoPrompts: false,
 } as const
 
+interface Canary {
+  readonly shape: Shape
+  readonly node: NodeConnection
+  readonly payer: string
+}
+
+/** As callers ask: what a canary lacked, and all of theirs have, would tell it from them. */
+function engineOf(
+  text: string,
+  { kind, model, maxTokens, sampling, topLogprobs, messages, withReasoning }: Shape,
+  { requestId, node }: { requestId: string; node: NodeConnection },
+): EngineRequest {
+  const canClaim = node.offers.get(model)?.model.features?.includes('logprobs') === true
+  const common = {
+    requestId,
+    model,
+    maxTokens,
+    sampling,
+    ...(canClaim && topLogprobs !== undefined && { topLogprobs }),
+  }
+  if (kind === 'completion') return { kind, ...common, prompt: text }
+  return { kind, ...common, messages: cutInto(text, messages), ...(withReasoning && { withReasoning }) }
+}
+
+/** One text as so many messages, each with its part of it. */
+function cutInto(text: string, messages: Shape['messages']): { role: Role; content: string }[] {
+  const all = messages.reduce((sum, { chars }) => sum + chars, 0)
+  let before = 0
+  const at = (chars: number): number => Math.round((text.length * chars) / Math.max(1, all))
+  return messages.map(({ role, chars }) => {
+    const from = at(before)
+    before += chars
+    return { role, content: text.slice(from, at(before)) }
+  })
+}
+
 function shapeOf(request: EngineRequest): Shape | null {
   if (request.kind === 'embedding' || request.scored || request.resumedIds) return null
   if (request.kind === 'chat' && (request.tools || request.format)) return null
-  const { kind, model, maxTokens, sampling } = request
-  const text = kind === 'chat' ? request.messages.map(({ content }) => content).join('\n') : request.prompt
+  const { kind, model, maxTokens, sampling, topLogprobs } = request
+  const messages = kind === 'chat' ? request.messages : []
+  if (messages.some(({ role, toolCalls }) => role === 'tool' || toolCalls !== undefined)) return null
+  const text = kind === 'chat' ? messages.map(({ content }) => content).join('\n') : request.prompt
   return {
     kind,
     model,
     chars: Math.min(CHARS_MAX, Math.max(1, text.length)),
     maxTokens,
     sampling: { ...sampling, stop: [] },
+    topLogprobs,
+    messages: messages.map(({ role, content }) => ({ role, chars: content.length })),
+    withReasoning: kind === 'chat' ? request.withReasoning : undefined,
   }
 }
 

@@ -26,19 +26,32 @@ export interface Auditor {
   readonly isSameFile: boolean
 }
 
-/** One of them by chance, of those with nothing to do rather than others; `null` where nobody is there. */
+/** With fewer other owners of the very file, two of one hand that name a file nobody else has would judge each other alone. */
+const SAME_FILE_OWNERS_MIN = 3
+
+/**
+ * One of them by chance: first the owner, each as likely as any other, for how many nodes one has and how idle they are is his own
+ * choice; then of the owner's nodes one with nothing to do rather than others. `null` where nobody is there.
+ */
 export function chooseAuditor(
   ask: AuditorAsk,
   { nodes, directory, random }: { nodes: Iterable<NodeConnection>; directory: Directory; random: Random },
 ): Auditor | null {
   const there = [...nodes].flatMap((node) => auditorAt(node, ask, directory))
-  const same = there.filter(({ isSameFile }) => isSameFile)
-  const found = same.length > 0 ? same : there
+  const same = there.filter(({ isSameFile, isReference }) => isSameFile || isReference)
+  const known = ownersOf(same).length >= SAME_FILE_OWNERS_MIN ? same : there
+  const owners = ownersOf(known)
+  const owner = owners[random.int(Math.max(1, owners.length))]
+  const found = known.filter(({ organisationId }) => organisationId === owner)
   const idle = found.filter(({ node }) => node.outstanding() === 0)
   const free = found.filter(({ node, offer }) => node.outstanding() < offer.model.slots)
   const among = idle.length > 0 ? idle : free.length > 0 ? free : found
   return among.length === 0 ? null : (among[random.int(among.length)] ?? null)
 }
+
+const ownersOf = (auditors: readonly Auditor[]): readonly string[] => [
+  ...new Set(auditors.map(({ organisationId }) => organisationId)),
+]
 
 function auditorAt(node: NodeConnection, ask: AuditorAsk, directory: Directory): Auditor[] {
   const known = directory.node(node.nodeId)

@@ -4,6 +4,7 @@ import type { Place } from '../attempt.ts'
 import type { Directory } from '../directory.ts'
 import type { NodeLinks } from '../node-links.ts'
 import type { RunRequest } from '../run-request.ts'
+import { exemptionOf } from '../sla-desk.ts'
 import { createAnswerAuditor, type PreparedAnswer } from './answer-auditor.ts'
 import { createAuditReporter } from './audit-reporter.ts'
 import { type CanaryParts, startCanaries } from './canaries.ts'
@@ -45,7 +46,9 @@ export function openAudits(
   })
   return {
     prepare(request, { node, offer }, asked) {
-      const { organisationId, slaClass, preferences, promptTokensMax, isCanary = false } = asked
+      const { organisationId, preferences, promptTokensMax, isCanary = false } = asked
+      // What no credit is a part of lowers none when it comes back.
+      const slaClass = exemptionOf(asked, false) === null ? asked.slaClass : undefined
       if (!isCanary) canaries.seen(request)
       return auditor.prepare(request, {
         ...{ nodeId: node.nodeId, roundTripMs: node.roundTripMs, offer, organisationId, isCanary, slaClass },

@@ -25,6 +25,8 @@ export class ActiveBatch {
   readonly retries: Retry[] = []
   /** Answers that were paid for and not delivered yet, by line. */
   readonly kept = new Map<number, Kept>()
+  /** Since when, by the monotonic clock: until then nothing newer leaves the spool. */
+  readonly keptSinceMs = new Map<number, number>()
   /** Results in memory, and those on their way to a chunk. */
   results: LineOutcome[] = []
   resultBytes = 0
@@ -56,7 +58,8 @@ export class ActiveBatch {
     return this.kept.get(line) ?? new Map()
   }
 
-  keep(meteredId: string, answer: KeptAnswer): void {
+  keep(meteredId: string, answer: KeptAnswer, nowMs: number): void {
+    if (!this.keptSinceMs.has(answer.line)) this.keptSinceMs.set(answer.line, nowMs)
     const ofLine: Kept = this.kept.get(answer.line) ?? new Map()
     ofLine.set(answer.choice, { meteredId, answer })
     this.kept.set(answer.line, ofLine)
@@ -65,6 +68,7 @@ export class ActiveBatch {
   addResult(outcome: LineOutcome, nowMs: number): void {
     if (this.results.length === 0) this.firstResultMs = nowMs
     this.kept.delete(outcome.line)
+    this.keptSinceMs.delete(outcome.line)
     this.results.push(outcome)
     this.resultBytes += outcome.text.length
     this.#uncounted.add(outcome.line)

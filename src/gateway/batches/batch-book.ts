@@ -24,6 +24,8 @@ export interface BatchBook {
 const READ_COUNT = 256
 /** Entries after which a snapshot takes the place of all of them. */
 const SNAPSHOT_EVERY = 5_000
+/** Events in one entry of a snapshot: all of them may be more than one text can hold. */
+const SNAPSHOT_EVENTS = 100
 
 const Entry = z.object({ version: z.literal(1), isSnapshot: z.boolean(), events: z.array(BatchEvent) })
 const formatEntry = jsonWriter(Entry)
@@ -31,17 +33,20 @@ const formatEntry = jsonWriter(Entry)
 /** `onFatal` hears of a journal that cannot be written any more: whoever opened it must stop. */
 export async function openBatchBook(
   journal: Journal,
-  { limits, onFatal }: { limits: BatchLimits; onFatal: (problem: Problem) => void },
+  {
+    limits,
+    onFatal,
+    snapshotEvery = SNAPSHOT_EVERY,
+  }: { limits: BatchLimits; onFatal: (problem: Problem) => void; snapshotEvery?: number },
 ): Promise<BatchBook> {
   const replayed = await replay(journal)
   const { state } = replayed
   let sinceSnapshot = replayed.entries
   let queue: Promise<unknown> = Promise.resolve()
 
-  const append = (events: readonly BatchEvent[], isSnapshot: boolean): Promise<void> =>
+  const append = (payloads: readonly string[]): Promise<void> =>
     new Promise((resolve, reject) => {
-      const payload = formatEntry({ version: 1, isSnapshot, events: [...events] })
-      journal.append([payload], (problem) => {
+      journal.append(payloads, (problem) => {
         if (!problem) return resolve()
         onFatal(problem)
         reject(problem)
@@ -52,16 +57,21 @@ export async function openBatchBook(
     const decided = decideBatches(state, command, limits)
     if (typeof decided === 'string') return decided
     if (decided.length === 0) return null
-    await append(decided, false)
+    await append([entryOf(decided)])
     for (const event of decided) evolveBatches(state, event)
-    if (++sinceSnapshot >= SNAPSHOT_EVERY) await snapshot()
+    if (++sinceSnapshot >= snapshotEvery) await snapshot()
     return null
   }
 
+  /** The first of its entries begins anew, and the rest goes on: they become durable together or not at all. */
   async function snapshot(): Promise<void> {
     sinceSnapshot = 0
-    await append(snapshotOf(state), true)
-    journal.trim(journal.lastSequence - 1)
+    const events = snapshotOf(state)
+    const payloads = [entryOf(events.slice(0, SNAPSHOT_EVENTS), true)]
+    for (let from = SNAPSHOT_EVENTS; from < events.length; from += SNAPSHOT_EVENTS)
+      payloads.push(entryOf(events.slice(from, from + SNAPSHOT_EVENTS)))
+    await append(payloads)
+    journal.trim(journal.lastSequence - payloads.length)
   }
 
   return {
@@ -78,6 +88,9 @@ export async function openBatchBook(
     },
   }
 }
+
+const entryOf = (events: readonly BatchEvent[], isSnapshot = false): string =>
+  formatEntry({ version: 1, isSnapshot, events: [...events] })
 
 async function replay(journal: Journal): Promise<{ state: BatchState; entries: number }> {
   let state = emptyBatchState()

@@ -55,7 +55,7 @@ export async function gather<Item extends { readonly id: string }>(
 ): Promise<unknown> {
   // One more than asked for tells that there are more.
   const answers = await Promise.all(
-    peers.homes().map((home) => ask(home, { ...page, limit: page.limit + 1 })),
+    peers.homes().map((home) => wholePage({ ...page, limit: page.limit + 1 }, (part) => ask(home, part))),
   )
   const all: Item[] = []
   for (const answer of answers) {
@@ -66,6 +66,23 @@ export async function gather<Item extends { readonly id: string }>(
   const data = all.slice(0, page.limit)
   const ends = { first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null }
   return { object: 'list', data, ...ends, has_more: all.length > data.length }
+}
+
+/** A page of one home, whose replies hold only so much. */
+async function wholePage<Item extends { readonly id: string }>(
+  page: PageAsked,
+  ask: (part: PageAsked) => Promise<readonly Item[] | Problem>,
+): Promise<readonly Item[] | Problem> {
+  const items: Item[] = []
+  while (items.length < page.limit) {
+    const last = items.at(-1)
+    const after = last ? orderOf(last.id) : page.after
+    const more = await ask({ ...page, after, limit: page.limit - items.length })
+    if (more instanceof Problem) return more
+    if (more.length === 0) break
+    items.push(...more)
+  }
+  return items
 }
 
 /** Asks the home that an id names. One that nobody has heard of has nothing, as far as anybody can tell. */

@@ -1,6 +1,6 @@
 /** What of batches is in the store of blobs: input files, chunks of results, files of results. */
 import type { Batch } from '#batch/batch.ts'
-import type { BatchEndpoint } from '#batch/batch-events.ts'
+import type { BatchEndpoint, InputError } from '#batch/batch-events.ts'
 import { InputCheck, type InputVerdict, readLine } from '#batch/batch-input.ts'
 import type { BatchLimits } from '#batch/batch-limits.ts'
 import type { NewFile } from '#batch/decide-batch.ts'
@@ -39,14 +39,24 @@ export async function checkInput(
   fileId: string,
   endpoint: BatchEndpoint,
 ): Promise<InputVerdict> {
+  const reader = await store.open(fileId)
+  if (!reader) return { errors: [fileMissing(fileId)], model: null, requests: 0 }
   const check = new InputCheck(endpoint, limits)
   const splitter = new LineSplitter(limits.lineBytesMax)
-  for await (const chunk of chunksOf(await openFile(store, fileId))) {
+  for await (const chunk of chunksOf(reader)) {
     for (const line of splitter.push(chunk)) if (!check.take(line)) return check.verdict()
   }
   for (const line of splitter.end()) if (!check.take(line)) break
   return check.verdict()
 }
+
+/** As after a disk that was put back: no wait brings it again. */
+const fileMissing = (fileId: string): InputError => ({
+  code: 'file_missing',
+  message: `The bytes of ${fileId} are gone from the store for files. Upload it again.`,
+  param: 'input_file_id',
+  line: null,
+})
 
 /** Makes a chunk of results durable, in place of one that was never counted. */
 export async function writeChunk(
@@ -65,20 +75,28 @@ export async function writeResults(
   batch: Batch,
 ): Promise<{ output: NewFile | null; errors: NewFile | null }> {
   const { store, ids } = parts
+  const names = Array.from({ length: batch.chunks }, (_, index) => chunkName(batch.batchId, index + 1))
+  const there = new Set((await store.list(`${batch.batchId}.`)).map(({ name }) => name))
+  /** Where a chunk is gone from the disk: whose results are in the others. */
+  const found = names.every((name) => there.has(name)) ? null : new Set<string>()
   const files = { [GOOD]: new TextFile(await store.create()), [BAD]: new TextFile(await store.create()) }
   try {
-    for (let chunk = 1; chunk <= batch.chunks; chunk++) {
-      const name = chunkName(batch.batchId, chunk)
+    for (const name of names) {
+      if (!there.has(name)) continue
       // A result may be longer than any request.
       const splitter = new LineSplitter(Number.MAX_SAFE_INTEGER)
       const copy = async (lines: ReturnType<LineSplitter['push']>): Promise<void> => {
-        for (const { bytes } of lines)
-          if (bytes) await files[bytes[0] === GOOD_BYTE ? GOOD : BAD].writeLine(bytes.subarray(1))
+        for (const { bytes } of lines) {
+          if (!bytes) continue
+          if (found) noteId(found, bytes.subarray(1))
+          await files[bytes[0] === GOOD_BYTE ? GOOD : BAD].writeLine(bytes.subarray(1))
+        }
       }
       for await (const piece of chunksOf(await openFile(store, name))) await copy(splitter.push(piece))
       await copy(splitter.end())
     }
-    if (batch.stop !== null && batch.requests > 0) await tellUndone(parts, batch, files[BAD])
+    if ((batch.stop !== null && batch.requests > 0) || found)
+      await tellMissing(parts, batch, files[BAD], found)
     const output = await finish(files[GOOD], ids.next('file-'), `${batch.batchId}_output.jsonl`)
     const errors = await finish(files[BAD], ids.next('file-'), `${batch.batchId}_error.jsonl`)
     return { output, errors }
@@ -88,7 +106,21 @@ export async function writeResults(
   }
 }
 
-const undone = {
+const decoder = new TextDecoder()
+
+function noteId(found: Set<string>, line: Uint8Array): void {
+  try {
+    found.add(String(JSON.parse(decoder.decode(line)).custom_id))
+  } catch {
+    // What such a disk left of a result is nobody's: its line is told as one that is lost.
+  }
+}
+
+const missing = {
+  lost: {
+    code: 'result_lost',
+    message: 'This request was executed, and its result is gone from the disk of its gateway. Send it again.',
+  },
   expired: {
     code: 'batch_expired',
     message: 'This request could not be executed before the completion window expired.',
@@ -96,14 +128,22 @@ const undone = {
   cancelled: { code: 'batch_cancelled', message: 'This request was not executed: the batch was cancelled.' },
 } as const
 
-async function tellUndone({ store, limits }: BatchFilesParts, batch: Batch, file: TextFile): Promise<void> {
-  assert(batch.stop !== null, 'a batch that was not stopped has all its lines done')
-  const error = JSON.stringify(undone[batch.stop])
+/** Tells of each line without a result why it has none; of done ones, too, where `found` does not have them. */
+async function tellMissing(
+  { store, limits }: BatchFilesParts,
+  batch: Batch,
+  file: TextFile,
+  found: ReadonlySet<string> | null,
+): Promise<void> {
   const splitter = new LineSplitter(limits.lineBytesMax)
   const tell = async (cuts: ReturnType<LineSplitter['push']>): Promise<void> => {
     for (const cut of cuts) {
-      const read = batch.done.has(cut.line) ? null : readLine(cut, batch.endpoint)
-      if (read === null || 'code' in read) continue
+      const isDone = batch.done.has(cut.line)
+      const read = isDone && !found ? null : readLine(cut, batch.endpoint)
+      if (read === null || 'code' in read || (isDone && found?.has(read.customId))) continue
+      const why = isDone ? 'lost' : batch.stop
+      assert(why !== null, 'a batch that was not stopped has all its lines done')
+      const error = JSON.stringify(missing[why])
       const requestId = `req_${batch.batchId.slice(6)}${cut.line.toString(36)}`
       await file.write(`${resultLine(requestId, read.customId, { response: 'null', error })}\n`)
     }

@@ -59,6 +59,7 @@ export interface HomeAnswers {
   delete_file: DeletedFile
   /** The bytes in base 64, and how many there are in all. */
   read_file: { readonly data: string; readonly bytes: number }
+  /** Perhaps fewer than were asked for: none, where there are no more. */
   list_files: readonly FileObject[]
   create_batch: BatchObject
   get_batch: BatchObject
@@ -132,7 +133,7 @@ export function createBatchHome(parts: Parts): OwnBatchHome {
         const own = [...state.files.values()].filter(
           (file) => file.organisationId === organisationId && (purpose === null || file.purpose === purpose),
         )
-        return pageOf(own, ({ fileId }) => fileId, page).map(fileObject)
+        return fitting(pageOf(own, ({ fileId }) => fileId, page).map(fileObject))
       },
       async create_batch({ op: _, ...asked }) {
         const batchId = ids.next('batch_')
@@ -153,7 +154,7 @@ export function createBatchHome(parts: Parts): OwnBatchHome {
       async list_batches({ organisationId, ...page }) {
         const own = [...state.batches.values()].filter((batch) => batch.organisationId === organisationId)
         const shown = pageOf(own, ({ batchId }) => batchId, page)
-        return shown.map((batch) => batchObject(batch, runner.progressOf(batch.batchId)))
+        return fitting(shown.map((batch) => batchObject(batch, runner.progressOf(batch.batchId))))
       },
     }
 
@@ -192,6 +193,19 @@ function pageOf<T>(
     .filter(isLater)
     .sort((a, b) => (comesAfter(idOf(a), orderOf(idOf(b)), isAscending) ? 1 : -1))
     .slice(0, limit)
+}
+
+/** Well below what a message of a bus may have. */
+const PAGE_BYTES_MAX = 256 * 1024
+
+/** As many of a page's first items as one reply holds, and one at least: whoever asks goes on behind the last of them. */
+function fitting<T>(page: readonly T[]): readonly T[] {
+  let bytes = 0
+  const over = page.findIndex((item) => {
+    bytes += Buffer.byteLength(JSON.stringify(item))
+    return bytes > PAGE_BYTES_MAX
+  })
+  return over < 0 ? page : page.slice(0, Math.max(1, over))
 }
 
 export const comesAfter = (id: string, order: string, isAscending: boolean): boolean =>

@@ -4,6 +4,7 @@
  * So whatever dies in between, each line is billed once, and what is billed is delivered.
  */
 import { type Batch, isOver, takesLines, takesResults } from '#batch/batch.ts'
+import { quoted } from '#batch/batch-input.ts'
 import type { BatchLimits } from '#batch/batch-limits.ts'
 import { LineSet } from '#batch/line-set.ts'
 import type { BlobStore } from '#host/blob-store.ts'
@@ -82,18 +83,23 @@ export class BatchRunner {
 
   /** What was paid for before this process began is delivered, once. */
   #takeKept(): void {
-    const { kept } = this.#parts.gateway
+    const { clock, gateway } = this.#parts
+    const { kept } = gateway
     for (const [meteredId, text] of kept.kept()) {
       const answer = parseKept(text)
       const active = answer && this.#active.get(answer.batchId)
-      if (answer && active && !active.hasResult(answer.line)) active.keep(meteredId, answer)
+      if (answer && active && !active.hasResult(answer.line))
+        active.keep(meteredId, answer, clock.elapsedMs())
       else kept.release(meteredId)
     }
   }
 
   #tick(): void {
     if (this.#isClosed) return
-    for (const active of this.#active.values()) this.#advance(active)
+    for (const active of this.#active.values()) {
+      this.#pump.giveUpKept(active)
+      this.#advance(active)
+    }
     this.#pump.run()
     this.#parts.clock.after(TICK_MS, () => this.#tick())
   }
@@ -115,7 +121,9 @@ export class BatchRunner {
       )
     }
     if (!takesResults(batch)) return this.#do(active, () => this.#finish(active))
-    if (!active.source) return this.#do(active, () => this.#openInput(active))
+    // Of a batch that was stopped only answers that are paid for already are looked up there.
+    const isWanted = takesLines(batch) || (active.kept.size > 0 && active.running.size === 0)
+    if (!active.source && isWanted) return this.#do(active, () => this.#openInput(active))
     this.#stopLate(active, nowMs, limits.drainMs)
     if (this.#isChunkDue(active)) return this.#do(active, () => this.#writeChunk(active))
     if (this.#isDrained(active)) {
@@ -164,7 +172,7 @@ export class BatchRunner {
       gateway.contextTokens(model) !== null
     const unknown = {
       code: 'model_not_found',
-      message: `No node of this network serves the model '${model}'.`,
+      message: `No node of this network serves the model '${quoted(model ?? '')}'.`,
       param: 'body.model',
       line: 1,
     }
@@ -178,6 +186,11 @@ export class BatchRunner {
   async #openInput(active: ActiveBatch): Promise<void> {
     const { store } = this.#parts
     if (active.kept.size > 0) await deliverKept(this.#parts, active)
+    if (!takesLines(active.batch)) {
+      // What runs yet still brings its answers together.
+      if (active.running.size === 0) this.#dropKept(active)
+      return
+    }
     const reader = await openFile(store, active.batch.inputFileId)
     active.source = new LineSource(reader, this.#parts.limits.lineBytesMax, {
       onMore: () => this.#pump.run(),
@@ -208,7 +221,9 @@ export class BatchRunner {
 
   /** Nothing of its input is left to be begun. */
   #isRead({ batch, source, retries }: ActiveBatch): boolean {
-    return batch.stop !== null || (source?.isOver === true && retries.length === 0)
+    // What was done before this process began is not read again for want of a node.
+    if (batch.stop !== null || batch.done.count === batch.requests) return true
+    return source?.isOver === true && retries.length === 0
   }
 
   #isDrained(active: ActiveBatch): boolean {
@@ -269,9 +284,15 @@ export class BatchRunner {
 
   async #forgetActive(active: ActiveBatch): Promise<void> {
     this.#active.delete(active.batch.batchId)
-    // Of lines that were answered in part, and whose batch is over.
-    for (const ofLine of active.kept.values())
-      for (const { meteredId } of ofLine.values()) this.#parts.gateway.kept.release(meteredId)
+    this.#dropKept(active)
     await active.close()
+  }
+
+  /** Of lines that were answered in part, and that nothing more is begun of. */
+  #dropKept({ kept, keptSinceMs }: ActiveBatch): void {
+    for (const ofLine of kept.values())
+      for (const { meteredId } of ofLine.values()) this.#parts.gateway.kept.release(meteredId)
+    kept.clear()
+    keptSinceMs.clear()
   }
 }

@@ -5,16 +5,18 @@ import { type CutLine, LineSplitter } from '#batch/line-splitter.ts'
 import { chunksOf } from '#host/blob-store.ts'
 import { assert } from '#kernel/assert.ts'
 import { formatId, ID_BYTES } from '#kernel/id.ts'
+import { MINUTE_MS } from '#kernel/time.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { Caller } from '../gateway.ts'
 import type { ActiveBatch, Retry } from './active-batch.ts'
-import { openFile } from './batch-files.ts'
 import type { RunnerParts } from './batch-runner.ts'
 import { isAnswered, type LineOrder, outcomeOf, problemReply, runLine } from './line-run.ts'
 
 /** With more results in memory, or more lines to be tried again, nothing new is begun of a batch. */
 const RESULTS_MAX = 2_048
 const RETRIES_MAX = 256
+/** Lines of a batch that are too large for what is left of its key's tokens now, and are passed over by others. */
+const PASSED_OVER_MAX = 8
 /** Nodes that may fail on a line before it counts as one that no node survives. */
 const FAILURES_MAX = 5
 const RETRY_MS = 1_000
@@ -23,6 +25,8 @@ const RETRY_MS_MAX = 60_000
 const UNPAID_MS = 15_000
 /** So long a gateway may take to hear of a key, at most. */
 const KEY_LAG_MS = 30_000
+/** So long a line that is answered and paid for in part waits for the rest: all readings since then stay in the spool. */
+const KEPT_MS_MAX = 60 * MINUTE_MS
 const NO_ROOM = 'a node that takes work of batches and has a slot free'
 
 type PumpParts = Pick<RunnerParts, 'gateway' | 'clock' | 'secrets' | 'limits' | 'store'>
@@ -127,7 +131,8 @@ export class LinePump {
         onProblem: (problem, answers) => {
           isOver = true
           active.running.delete(line)
-          for (const { meteredId, answer } of answers.values()) active.keep(meteredId, answer)
+          for (const { meteredId, answer } of answers.values())
+            active.keep(meteredId, answer, clock.elapsedMs())
           this.#again(active, { batchLine, failures, problem })
           this.run()
         },
@@ -162,7 +167,23 @@ export class LinePump {
       active.pausedUntilMs = nowMs + waitMs
       active.waitingFor = problem.message
     }
-    active.retries.push({ batchLine, failures, notBeforeMs: nowMs + waitMs })
+    // It may be this line alone that is too large for what is left: the next ones are begun before it is tried again.
+    const isPassedOver =
+      problem.code === 'tokens_limited' && active.retries.length < PASSED_OVER_MAX && active.source?.hasLine
+    active.retries.push({ batchLine, failures, notBeforeMs: nowMs + waitMs * (isPassedOver ? 2 : 1) })
+  }
+
+  /** Ends lines whose other choices do not come: those that did are paid, and told as the cost. */
+  giveUpKept(active: ActiveBatch): void {
+    const { batch, keptSinceMs, retries } = active
+    if (keptSinceMs.size === 0 || !takesLines(batch)) return
+    const dueMs = this.#parts.clock.elapsedMs() - KEPT_MS_MAX
+    for (const retry of [...retries]) {
+      const { batchLine } = retry
+      if ((keptSinceMs.get(batchLine.line) ?? Number.POSITIVE_INFINITY) > dueMs) continue
+      retries.splice(retries.indexOf(retry), 1)
+      this.#giveUp(active, batchLine, choicesMissing(active.waitingFor))
+    }
   }
 
   #giveUp(active: ActiveBatch, batchLine: BatchLine, problem: Problem): void {
@@ -192,19 +213,32 @@ export async function deliverKept(parts: PumpParts, active: ActiveBatch): Promis
       const batchLine = kept.size === 0 ? null : nextLine(active, cut)
       if (!batchLine) continue
       const order: LineOrder = { batch, batchLine, caller: nobody(batch.keyId, batch.organisationId), kept }
-      if (!isAnswered(order)) continue
+      if (!isAnswered(order)) {
+        // Before all others: what is paid for in part is to be whole soon.
+        if (takesLines(batch)) active.retries.push({ batchLine, notBeforeMs: 0, failures: 0 })
+        continue
+      }
       runLine(parts, order, {
         onDone: (outcome) => active.addResult(outcome, clock.elapsedMs()),
         onProblem: (problem) => assert(false, `what is answered needs nothing more: ${problem.message}`),
       })
     }
   }
-  for await (const chunk of chunksOf(await openFile(store, batch.inputFileId))) deliver(splitter.push(chunk))
+  const reader = await store.open(batch.inputFileId)
+  // Without its input nobody could be told of its lines by their names.
+  if (!reader) return
+  for await (const chunk of chunksOf(reader)) deliver(splitter.push(chunk))
   deliver(splitter.end())
 }
 
 /** Whose key it was does not matter any more: it was let in, and paid. */
 const nobody = (keyId: string, organisationId: string): Caller => ({ keyId, organisationId, scopes: [] })
+
+const choicesMissing = (waitingFor: string | null): Problem =>
+  new Problem(
+    'unavailable',
+    `Some choices of this request were answered and paid for, and the others did not come within an hour${waitingFor === null ? '' : `. The batch waited for: ${waitingFor}`}. Send it again.`,
+  )
 
 const keyGone = (): Problem =>
   new Problem(

@@ -1,7 +1,7 @@
 /** One line of a batch: its requests, and the line of output that comes of them. */
 import type { Batch } from '#batch/batch.ts'
 import type { Tokens } from '#batch/batch-events.ts'
-import type { BatchLine } from '#batch/batch-input.ts'
+import { type BatchLine, isTooDeep } from '#batch/batch-input.ts'
 import type { Clock, Secrets } from '#host/host.ts'
 import { assert } from '#kernel/assert.ts'
 import { formatId, ID_BYTES } from '#kernel/id.ts'
@@ -75,6 +75,7 @@ function askedOf(
   requestId: string,
   contextTokensOf: (model: string) => number,
 ): Asked | Problem {
+  if (isTooDeep(batchLine.body)) return tooDeep()
   const body = encoder.encode(JSON.stringify(batchLine.body))
   const asked = readCall({ kind: kinds[batch.endpoint], body, requestId }, contextTokensOf)
   if (!(asked instanceof Problem) && asked.form.isStream) {
@@ -88,6 +89,13 @@ function askedOf(
   }
   return asked
 }
+
+const tooDeep = (): Problem =>
+  new Problem(
+    'invalid_request',
+    'The body of this line is nested far deeper than any request. Send it as the documentation has it.',
+    { details: { param: 'body', code: 'invalid_value' } },
+  )
 
 /** Begins a line. Exactly one of `told` is called, once, when nothing of it runs any more; perhaps at once. */
 export function runLine(parts: LineParts, order: LineOrder, told: LineTold): LineRun {
@@ -284,8 +292,8 @@ export const resultLine = (
   `{"id":"batch_req_${requestId.slice(4)}","custom_id":${JSON.stringify(customId)},"response":${response},"error":${error}}`
 
 /** Whether the same request may succeed later: what it says is right, and what it needs is not there now. */
-export const mayComeRight = ({ retriable, code }: Problem): boolean =>
-  retriable || code === 'funds_insufficient' || code === 'spend_limited'
+export const mayComeRight = ({ retriable, code, details }: Problem): boolean =>
+  details['isNever'] !== true && (retriable || code === 'funds_insufficient' || code === 'spend_limited')
 
 function modelForbidden({ limited }: Caller, model: string): Problem | null {
   const models = limited?.limits.models

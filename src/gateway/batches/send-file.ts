@@ -1,6 +1,6 @@
 import type { Exchange } from '#host/host.ts'
 import type { FileObject } from '#protocol/batch-api.ts'
-import { Problem } from '#protocol/problem.ts'
+import { Problem, toProblem } from '#protocol/problem.ts'
 import type { BatchHome } from './batch-home.ts'
 
 /** In base 64 well below what a message of a bus may have. */
@@ -26,11 +26,13 @@ export async function sendFile(
   let isStarted = false
   for (let offset = 0; offset < file.bytes && isOpen; ) {
     const length = Math.min(CHUNK_BYTES, file.bytes - offset)
-    const part = await home.ask({ op: 'read_file', organisationId, id: file.id, offset, length })
+    const asked = home.ask({ op: 'read_file', organisationId, id: file.id, offset, length })
+    // What the disk refuses now is told as what the home refuses: an answer that has begun cannot become a problem.
+    const part = await asked.catch(toProblem)
     const data = part instanceof Problem ? null : Buffer.from(part.data, 'base64')
     if (!isOpen) return
     if (part instanceof Problem && !isStarted) throw part
-    // It was deleted meanwhile, or its gateway is away.
+    // It was deleted meanwhile, its gateway is away, or its disk fails.
     if (!data || data.length !== length) return exchange.abort()
     if (!isStarted) {
       exchange.start(200, headersOf(file, { 'x-request-id': requestId, ...timing() }))

@@ -20,6 +20,8 @@ export class MemoryBlobStore implements BlobStore {
   readonly blobs = new Map<string, Uint8Array>()
   /** What the next writes reject with. */
   problem: Problem | null = null
+  /** From this byte of a file on, what reads reject with. */
+  readProblem: { readonly offset: number; readonly error: Error } | null = null
 
   async create(): Promise<BlobWriter> {
     const chunks: Uint8Array[] = []
@@ -45,7 +47,10 @@ export class MemoryBlobStore implements BlobStore {
     if (!bytes) return null
     return {
       bytes: bytes.length,
-      read: async (offset, length) => bytes.subarray(offset, offset + length),
+      read: async (offset, length) => {
+        if (this.readProblem && offset >= this.readProblem.offset) throw this.readProblem.error
+        return bytes.subarray(offset, offset + length)
+      },
       close: async () => undefined,
     }
   }
@@ -124,8 +129,8 @@ const readForm: ReadForm = async (exchange, _limits, openFile) => {
 export interface TestHome {
   readonly store: MemoryBlobStore
   call(method: string, path: string, body?: unknown, more?: CallOptions): Promise<TestAnswer>
-  /** Uploads these lines and orders them; the id of the batch. */
-  order(lines: readonly object[]): Promise<string>
+  /** Uploads these lines, which may be JSON already, and orders them; the id of the batch. */
+  order(lines: readonly (object | string)[]): Promise<string>
   batch(id: string): Promise<BatchObject>
   /** The results, by custom id. */
   results(fileId: string | null): Promise<Map<string, { response: unknown; error: { code: string } | null }>>
@@ -183,7 +188,8 @@ export async function openTestHome(
     store,
     call,
     async order(lines) {
-      const file = await call('POST', '/v1/files', lines.map((line) => JSON.stringify(line)).join('\n'))
+      const texts = lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line)))
+      const file = await call('POST', '/v1/files', texts.join('\n'))
       assert.equal(file.status, 200, file.text)
       const body = {
         input_file_id: file.json['id'],

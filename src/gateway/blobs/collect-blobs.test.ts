@@ -153,6 +153,19 @@ test('what cannot be read on the disk stays, and holds up nothing else', async (
   assert.deepEqual(await readObject(vault.vault, other), pieces(2))
 })
 
+test('on a full disk what nothing needs goes all the same, though nothing can be written anew', async () => {
+  const { store, vault, keep, collect, pass, packOf, disk } = setup()
+  const [one, other, old] = [await keep(1), await keep(2), await keep(3)]
+  const unneeded = packOf(old)
+  disk.isFull = true
+  pass()
+  // Two packs are small, and would become one.
+  await assert.rejects(collect([one, other]), { code: 'disk_full' })
+  assert.equal(store.blobs.has(unneeded), false)
+  assert.deepEqual(await readObject(vault.vault, one), pieces(1))
+  assert.deepEqual(await readObject(vault.vault, other), pieces(2))
+})
+
 test('what is wrong with the files of one organisation holds up no other', async () => {
   const { vault, pass } = setup()
   for (const organisationId of ['ada', 'bob', 'carol'])
@@ -301,8 +314,12 @@ function setup(graceMs = eager.graceMs) {
   }
   let atMs = 1_000
   const nowMs = (): number => atMs
+  const disk = { isFull: false }
   const failing: BlobStore = {
-    create: () => store.create(),
+    async create() {
+      if (disk.isFull) throw new Problem('disk_full', 'A full disk.')
+      return await store.create()
+    },
     delete: (name) => store.delete(name),
     list: (prefix) => store.list(prefix),
     usage: () => store.usage(),
@@ -317,6 +334,7 @@ function setup(graceMs = eager.graceMs) {
     store,
     vault,
     unreadable,
+    disk,
     async keep(seed: number) {
       const sha256 = await keepObject(vault.vault, pieces(seed))
       packs.set(sha256, [...store.blobs.keys()].findLast((name) => name.startsWith('pack.')) ?? '')

@@ -127,20 +127,25 @@ async function collectPacks({ vault, parts, rules }: Collecting, work: PackWork)
   }
   const startedMs = parts.clock.nowMs()
   const { deleted, rewritten } = planPacks(holdings.packs, { neededBytes, nowMs: startedMs, rules })
+  const remove = async (packNumbers: readonly number[]): Promise<number> => {
+    let count = 0
+    for (const packNumber of packNumbers) {
+      const pack = holdings.packs[packNumber]
+      // What was promised to somebody meanwhile stays until next time.
+      if (!pack || pack.heldAtMs >= startedMs) continue
+      holdings.removePack(packNumber)
+      await parts.store.delete(pack.name)
+      count++
+    }
+    if (count > 0) holdings.tidy()
+    return count
+  }
+  // First what nothing needs: on a full disk it makes the room to write the others anew.
+  const count = await remove(deleted)
   const { copied, damaged } = await rewritePacks(parts, work, rewritten)
   // Their records go before the pack that had what they lack; what is whole of them is not sent again.
   if (damaged > 0) await vault.dropAllDamaged(holdings, organisationId)
-  let count = 0
-  for (const packNumber of [...deleted, ...copied]) {
-    const pack = holdings.packs[packNumber]
-    // What was promised to somebody meanwhile stays until next time.
-    if (!pack || pack.heldAtMs >= startedMs) continue
-    holdings.removePack(packNumber)
-    await parts.store.delete(pack.name)
-    count++
-  }
-  if (count > 0) holdings.tidy()
-  return count
+  return count + (await remove(copied))
 }
 
 /**

@@ -2,6 +2,7 @@
 import { createPrivateKey, hash, type KeyObject, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
+import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import type { CertificateFacts, TlsFiles } from '#host/host.ts'
 import { DAY_MS, type TimestampMs } from '#kernel/time.ts'
 import { Problem } from '#protocol/problem.ts'
@@ -11,6 +12,10 @@ export interface Certificate {
   readonly keyPem: string
   readonly facts: CertificateFacts
 }
+
+/** What TLS is told of it. */
+export const contextOf = ({ certPem, keyPem }: Pick<Certificate, 'certPem' | 'keyPem'>) =>
+  ({ cert: certPem, key: keyPem, minVersion: 'TLSv1.2' }) satisfies SecureContextOptions
 
 /** Throws `Problem('config_invalid')` for files that cannot be served with, whatever the time is. */
 export function readCertificate({ certFile, keyFile }: TlsFiles): Certificate {
@@ -23,6 +28,7 @@ export function readCertificate({ certFile, keyFile }: TlsFiles): Certificate {
       `The key ${keyFile} does not belong to the certificate ${certFile}. Give the two that were issued together.`,
     )
   }
+  checkWithTls({ certPem, keyPem }, certFile)
   return {
     certPem,
     keyPem,
@@ -113,6 +119,19 @@ function parseKey(pem: string, file: string): KeyObject {
       isLocked
         ? `The key ${file} is locked with a passphrase, which nobody is there to type. Give it without one: openssl pkey -in ${file} -out open.key`
         : `${file} holds no private key in PEM form ("-----BEGIN PRIVATE KEY-----"). Give the key that belongs to the certificate.`,
+      cause,
+    )
+  }
+}
+
+/** Only the first certificate was read so far, and TLS asks more of all of them: a chain cut off while it is copied, a key that is too short. */
+function checkWithTls(pems: Pick<Certificate, 'certPem' | 'keyPem'>, certFile: string): void {
+  try {
+    createSecureContext(contextOf(pems))
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw unfit(
+      `TLS cannot use ${certFile} and its key: ${why}. Give the whole file that your authority issued, the chain included, and a key that is not too short.`,
       cause,
     )
   }

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { chunksOf } from '#host/blob-store.ts'
 import { createDiskBlobStore } from './disk-blob-store.ts'
+import { mountSmallDisk } from './small-disk.ts'
 
 test('a blob shows under its name once it is finished, whole, and is read in any pieces', async (t) => {
   const { store } = setup(t)
@@ -62,6 +63,40 @@ test('beyond its maximum the store is full, and what is given up gives its room 
   await assert.rejects(put(store, 'b', 'z'), { code: 'disk_full' })
   await writer.abort()
   await put(store, 'b', 'z'.repeat(40))
+})
+
+test('on a disk with too little free nothing is begun, and what there is can be read and deleted', async (t) => {
+  const { store, folder } = setup(t)
+  await put(store, 'a', 'x')
+  const tight = createDiskBlobStore(folder, { bytesMax: 100, spareBytes: Number.MAX_SAFE_INTEGER })
+  await assert.rejects(tight.create(), { code: 'disk_full', message: /^The disk for files is nearly full: / })
+  const reader = await tight.open('a')
+  assert.equal(reader?.bytes, 1)
+  await reader?.close()
+  await tight.delete('a')
+  assert.deepEqual(await tight.list(''), [])
+})
+
+test('what is written while the disk fills ends before the room that is to stay free', async (t) => {
+  const MIB = 1024 ** 2
+  const disk = mountSmallDisk(8 * 1024)
+  if (typeof disk === 'string') return t.skip(disk)
+  t.after(() => disk.dispose())
+  const freeBytes = (): number => {
+    const { bavail, bsize } = statfsSync(disk.folder)
+    return bavail * bsize
+  }
+  const store = createDiskBlobStore(join(disk.folder, 'store'), { bytesMax: 1e12, spareBytes: 4 * MIB })
+  const writers = [await store.create(), await store.create()]
+  await assert.rejects(
+    async () => {
+      for (;;) for (const writer of writers) await writer.write(new Uint8Array(MIB / 16))
+    },
+    { code: 'disk_full', message: / 4 MiB stay free / },
+  )
+  assert.ok(freeBytes() > 3 * MIB, `${freeBytes()} bytes are free`)
+  for (const writer of writers) await writer.abort()
+  await put(store, 'a', 'with room again')
 })
 
 test('what is no name names nothing', async (t) => {

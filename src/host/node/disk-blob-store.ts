@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readdirSync, rmSync, statSync } from 'node:fs'
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, rename, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   BLOB_NAME,
@@ -18,13 +18,24 @@ import { makeFolder, syncFolderAsync } from './durable-file.ts'
 /** What a crash left half-written is removed at a later start; younger files may be another process's work. */
 const TEMPORARY_AGE_MS_MAX = DAY_MS
 
+/** Left free on a network's disk, for its journal above all: files of customers must not keep it from recording what it does. */
+export const NETWORK_SPARE_BYTES = 1024 ** 3
+/** Of the spare room: what may be written before the disk is asked again. */
+const LOOKS_PER_SPARE = 16
+
+export interface DiskBlobStoreOptions {
+  readonly bytesMax: number
+  /** Nothing is begun, and nothing goes on, on a disk with less than this free; nothing is left free unless it is given. */
+  readonly spareBytes?: number
+}
+
 /**
  * `BlobStore` as files of one folder, one process's own. A blob is synced before it is renamed to its name, and the name
  * is synced in the folder: after `finish` both survive a loss of power, before it neither shows.
  */
-export function createDiskBlobStore(folder: string, { bytesMax }: { bytesMax: number }): BlobStore {
+export function createDiskBlobStore(folder: string, options: DiskBlobStoreOptions): BlobStore {
   try {
-    return new DiskBlobStore(folder, bytesMax)
+    return new DiskBlobStore(folder, options)
   } catch (error) {
     throw toDiskProblem(error, folder)
   }
@@ -34,14 +45,18 @@ class DiskBlobStore implements BlobStore {
   readonly #folder: string
   readonly #temporaryFolder: string
   readonly #bytesMax: number
+  readonly #spareBytes: number
   readonly #sizes = new Map<string, number>()
   #bytes = 0
   /** Of blobs that have no name yet. */
   #bytesUnnamed = 0
+  /** Of all blobs, since the disk was last asked what is free. */
+  #bytesSinceLook = 0
 
-  constructor(folder: string, bytesMax: number) {
+  constructor(folder: string, { bytesMax, spareBytes = 0 }: DiskBlobStoreOptions) {
     this.#folder = folder
     this.#bytesMax = bytesMax
+    this.#spareBytes = spareBytes
     this.#temporaryFolder = join(folder, 'temporary')
     makeFolder(this.#temporaryFolder)
     removeOld(this.#temporaryFolder, Date.now() - TEMPORARY_AGE_MS_MAX)
@@ -51,6 +66,7 @@ class DiskBlobStore implements BlobStore {
   }
 
   async create(): Promise<BlobWriter> {
+    await this.#look()
     const path = join(this.#temporaryFolder, randomBytes(12).toString('hex'))
     const file = await asDiskProblem(path, () => open(path, 'wx', 0o600))
     return new DiskBlobWriter(path, file, {
@@ -98,7 +114,9 @@ class DiskBlobStore implements BlobStore {
     return { bytes: this.#bytes, bytesMax: this.#bytesMax }
   }
 
-  #take(bytes: number): void {
+  async #take(bytes: number): Promise<void> {
+    this.#bytesSinceLook += bytes
+    if (this.#bytesSinceLook > this.#spareBytes / LOOKS_PER_SPARE) await this.#look()
     if (this.#bytes + this.#bytesUnnamed + bytes > this.#bytesMax) {
       throw new Problem(
         'disk_full',
@@ -106,6 +124,20 @@ class DiskBlobStore implements BlobStore {
       )
     }
     this.#bytesUnnamed += bytes
+  }
+
+  /** Others write to this disk, too: what is free is asked, not reckoned. */
+  async #look(): Promise<void> {
+    if (this.#spareBytes === 0) return
+    this.#bytesSinceLook = 0
+    const { bavail, bsize } = await asDiskProblem(this.#folder, () => statfs(this.#folder))
+    const freeBytes = bavail * bsize
+    if (freeBytes >= this.#spareBytes) return
+    const mib = (bytes: number): number => Math.floor(bytes / 1024 ** 2)
+    throw new Problem(
+      'disk_full',
+      `The disk for files is nearly full: ${mib(freeBytes)} MiB are free, and ${mib(this.#spareBytes)} MiB stay free for what the network records. Delete files that are of no use any more, or try again when its operator has made room.`,
+    )
   }
 
   #note(name: string, bytes: number): void {
@@ -119,7 +151,7 @@ class DiskBlobStore implements BlobStore {
 }
 
 interface WriterOwner {
-  take(bytes: number): void
+  take(bytes: number): Promise<void>
   giveBack(bytes: number): void
   name(name: string, bytes: number): Promise<void>
 }
@@ -140,7 +172,7 @@ class DiskBlobWriter implements BlobWriter {
 
   async write(chunk: Uint8Array): Promise<void> {
     assert(this.#isOpen, 'a blob that is written is neither finished nor aborted')
-    this.#owner.take(chunk.length)
+    await this.#owner.take(chunk.length)
     this.#bytes += chunk.length
     this.#hash.update(chunk)
     await asDiskProblem(this.#path, () => this.#file.writeFile(chunk))

@@ -45,6 +45,18 @@ test('what is no record, or is not there, is refused and not made', (t) => {
   assert.throws(() => readSqliteEnergyStore(path), { code: 'journal_corrupt' })
 })
 
+test('it says when its first hour was, that of one who only reads too', (t) => {
+  const { open, path } = setup(t)
+  const store = open()
+  assert.equal(store.firstHourMs(), null)
+  store.add(additions({ hours: [hour({ hourMs: 7_200_000 }), hour({ hourMs: 3_600_000 })] }))
+  assert.equal(store.firstHourMs(), 3_600_000)
+  const reader = readSqliteEnergyStore(path)
+  assert.equal(reader.firstHourMs(), 3_600_000)
+  reader.close()
+  store.close()
+})
+
 test('energy adds up by source, quality and detail, and fits by what measured them', (t) => {
   const store = setup(t).open()
   const sum = { source: 'gpu', quality: 'measured', isDetail: false, coveredMs: 10, joules: 5 } as const

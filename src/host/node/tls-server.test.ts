@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { copyFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { request } from 'node:https'
 import { connect } from 'node:net'
@@ -176,6 +176,35 @@ test(
   },
 )
 
+test(
+  'half a chain, and a file that cannot be looked at, leave the certificate of before in use',
+  options,
+  async () => {
+    const { certFile, keyFile } = issue('kept')
+    const files = { certFile: `${certFile}.live`, keyFile }
+    copyFileSync(certFile, files.certFile)
+    const looks: (() => void)[] = []
+    const logged: string[] = []
+    const { port } = await serve(files, { looks, logged })
+    const look = (): void => {
+      for (const run of looks.splice(0)) run()
+    }
+    const whole = readFileSync(certFile, 'utf8')
+    writeFileSync(files.certFile, `${whole}${whole.slice(0, 200)}`)
+    look()
+    rmSync(files.certFile)
+    symlinkSync(files.certFile, files.certFile) // Of itself: the system gives up.
+    look()
+    assert.deepEqual(logged, ['tls.not_renewed', 'tls.not_renewed'])
+    assert.match(await get(port), /^GET/)
+    rmSync(files.certFile)
+    writeFileSync(files.certFile, `${whole}${whole}`)
+    look()
+    assert.deepEqual(logged.slice(2), ['tls.renewed'])
+    assert.match(await get(port), /^GET/)
+  },
+)
+
 test('what is wrong with a certificate is one sentence that names the file', options, async () => {
   const good = issue('good', 'DNS:net.example,IP:10.0.0.1')
   const other = issue('stranger')
@@ -183,6 +212,8 @@ test('what is wrong with a certificate is one sentence that names the file', opt
   const folder = authority?.folder ?? ''
   const garbage = `${folder}/garbage.pem`
   writeFileSync(garbage, 'not a certificate')
+  const cut = `${folder}/cut.pem`
+  writeFileSync(cut, readFileSync(good.certFile, 'utf8').repeat(2).slice(0, -100))
   const locked = `${folder}/locked.key`
   writeFileSync(locked, '-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n')
   const nowMs = Date.now()
@@ -197,6 +228,10 @@ test('what is wrong with a certificate is one sentence that names the file', opt
     ],
     [/garbage\.pem holds no certificate in PEM form/, () => readCertificate({ ...good, certFile: garbage })],
     [/garbage\.pem holds no private key in PEM form/, () => readCertificate({ ...good, keyFile: garbage })],
+    [
+      /^TLS cannot use .*cut\.pem and its key: .+\. Give the whole file/,
+      () => readCertificate({ ...good, certFile: cut }),
+    ],
     [/locked\.key is locked with a passphrase/, () => readCertificate({ ...good, keyFile: locked })],
     [
       /^The key .*stranger\.key does not belong to the certificate .*good\.pem\./,

@@ -4,11 +4,10 @@ import { statSync } from 'node:fs'
 import type { ServerOptions } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import { Socket } from 'node:net'
-import type { SecureContextOptions } from 'node:tls'
 import type { CertificateFacts, Clock, Log, TlsFiles } from '#host/host.ts'
 import { assert } from '#kernel/assert.ts'
-import { Problem } from '#protocol/problem.ts'
-import { type Certificate, instantOf, isExpiring, readCertificate } from './certificate.ts'
+import { Problem, toProblem } from '#protocol/problem.ts'
+import { type Certificate, contextOf, instantOf, isExpiring, readCertificate } from './certificate.ts'
 import { rejectSocket } from './http-rejection.ts'
 
 export interface TlsServer {
@@ -64,8 +63,9 @@ export function createTlsServer(ports: Ports, files: TlsFiles, options: ServerOp
       warnedMs = Number.NEGATIVE_INFINITY
       log.info('tls.renewed', { file: files.certFile, expires: instantOf(next.facts.expiresAtMs) })
     } catch (error) {
-      if (!(error instanceof Problem)) throw error
-      log.error('tls.not_renewed', { message: `${error.message} The certificate of before stays in use.` })
+      // Whatever is wrong with the new one, this one serves.
+      const { message } = toProblem(error)
+      log.error('tls.not_renewed', { message: `${message} The certificate of before stays in use.` })
     }
   }
 
@@ -94,18 +94,19 @@ export function createTlsServer(ports: Ports, files: TlsFiles, options: ServerOp
   }
 }
 
-const contextOf = ({ certPem, keyPem }: Certificate): SecureContextOptions => ({
-  cert: certPem,
-  key: keyPem,
-  minVersion: 'TLSv1.2',
-})
-
 /** Changes when either file does, also when a link is set to another file. */
 function stampOf({ certFile, keyFile }: TlsFiles): string {
-  return [certFile, keyFile]
-    .map((file) => statSync(file, { throwIfNoEntry: false }))
-    .map((found) => (found ? `${found.ino} ${found.mtimeMs} ${found.size}` : 'none'))
-    .join(' ')
+  return [certFile, keyFile].map(stampOfFile).join(' ')
+}
+
+function stampOfFile(file: string): string {
+  try {
+    const found = statSync(file, { throwIfNoEntry: false })
+    return found ? `${found.ino} ${found.mtimeMs} ${found.size}` : 'none'
+  } catch (error) {
+    // A folder that was closed, or whose server is gone: reading the file says what is wrong.
+    return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+  }
 }
 
 /** Looks at the first byte of each connection before TLS does, so that `http:` to this port gets an answer. */

@@ -69,6 +69,7 @@ export const joinStorm: Scenario = async ({ seed, isQuick }) => {
   const heapGrowthMib = Math.max(0, heapMib() - heapBefore)
   await finishStreams(rig, load)
   const forgers = new Set(world.agents.slice(GOOD).map(({ nodeId }) => nodeId))
+  await rig.check(forgers)
   const missed = goodSuspects(world) - suspectsBefore
   const nodesInState = world.coordinator?.state.fleet.nodes.size ?? 0
   const paid = [...rig.outcomes.values()].filter(({ parts }) =>

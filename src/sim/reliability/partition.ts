@@ -97,7 +97,7 @@ export const partition: Scenario = async ({ seed, isQuick }) => {
     },
     promises: {
       recoversWithin15s: recoveredMs <= RECOVERS_WITHIN_MS,
-      succeeded999: succeeded / calls.length >= 0.999,
+      succeeded999WhileNodesWereCut: succeeded / calls.length >= 0.999,
       /** Gateways serve on what they had borrowed, and refuse what they cannot bill; no answer that has begun breaks off. */
       cutOffFromCoordinatorNothingBreaks: later.every(
         ({ kind }) => kind === 'completed' || kind === 'refused',

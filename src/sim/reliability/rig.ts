@@ -5,7 +5,7 @@ import { assert } from '#kernel/assert.ts'
 import { forkRandom, type Random } from '#kernel/random.ts'
 import { MINUTE_MS, SECOND_MS } from '#kernel/time.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
-import { checkEnd, type SimSummary, unrest } from '../sim-checks.ts'
+import { checkEnd, type SimSummary, unreadOf, unrest } from '../sim-checks.ts'
 import type { ClientResult } from '../sim-client.ts'
 import { foundNetwork } from '../sim-load.ts'
 import { faultKinds, type SimPlan } from '../sim-plan.ts'
@@ -37,6 +37,11 @@ export interface Rig {
   runUntil(atMs: number): Promise<void>
   /** Everything comes back and comes to rest; then the journal is held to every rule. */
   rest(): Promise<SimSummary>
+  /**
+   * As `rest`, where some nodes stay away or are barred for good: what is answered comes into the ledger, and the journal is held to
+   * every rule but that all receipts are signed. `forgers`: ids of nodes whose proofs may be refused.
+   */
+  check(forgers?: ReadonlySet<string>): Promise<SimSummary>
 }
 
 const FOUNDING_MS = 2 * SECOND_MS
@@ -120,6 +125,20 @@ export async function openRig(random: Random, options: RigOptions): Promise<Rig>
       }
       assert(restless === null, `healed for ${REST_WITHIN_MS / MINUTE_MS} minutes, yet ${restless}`)
       return checkEnd(world, load, outcomes, { allSign: options.hasOldAgents !== true })
+    },
+    async check(forgers) {
+      const load = { open: () => rig.open, results: rig.results, acknowledged: rig.acknowledged, stop() {} }
+      const readBy = scheduler.nowMs() + REST_WITHIN_MS
+      const undone = (): string | null =>
+        world.coordinator === null
+          ? 'no coordinator is up'
+          : (unreadOf(world) ??
+            (world.coordinator.sequence() === world.coordinatorDisk.durable('journal').length
+              ? null
+              : 'entries are on their way to the disk'))
+      while (undone() !== null && scheduler.nowMs() < readBy) await runUntil(scheduler.nowMs() + SECOND_MS)
+      assert(undone() === null, `after ${REST_WITHIN_MS / MINUTE_MS} minutes ${undone()}`)
+      return checkEnd(world, load, outcomes, { allSign: false, ...(forgers && { forgers }) })
     },
   }
   return rig

@@ -69,10 +69,11 @@ export function numberText(type: 'INT' | 'FLOAT', value: string | number, path: 
   throw refuse(path, `'${text}' is no ${type === 'INT' ? 'whole number' : 'number'}`)
 }
 
-/** Answers `text` when it is a path that stays below its folder. */
+/** `text` in its shortest form, when it is a path that stays below its folder. */
 export function checkPath(text: string, path: Path): string {
-  const clean = text.replace(/^(\.\/)+/, '').replace(/\/+$/, '') || '.'
-  const isBelow = !/^([/\\]|[A-Za-z]:)/.test(text) && !clean.split('/').includes('..')
+  const parts = text.split('/').filter((part) => part !== '' && part !== '.')
+  const clean = parts.join('/') || '.'
+  const isBelow = !/^([/\\]|[A-Za-z]:)/.test(text) && !parts.includes('..')
   if (isBelow && !/[\0\n]/.test(text)) return clean
   throw refuse(
     path,

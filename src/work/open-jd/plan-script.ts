@@ -68,7 +68,7 @@ function namedIn(texts: readonly string[]): ReadonlySet<string> {
     const parts = parseFormat(text)
     return typeof parts === 'string' ? [] : parts.flatMap((part) => ('name' in part ? [part.name] : []))
   })
-  return new Set(names.filter((name) => name.startsWith('Param.')).map((name) => name.slice('Param.'.length)))
+  return new Set(names.flatMap((name) => /^(?:Raw)?Param\.(.+)$/.exec(name)?.[1] ?? []))
 }
 
 /** What flows out by a parameter of the script; all that it leaves where no parameter says it. */

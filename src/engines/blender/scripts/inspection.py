@@ -1,8 +1,13 @@
 """What a scene needs and what may go wrong with it, found out before anybody pays."""
+import struct
+
 import bpy
 
-from scene_files import compositor, files, point_caches
+from scene_files import compositor, files
+from simulations import unbaked
 
+# More than that, and some nodes have less.
+PICTURE_BYTES_USUAL = 2**30
 VIDEO_FORMATS = ("FFMPEG", "AVI_JPEG", "AVI_RAW")
 
 
@@ -17,32 +22,55 @@ def has_denoiser():
 
 def inspect(command):
     scene = bpy.context.scene
-    frames = command.get("frames") or [scene.frame_start, scene.frame_end]
+    ranges = command.get("frames")
+    frames = sorted({frame for first, last in ranges for frame in range(first, last + 1)}) if ranges else own_frames(scene)
+    pictures = {image.name: image_bytes(image) for image in bpy.data.images}
     return {
         "files": files(frames),
-        "warnings": warnings(scene),
-        "facts": facts(scene),
+        "warnings": [*warnings(scene), *memory_warnings(pictures)],
+        "facts": {**facts(scene), "imageBytes": sum(pictures.values())},
     }
+
+
+def own_frames(scene):
+    """Of an empty range, the frame that is shown."""
+    return range(scene.frame_start, scene.frame_end + 1, max(1, scene.frame_step)) or [scene.frame_current]
 
 
 def facts(scene):
     render, cycles = scene.render, scene.cycles
+    width, height = made_size(render)
     return {
         "scene": scene.name,
         "frameStart": scene.frame_start,
         "frameEnd": scene.frame_end,
         "frameStep": scene.frame_step,
         "fps": render.fps / render.fps_base,
-        "width": render.resolution_x * render.resolution_percentage // 100,
-        "height": render.resolution_y * render.resolution_percentage // 100,
+        "width": width,
+        "height": height,
         "samples": cycles.samples,
         "seed": cycles.seed,
         "isAdaptive": bool(cycles.use_adaptive_sampling),
         "isDenoised": bool(cycles.use_denoising),
         "isComposited": is_composited(scene),
         "triangles": triangles(scene),
-        "imageBytes": sum(image_bytes(image) for image in bpy.data.images),
     }
+
+
+def made_size(render):
+    """Of the file that comes of it: where the render region is cut out, its own size, as Blender rounds it (in 32 bits, and down)."""
+    width = render.resolution_x * render.resolution_percentage // 100
+    height = render.resolution_y * render.resolution_percentage // 100
+    if not (render.use_border and render.use_crop_to_border):
+        return width, height
+    return (
+        max(1, pixels(render.border_max_x, width) - pixels(render.border_min_x, width)),
+        max(1, pixels(render.border_max_y, height) - pixels(render.border_min_y, height)),
+    )
+
+
+def pixels(part, whole):
+    return int(struct.unpack("f", struct.pack("f", part * whole))[0])
 
 
 def is_composited(scene):
@@ -58,10 +86,13 @@ def is_composited(scene):
 
 def image_bytes(image):
     """What Cycles has of it in memory."""
-    width, height = image.size
-    taken = width * height * image.channels * (4 if image.is_float else 1)
-    if image.packed_file is None and image.source == "FILE":
-        image.buffers_free()
+    taken = 0
+    for part in image.tiles if image.source == "TILED" else [image]:
+        width, height = part.size
+        taken += width * height * part.channels * (4 if image.is_float else 1)
+        # One after the other: nobody has them all in memory yet.
+        if image.source in ("FILE", "TILED") and image.packed_file is None and len(getattr(image, "packed_files", ())) == 0:
+            image.buffers_free()
     return taken
 
 
@@ -112,18 +143,12 @@ def python_drivers():
 
 
 def simulation_warnings():
-    for owner, what, cache, _library in point_caches():
-        if not cache.is_baked:
-            yield unbaked(owner, what)
-    for one in bpy.data.objects:
-        for modifier in one.modifiers:
-            if modifier.type == "FLUID" and modifier.fluid_type == "DOMAIN":
-                if not modifier.domain_settings.has_cache_baked_data:
-                    yield unbaked(one.name, "fluid")
-
-
-def unbaked(owner, what):
-    return "unbaked", f"The {what} of '{owner}' is not baked: frames that nodes render out of order would differ. Bake it first."
+    for owner, what, is_known in unbaked():
+        reason = "Each frame is rendered without those before it: a simulation that is not baked would differ"
+        if is_known:
+            yield "unbaked", f"A simulation is not baked: the {what} of '{owner}'. {reason}. Bake it first."
+        else:
+            yield "unbaked", f"Whether a simulation is packed into the .blend cannot be told: the {what} of '{owner}'. {reason}. Bake it first, if it is not."
 
 
 def setting_warnings(scene):
@@ -140,6 +165,23 @@ def setting_warnings(scene):
         yield "stereo", "The scene renders in stereo; one view is rendered."
     if scene.render.use_border:
         yield "border", "The scene renders only a part of the picture (render region)."
+
+
+def memory_warnings(pictures):
+    """By name, what keeps a scene from nodes that are too small for it."""
+    if sum(pictures.values()) < PICTURE_BYTES_USUAL:
+        return []
+    largest = sorted(pictures, key=lambda name: (-pictures[name], name))[:3]
+    sizes = ", ".join(f"'{name}' ({mebibytes(pictures[name])} MiB)" for name in largest)
+    message = (
+        f"The scene's pictures take {mebibytes(sum(pictures.values()))} MiB of memory, and nodes that have less are not given it."
+        f" The largest: {sizes}. Make them smaller where no node is large enough."
+    )
+    return [{"code": "memory", "message": message}]
+
+
+def mebibytes(size):
+    return -(-size // 2**20)
 
 
 def listed(names):

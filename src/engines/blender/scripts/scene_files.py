@@ -4,22 +4,15 @@ import re
 
 import bpy
 
+from paths import absolute
+from simulations import BAKE_FOLDERS, point_caches, simulation_folders
+
 FILE_KINDS = ("images", "sounds", "fonts", "movieclips", "cache_files", "volumes")
-SIMULATIONS = {"CLOTH": "cloth", "SOFT_BODY": "soft body", "DYNAMIC_PAINT": "dynamic paint"}
 LISTED_MAX = 20_000
-# The copy that the add-on sends of a scene with changes that are not saved; its caches lie beside the scene itself.
-COPY = re.compile(r"\.shoal-\d+(?=\.blend$)")
-
-
-def absolute(path, library=None):
-    """As the scene means it, without `.` and `..`; a path of Windows stays as it is."""
-    if re.match(r"^[A-Za-z]:[\\/]|^\\\\", path):
-        return path
-    return os.path.normpath(bpy.path.abspath(path, library=library))
 
 
 def files(frames):
-    """Every file that the scene reads, once each, with who wants it and whether it is there."""
+    """Every file that the scene reads for those frames, once each, with who wants it and whether it is there."""
     found = {}
 
     def add(kind, owner, path):
@@ -32,9 +25,6 @@ def files(frames):
     for image in bpy.data.images:
         for path in image_paths(image, frames):
             add("image", image.name, path)
-    for sound in bpy.data.sounds:
-        if sound.packed_file is None:
-            add("sound", sound.name, absolute(sound.filepath, sound.library))
     for font in bpy.data.fonts:
         if font.packed_file is None and font.filepath not in ("", "<builtin>"):
             add("font", font.name, absolute(font.filepath, font.library))
@@ -68,7 +58,7 @@ def files(frames):
 
 
 def known_paths():
-    """What is listed as far as the frames need it, and what no frame needs: texts, and what is cut to a film."""
+    """What is listed as far as the frames need it, and what no frame needs: texts, sounds, and what is cut to a film."""
     for kind in (*FILE_KINDS, "texts", "libraries"):
         for block in getattr(bpy.data, kind):
             if block.filepath:
@@ -76,7 +66,7 @@ def known_paths():
     for one in bpy.data.objects:
         for modifier in one.modifiers:
             settings = modifier.domain_settings if modifier.type == "FLUID" else modifier
-            for name in ("filepath", "cache_directory"):
+            for name in ("filepath", "cache_directory", *BAKE_FOLDERS):
                 if getattr(settings, name, ""):
                     yield absolute(getattr(settings, name), one.library)
     for _owner, _what, cache, library in point_caches():
@@ -84,7 +74,8 @@ def known_paths():
             yield absolute(cache.filepath, library)
     for scene in bpy.data.scenes:
         editor = scene.sequence_editor
-        for strip in getattr(editor, "sequences_all", ()) if editor else ():
+        # Before Blender 4.4 they have another name, which Blender 5 does not know any more.
+        for strip in getattr(editor, "strips_all", None) or getattr(editor, "sequences_all", ()):
             if getattr(strip, "filepath", ""):
                 yield absolute(strip.filepath, scene.library)
             for element in getattr(strip, "elements", None) or ():
@@ -108,7 +99,8 @@ def image_paths(image, frames):
         return [tile_path(path, tile.number) for tile in image.tiles]
     if image.source == "SEQUENCE":
         numbers = sorted(sequence_numbers(image, frames))
-        return list(dict.fromkeys(numbered(path, number) for number in numbers)) or [path]
+        wanted = [numbered(path, number) for number in numbers]
+        return list(dict.fromkeys([*wanted, *those_there(path, loose_numbers(image, path, frames))])) or [path]
     return [path]
 
 
@@ -131,11 +123,29 @@ def numbered(path, number):
 def sequence_numbers(image, frames):
     """Which numbers the frames of the job ask for, by everyone who shows the image."""
     for user in image_users(image):
-        for frame in range(frames[0], frames[1] + 1):
-            number = frame - user.frame_start + 1
-            if user.use_cyclic and user.frame_duration > 0:
-                number = (number - 1) % user.frame_duration + 1
-            yield max(1, min(number, max(1, user.frame_duration))) + user.frame_offset
+        yield from numbers_of(user, frames)
+
+
+def numbers_of(user, frames):
+    for frame in frames:
+        number = frame - user.frame_start + 1
+        if user.use_cyclic and user.frame_duration > 0:
+            number = (number - 1) % user.frame_duration + 1
+        yield max(1, min(number, max(1, user.frame_duration))) + user.frame_offset
+
+
+def loose_numbers(image, path, frames):
+    """Those that may be wanted as well, where they are there."""
+    if is_input(image):
+        # Which frame it shows is reckoned by nodes.
+        return siblings(path)
+    # What a texture displaces is blurred by the moments before and behind.
+    return [number for user in texture_users(image) for number in numbers_of(user, around(frames))]
+
+
+def around(frames):
+    """With the one before each and the one behind."""
+    return sorted({near for frame in frames for near in (frame - 1, frame, frame + 1)})
 
 
 def compositor(scene):
@@ -146,7 +156,7 @@ def compositor(scene):
 
 def node_trees():
     """Each with the block whose it is."""
-    for kind in ("materials", "worlds", "lights", "scenes"):
+    for kind in ("materials", "worlds", "lights", "scenes", "textures"):
         for block in getattr(bpy.data, kind):
             # Since Blender 5 a scene has none of its own: its compositor is one of the groups below.
             tree = getattr(block, "node_tree", None)
@@ -162,6 +172,35 @@ def image_users(image):
             if getattr(node, "image", None) == image:
                 # The compositor's node has the fields of an image user itself.
                 yield getattr(node, "image_user", node)
+    yield from texture_users(image)
+
+
+def texture_users(image):
+    """Textures of modifiers and particles show an image by themselves."""
+    for texture in bpy.data.textures:
+        if getattr(texture, "image", None) == image:
+            yield texture.image_user
+
+
+def is_input(image):
+    """Whether geometry nodes are given it, by a socket or by their modifier."""
+    for group in bpy.data.node_groups:
+        for node in group.nodes:
+            if any(socket.type == "IMAGE" and socket.default_value == image for socket in node.inputs):
+                return True
+    return any(
+        modifier.type == "NODES" and any(one == image for one in inputs_of(modifier))
+        for one in bpy.data.objects
+        for modifier in one.modifiers
+    )
+
+
+def inputs_of(modifier):
+    try:
+        return modifier.values()
+    except TypeError:
+        # Blenders whose modifiers keep them elsewhere.
+        return ()
 
 
 def file_nodes():
@@ -181,7 +220,7 @@ def clip_paths(clip, frames):
         return [path]
     # The file that the clip names is its first.
     shift = int(first.group(1)) - clip.frame_start + clip.frame_offset
-    return [path, *those_there(path, [frame + shift for frame in range(frames[0], frames[1] + 1)])]
+    return [path, *those_there(path, [frame + shift for frame in frames])]
 
 
 def cache_paths(cache, frames):
@@ -193,7 +232,7 @@ def cache_paths(cache, frames):
         return [path, *layers]
     if not cache.override_frame:
         # What is blurred looks at the moment before and the one behind.
-        numbers = range(frames[0] - 1, frames[1] + 2)
+        numbers = around(frames)
     elif cache.animation_data is None:
         numbers = [int(cache.frame)]
     else:
@@ -224,55 +263,8 @@ def volume_paths(volume, frames):
     path = absolute(volume.filepath, volume.library)
     if not volume.is_sequence:
         return [path]
-    numbers = [frame - volume.frame_start + 1 for frame in range(frames[0], frames[1] + 1)]
+    numbers = [frame - volume.frame_start + 1 for frame in frames]
     last = max(1, volume.frame_duration)
     return list(
         dict.fromkeys(numbered(path, max(1, min(number, last)) + volume.frame_offset) for number in numbers)
     )
-
-
-def point_caches():
-    """Of every simulation but fluids: its owner, what it is, its cache, and the library that it is from."""
-    for one in bpy.data.objects:
-        for modifier in one.modifiers:
-            if modifier.type in ("CLOTH", "SOFT_BODY"):
-                yield one.name, SIMULATIONS[modifier.type], modifier.point_cache, one.library
-            elif modifier.type == "DYNAMIC_PAINT" and modifier.canvas_settings:
-                for surface in modifier.canvas_settings.canvas_surfaces:
-                    if surface.surface_format != "IMAGE":
-                        yield one.name, SIMULATIONS[modifier.type], surface.point_cache, one.library
-        for system in one.particle_systems:
-            if system.settings.type == "EMITTER" or system.use_hair_dynamics:
-                yield one.name, f"particle system '{system.name}'", system.point_cache, one.library
-    for scene in bpy.data.scenes:
-        world = scene.rigidbody_world
-        if world is not None and world.collection and len(world.collection.objects) > 0:
-            yield scene.name, "rigid bodies", world.point_cache, scene.library
-
-
-def cache_folder(cache, library):
-    """Where a cache lies on the disk; `None` for one in the scene itself."""
-    if cache.use_external:
-        return absolute(cache.filepath, library) if cache.filepath else None
-    if not cache.use_disk_cache:
-        return None
-    is_linked = library is not None and cache.use_library_path
-    scene = absolute(library.filepath, library.library) if is_linked else bpy.data.filepath
-    folder, name = os.path.split(scene)
-    return os.path.join(folder, "blendcache_" + COPY.sub("", name).removesuffix(".blend"))
-
-
-def simulation_folders():
-    for owner, _what, cache, library in point_caches():
-        path = cache_folder(cache, library)
-        # One that is not baked is told as that.
-        if path is not None and (cache.is_baked or os.path.isdir(path)):
-            yield owner, path
-    for one in bpy.data.objects:
-        for modifier in one.modifiers:
-            if modifier.type == "FLUID" and modifier.fluid_type == "DOMAIN":
-                yield one.name, absolute(modifier.domain_settings.cache_directory, one.library)
-            elif modifier.type == "MESH_CACHE" and modifier.filepath:
-                yield one.name, absolute(modifier.filepath, one.library)
-            elif modifier.type == "OCEAN" and modifier.is_cached and modifier.filepath:
-                yield one.name, absolute(modifier.filepath, one.library)

@@ -18,6 +18,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import inspection  # noqa: E402  (found only once the folder is on the path)
 import sampling  # noqa: E402
 import scene_files  # noqa: E402
+import simulations  # noqa: E402
+from remapping import remap  # noqa: E402
 
 commands = queue.Queue()
 answers = os.fdopen(4, "w", buffering=1, encoding="utf-8")
@@ -77,56 +79,13 @@ def load(command):
     remap(command.get("remap") or {})
     device = choose_device(scene, command["device"])
     prepare(scene, command)
-    return {"scene": scene.name, "device": device, "loadMs": round((time.perf_counter() - started) * 1000)}
-
-
-def remap(table):
-    """Files that lay elsewhere on the machine of whoever made the scene, by the path that the scene names."""
-    if not table:
-        return
-    seen = set()
-    # A library that is found may name others.
-    while waiting := [library for library in bpy.data.libraries if library.name not in seen]:
-        for library in waiting:
-            seen.add(library.name)
-            target = new_place(table, scene_files.absolute(library.filepath, library.library))
-            if target is not None:
-                library.filepath = target
-                library.reload()
-    for kind in scene_files.FILE_KINDS:
-        for block in getattr(bpy.data, kind):
-            move(table, block, "filepath", block.library)
-    for one in bpy.data.objects:
-        for modifier in one.modifiers:
-            if modifier.type in ("MESH_CACHE", "OCEAN"):
-                move(table, modifier, "filepath", one.library)
-            elif modifier.type == "FLUID" and modifier.fluid_type == "DOMAIN":
-                move(table, modifier.domain_settings, "cache_directory", one.library)
-    for _owner, _what, cache, library in scene_files.point_caches():
-        if cache.use_external:
-            move(table, cache, "filepath", library)
-    for cache in bpy.data.cache_files:
-        for layer in getattr(cache, "layers", ()):
-            move(table, layer, "filepath", cache.library)
-    for owner, node in scene_files.file_nodes():
-        move(table, node, "filepath", owner.library)
-
-
-def move(table, owner, name, library):
-    path = getattr(owner, name)
-    target = new_place(table, scene_files.absolute(path, library)) if path else None
-    if target is not None:
-        setattr(owner, name, target)
-
-
-def new_place(table, path):
-    """By the path itself, or by a folder that it is below; what is below the new place already stays."""
-    if path in table:
-        return table[path]
-    for folder, to in table.items():
-        if folder.endswith("/") and path.startswith(folder) and not path.startswith(to):
-            return to + path[len(folder) :]
-    return None
+    return {
+        "scene": scene.name,
+        "device": device,
+        "loadMs": round((time.perf_counter() - started) * 1000),
+        # What was rendered before shows in the next picture, and in one whose frames are rendered elsewhere it would not.
+        "hasHistory": any(simulations.unbaked()),
+    }
 
 
 def choose_device(scene, wanted):
@@ -242,10 +201,11 @@ def render(command):
         raise Refused("scene", f"frame {command['frame']}: Blender wrote no picture")
     if command["device"] != "CPU" and scene.cycles.device != "GPU":
         raise Refused("node", "the job asks for a GPU, and the scene was switched to the CPU while it rendered")
+    made_width, made_height = inspection.made_size(scene.render)
     return {
         "cpuMs": (cpu_ended - cpu_started) * 1000,
-        "width": border["width"] if border else width,
-        "height": border["height"] if border else height,
+        "width": made_width,
+        "height": made_height,
         "samples": sampling.taken(scene.cycles),
         "seed": scene.cycles.seed,
         "isDenoised": bool(scene.cycles.use_denoising),
@@ -310,7 +270,9 @@ def set_format(scene, command):
     settings.color_depth = str(command.get("depth") or (16 if is_exr else 8))
     if is_exr:
         settings.exr_codec = command.get("codec") or "ZIP"
-        settings.use_zbuffer = False
+        if hasattr(settings, "use_zbuffer"):
+            # Before Blender 4, and off since.
+            settings.use_zbuffer = False
     else:
         settings.compression = 15
 

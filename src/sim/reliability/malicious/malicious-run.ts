@@ -4,7 +4,7 @@
  */
 
 import type { CoordinatorEvent } from '#coordinator/coordinator-events.ts'
-import { type CoordinatorState, checkState } from '#coordinator/coordinator-state.ts'
+import type { CoordinatorState } from '#coordinator/coordinator-state.ts'
 import { openOrganisation } from '#coordinator/open-organisation.ts'
 import type { Turn } from '#coordinator/turn.ts'
 import { exponential } from '#economics/draws.ts'
@@ -108,7 +108,7 @@ export async function runMalicious(seed: number, plan: MaliciousPlan): Promise<M
   assert(calls.open() === 0, `all calls end: ${calls.open()} are open`)
   const { coordinator } = rig.world
   assert(coordinator, 'the coordinator is up')
-  checkState(coordinator.state)
+  await rig.check()
   return {
     cast,
     ...watch.outcome(coordinator.state, rig.outcomes),

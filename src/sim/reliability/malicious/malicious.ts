@@ -1,5 +1,5 @@
 /** Nodes that cheat in nine ways, a tenth of all and then three in ten: what callers get, what it costs to find out, and who loses money. */
-import { type Figures, type Scenario, shareFigures } from '../scenario.ts'
+import { type Figures, type Scenario, shareFigures, wilson } from '../scenario.ts'
 import { cheatsCaught, falseAlarms } from './lives.ts'
 import { type MaliciousRun, type MemberOutcome, runMalicious } from './malicious-run.ts'
 import { type StrategyName, strategies, strategyNames } from './strategies.ts'
@@ -47,15 +47,15 @@ export const malicious: Scenario = async ({ seed, isQuick, sharePercent }) => {
     } else promises[named('falseAccepted')] = falseShare <= falseMax
     promises[named('overhead')] = overhead <= OVERHEAD_MAX
     promises[named('naiveCaughtInThree')] = naiveLies <= NAIVE_LIES_MAX
-    // Who lies seldom is found out after days, and not hours.
-    const judged = isQuick ? sums.filter(({ name }) => !hasHonestPart(name)) : sums
+    // Who lies seldom is found out after days, and not hours; who began honestly is still paid for that.
+    const judged = isQuick ? sums.filter(({ name }) => !hasHonestPart(name) && name !== 'sleeper') : sums
     promises[named('everyStrategyLosesToItsTwin')] = judged.every(({ net, twinNet }) => net < twinNet)
-    promises[named('everyStrategyLosesMoney')] = judged.every(({ name, net, twinNet }) =>
+    promises[named('everyStrategyLosesMoneyByItsLies')] = judged.every(({ name, net, twinNet }) =>
       hasHonestPart(name) ? net < twinNet : net < 0,
     )
     promises[named('noHonestNodeJudged')] = honestJudged === 0
   }
-  const alarms = falseAlarms(seed, isQuick ? 100 : 1_000)
+  const alarms = falseAlarms(seed, isQuick ? 100 : CHEATS)
   const caught = cheatsCaught(seed, CHEATS)
   figures = { ...figures, ...alarms, ...caught }
   figures = {
@@ -63,8 +63,12 @@ export const malicious: Scenario = async ({ seed, isQuick, sharePercent }) => {
     falseAcceptedIsJudged: isQuick ? 'by what a day may have, and in the last third' : 'as a share',
   }
   promises['sleeperCaughtWithin90'] = Number(caught['sleeperLiesUntilJudgedP99']) <= SLEEPER_LIES_MAX
-  promises['oneIn20CaughtWithin1840'] = Number(caught['oneIn20AnswersUntilFoundP99']) <= ONE_IN_20_ANSWERS_MAX
-  promises['honestWronglyBanned'] = alarms.honestBannedShare <= WRONGLY_BANNED_MAX
+  promises['oneIn20FoundWithin1840'] = Number(caught['oneIn20AnswersUntilFoundP99']) <= ONE_IN_20_ANSWERS_MAX
+  // None of a hundred says nothing of a thousandth: a day's run takes enough lives to have all of the interval below it.
+  const [, bannedHigh] = wilson(alarms.honestBannedShare * alarms.honestNodeYears, alarms.honestNodeYears)
+  promises['honestWronglyBanned'] = isQuick
+    ? alarms.honestBannedShare <= WRONGLY_BANNED_MAX
+    : bannedHigh <= WRONGLY_BANNED_MAX
   return { figures, promises, table: strategyTable(figures, sharePercent ?? SHARES[0]) }
 }
 

@@ -5,7 +5,6 @@
  */
 
 import { readRecord } from '#coordinator/coordinator-events.ts'
-import { checkState } from '#coordinator/coordinator-state.ts'
 import { openOrganisation } from '#coordinator/open-organisation.ts'
 import { slaIn } from '#coordinator/sla/step-sla.ts'
 import type { Turn } from '#coordinator/turn.ts'
@@ -91,8 +90,8 @@ export async function runMonth(seed: number, plan: MonthPlan): Promise<MonthRun>
   for (let waited = 0; !world.coordinator && waited < 60; waited++)
     await rig.runUntil(world.scheduler.nowMs() + SECOND_MS)
   assert(world.coordinator, 'the coordinator is up')
-  checkState(world.coordinator.state)
   assert(calls.open() === 0, `${calls.open()} calls are open`)
+  await rig.check()
   const counts = { ...calls.counts, ...wear.counts, failovers: world.counts.failovers }
   return { ...judge(world), ...counts, events: world.scheduler.count() }
 }
