@@ -121,8 +121,7 @@ type Counted = 'count' | 'refused' | 'unavailable' | 'accepted' | 'held' | 'fail
 
 /** As one run, of the first one's seed and those after it. */
 function sum(runs: readonly SurfaceRun[]) {
-  const total = (of: Counted): number =>
-    runs.reduce((sum, run) => sum + run[of], 0)
+  const total = (of: Counted): number => runs.reduce((sum, run) => sum + run[of], 0)
   return {
     surface: runs[0]?.surface ?? '',
     seed: runs[0]?.seed ?? 0,

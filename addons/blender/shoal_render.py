@@ -270,7 +270,7 @@ class RenderJob:
     def _submit(self):
         options = self.options
         words = ["--json", "render", self.scene_file, "--yes", "--out", options["folder"]]
-        for name in ("frames", "budget", "scene", "format", "video"):
+        for name in ("frames", "budget", "scene", "format", "video", "blender"):
             if options.get(name):
                 words.append("--%s=%s" % (name, options[name]))
         command = self.connection.command(*words)
@@ -463,6 +463,9 @@ def options_of(scene):
         options["format"] = "EXR"
     if settings.wants_video:
         options["video"] = os.path.join(folder, "video.mp4")
+    # Another one in the PATH may be older than the file.
+    if bpy.app.binary_path:
+        options["blender"] = bpy.app.binary_path
     return options
 
 

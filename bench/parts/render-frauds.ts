@@ -1,7 +1,8 @@
 /** What a node could deliver instead of an honest frame, and what honest nodes deliver. */
 import { join } from 'node:path'
 import { makeScene, openEngine, openPicture, runTask, type SceneKind } from '#engines/blender/test-blender.ts'
-import type { Picture } from '#images/picture.ts'
+import { cut, type Picture } from '#images/picture.ts'
+import { detailOf } from '#verify/choose-crops.ts'
 
 export interface Deliveries {
   readonly kind: SceneKind
@@ -54,6 +55,7 @@ export async function renderDeliveries(kind: SceneKind, options: DeliveryOptions
     [`${samples - 1} of ${samples} samples`, fewer],
     ['half resolution', enlarge(half, size)],
     ['median filter', median(reference)],
+    ['flat half', flatHalf(reference)],
     ["neighbour's frame", next],
     ['black frame', { ...reference, values: new Float32Array(reference.values.length) }],
   ])
@@ -159,6 +161,24 @@ function enlarge(picture: Picture, size: number): Picture {
     }
   }
   return { ...picture, width: size, height: size, values }
+}
+
+/** The busier half as it is, and the other of the mean colour of its rows: nothing draws a crop there that goes by detail. */
+function flatHalf(picture: Picture): Picture {
+  const { width, height, channels } = picture
+  const half = width >> 1
+  const detail = [0, half].map((x) => detailOf(cut(picture, { x, y: 0, width: half, height })))
+  const from = (detail[0] ?? 0) > (detail[1] ?? 0) ? half : 0
+  const values = picture.values.slice()
+  for (let y = 0; y < height; y += 1) {
+    for (let channel = 0; channel < Math.min(3, channels); channel += 1) {
+      const at = (x: number): number => (y * width + from + x) * channels + channel
+      let sum = 0
+      for (let x = 0; x < half; x += 1) sum += values[at(x)] ?? 0
+      for (let x = 0; x < half; x += 1) values[at(x)] = sum / half
+    }
+  }
+  return { ...picture, values }
 }
 
 /** Of 3 x 3 pixels: what hides noise cheaply. */

@@ -5,11 +5,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createRandom } from '#kernel/random.ts'
 import { startChaosFleet } from '../../test/chaos/chaos-fleet.ts'
-import { proveBooks, settle } from '../../test/e2e/books.ts'
-import { proveBilling } from '../../test/e2e/crowd-proofs.ts'
 import { openRig, startNetwork } from '../../test/e2e/rig.ts'
 import { spread } from '../parts/spread.ts'
 import { newAim } from './aim.ts'
+import { proveRun, textChecks } from './prove-run.ts'
 import { none, type ScenarioOptions, type ScenarioResult, tell } from './scenario.ts'
 import { shareText } from './share-text.ts'
 import { type Steady, startSteady } from './steady-load.ts'
@@ -58,18 +57,13 @@ export async function churn({ seed, isQuick }: ScenarioOptions): Promise<Scenari
     const results = await stormy.stop()
     await fleet.close()
     tell('settling the books')
-    const all = [...healthy, ...results]
-    const usage = await settle(network, all.filter(({ error }) => error === null).length)
-    proveBilling(all.map(asChat), usage)
-    await proveBooks(network.operator, usage)
+    await proveRun({ rig, network, results: [...healthy, ...results], tokens: null })
     const texts = await proveTexts(rig.tinyPath(), results, TOKENS)
     return judge({ healthy, results, kills, seconds, texts, missed: stormy.missed() })
   } finally {
     await rig.dispose()
   }
 }
-
-const asChat = (one: Steady) => ({ ...one, usage: one.usage as never, chunks: 1, finishReason: null })
 
 interface Found {
   readonly healthy: readonly Steady[]
@@ -116,7 +110,7 @@ function judge({ healthy, results, kills, seconds, texts, missed }: Found): Scen
         pass: '≥ 99.9 %',
         isPassed: share >= SUCCESS_MIN && missed === 0,
       },
-      none('answers with a token repeated, lost or changed', texts.unexplained),
+      ...textChecks(texts),
       none('answers with an inexact usage', inexact),
     ],
   }

@@ -5,15 +5,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startChaosFleet } from '../../test/chaos/chaos-fleet.ts'
 import { buildChaosLibc } from '../../test/chaos/chaos-libc.ts'
-import { proveBooks, settle } from '../../test/e2e/books.ts'
 import { openRig } from '../../test/e2e/rig.ts'
 import { eventsOf } from './journal-events.ts'
+import { proveRun } from './prove-run.ts'
 import { none, type ScenarioOptions, type ScenarioResult, tell } from './scenario.ts'
 import { shareText } from './share-text.ts'
 import { startSteady } from './steady-load.ts'
 import { startWrapped } from './wrapped-network.ts'
 
 const HOUR_MS = 3_600_000
+const TOKENS = 48
 const OFFSETS_MS = [HOUR_MS, -HOUR_MS, 5_000, 0]
 const STEPS_MS = [5_000, -5_000, 5_000, 0]
 
@@ -35,7 +36,7 @@ export async function clock({ seed, isQuick }: ScenarioOptions): Promise<Scenari
     })
     const startedAtMs = Date.now()
     const { openaiBaseUrl: baseUrl, apiKey } = network.ready
-    const load = startSteady({ baseUrl, apiKey, model: 'tiny', perSecond: 8, tokens: 48, seed })
+    const load = startSteady({ baseUrl, apiKey, model: 'tiny', perSecond: 8, tokens: TOKENS, seed })
     for (const stepMs of STEPS_MS) {
       await sleep(isQuick ? 4_000 : 20_000)
       faults.moveClock(stepMs)
@@ -49,7 +50,7 @@ export async function clock({ seed, isQuick }: ScenarioOptions): Promise<Scenari
     const endedAtMs = Date.now()
     const ready = await fleet.ready()
     const well = results.filter(({ error }) => error === null)
-    await proveBooks(network.operator, await settle(network, well.length))
+    const { checks } = await proveRun({ rig, network, results, tokens: TOKENS })
     await fleet.close()
     const events = await eventsOf(rig, network)
     const times = events.flatMap(({ atMs }) => atMs ?? [])
@@ -81,6 +82,7 @@ export async function clock({ seed, isQuick }: ScenarioOptions): Promise<Scenari
         none('nodes that do not serve at the end', nodes.length - ready),
         none('nodes called silent for their clock', silent.length),
         none('steps back of the coordinator’s own time in the journal', falls.length),
+        ...checks,
       ],
       notRun: ['leases granted early or late: waits for leases'],
     }

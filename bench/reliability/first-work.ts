@@ -2,7 +2,6 @@
  * How long a machine that has never been here takes from `shoal provide` to its first paid answer, with nobody helping:
  * the start of the program, enrolment, loading and measuring its model, the proof of its hardware, and being chosen.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Problem } from '#protocol/problem.ts'
 import { startChaosFleet } from '../../test/chaos/chaos-fleet.ts'
 import { readUsage } from '../../test/e2e/books.ts'
@@ -10,11 +9,13 @@ import { until } from '../../test/e2e/process-group.ts'
 import { type Network, openRig, type Rig, startNetwork } from '../../test/e2e/rig.ts'
 import { spread } from '../parts/spread.ts'
 import { eventsOf, type JournalEvent } from './journal-events.ts'
+import { proveRun } from './prove-run.ts'
 import { atMost, type ScenarioOptions, type ScenarioResult, tell } from './scenario.ts'
 import { startSteady } from './steady-load.ts'
 
 const LIMIT_MS = 120_000
 const PER_SECOND = 6
+const TOKENS = 32
 
 interface Newcomer {
   readonly nodeId: string
@@ -31,17 +32,18 @@ export async function firstWork({ seed, isQuick }: ScenarioOptions): Promise<Sce
     // It is not alone: there is a node that knows its trade.
     const fleet = await startChaosFleet({ rig, network, count: 1, seed })
     const { openaiBaseUrl: baseUrl, apiKey } = network.ready
-    const load = startSteady({ baseUrl, apiKey, model: 'tiny', perSecond: PER_SECOND, tokens: 32, seed })
+    const load = startSteady({ baseUrl, apiKey, model: 'tiny', perSecond: PER_SECOND, tokens: TOKENS, seed })
     const newcomers: Newcomer[] = []
     for (let index = 0; index < (isQuick ? 2 : 5); index++) {
       newcomers.push(await join(rig, network, `cold-${index}`))
       tell(`cold-${index}: first paid after ${Math.round(newcomers.at(-1)?.paidMs ?? 0)} ms`)
     }
-    await load.stop()
-    await sleep(1_000)
+    const results = await load.stop()
+    const { checks } = await proveRun({ rig, network, results, tokens: TOKENS })
     await fleet.close()
     const events = await eventsOf(rig, network)
-    return judge(newcomers, events)
+    const { figures, checks: found } = judge(newcomers, events)
+    return { figures, checks: [...found, ...checks] }
   } finally {
     await rig.dispose()
   }

@@ -38,7 +38,9 @@ export function readFuzz(stdout: string): PartReading {
     .map((line) => JSON.parse(line) as FuzzLine)
   const missing = surfaceNames.filter((name) => !lines.some(({ run }) => run.surface === name))
   if (missing.length > 0)
-    throw new Error(`of ${surfaceNames.length} surfaces these were not fuzzed to the end: ${missing.join(', ')}`)
+    throw new Error(
+      `of ${surfaceNames.length} surfaces these were not fuzzed to the end: ${missing.join(', ')}`,
+    )
   const sum = (of: (line: FuzzLine) => number): number => lines.reduce((total, line) => total + of(line), 0)
   const worst = (of: (line: FuzzLine) => number): number => Math.max(...lines.map(of))
   const count = lines[0]?.run.count ?? 0

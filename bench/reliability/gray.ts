@@ -22,6 +22,8 @@ const LONG = { tokens: 1_000, perSecond: 4, prompts: 40 }
 const WARM_UP_MS = 5_000
 const SLOW_FOUND_MS_MAX = 60_000
 const AIMS_MAX = 12
+/** Of some 300 pieces that a long answer has. */
+const ROW = 10
 /** Of a period so much runs. */
 const DUTY = { periodMs: 200, runsMs: 10 } as const
 
@@ -31,7 +33,7 @@ export async function gray({ seed, isQuick }: ScenarioOptions): Promise<Scenario
   const rig = openRig()
   try {
     const network = await startNetwork(rig, rig.path('data'), ['--no-agent'])
-    const answering = newAim()
+    const answering = newAim({ row: ROW })
     const { onPiece } = answering
     const fleet = await startChaosFleet({ rig, network, count: AGENTS, seed, onPiece })
     const { openaiBaseUrl: baseUrl, apiKey } = network.ready

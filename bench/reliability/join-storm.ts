@@ -5,18 +5,20 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startChaosFleet } from '../../test/chaos/chaos-fleet.ts'
-import { readAccounts, readUsage } from '../../test/e2e/books.ts'
+import { readAccounts } from '../../test/e2e/books.ts'
 import { type Network, openRig, type Rig, startNetwork } from '../../test/e2e/rig.ts'
 import { spread } from '../parts/spread.ts'
 import type { FakesOptions, FakesReport } from './fake-nodes.ts'
 import { eventsOf } from './journal-events.ts'
 import { residentMib } from './memory.ts'
+import { proveRun, type RunProof } from './prove-run.ts'
 import { atMost, none, type ScenarioOptions, type ScenarioResult, tell } from './scenario.ts'
 import { type Steady, startSteady } from './steady-load.ts'
 
 const GOOD = 3
 const PER_SECOND = 10_000 / 60
 const GROWTH_MIB_MAX = 400
+const TOKENS = 32
 
 export async function joinStorm({ seed, isQuick }: ScenarioOptions): Promise<ScenarioResult> {
   const rig = openRig()
@@ -31,7 +33,7 @@ export async function joinStorm({ seed, isQuick }: ScenarioOptions): Promise<Sce
     const good = (await operator.listNodes({ query: { limit: 100 } })).items.map(({ nodeId }) => nodeId)
 
     const { openaiBaseUrl: baseUrl, apiKey } = ready
-    const load = startSteady({ baseUrl, apiKey, model: 'tiny', perSecond: 4, tokens: 32, seed })
+    const load = startSteady({ baseUrl, apiKey, model: 'tiny', perSecond: 4, tokens: TOKENS, seed })
     await sleep(10_000)
     const before = load.results.length
     const coordinator = (await network.status()).processes.coordinator
@@ -51,12 +53,13 @@ export async function joinStorm({ seed, isQuick }: ScenarioOptions): Promise<Sce
     const paid = (await readAccounts(operator)).find(
       ({ accountId }) => accountId === `provider:${organisationId}`,
     )
-    const usage = await readUsage(operator)
+    const { usage, checks } = await proveRun({ rig, network, results, tokens: TOKENS })
     const worked = usage.filter(({ nodeIds }) => nodeIds.some((nodeId) => !good.includes(nodeId))).length
     const isSame = (await network.status()).processes.coordinator === coordinator
     await fleet.close()
     const missed = await missedBeats(rig, network, good)
-    return judge({ fakes, memory, before, results, missed, worked, paid: paid?.available ?? 0n, isSame })
+    const found = { fakes, memory, before, results, missed, worked, isSame, checks }
+    return judge({ ...found, paid: paid?.available ?? 0n })
   } finally {
     await rig.dispose()
   }
@@ -83,7 +86,8 @@ async function missedBeats(rig: Rig, network: Network, good: readonly string[]):
   ).length
 }
 
-function judge({ fakes, memory, before, results, missed, worked, paid, isSame }: Found): ScenarioResult {
+function judge(found: Found): ScenarioResult {
+  const { fakes, memory, before, results, missed, worked, paid, isSame, checks } = found
   const [first = 0] = memory
   const growthMib = Math.max(...memory) - first
   const times = (some: readonly Steady[]) => spread(some.flatMap(({ firstTokenMs }) => firstTokenMs ?? []))
@@ -107,6 +111,7 @@ function judge({ fakes, memory, before, results, missed, worked, paid, isSame }:
       none('streams of good callers that failed', failed.length),
       atMost('memory that the coordinator took on', growthMib, GROWTH_MIB_MAX, 'MiB'),
       { what: 'the coordinator', found: isSame ? 'lives' : 'died', pass: 'lives', isPassed: isSame },
+      ...checks,
     ],
   }
 }
@@ -120,4 +125,5 @@ interface Found {
   readonly worked: number
   readonly paid: bigint
   readonly isSame: boolean
+  readonly checks: RunProof['checks']
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { newAim } from './aim.ts'
 import { type GrayFound, type GrayPhase, judgeGray } from './judge-gray.ts'
 import { steady } from './test-steady.ts'
 
@@ -37,6 +38,26 @@ test('texts that nobody compared prove nothing', () => {
   assert.deepEqual(failedOf({ texts: [{ compared: 0, same: 0, nearTies: 0, unexplained: 0 }] }), [
     'answers compared',
   ])
+})
+
+test('a node is stopped in the middle of an answer, not at a receipt that it sends', async () => {
+  let nowMs = 0
+  const aim = newAim({ row: 3, nowMs: () => nowMs })
+  let isHit = false
+  const next = aim.next(1).then((hit) => {
+    isHit = hit
+  })
+  const pass = async (stepMs: number): Promise<void> => {
+    nowMs += stepMs
+    aim.onPiece(1, 'up', Buffer.alloc(300))
+    await Promise.resolve()
+  }
+  for (let turn = 0; turn < 5; turn++) await pass(1_000)
+  assert.equal(isHit, false)
+  await pass(5)
+  await pass(5)
+  await next
+  assert.equal(isHit, true)
 })
 
 const stopped = (kind: GrayPhase['kind']): GrayPhase => {

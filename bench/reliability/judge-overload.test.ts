@@ -22,9 +22,7 @@ test('refusals that take seconds are counted with those that do not', () => {
 
 test('a network that is well for a while and bad again is not back', () => {
   const bad = (fromMs: number, untilMs: number) =>
-    run((one) =>
-      one.startedMs >= fromMs && one.startedMs < untilMs ? { ...one, firstTokenMs: 900 } : one,
-    )
+    run((one) => (one.startedMs >= fromMs && one.startedMs < untilMs ? { ...one, firstTokenMs: 900 } : one))
   assert.deepEqual(failedOf(bad(DROP_MS, DROP_MS + 10_000)), [], 'back after ten seconds')
   assert.deepEqual(failedOf(bad(END_MS - 10_000, END_MS)), [
     'until first tokens stay as before, after the flood',

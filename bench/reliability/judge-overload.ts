@@ -69,7 +69,12 @@ export function judgeOverload(found: OverloadFound): ScenarioResult {
         'calls that were billed and not answered',
         billed.filter(({ requestId }) => !answered.has(requestId)).length,
       ),
-      atMost('first tokens before it, half of them: nobody waits in line', normal.p50, AS_BEFORE_MS_MIN, 'ms'),
+      atMost(
+        'first tokens before it, half of them: nobody waits in line',
+        normal.p50,
+        AS_BEFORE_MS_MIN,
+        'ms',
+      ),
       atMost('until first tokens stay as before, after the flood', backMs / 1_000, BACK_MS_MAX / 1_000, 's'),
     ],
   }

@@ -18,7 +18,9 @@ test('disk: commands that were refused are not commands that were kept', () => {
   assert.deepEqual(failedOf(judgeKept(well)), [])
   const refused = { ...well, acknowledged: 0, before: 5n, kept: 5n }
   assert.deepEqual(failedOf(judgeKept(refused)), ['commands acknowledged before'])
-  assert.deepEqual(failedOf(judgeKept({ ...well, before: 104n, kept: 104n })), ['commands acknowledged before'])
+  assert.deepEqual(failedOf(judgeKept({ ...well, before: 104n, kept: 104n })), [
+    'commands acknowledged before',
+  ])
   assert.deepEqual(failedOf(judgeKept({ ...well, kept: 104n })), [
     'of 100 commands acknowledged before, lost',
   ])
@@ -79,7 +81,11 @@ test('sandbox: a probe that gets nowhere without the box is not counted as conta
 })
 
 test('sandbox: every probe that is named exists', () => {
-  for (const name of [...harmless, ...ofTheNetwork]) assert(probes.some((probe) => probe.name === name), name)
+  for (const name of [...harmless, ...ofTheNetwork])
+    assert(
+      probes.some((probe) => probe.name === name),
+      name,
+    )
   for (const name of ofTheNetwork) assert(harmless.includes(name), name)
 })
 

@@ -5,14 +5,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ChaosFleet, startChaosFleet } from '../../test/chaos/chaos-fleet.ts'
 import type { Direction } from '../../test/chaos/chaos-proxy.ts'
-import { proveBooks, settle } from '../../test/e2e/books.ts'
 import { until } from '../../test/e2e/process-group.ts'
 import { openRig, startNetwork } from '../../test/e2e/rig.ts'
 import { spread } from '../parts/spread.ts'
-import { atMost, none, type ScenarioOptions, type ScenarioResult, tell } from './scenario.ts'
+import { proveRun } from './prove-run.ts'
+import { atMost, type ScenarioOptions, type ScenarioResult, tell } from './scenario.ts'
 import { shareText } from './share-text.ts'
 import { startSteady } from './steady-load.ts'
-import { proveTexts } from './text-proof.ts'
 
 const AGENTS = 6
 const CUT = 2
@@ -55,8 +54,7 @@ export async function partition({ seed, isQuick }: ScenarioOptions): Promise<Sce
     const results = await load.stop()
     await fleet.close()
     const well = results.filter(({ error }) => error === null)
-    await proveBooks(network.operator, await settle(network, well.length))
-    const texts = await proveTexts(rig.tinyPath(), results, TOKENS)
+    const { texts, checks } = await proveRun({ rig, network, results, tokens: TOKENS })
     const share = well.length / Math.max(1, results.length)
     return {
       figures: {
@@ -77,7 +75,7 @@ export async function partition({ seed, isQuick }: ScenarioOptions): Promise<Sce
           pass: '≥ 99.9 %',
           isPassed: share >= SUCCESS_MIN,
         },
-        none('answers with a token repeated, lost or changed', texts.unexplained),
+        ...checks,
         atMost(
           'until all nodes serve after it healed, at most',
           Math.max(...recoveries.map(({ ms }) => ms)),

@@ -54,4 +54,5 @@ export const textChecks = ({ compared, unexplained }: TextProof): Check[] => [
   { what: 'answers compared', found: compared.toLocaleString('en'), pass: 'some', isPassed: compared > 0 },
 ]
 
-const wellOf = (results: readonly Steady[]): readonly Steady[] => results.filter(({ error }) => error === null)
+const wellOf = (results: readonly Steady[]): readonly Steady[] =>
+  results.filter(({ error }) => error === null)

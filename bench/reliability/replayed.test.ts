@@ -6,7 +6,10 @@ import { countChanged, countNotOnce, judgeAnswers, readAnswers } from './replaye
 
 const CHALLENGE = message(2, encodeJsonFrame(FrameType.challenge, 0, { nonce: 'ab', gatewayId: 'gw_1' }))
 const ADMIT = message(2, encodeJsonFrame(FrameType.admit, 0, { gatewayId: 'gw_1' }))
-const DENY = message(2, encodeJsonFrame(FrameType.deny, 0, { code: 'signature_wrong', message: 'x'.repeat(200) }))
+const DENY = message(
+  2,
+  encodeJsonFrame(FrameType.deny, 0, { code: 'signature_wrong', message: 'x'.repeat(200) }),
+)
 
 test('a connection that is admitted is seen behind its challenge', () => {
   const admitted = readAnswers(Buffer.concat([head(), CHALLENGE, ADMIT]))
@@ -29,7 +32,9 @@ test('a connection of HTTP, or one that said nothing at the door, was not judged
 })
 
 test('an admitted replay, and one that never came as far as the door, do not pass', () => {
-  const [refused, admitted] = [DENY, ADMIT].map((said) => readAnswers(Buffer.concat([head(), CHALLENGE, said])))
+  const [refused, admitted] = [DENY, ADMIT].map((said) =>
+    readAnswers(Buffer.concat([head(), CHALLENGE, said])),
+  )
   assert(refused && admitted)
   const failed = (...answers: (typeof refused)[]) => judgeAnswers(answers).filter(({ isPassed }) => !isPassed)
   assert.deepEqual(failed(refused), [])

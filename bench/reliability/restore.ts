@@ -10,6 +10,7 @@ import { proveBooks, settle } from '../../test/e2e/books.ts'
 import { until } from '../../test/e2e/process-group.ts'
 import { type Network, openRig, type Rig } from '../../test/e2e/rig.ts'
 import { founderAccount } from '../../test/e2e/takeover-load.ts'
+import { proveRun } from './prove-run.ts'
 import { atMost, none, type ScenarioOptions, type ScenarioResult } from './scenario.ts'
 import { startSteady, stream } from './steady-load.ts'
 import { startWrapped } from './wrapped-network.ts'
@@ -31,8 +32,9 @@ export async function restore({ seed }: ScenarioOptions): Promise<ScenarioResult
     await deposit(network, accountId, 0, BEFORE)
     const backup = backUp(rig, network)
     await deposit(network, accountId, BEFORE, AFTER)
-    await load.stop()
-    const usageBefore = (await settle(network, 30)).length
+    const results = await load.stop()
+    // Before the loss: what was billed since the backup goes with the disk.
+    const { usage: billed, checks } = await proveRun({ rig, network, results, tokens: asked.tokens })
 
     const lostMs = performance.now()
     const { port } = new URL(network.ready.apiUrl)
@@ -61,7 +63,7 @@ export async function restore({ seed }: ScenarioOptions): Promise<ScenarioResult
         lostOfThoseAfter: gone - missing,
         openMs,
         rtoMs,
-        usageBefore,
+        usageBefore: billed.length,
         usageAfter: usage.length,
         stateDigest: /state\s+(\S+)/.exec(verify.stdout)?.[1],
       },
@@ -69,6 +71,7 @@ export async function restore({ seed }: ScenarioOptions): Promise<ScenarioResult
         none('commands acknowledged before the backup and lost', missing),
         atMost('until a caller is served again, from the loss', rtoMs / 1_000, RTO_MS_MAX / 1_000, 's'),
         none('the journal’s complaints when it is verified and replayed', verify.code ?? 1),
+        ...checks,
       ],
       notRun: [
         'no loss at all needs a second copy that is in step: PostgreSQL’s, see `docs/operating/postgresql.md`',

@@ -111,7 +111,10 @@ function takenOf(answer: object): Taken {
     usage?: { prompt_tokens: number; completion_tokens: number }
   }
   const cost = extensionOf(answer)?.cost_nano_usd
-  assert(id && usage && cost !== undefined, `an answer without its number, tokens or cost: ${JSON.stringify(answer)}`)
+  assert(
+    id && usage && cost !== undefined,
+    `an answer without its number, tokens or cost: ${JSON.stringify(answer)}`,
+  )
   return {
     requestId: requestIdOf(id),
     promptTokens: usage.prompt_tokens,

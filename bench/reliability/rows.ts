@@ -80,7 +80,7 @@ export const rows: readonly Row[] = [
   },
   {
     id: 'F12',
-    fault: 'five times the load that there is room for, then 0.8 times',
+    fault: 'five times the load that there is room for, then less than that',
     parts: [sim('overload'), real('overload')],
   },
   {

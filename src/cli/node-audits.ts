@@ -65,7 +65,11 @@ const caseColumns: Column<NodeAudits['cases'][number]>[] = [
     text: ({ penalty, liftedAtMs }) => (liftedAtMs === null ? penalty : `${penalty}, lifted`),
   },
   { title: 'LOST', isRight: true, text: ({ forfeited }) => formatMoney(forfeited) },
-  { title: 'WHY', text: ({ reason }) => reason },
+  {
+    title: 'WHY',
+    text: ({ reason, liftedReason }) =>
+      liftedReason === undefined ? reason : `${reason} (lifted: ${liftedReason})`,
+  },
 ]
 
 const proofColumns: Column<NodeAudits['cases'][number]['proofs'][number]>[] = [

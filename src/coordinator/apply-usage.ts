@@ -7,7 +7,7 @@ import { useAt } from '#organisations/key-use.ts'
 import type { BudgetUse, UsageBatch } from '#protocol/cell.ts'
 import type { SlaTally } from '#protocol/sla.ts'
 import type { UsagePart, UsageRecord } from '#protocol/usage.ts'
-import { CLAIM_WITHIN_MS, isBilled } from '#receipts/receipts.ts'
+import { CLAIM_WITHIN_MS, claimedAtMs, isBilled } from '#receipts/receipts.ts'
 import { type EarnedByAnswers, holdAnswerPay } from './answers/answer-pay.ts'
 import { isOperators } from './answers/operator.ts'
 import { countedFor, tallyFor } from './sla/own-nodes.ts'
@@ -71,7 +71,7 @@ function unbilled({ state, nowMs }: Turn, record: UsageRecord): Pick<Bill, 'reco
   // A copy without its key, or that came too late, was noted and never billed.
   const isPaid = ({ receipt }: UsagePart): boolean =>
     receipt !== undefined &&
-    nowMs - receipt.atMs <= CLAIM_WITHIN_MS &&
+    (claimedAtMs(state.receipts, receipt) ?? nowMs) - receipt.atMs <= CLAIM_WITHIN_MS &&
     state.organisations.keys.has(record.keyId)
   return {
     record: { ...rest, parts: parts.filter(isNew), ...(left.length > 0 && { losers: left }) },
@@ -150,7 +150,8 @@ export function billRecord(turn: Turn, bill: Bill): void {
     transferId,
     atMs: turn.nowMs,
     ...(projectId !== undefined && { projectId }),
-    ...(paidBefore > 0n && { paidBefore }),
+    // Also of what was free: the request is known already.
+    ...(paidParts.length > 0 && { paidBefore }),
     ...(wasLost && { wasLost }),
   })
   const told = turn.organisations({

@@ -150,7 +150,7 @@ function evolveUsage(
     closeRequest(sla, record.requestId)
     countRecord(sla, { record, cost: cost + paidBefore, charge: slaCharge, wasLost, atMs })
   }
-  evolveReceiptsOfUsage(receipts, record, atMs)
+  evolveReceiptsOfUsage(receipts, record, atMs, spoolId.startsWith(CLAIMS))
   let tokens = 0
   for (const part of record.parts) tokens += part.promptTokens + part.completionTokens
   countUse(organisations, { keyId: record.keyId, tokens, cost, atMs })

@@ -2,7 +2,7 @@ import type { Host, Journal } from '#host/host.ts'
 import { type CoordinatorState, emptyState, parseState } from './coordinator-state.ts'
 
 /** Of the state's shape: a snapshot of another one is replaced by a replay. */
-export const STATE_VERSION = 10
+export const STATE_VERSION = 11
 
 /** Where a snapshot is: its blob, and the journal entry that it includes as the last. */
 interface SnapshotRef {

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { Id, Line, TimestampMs } from './field.ts'
 import { NanoUsd } from './money.ts'
+import { NodeClass } from './node-class.ts'
 import type { Routes } from './route.ts'
 
 const Count = z.int().nonnegative()
@@ -30,6 +31,8 @@ export const AnswerCase = z
     forfeited: NanoUsd.describe('Of pay that was held back.'),
     untilMs: TimestampMs.nullable().describe('Until when it got no work; `null` for a ban.'),
     liftedAtMs: TimestampMs.nullable().describe('When an operator took it back: it counts no more.'),
+    liftedReason: z.string().optional().describe('Why, as the operator gave it.'),
+    classBefore: NodeClass.optional().describe('It lost this class by the verdict; a lift gives it back.'),
   })
   .meta({ id: 'AnswerCase' })
 export type AnswerCase = z.output<typeof AnswerCase>

@@ -4,6 +4,7 @@ import type { SignedHead } from '#protocol/receipts.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
 import {
   CHAIN_MEMORY_MS,
+  CLAIM_MEMORY_MS,
   checkReceipts,
   decideForgetChains,
   decideMade,
@@ -83,6 +84,20 @@ describe('receipts of a chain', () => {
     evolveReceipts(receipts, event)
     assert.equal(receipts.chains.size, 0)
   })
+
+  test('that a copy billed are known for a year, so that a gateway that is back later brings nothing new', () => {
+    const { receipts, bill } = setup()
+    bill(1, { isCopy: true })
+    bill(2)
+    for (const event of decideForgetChains(receipts, CHAIN_MEMORY_MS)) evolveReceipts(receipts, event)
+    assert.deepEqual(
+      [1, 2].map((number) => isBilled(receipts, { chain, number })),
+      [true, false],
+    )
+    assert.deepEqual(decideForgetChains(receipts, CLAIM_MEMORY_MS - 1), [])
+    for (const event of decideForgetChains(receipts, CLAIM_MEMORY_MS)) evolveReceipts(receipts, event)
+    assert.deepEqual(receipts, emptyReceipts())
+  })
 })
 
 test('a head is refused, in this order: of another node, known already, of other receipts', () => {
@@ -108,11 +123,11 @@ function setup() {
   const facts = { stream: 1, input: 'i', output: 'o', outputBytes: 0, payer: 'p', atMs: 0 }
   return {
     receipts,
-    bill(number: number) {
+    bill(number: number, { isCopy = false } = {}) {
       const receipt = { chain, number, hash: hashOf(number), ...facts }
       const part = { nodeId: 'node_1', promptTokens: 1, completionTokens: 1, ...prices, receipt }
       const record = { requestId: `r${number}`, model: 'm', kind: 'chat', parts: [part] }
-      evolveReceiptsOfUsage(receipts, record as unknown as UsageRecord, 0)
+      evolveReceiptsOfUsage(receipts, record as unknown as UsageRecord, 0, isCopy)
     },
     make(number: number) {
       const receipt = { number, hash: hashOf(number), text: '{}' }

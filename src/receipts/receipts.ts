@@ -5,9 +5,10 @@
  *
  * `through` numbers the receipts that are in the ledger: readings bring them in order, and so do claims, so that a number at or
  * below it was billed before, whoever brings it again. What the node has not signed is kept, to be shown to it wherever it is.
+ * What copies billed is known for longer than the chain: their gateway may be back after days, with the readings on its disk.
  */
 import { assert } from '#kernel/assert.ts'
-import { HOUR_MS, type TimestampMs } from '#kernel/time.ts'
+import { DAY_MS, HOUR_MS, type TimestampMs } from '#kernel/time.ts'
 import type { ReceiptMark } from '#protocol/receipts.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
 import type { ReceiptEvent } from './receipt-events.ts'
@@ -35,17 +36,27 @@ export interface ReceiptChain {
   open: OpenReceipt[]
 }
 
+/** What nodes' copies of a chain billed, in the place of readings that may yet come. */
+export interface ClaimedReceipts {
+  readonly through: number
+  /** When the newest of them was billed. */
+  readonly atMs: TimestampMs
+}
+
 export interface Receipts {
   chains: Map<string, ReceiptChain>
+  claimed: Map<string, ClaimedReceipts>
 }
 
 /** What is older is billed no more: a chain that is not known is then one that was forgotten. */
 export const CLAIM_WITHIN_MS = 70 * HOUR_MS
 export const CHAIN_MEMORY_MS = 72 * HOUR_MS
+/** No gateway is kept off that long and started again with what it had not delivered. */
+export const CLAIM_MEMORY_MS = 365 * DAY_MS
 /** Of one node that never signs; beyond it the oldest of a chain are not kept for it. */
 export const OPEN_MAX = 4_096
 
-export const emptyReceipts = (): Receipts => ({ chains: new Map() })
+export const emptyReceipts = (): Receipts => ({ chains: new Map(), claimed: new Map() })
 
 function chainOf(
   receipts: Receipts,
@@ -62,8 +73,17 @@ function chainOf(
 }
 
 /** Whether the ledger has it already. */
-export const isBilled = (receipts: Receipts, { chain, number }: ReceiptMark): boolean =>
-  number <= (receipts.chains.get(chain)?.through ?? 0)
+export const isBilled = (receipts: Receipts, mark: Pick<ReceiptMark, 'chain' | 'number'>): boolean =>
+  mark.number <= (receipts.chains.get(mark.chain)?.through ?? 0) || claimedAtMs(receipts, mark) !== null
+
+/** When a copy billed it, at the latest; `null` where none did. */
+export function claimedAtMs(
+  receipts: Receipts,
+  { chain, number }: Pick<ReceiptMark, 'chain' | 'number'>,
+): TimestampMs | null {
+  const claimed = receipts.claimed.get(chain)
+  return claimed && number <= claimed.through ? claimed.atMs : null
+}
 
 /** The number up to which the network has the receipts of a chain for good, and their signatures. */
 export function settledOf(receipts: Receipts, chain: string): number {
@@ -71,10 +91,23 @@ export function settledOf(receipts: Receipts, chain: string): number {
   return known ? Math.min(known.signed, known.through) : 0
 }
 
-/** Applies what a meter reading says of receipts. */
-export function evolveReceiptsOfUsage(receipts: Receipts, record: UsageRecord, atMs: TimestampMs): void {
-  for (const part of record.parts) noteMark(receipts, 'part', record, part, atMs)
+/** Applies what a meter reading, or a node's copy in its place, says of receipts. */
+export function evolveReceiptsOfUsage(
+  receipts: Receipts,
+  record: UsageRecord,
+  atMs: TimestampMs,
+  isCopy = false,
+): void {
+  for (const part of record.parts) {
+    noteMark(receipts, 'part', record, part, atMs)
+    if (isCopy && part.receipt) noteClaimed(receipts, part.receipt, atMs)
+  }
   for (const loser of record.losers ?? []) noteMark(receipts, 'race', record, loser, atMs)
+}
+
+function noteClaimed(receipts: Receipts, { chain, number }: ReceiptMark, atMs: TimestampMs): void {
+  const through = Math.max(number, receipts.claimed.get(chain)?.through ?? 0)
+  receipts.claimed.set(chain, { through, atMs })
 }
 
 function noteMark(
@@ -128,7 +161,7 @@ export function evolveReceipts(receipts: Receipts, event: ReceiptEvent): void {
       return noteNext(chain, receipt, () => receipt.text, atMs)
     }
     case 'receipts.chain_forgotten':
-      receipts.chains.delete(event.chain)
+      if (!receipts.chains.delete(event.chain)) receipts.claimed.delete(event.chain)
   }
 }
 
@@ -163,12 +196,16 @@ export function decideMade(
   return isNext ? [{ type: 'receipts.made', ...made }] : []
 }
 
-/** Ends the memory of chains of which nothing can be claimed any more. */
+/** Ends the memory of chains of which nothing can be claimed any more; later, that of what copies of them billed. */
 export function decideForgetChains(receipts: Receipts, nowMs: TimestampMs): ReceiptEvent[] {
   const events: ReceiptEvent[] = []
   for (const [chain, { lastAtMs, open }] of receipts.chains) {
     if (nowMs - lastAtMs < CHAIN_MEMORY_MS) continue
     events.push({ type: 'receipts.chain_forgotten', chain, unsigned: open.length, atMs: nowMs })
+  }
+  for (const [chain, { atMs }] of receipts.claimed) {
+    if (nowMs - atMs < CLAIM_MEMORY_MS || receipts.chains.has(chain)) continue
+    events.push({ type: 'receipts.chain_forgotten', chain, unsigned: 0, atMs: nowMs })
   }
   return events
 }

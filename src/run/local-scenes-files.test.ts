@@ -15,7 +15,7 @@ test('a texture whose path Windows wrote is found: Blender turns such paths as i
   const file = join(folder, 'shots/one/scene.blend')
   make(file, [
     `save(${quoted(file)})`,
-    `sky(picture(${quoted(join(folder, 'shared/tex/a.png'))}, GREEN), '//..\\..\\shared\\tex\\a.png')`,
+    `sky(picture(${quoted(join(folder, 'shared/tex/a.png'))}, GREEN), '//..\\\\..\\\\shared\\\\tex\\\\a.png')`,
     `save(${quoted(file)})`,
   ])
   const report = await inspect(file)

@@ -1,6 +1,6 @@
 /** Simulations that are not baked: a picture follows from the scene and its frame alone, whatever was rendered before it. */
 import assert from 'node:assert/strict'
-import { chmodSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { blenderMissing, openEngine, openPicture, runTask } from '#engines/blender/test-blender.ts'
@@ -50,8 +50,16 @@ test('a frame that a node renders behind others is the one that another renders 
   const before = pids.length
   const session = await engine.open({ root: join(folder, 'scene'), settings: { file: 'box.blend' } })
   for (let time = 0; time < 2; time++) await runTask(session, { do: 'inspect' }, join(folder, 'out'))
+  // What a picture's simulation writes is gone before the next.
+  const [name = ''] = readdirSync(scratchFolder)
+  const left = join(scratchFolder, name, 'out/cache_000001.bphys')
+  writeFileSync(left, '')
+  await runTask(session, { do: 'frame', frame: 2 }, join(folder, 'out'))
+  await runTask(session, { do: 'inspect' }, join(folder, 'out'))
+  const isLeft = existsSync(left)
   await session.close()
-  assert.equal(pids.length, before + 1)
+  assert.equal(isLeft, false)
+  assert.equal(pids.length, before + 2)
 })
 
 /** A box in front of the camera, falling out of its sight. */

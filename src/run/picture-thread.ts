@@ -64,7 +64,10 @@ export function createPictureThread({ clock, timeoutMs = TIMEOUT_MS }: PictureTh
   function open(): Worker {
     const opened = new Worker(module, { resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB_MAX } })
     opened.unref()
-    opened.on('message', (answer: unknown) => settle(({ resolve }) => resolve(answer)))
+    opened.on('message', (answer: unknown) => {
+      // One that was given up may have answered just before: that is no answer to what the next one was asked.
+      if (thread === opened) settle(({ resolve }) => resolve(answer))
+    })
     opened.on('error', (cause) => lose(opened, gone(cause)))
     opened.on('exit', () => lose(opened, gone(null)))
     return opened

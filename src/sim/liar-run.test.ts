@@ -84,7 +84,7 @@ test('few answers that callers get are false', () => {
 })
 
 test('where callers let no second node look, the network asks for itself, and the operator’s own node judges', async () => {
-  const { nodes } = await runLiars(2, {
+  const { nodes } = await runLiars(3, {
     ...{ nodes: 4, minutes: 35, operatorsNode: 0, isPrivate: true, thinkMs: 30_000 },
     mannersOf: (index) =>
       index === 3 ? { answer: (request, honest) => cheaperAnswer(request, honest) } : null,

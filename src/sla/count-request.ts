@@ -4,7 +4,7 @@ import { DAY_MS, type TimestampMs } from '#kernel/time.ts'
 import type { OpenRequest, RefusedCount, SlaClass } from '#protocol/sla.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
 import { type Bin, binStartOf, emptyBin, lossPpb, monthOf } from './bins.ts'
-import { type Counted, countOf, countOfRefusal } from './count.ts'
+import { type Counted, countOf, countOfRefusal, faultNodeIdOf } from './count.ts'
 import { countKey, type DayCount, LATE_MS, type MonthCount, type Sla } from './sla.ts'
 import { tiers } from './tiers.ts'
 
@@ -21,8 +21,7 @@ export interface Billed {
 /** A request that was answered, failed or was given up, as it was billed at `atMs`. */
 export function countRecord(sla: Sla, { record, cost, charge = cost, wasLost = false, atMs }: Billed): void {
   const { organisationId, slaClass = 'none' } = record
-  // The one that it ended on.
-  const faultNodeId = record.failed?.at(-1)?.nodeId
+  const faultNodeId = faultNodeIdOf(record)
   const counted = countOf(record, cost)
   const place = { organisationId, slaClass, atMs: placedAtMs(record.startedAtMs, atMs) }
   const isLost = sla.lost.delete(record.requestId) || wasLost
@@ -157,7 +156,7 @@ function addToNetwork(sla: Sla, counted: Counted, atMs: TimestampMs, times: numb
 export function dayIn(days: Map<TimestampMs, DayCount>, startMs: TimestampMs): DayCount {
   let day = days.get(startMs)
   if (!day) {
-    day = { valid: 0, errors: 0, lostPpb: 0 }
+    day = { valid: 0, errors: 0, lostPpb: 0, gone: new Map() }
     days.set(startMs, day)
   }
   return day

@@ -47,6 +47,19 @@ export function countOf(record: CountFacts, cost: NanoUsd): Counted {
 export const countOfRefusal = ({ problem, exempt }: Pick<RefusedCount, 'problem' | 'exempt'>): Counted =>
   exempt === undefined ? countOfProblem(problem) : notCounted(exempt)
 
+/**
+ * The node that an error is held against: of a failure the one that it ended on, of a caller that left as its first token was
+ * overdue the one that was asked last. That one stands among the parts, though it delivered nothing.
+ */
+export function faultNodeIdOf({
+  outcome,
+  failed = [],
+  parts,
+}: Pick<UsageRecord, 'outcome' | 'failed' | 'parts'>): string | undefined {
+  const failedLast = failed.at(-1)?.nodeId
+  return outcome === 'cancelled' ? (parts.at(-1)?.nodeId ?? failedLast) : failedLast
+}
+
 /** A request that was refused or failed with this problem. */
 export function countOfProblem(code: string): Counted {
   const status = code in problemKinds ? problemKinds[code as ProblemCode].status : 500

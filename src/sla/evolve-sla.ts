@@ -1,12 +1,11 @@
 import { assert, unreachable } from '#kernel/assert.ts'
 import { DAY_MS, type TimestampMs } from '#kernel/time.ts'
 import type { SlaTally } from '#protocol/sla.ts'
-import { BIN_MS, type Bin, lossPpb, monthOf } from './bins.ts'
+import { type Bin, lossPpb, monthOf } from './bins.ts'
 import { countLost, countRefund, countRefused, dayIn } from './count-request.ts'
 import {
   BIN_KEPT_MS,
   countKey,
-  downStartsOf,
   type Incident,
   NETWORK_BINS_KEPT_MS,
   type Sla,
@@ -115,7 +114,7 @@ function closeBins(sla: Sla, beforeMs: TimestampMs): void {
       if (lost > 0) dayIn(days, Math.floor(startMs / DAY_MS) * DAY_MS).lostPpb += lost
     }
     if (startMs < beforeMs - NETWORK_BINS_KEPT_MS) {
-      letGo(sla, bin, beforeMs)
+      letGo(sla, bin)
       bins.delete(startMs)
     }
   }
@@ -131,12 +130,11 @@ function closeBins(sla: Sla, beforeMs: TimestampMs): void {
   sla.closedBeforeMs = beforeMs
 }
 
-/** An outage has the whole of its bins: what their requests lost is not lost twice once the bins are forgotten. */
-function letGo(sla: Sla, bin: Bin, nowMs: TimestampMs): void {
+/** An outage has the whole of its bins, and may be told of after they are forgotten. */
+function letGo(sla: Sla, bin: Bin): void {
   const { startMs } = bin
-  const day = sla.network.days.get(Math.floor(startMs / DAY_MS) * DAY_MS)
-  if (day && downStartsOf(sla, { fromMs: startMs, toMs: startMs + BIN_MS }, nowMs).size > 0)
-    day.lostPpb -= lossPpb(bin)
+  const lost = lossPpb(bin)
+  if (lost > 0) sla.network.days.get(Math.floor(startMs / DAY_MS) * DAY_MS)?.gone.set(startMs, lost)
 }
 
 function closeMonth(sla: Sla, month: string, atMs: TimestampMs): void {

@@ -5,6 +5,7 @@ import type { SlaClass } from '#protocol/sla.ts'
 import type { SlaFact } from '#protocol/sla-evidence.ts'
 import type { UsageRecord } from '#protocol/usage.ts'
 import { monthOf } from './bins.ts'
+import { faultNodeIdOf } from './count.ts'
 import { countLost, countRecord, countRefund, countRefused, placedAtMs } from './count-request.ts'
 import { countKey, emptySla, type MonthCount } from './sla.ts'
 import type { SlaEvent } from './sla-events.ts'
@@ -65,7 +66,7 @@ function ofRequest({
   if (slaClass === undefined || atMs === undefined) return []
   const { requestId, keyId, model, outcome, problem, exempt, firstTokenMs, firstTokenDueMs, totalMs } = record
   const cost = billed + paidBefore
-  const faultNodeId = record.failed?.at(-1)?.nodeId
+  const faultNodeId = faultNodeIdOf(record)
   return placed({ organisationId, slaClass }, startedAtMs, {
     ...{ kind: 'request', atMs, requestId, keyId, model, outcome, startedAtMs, firstTokenMs, totalMs, cost },
     ...(problem !== undefined && { problem }),

@@ -67,6 +67,8 @@ export interface DayCount {
   valid: number
   errors: number
   lostPpb: number
+  /** Of that, what bins lost that are known no more: one that was an outage, as may be told later, is not lost twice. */
+  readonly gone: Map<TimestampMs, number>
 }
 
 export interface OpenRun {

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { AnswerFault, AnswerTest } from '#protocol/answer-audit.ts'
 import { NanoUsd } from '#protocol/money.ts'
+import { NodeClass } from '#protocol/node-class.ts'
 import { SlaClass } from '#protocol/sla.ts'
 
 export const AnswerOutcome = z.enum([
@@ -87,6 +88,8 @@ export const AnswerEvent = z.discriminatedUnion('type', [
     reason: z.string(),
     proofs: z.array(Proof),
     forfeited: NanoUsd,
+    /** The class that it loses by it; absent: none. */
+    classBefore: NodeClass.optional(),
     /** Until when it gets no work; `null`: until an operator lets it in again. */
     untilMs: z.int().nullable(),
     rateBps,

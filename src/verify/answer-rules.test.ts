@@ -138,14 +138,26 @@ test('pay is freed once enough of its worth came after it and was looked at, and
   )
 })
 
-test('pay that nobody looked behind is freed after a day, of a node on trial after 30', () => {
+test('pay that nobody looked behind is freed after a day, of a node on trial or looked at after 30', () => {
   const windows = [windowOf(0, { answers: 1, amount: 1n })]
-  const record = { passes: 0, cases: [], evidenceMilli: 0 }
+  const record = { passes: 0, passedAtMs: 0, cases: [], evidenceMilli: 0 }
   assert.deepEqual(idsOf(expiredWindows(windows, record, DAY_MS - 1)), [])
   assert.deepEqual(idsOf(expiredWindows(windows, record, DAY_MS)), [1])
   const judged = { ...record, cases: [caseAt(0)] }
   assert.deepEqual(idsOf(expiredWindows(windows, judged, 2 * DAY_MS)), [])
   assert.deepEqual(idsOf(expiredWindows(windows, judged, 30 * DAY_MS)), [1])
+  // A few answers a day, the first of them looked at: without enough behind it, a day is no reason to free it.
+  for (const seen of [
+    { ...record, passes: 1, passedAtMs: 1 },
+    { ...record, passes: 12, passedAtMs: 1 },
+    { ...record, evidenceMilli: 2_000 },
+  ]) {
+    assert.deepEqual(idsOf(expiredWindows(windows, seen, 29 * DAY_MS)), [])
+    assert.deepEqual(idsOf(expiredWindows(windows, seen, 30 * DAY_MS)), [1])
+  }
+  const alone = { ...record, passes: 12, passedAtMs: 1 }
+  const later = [windowOf(0, { answers: 1, amount: 1n }, 31 * DAY_MS)]
+  assert.deepEqual(idsOf(expiredWindows(later, alone, 32 * DAY_MS)), [1], 'those who looked have gone')
 })
 
 test('windows of pay stay few however much comes', () => {

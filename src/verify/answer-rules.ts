@@ -30,7 +30,7 @@ export const isStrike = (fault: AnswerFault): boolean => fault === 'too_fast'
 /** Opinions on one answer. */
 export const OPINIONS_MAX = 4
 
-/** Auditors that were wrong so often are not asked any more, nor nodes that were judged until they are trusted again. */
+/** Auditors that were wrong so often, of late, are not asked any more, nor nodes that were judged until they are trusted again. */
 const WRONG_MAX = 2
 export const isBadAuditor = (
   { wrong }: { readonly wrong: number },
@@ -115,9 +115,10 @@ export const ANSWER_DETECTION_BPS = 4_000
 export const holdbackAnswers = (nodeClass: NodeClass): number =>
   minHoldback(auditPolicy(nodeClass), ANSWER_DETECTION_BPS) + Math.ceil(EVIDENCE_MAX / ANSWER_MILLI_MAX)
 
-/** Pay is freed after so long, whatever was looked at: nobody independent may be there. */
+/** Where nobody independent ever looked, pay is freed after so long. */
 export const PAY_HELD_MS_MAX = DAY_MS
-const TRIAL_HELD_MS_MAX = 30 * DAY_MS
+/** Where somebody did, few answers a day are no way around the holdback: it is as long until there are enough, and no longer than this. */
+const LOOKED_HELD_MS_MAX = 30 * DAY_MS
 const PAY_WINDOW_MS = HOUR_MS / 6
 const PAY_WINDOWS_MAX = 32
 
@@ -160,14 +161,21 @@ export function agedWindows(
 const worthOf = ({ amount, answers }: PayWindow, count: number): NanoUsd =>
   maximum((amount * BigInt(count)) / BigInt(answers), 0n)
 
-/** Pay that was held for a day; of a node that was judged and has not passed again since, for 30. */
+/** Pay that was held for 30 days; of a node at which nobody looked in that time, and that was not judged, for a day. */
 export function expiredWindows(
   windows: readonly PayWindow[],
-  { cases, passes, evidenceMilli }: Pick<AnswerRecord, 'cases' | 'passes' | 'evidenceMilli'>,
+  {
+    cases,
+    passes,
+    passedAtMs,
+    evidenceMilli,
+  }: Pick<AnswerRecord, 'cases' | 'passes' | 'passedAtMs' | 'evidenceMilli'>,
   nowMs: TimestampMs,
 ): readonly PayWindow[] {
   const isOnTrial = passes < FIRST_CHECKED && cases.some(({ liftedAtMs }) => liftedAtMs === null)
-  const forMs = isOnTrial || evidenceMilli >= EVIDENCE_WATCHED ? TRIAL_HELD_MS_MAX : PAY_HELD_MS_MAX
+  const hasPassed = passes > 0 && nowMs < passedAtMs + LOOKED_HELD_MS_MAX
+  const isLookedAt = isOnTrial || hasPassed || evidenceMilli > 0
+  const forMs = isLookedAt ? LOOKED_HELD_MS_MAX : PAY_HELD_MS_MAX
   return windows.filter(({ untilMs }) => nowMs >= untilMs + forMs)
 }
 

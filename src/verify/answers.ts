@@ -14,6 +14,7 @@ import { assert } from '#kernel/assert.ts'
 import type { NanoUsd } from '#kernel/money.ts'
 import type { TimestampMs } from '#kernel/time.ts'
 import type { AnswerFault } from '#protocol/answer-audit.ts'
+import type { NodeClass } from '#protocol/node-class.ts'
 import type { SlaClass } from '#protocol/sla.ts'
 
 /** Of answers, as part of what is verified. */
@@ -79,6 +80,10 @@ export interface AnswerCase {
   readonly untilMs: TimestampMs | null
   /** An operator took it back: it does not count any more. */
   liftedAtMs: TimestampMs | null
+  /** As the operator gave it; absent: not lifted, or by a program of before. */
+  liftedReason?: string
+  /** It had this class, and a lift gives it back; absent: it kept its class. */
+  readonly classBefore?: NodeClass | undefined
 }
 
 /** Pay of neighbouring answers of one node: summed, so that memory does not grow with traffic. */

@@ -1,7 +1,8 @@
 /**
  * Where a frame is looked at. The places follow from a secret that its maker learns only after it committed itself to
- * the frame: two of three where the delivered frame has most detail, for flat background tells frauds apart badly, and
- * one anywhere, so that no part is safe.
+ * the frame: half of them where the delivered frame has most detail, for flat background tells frauds apart badly. Where detail is,
+ * its maker decides: who renders half of a frame honestly and leaves the rest without detail draws these to the honest half. The others
+ * are anywhere, and two of them: each finds less than the part that is false, and together they find more.
  */
 import { type Box, cut, type Picture } from '#images/picture.ts'
 import { createRandom } from '#kernel/random.ts'
@@ -12,7 +13,7 @@ export interface CropPlan {
   readonly side: number
 }
 
-export const CROP_PLAN: CropPlan = { count: 3, side: 15 }
+export const CROP_PLAN: CropPlan = { count: 4, side: 15 }
 
 /** Of so many places drawn, the one with most detail is taken. */
 const CANDIDATES = 8
@@ -32,7 +33,7 @@ export function chooseCrops(
     width,
     height,
   })
-  return Array.from({ length: plan.count }, (_, at) => (at % 3 === 2 ? draw() : mostDetailed(picture, draw)))
+  return Array.from({ length: plan.count }, (_, at) => (at % 2 === 1 ? draw() : mostDetailed(picture, draw)))
 }
 
 /** The first four bytes: a hash's are as good as all of them. */

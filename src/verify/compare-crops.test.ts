@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Picture } from '#images/picture.ts'
 import { checkFrame, type FrameExpectation, fingerprintOf } from './check-frame.ts'
-import { chooseCrops } from './choose-crops.ts'
+import { CROP_PLAN, chooseCrops } from './choose-crops.ts'
 import { compareCrops } from './compare-crops.ts'
 
 test('rounding passes and missing samples do not', () => {
@@ -70,6 +70,20 @@ test('places follow from the secret, lie within the frame and differ with it', (
   for (const { x, y, width, height } of boxes) assert(x >= 0 && y >= 0 && x + width <= 25 && y + height <= 9)
   const small = chooseCrops(picture, Uint8Array.of(0, 0, 0, 0), { count: 1, side: 100 })
   assert.deepEqual(small, [{ x: 0, y: 0, width: 25, height: 9 }])
+})
+
+test('a maker who leaves all detail in one half does not draw all crops there', () => {
+  const half = makePicture(() => 1)
+  const values = half.values.map((_, at) =>
+    Math.floor(at / half.channels) % half.width < half.width / 2 ? 1 + (at % 7) : 1,
+  )
+  let found = 0
+  for (let draw = 0; draw < 1_000; draw++) {
+    const secret = Uint8Array.of(draw * 37, draw >> 3, draw * 11, draw)
+    const boxes = chooseCrops({ ...half, values }, secret, { ...CROP_PLAN, side: 3 })
+    if (boxes.some(({ x }) => x >= half.width / 2)) found++
+  }
+  assert.ok(found > 550, `${found} of 1,000 audits look at the other half`)
 })
 
 test('each fault of a frame is told, the first that there is', () => {

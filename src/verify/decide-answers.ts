@@ -168,6 +168,7 @@ function decideJudge(
     proofs,
     forfeited: heldOf(answers, nodeId),
     untilMs,
+    ...(penalty === 'suspended' && nodeClass !== 'community' && { classBefore: nodeClass }),
   }
   const rate = rateNews(record, { passes: 0, evidenceMilli: 0 }, nodeClass)
   return [{ type: 'verify.node_judged', ...judged, ...rate, atMs }]

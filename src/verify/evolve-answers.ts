@@ -2,7 +2,7 @@ import { unreachable } from '#kernel/assert.ts'
 import type { AnswerEvent } from './answer-events.ts'
 import { isStrike, passesAfter } from './answer-rules.ts'
 import { type AnswerChecks, type AnswerRecord, CASES_MAX, newAnswerRecord, PROOFS_MAX } from './answers.ts'
-import { type CheckRecord, newRecord, type Verify } from './verify.ts'
+import { type CheckRecord, heardRight, newRecord, type Verify } from './verify.ts'
 
 type EventOf<Type extends AnswerEvent['type']> = Extract<AnswerEvent, { type: Type }>
 
@@ -33,9 +33,14 @@ export function evolveAnswers(verify: Verify, event: AnswerEvent): void {
     case 'verify.case_lifted': {
       const record = recordIn(verify, event.nodeId)
       record.cases = record.cases.map((one) =>
-        one.caseId === event.caseId ? { ...one, liftedAtMs: event.atMs } : one,
+        one.caseId === event.caseId ? { ...one, liftedAtMs: event.atMs, liftedReason: event.reason } : one,
       )
       record.suspendedUntilMs = null
+      const known = checkRecordIn(verify, event.nodeId)
+      // A verdict that was wrong does not bring it nearer to a ban for results either, nor does it judge worse for it.
+      known.failed = Math.max(0, known.failed - 1)
+      known.wrong = 0
+      known.right = 0
       return
     }
     case 'verify.answer_pay_held':
@@ -73,7 +78,7 @@ function check(verify: Verify, event: EventOf<'verify.answer_checked'>): void {
   record.evidenceMilli = Math.max(0, record.evidenceMilli + event.evidenceMilli)
   record.passes = passesAfter(record.passes, outcome, record.evidenceMilli)
   record.tokens += opinions[0]?.tokens ?? 0
-  for (const auditor of event.wrong) checkRecordIn(verify, auditor).wrong++
+  judgeAuditors(verify, event)
   switch (outcome) {
     case 'passed':
       record.passed++
@@ -99,6 +104,16 @@ function check(verify: Verify, event: EventOf<'verify.answer_checked'>): void {
       return
     default:
       unreachable(outcome)
+  }
+}
+
+/** Where opinions came to something, it is known who was right. */
+function judgeAuditors(verify: Verify, { wrong, opinions, outcome }: EventOf<'verify.answer_checked'>): void {
+  for (const auditor of wrong) heardRight(checkRecordIn(verify, auditor), false)
+  if (outcome !== 'passed' && outcome !== 'against') return
+  for (const { nodeId } of opinions) {
+    const known = wrong.includes(nodeId) ? undefined : verify.records.get(nodeId)
+    if (known && known.wrong > 0) heardRight(known, true)
   }
 }
 

@@ -7,6 +7,7 @@ import {
   auditOf,
   type CheckedJob,
   type CheckRecord,
+  heardRight,
   keyOf,
   newRecord,
   resultIn,
@@ -139,8 +140,12 @@ function learn(verify: Verify, audit: Audit): void {
   else if (audit.opinions.some(({ by, says }) => by === 'crops' && says === 'different'))
     step.isUncroppable = true
   for (const auditor of against(verify, { opinions: audit.opinions.filter(({ by }) => by === settled) })) {
-    auditor.wrong++
+    heardRight(auditor, false)
     auditor.passes = 0
+  }
+  for (const { nodeId, says } of audit.opinions) {
+    const known = says === 'same' ? verify.records.get(nodeId) : undefined
+    if (known && known.wrong > 0) heardRight(known, true)
   }
 }
 

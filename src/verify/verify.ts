@@ -38,12 +38,29 @@ export interface CheckRecord {
   /** Refused for what everybody can see. */
   faults: number
   disputed: number
-  /** Said as an auditor what turned out wrong. */
+  /** Said as an auditor what turned out wrong; fades with what it said right. */
   wrong: number
+  /** Said right since it was wrong last, or since that faded; absent: nothing. */
+  right?: number
   /** Its turn had come, and nobody independent was there. */
   unverified: number
   /** When it passed last. */
   passedAtMs: TimestampMs
+}
+
+/**
+ * Opinions that turned out right, after which an auditor was wrong once less: of honest ones one opinion in a thousand is wrong, and who
+ * looks at twenty answers a day would be asked no more within months.
+ */
+const RIGHT_PER_WRONG = 50
+
+/** What it said as an auditor came out one way or the other. */
+export function heardRight(record: CheckRecord, wasRight: boolean): void {
+  if (!wasRight) record.wrong++
+  record.right = wasRight && record.wrong > 0 ? (record.right ?? 0) + 1 : 0
+  if (record.right < RIGHT_PER_WRONG) return
+  record.wrong--
+  record.right = 0
 }
 
 export interface ResultPlace {

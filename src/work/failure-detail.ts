@@ -37,8 +37,9 @@ function nextOf({ jobId, purpose }: Job, failure: TaskFailure): string {
       ? 'Give the same command again once a node is there that can do it: what was sent is not sent again.'
       : 'Mend the scene, save it, and give the same command again: what was sent is not sent again.'
   const again = isNodes ? 'Once a node is there that can do it' : 'To try it again as it is'
-  const anew = `"shoal job cancel ${jobId}", then submit it anew; what is done and stays as it was is not made again.`
-  return `${again}: "shoal job resume ${jobId}". With the scene mended: ${anew}`
+  // Its inputs are others then, and nothing of it is the same task.
+  const anew = `"shoal job cancel ${jobId}" (what is done is paid, and "shoal job fetch ${jobId}" gets it), then submit what is left.`
+  return `${again}: "shoal job resume ${jobId}". With the scene mended it is a new job: ${anew}`
 }
 
 const LINES_MAX = 8

@@ -210,6 +210,11 @@ test('a job that pauses over a frame names it, its nodes and the last lines of t
   )
   assert.match(detail, /log:\n {2}line 12\n(?: {2}line \d+\n){6} {2}line 19\n/)
   assert.match(detail, /\n[^\n]*shoal job resume job_1[^\n]*shoal job cancel job_1[^\n]*$/)
+  // A mended scene has other inputs: of the old job's frames none is the same task.
+  assert.match(
+    detail,
+    /it is a new job: [^\n]*"shoal job fetch job_1" gets it\), then submit what is left\.$/,
+  )
 })
 
 test('no task begins that might go over the cap; the job says so, and a higher cap lets it go on', () => {

@@ -75,7 +75,9 @@ export async function startFuzzed(rig: Rig): Promise<FuzzedNetwork> {
 /** What there is to say of the coordinator's process that was there at first, by who is there now. */
 export function deathOf(pid: number, now: number | null): string[] {
   if (now === pid) return []
-  return [now === null ? 'the coordinator ended, and nobody took its place' : 'the coordinator was started again']
+  return [
+    now === null ? 'the coordinator ended, and nobody took its place' : 'the coordinator was started again',
+  ]
 }
 
 /** Null while none runs. */

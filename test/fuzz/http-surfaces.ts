@@ -223,17 +223,16 @@ function httpSurface(name: string, target: Forms, next: (random: Random) => Buff
     async attempt(input) {
       const bytes = filled(input, secrets)
       const isWork = bytes.indexOf('/v1/', 0, 'latin1') !== -1 && bytes.indexOf('/v1/') < 40
-      // Behind a half-closed connection nobody waits for a model.
-      const isEnded = name === 'headers' || !isWork
+      // Whoever half closes is taken for gone, and need not be answered: only what need not be HTTP ends so, lest it be waited for.
+      const isHttp = name !== 'headers'
       const limitMs = isWork ? WORK_LIMIT_MS : LIMIT_MS
-      const answer = await sendRaw(target.port, bytes, { isEnded, limitMs })
-      // What need not be HTTP may be shown out without a word.
-      return judge(answer, { isWork, isHttp: name !== 'headers' })
+      const answer = await sendRaw(target.port, bytes, { isEnded: !isHttp, limitMs })
+      return judge(answer, { isWork, isHttp })
     },
   }
 }
 
-/** A 5xx is right only where the table of problems calls it temporary, and it is no bug. Whoever speaks HTTP is answered. */
+/** A 5xx is right only where the table of problems calls it temporary, and it is no bug. Whoever speaks HTTP, and waits, is answered. */
 export function judge(
   { status, body, isClosed }: RawAnswer,
   { isWork, isHttp }: { isWork: boolean; isHttp: boolean },

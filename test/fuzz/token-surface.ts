@@ -100,7 +100,7 @@ async function attemptSecret(port: number, secret: Input['secret'], harmed: stri
       : secret === 'joinToken'
         ? call('POST /api/nodes', '', JSON.stringify(enrolment(harmed)))
         : call('POST /api/invitations/accept', '', JSON.stringify({ invitation: harmed }))
-  const answer = await sendRaw(port, bytes, { isEnded: true, limitMs: LIMIT_MS })
+  const answer = await sendRaw(port, bytes, { isEnded: false, limitMs: LIMIT_MS })
   const verdict = judge(answer, { isWork: false, isHttp: true })
   return verdict === 'accepted' ? complain(`a harmed ${secret} was accepted`) : verdict
 }

@@ -1,16 +1,12 @@
 /** The loop of a node that works off tasks, on a virtual clock: every line lost, doubled or late. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { TaskOutput } from '#engines/task-engine.ts'
 import { Problem } from '#protocol/problem.ts'
 import { failureProblem } from '#protocol/task-failure.ts'
-import type { TaskGrant, WorkSay } from '#protocol/work-link.ts'
-import { createTestWorld } from '#sim/test-world.ts'
-import { TaskWorker } from './task-worker.ts'
-import type { KeptResult, TransferWatch } from './work-ports.ts'
+import { grant, setupWorker } from './test-task-worker.ts'
 
 test('it says who it is, and then every second what it has', async () => {
-  const { worker, said, run, connect } = setup()
+  const { worker, said, run, connect } = setupWorker()
   connect()
   await run(2_600)
   assert.deepEqual(
@@ -25,7 +21,7 @@ test('it says who it is, and then every second what it has', async () => {
 })
 
 test('a task runs, is committed, sent once that is answered, and delivered', async () => {
-  const { give, answer, told, run, connect, sent, dropped } = setup()
+  const { give, answer, told, run, connect, sent, dropped } = setupWorker()
   connect()
   give(1)
   await run(1_100)
@@ -40,7 +36,7 @@ test('a task runs, is committed, sent once that is answered, and delivered', asy
 })
 
 test('while one runs the inputs of the next are there, and it begins as the first ends', async () => {
-  const { give, run, connect, obtained, began } = setup()
+  const { give, run, connect, obtained, began } = setupWorker()
   connect()
   give(1)
   give(2)
@@ -51,7 +47,7 @@ test('while one runs the inputs of the next are there, and it begins as the firs
 })
 
 test('whoever meters the machine hears whether a task ran since it last asked', async () => {
-  const { worker, give, run, connect } = setup()
+  const { worker, give, run, connect } = setupWorker()
   connect()
   assert.equal(worker.wasAtWork(), false)
   give(1)
@@ -62,7 +58,7 @@ test('whoever meters the machine hears whether a task ran since it last asked', 
 })
 
 test('what is not answered is said again, and no answer is taken twice', async () => {
-  const { give, answer, told, run, connect } = setup()
+  const { give, answer, told, run, connect } = setupWorker()
   connect()
   give(1)
   await run(6_100)
@@ -74,7 +70,7 @@ test('what is not answered is said again, and no answer is taken twice', async (
 })
 
 test('a grant that comes twice, late or after its cancel changes nothing', async () => {
-  const { worker, give, answer, run, connect, began } = setup()
+  const { worker, give, answer, run, connect, began } = setupWorker()
   connect()
   worker.receive({ kind: 'cancel', fence: 3 })
   give(1)
@@ -90,7 +86,7 @@ test('a grant that comes twice, late or after its cancel changes nothing', async
 })
 
 test('a cancel ends the work at once, and the next begins', async () => {
-  const { worker, give, told, run, connect, began, aborted } = setup()
+  const { worker, give, told, run, connect, began, aborted } = setupWorker()
   connect()
   give(1)
   give(2)
@@ -103,7 +99,7 @@ test('a cancel ends the work at once, and the next begins', async () => {
 })
 
 test('without a connection it goes on, and says all of it when it is back', async () => {
-  const { worker, give, said, told, run, connect } = setup()
+  const { worker, give, said, told, run, connect } = setupWorker()
   connect()
   give(1)
   await run(100)
@@ -120,7 +116,7 @@ test('without a connection it goes on, and says all of it when it is back', asyn
 })
 
 test('a refused commit drops the attempt, and nothing of it is sent', async () => {
-  const { worker, give, answer, run, connect, sent } = setup()
+  const { worker, give, answer, run, connect, sent } = setupWorker()
   connect()
   give(1)
   await run(1_100)
@@ -130,7 +126,7 @@ test('a refused commit drops the attempt, and nothing of it is sent', async () =
 })
 
 test('a failure says whose fault it was, until somebody heard it', async () => {
-  const { worker, give, answer, told, said, run, connect } = setup({
+  const { worker, give, answer, told, said, run, connect } = setupWorker({
     work: () =>
       Promise.reject(
         failureProblem('task', 'engine_failed', 'frame 12: Blender crashed (SIGSEGV).', { tail: 'at 0x7f' }),
@@ -153,7 +149,7 @@ test('a failure says whose fault it was, until somebody heard it', async () => {
 
 test('what passes by itself is tried again, and what does not is told', async () => {
   let tries = 0
-  const { give, answer, told, said, run, connect } = setup({
+  const { give, answer, told, said, run, connect } = setupWorker({
     async send() {
       if (++tries < 4) throw new Problem('network_unreachable', 'away')
       throw new Problem('storage_limited', 'The organisation has no room for more.')
@@ -169,7 +165,7 @@ test('what passes by itself is tried again, and what does not is told', async ()
 })
 
 test('paused it takes nothing, gives back what it has not begun, and ends what runs', async () => {
-  const { worker, give, told, said, run, connect } = setup()
+  const { worker, give, told, said, run, connect } = setupWorker()
   connect()
   give(1)
   give(2)
@@ -184,7 +180,7 @@ test('paused it takes nothing, gives back what it has not begun, and ends what r
 })
 
 test('an owner who wants the machine at once gets it: what runs goes back too', async () => {
-  const { worker, give, told, said, run, connect, aborted } = setup()
+  const { worker, give, told, said, run, connect, aborted } = setupWorker()
   connect()
   give(1)
   await run(100)
@@ -195,7 +191,7 @@ test('an owner who wants the machine at once gets it: what runs goes back too', 
 })
 
 test('a node that leaves ends what it can in time, and gives the rest back', async () => {
-  const { worker, give, answer, told, run, connect } = setup()
+  const { worker, give, answer, told, run, connect } = setupWorker()
   connect()
   give(1)
   give(2)
@@ -212,7 +208,7 @@ test('a node that leaves ends what it can in time, and gives the rest back', asy
   await run(1)
   answer('deliver', 1)
   assert.equal(isIdle, true)
-  const late = setup()
+  const late = setupWorker()
   late.connect()
   late.give(1)
   await late.run(100)
@@ -221,7 +217,7 @@ test('a node that leaves ends what it can in time, and gives the rest back', asy
 })
 
 test('a task for an engine that is not here fails plainly, and its node is not asked again', async () => {
-  const { give, said, run, connect } = setup()
+  const { give, said, run, connect } = setupWorker()
   connect()
   give(1, { engine: 'ffmpeg' })
   await run(10)
@@ -231,7 +227,7 @@ test('a task for an engine that is not here fails plainly, and its node is not a
 })
 
 test('a scene stays open for its next task, and makes room for another one', async () => {
-  const { give, answer, run, connect, sessions } = setup()
+  const { give, answer, run, connect, sessions } = setupWorker()
   connect()
   for (const [fence, tree] of [
     [1, 'a'],
@@ -250,7 +246,7 @@ test('a scene stays open for its next task, and makes room for another one', asy
 })
 
 test('with its hands full of results it takes no more, and a seventeenth grant is left to others', async () => {
-  const { give, said, run, connect, worker, answer } = setup({
+  const { give, said, run, connect, worker, answer } = setupWorker({
     send: () => new Promise(() => undefined),
     workMs: 1,
   })
@@ -266,7 +262,7 @@ test('with its hands full of results it takes no more, and a seventeenth grant i
 
 test('with its hands full it begins nothing either, until a result was taken', async () => {
   const waiting: (() => void)[] = []
-  const { give, run, connect, answer, began } = setup({
+  const { give, run, connect, answer, began } = setupWorker({
     send: () => new Promise((resolve) => void waiting.push(resolve)),
     workMs: 1,
   })
@@ -288,7 +284,7 @@ test('with its hands full it begins nothing either, until a result was taken', a
 test('what a process before made is offered again under its fence, and not made again', async () => {
   const files = [{ name: 'a', bytes: 1, sha256: 'ab'.repeat(32) }]
   const kept = [{ grant: { ...grant, fence: 7 }, folder: '/out/7-0', files, wallMs: 12 }]
-  const { give, answer, said, told, run, connect, sent, dropped, began } = setup({ kept })
+  const { give, answer, said, told, run, connect, sent, dropped, began } = setupWorker({ kept })
   connect()
   assert.deepEqual(said.find((say) => say.kind === 'beat')?.held, [{ fence: 7, fraction: 1 }])
   assert.deepEqual(said.at(-1), { kind: 'commit', fence: 7, outputs: files, wallMs: 12 })
@@ -304,7 +300,7 @@ test('what a process before made is offered again under its fence, and not made 
 })
 
 test('a worker that closes leaves what it made to the next, and drops the rest', async () => {
-  const { worker, give, run, connect, records, dropped } = setup()
+  const { worker, give, run, connect, records, dropped } = setupWorker()
   connect()
   give(1)
   give(2)
@@ -313,99 +309,3 @@ test('a worker that closes leaves what it made to the next, and drops the rest',
   await run(10)
   assert.deepEqual([records, dropped], [['/out/1'], ['/out/2']])
 })
-
-interface Options {
-  readonly work?: () => Promise<TaskOutput>
-  readonly workMs?: number
-  readonly send?: () => Promise<void>
-  readonly kept?: readonly KeptResult[]
-}
-
-function setup({ work, workMs = 1_000, send = async () => undefined, kept = [] }: Options = {}) {
-  const world = createTestWorld()
-  const { host } = world.machine('node')
-  const said: WorkSay[] = []
-  const [obtained, began, aborted] = [[] as number[], [] as number[], [] as number[]]
-  const [sent, dropped, sessions] = [[] as string[], [] as string[], [] as string[]]
-  const records: string[] = []
-  const worker = new TaskWorker(
-    {
-      clock: host.clock,
-      log: host.log,
-      engines: [
-        {
-          kind: 'command',
-          open: async ({ root }) => {
-            sessions.push(`open ${root}`)
-            return {
-              run({ params }, onProgress, signal) {
-                const fence = Number(params['fence'])
-                began.push(fence)
-                if (work) return work()
-                return new Promise((resolve, reject) => {
-                  const files = [{ name: 'a', bytes: 1, sha256: 'ab'.repeat(32) }]
-                  host.clock.after(workMs / 2, () => onProgress(0.5))
-                  host.clock.after(workMs, () =>
-                    resolve({ files, wallMs: workMs, cpuMs: workMs, peakBytes: 0, notes: {} }),
-                  )
-                  signal.addEventListener('abort', () => {
-                    aborted.push(fence)
-                    reject(new Problem('cancelled', 'It was cancelled.'))
-                  })
-                })
-              },
-              close: async () => void sessions.push(`close ${root}`),
-            }
-          },
-        },
-      ],
-      inputs: {
-        async obtain({ fence, inputRoot }) {
-          obtained.push(fence)
-          const held = { root: inputRoot?.[0] ?? '', retain: () => held, release: () => undefined }
-          return held
-        },
-        cached: () => [],
-      },
-      outputs: {
-        kept,
-        keep: async ({ folder }) => void records.push(folder),
-        makeFolder: async (fence) => `/out/${fence}`,
-        async send({ folder }: { folder: string }, _watch: TransferWatch) {
-          await send()
-          sent.push(folder)
-        },
-        drop: async (folder) => void dropped.push(folder),
-      },
-      facts: () => ({
-        ...{ kinds: ['command'], speed: 1, memoryMib: 1, vramMib: 0, bytesPerSecond: 1 },
-        ...{ askPerHour: 0n, engines: {} },
-      }),
-    },
-    { sessionsMax: 1, memoryBytesMax: 2 ** 30, idleMs: 60_000 },
-  )
-  return {
-    worker,
-    said,
-    obtained,
-    began,
-    aborted,
-    sent,
-    dropped,
-    records,
-    sessions,
-    run: world.run,
-    connect: () => worker.connected((say) => void said.push(say)),
-    give: (fence: number, more: Partial<TaskGrant> = {}) =>
-      worker.receive({ ...grant, fence, params: { fence }, ...more }),
-    answer: (to: 'commit' | 'deliver' | 'fail', fence: number, refusal: string | null = null) =>
-      worker.receive({ kind: 'answer', to, fence, refusal }),
-    /** What was said of attempts, without signs of life. */
-    told: () => said.flatMap((say) => ('fence' in say ? [`${say.kind} ${say.fence}`] : [])),
-  }
-}
-
-const grant: TaskGrant = {
-  ...{ kind: 'grant', fence: 0, jobId: 'job_1', organisationId: 'org', step: 0, task: 0 },
-  ...{ engine: 'command', settings: {}, params: {}, inputRoot: null, files: [], estimateMs: 1_000 },
-}

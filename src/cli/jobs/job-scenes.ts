@@ -72,7 +72,7 @@ async function lookAt(wanted: ScenesWanted, step: NewStep): Promise<LookedScene 
   const [first, ...others] = report.errors
   for (const other of others) say(style('bad', 'missing:'), other)
   if (first !== undefined) throw new Problem('invalid_request', `${name}: ${first}`)
-  return { report, ...placed(report, name, root) }
+  return { report, ...placed(report, name, { root, remap: remapOf(step) }) }
 }
 
 async function inspect(
@@ -100,7 +100,11 @@ async function inspect(
 }
 
 /** What the scene reads, where it lies beside it in the inputs. The scene may be a link: then that is beside what it leads to. */
-function placed(report: SceneReport, name: string, root: string): Omit<LookedScene, 'report'> {
+function placed(
+  report: SceneReport,
+  name: string,
+  job: { readonly root: string; readonly remap: Readonly<Record<string, string>> },
+): Omit<LookedScene, 'report'> {
   const { sends, file } = report
   const own = sends.find(({ to }) => to === file)?.from ?? ''
   const outside = own.split('/').slice(0, -1)
@@ -114,15 +118,21 @@ function placed(report: SceneReport, name: string, root: string): Omit<LookedSce
   }
   const folder = `${outside.join('/')}/`
   const to = inside.map((part) => `${part}/`).join('')
-  const places = sends.map(({ from }) => {
+  const places = sends.flatMap(({ from }) => {
     if (from === own) return { from, to: name }
     if (from.startsWith(folder)) return { from, to: `${to}${from.slice(folder.length)}` }
+    // The job file says itself where that lies in its folder.
+    if (Object.keys(job.remap).some((known) => from.startsWith(known))) return []
     throw new Problem(
       'invalid_request',
-      `${name} reads ${from}, which does not lie in the folder of the job (${root}): nodes would not have it. Put it there, pack it into the .blend, or let a job file that lies further up name the scene.`,
+      `${name} reads ${from}, which does not lie in the folder of the job (${job.root}): nodes would not have it. Put it there, pack it into the .blend, or let a job file that lies further up name the scene.`,
     )
   })
   return { sends: places, remap: sends.length < 2 ? {} : { [folder]: to } }
+}
+
+function remapOf({ settings: { remap } }: NewStep): Readonly<Record<string, string>> {
+  return typeof remap === 'object' && remap !== null ? (remap as Record<string, string>) : {}
 }
 
 function completed(step: NewStep, { report, remap }: LookedScene, inputBytes: number): NewStep {
@@ -135,8 +145,8 @@ function completed(step: NewStep, { report, remap }: LookedScene, inputBytes: nu
     settings: {
       // What its pictures are checked by. Scripts may change it.
       ...(settings['allowScripts'] !== true && { width, height }),
-      remap,
       ...settings,
+      remap: { ...remap, ...remapOf(step) },
     },
     requirements: {
       memoryMib: requirements.memoryMib || memoryMibOf(facts, inputBytes),

@@ -12,6 +12,7 @@ import { createJobClient, isJobOver, type JobClient } from './job-client.ts'
 import { jobFields } from './job-fields.ts'
 import { printableLines } from './job-words.ts'
 import { createLiveLines } from './live-lines.ts'
+import { type NewsPage, newsSoFar } from './news-so-far.ts'
 import { patiently } from './patience.ts'
 import { watchJob } from './watch-job.ts'
 
@@ -42,26 +43,37 @@ export const logsCommand = (context: CliContext): Command =>
     .action((jobId: string, { follow }: { follow?: true }, command: Command) =>
       runSession(context, command, async (session) => {
         const jobs = createJobClient(session)
-        const first = await jobs.followJob({ params: { jobId }, query: {} })
-        tell(session, first)
-        if (follow) await followLogs(session, jobs, { jobId, after: first.next })
-        else if (first.items.length === 0)
+        const told: NewsPage['items'][number][] = []
+        let after = 0
+        for await (const page of newsSoFar(session, jobs, jobId)) {
+          tell(session, page)
+          told.push(...page.items)
+          after = page.next
+        }
+        // News are kept in memory, and why a job is paused is not.
+        const { pause } = await patiently(session, () => jobs.getJob({ params: { jobId } }))
+        if (pause !== null && pause.detail !== '' && !told.some(({ kind }) => kind === 'paused'))
+          tellLines(session, { atMs: pause.atMs, kind: 'paused', nodeId: null, text: pause.detail })
+        else if (told.length === 0)
           context.stderr.write('Nothing is known of it since the coordinator began.\n')
+        if (follow) await followLogs(session, jobs, { jobId, after })
       }),
     )
 
-type NewsPage = Awaited<ReturnType<JobClient['followJob']>>
-
 /** One document for the first page with `--json`, and one more for each that follows. */
 function tell(session: Session, page: NewsPage): void {
-  const { stdout } = session.context
   if (session.isJson) return show(session, JobNewsPage, page, () => '')
-  for (const { atMs, kind, nodeId, text } of page.items) {
-    const node = nodeId === null || text.includes(nodeId) ? '' : ` ${nodeId}`
-    stdout.write(
-      `${session.style('dim', `${formatTime(atMs)} ${printable(kind + node)}`)} ${printableLines(text)}\n`,
-    )
-  }
+  for (const item of page.items) tellLines(session, item)
+}
+
+/** With `--json` it is no part of what is printed. */
+function tellLines(
+  { context: { stdout, stderr }, isJson, style }: Session,
+  { atMs, kind, nodeId, text }: Pick<NewsPage['items'][number], 'atMs' | 'kind' | 'nodeId' | 'text'>,
+): void {
+  const node = nodeId === null || text.includes(nodeId) ? '' : ` ${nodeId}`
+  const line = `${style('dim', `${formatTime(atMs)} ${printable(kind + node)}`)} ${printableLines(text)}\n`
+  void (isJson ? stderr : stdout).write(line)
 }
 
 const WAIT_MS = 20 * SECOND_MS

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Problem } from '#protocol/problem.ts'
 import type { CliContext } from '../context.ts'
 import { createStubTerminal, STUB_CREDENTIALS } from '../stub-context.ts'
-import { createStubTools } from '../stub-job-tools.ts'
+import { createStubTools, type StubToolParts } from '../stub-job-tools.ts'
 import { createStubJobs } from '../stub-jobs.ts'
 import { createStubNetwork, STUB_NOW_MS } from '../stub-network.ts'
 import { fetchFrom } from '../test-fetch.ts'
@@ -24,6 +24,21 @@ steps:
     script:
       actions:
         onRun: {command: bash, args: ["-c", "cp {{Param.Source}}/{{Task.Param.N}}.png {{Param.Made}}"]}
+`
+
+const SCENE_TEMPLATE = `
+specificationVersion: jobtemplate-2023-09
+extensions: [SHOAL]
+name: A shot
+steps:
+  - name: frames
+    parameterSpace:
+      taskParameterDefinitions:
+        - {name: Frame, type: INT, range: "1-3"}
+    shoal:
+      kind: blender
+      settings: {file: shot.blend, samples: 8}
+      task: {do: frame, frame: "{{Task.Param.Frame}}"}
 `
 
 test('a job file becomes a job, with the files that its paths name', async () => {
@@ -136,9 +151,54 @@ test('what is wrong with a job file is said before anything is sent', async () =
   }
 })
 
-function setup(lost = 0, parts: Partial<CliContext> = {}) {
+test('a scene of a job file is looked through: what it reads is sent, and its step says what it needs', async () => {
+  const scene = {
+    sends: ['shot.blend', 'tex/wood.png'].map((to) => ({ from: `/home/ada/work/${to}`, to })),
+  }
+  const { run, tools, jobs } = setup(0, {}, { scene })
+  const { exitCode, err } = await run('job', 'submit', 'work/scene.yaml', '--yes', '--out', 'out')
+  assert.equal(exitCode, 0, err)
+  assert.deepEqual(tools.sent, [['shot.blend', 'tex/wood.png']])
+  const [step] = jobs.asked[0]?.steps ?? []
+  assert.deepEqual(step?.settings, {
+    ...{ width: 320, height: 180, file: 'shot.blend', samples: 8 },
+    remap: { '/home/ada/work/': '' },
+  })
+  assert((step?.requirements.memoryMib ?? 0) > 400)
+  assert.match(err, /previews after .*out\/previews-/)
+})
+
+test('what a scene of a job file lacks is said by name, before anything is sent', async () => {
+  const wood = "The image 'wood' is missing: there is no file /home/ada/work/tex/wood.png."
+  const own = { from: '/home/ada/work/shot.blend', to: 'work/shot.blend' }
+  const rows: [StubToolParts, RegExp][] = [
+    [{ scene: { errors: [wood] } }, /shot\.blend: The image 'wood' is missing/],
+    [
+      { scene: { file: own.to, sends: [own, { from: '/home/ada/far/sky.hdr', to: 'far/sky.hdr' }] } },
+      /shot\.blend reads \/home\/ada\/far\/sky\.hdr, which does not lie in the folder of the job \(work\)/,
+    ],
+    [
+      { sceneProblem: new Problem('engine_missing', 'There is no Blender here.') },
+      /There is no Blender here/,
+    ],
+  ]
+  for (const [parts, message] of rows) {
+    const { run, tools, jobs } = setup(0, {}, parts)
+    const { exitCode, err } = await run('job', 'submit', 'work/scene.yaml', '--yes')
+    assert.deepEqual([exitCode === 0, tools.sent, jobs.asked], [false, [], []])
+    assert.match(err, message)
+  }
+  const sceneProblem = new Problem('engine_missing', 'There is no Blender here.')
+  const { run, tools } = setup(0, {}, { sceneProblem })
+  const { exitCode, err } = await run('job', 'submit', 'work/scene.yaml', '--yes', '--folder', 'work')
+  assert.deepEqual([exitCode, tools.sent.length], [0, 1], 'all of a folder needs no Blender here')
+  assert.match(err, /shot\.blend: it was not looked through/)
+})
+
+function setup(lost = 0, parts: Partial<CliContext> = {}, toolParts: StubToolParts = {}) {
   const jobs = createStubJobs(STUB_NOW_MS)
-  const tools = createStubTools({ held: ['work/pictures/1.png', 'work/pictures/2.png', 'work/other.txt'] })
+  const held = ['work/pictures/1.png', 'work/pictures/2.png', 'work/other.txt']
+  const tools = createStubTools({ ...toolParts, held })
   const answer = fetchFrom({ ...createStubNetwork().handlers, ...jobs.handlers })
   let losses = 0
   const fetch = async (request: Request): Promise<Response> => {
@@ -152,6 +212,7 @@ function setup(lost = 0, parts: Partial<CliContext> = {}) {
     'work/turn.yaml': TEMPLATE,
     'work/bare.yaml': TEMPLATE.replace(/.*name: Source.*\n/, '').replace('{{Param.Source}}/', ''),
     'work/plain.yaml': TEMPLATE.replace(', dataFlow: IN', ''),
+    'work/scene.yaml': SCENE_TEMPLATE,
     'work/torn.yaml': 'steps: [',
     'work/empty.yaml': '',
   }

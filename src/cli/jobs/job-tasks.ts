@@ -67,8 +67,10 @@ export const requeueCommand = (context: CliContext): Command =>
         show(session, Job, job, () => showFields(session, jobFields(job)))
         const again = Math.max(0, failedCount(before) - failedCount(job))
         const waits =
-          job.status === 'paused' ? ' The job is paused, so nothing is tried before it goes on.' : ''
-        context.stderr.write(`Tried again: ${formatNoun(again, 'task')}.${waits}\n`)
+          job.status === 'paused'
+            ? `. The job is paused, so nothing is tried before it goes on: shoal job resume ${jobId}`
+            : '.'
+        context.stderr.write(`Tried again: ${formatNoun(again, 'task')}${waits}\n`)
       }),
     )
 

@@ -18,9 +18,26 @@ test('a video plays in the order of its frames, whatever the order of the job’
   ])
 })
 
-function setup(made: readonly string[]) {
+test('frames that are not done are named before the video is paid for', async () => {
+  const { run, jobs } = setup(['frame-0001.png', 'frame-0002.png'], [3, 5, 6])
+  const { err } = await run('job', 'video', 'job_3', '--yes', '--out', 'v.mp4')
+  assert.match(
+    err,
+    /warning: The video leaves out what is not done: 3 frames \(3, 5-6\)\. Why: shoal job frames job_3\n/,
+  )
+  assert.equal(jobs.asked.length, 1)
+  const whole = setup(['frame-0001.png', 'frame-0002.png'])
+  assert.doesNotMatch((await whole.run('job', 'video', 'job_3', '--yes', '--out', 'v.mp4')).err, /leaves out/)
+})
+
+function setup(made: readonly string[], missing: readonly number[] = []) {
   const jobs = createStubJobs(STUB_NOW_MS)
   const tools = createStubTools()
+  const job = jobs.jobs.get('job_3')
+  const [frames] = job?.steps ?? []
+  assert(job && frames)
+  const counts = { tasks: made.length + missing.length, done: made.length }
+  jobs.jobs.set('job_3', { ...job, steps: [{ ...frames, ...counts }, ...job.steps.slice(1)] })
   const handlers: typeof jobs.handlers = {
     ...jobs.handlers,
     listJobTasks(...call) {
@@ -31,7 +48,12 @@ function setup(made: readonly string[]) {
         task: at,
         outputs: [{ name, bytes: 1, sha256: 'a'.repeat(64) }],
       }))
-      return { items, next: null } as never
+      const open = missing.map((frame, at) => ({
+        ...task,
+        ...{ task: made.length + at, state: 'ready', outputs: [], params: { do: 'frame', frame } },
+      }))
+      const [{ query }] = call
+      return { items: query?.state === 'done' ? items : [...items, ...open], next: null } as never
     },
   }
   const fetch = fetchFrom({ ...createStubNetwork().handlers, ...handlers })

@@ -8,8 +8,10 @@ import { Problem } from '#protocol/problem.ts'
 import { decimal } from '../arguments.ts'
 import type { CliContext } from '../context.ts'
 import { exitCodes } from '../exit-codes.ts'
+import { formatNoun } from '../format.ts'
 import { QuietExit } from '../quiet-exit.ts'
 import { askForQuote } from '../render/ask-quote.ts'
+import { formatFrames } from '../render/frame-ranges.ts'
 import { videoForm } from '../render/render-options.ts'
 import { runSession, type Session, show, showFields } from '../session.ts'
 import { beginJob, checkAnswerable } from './begin-job.ts'
@@ -50,6 +52,7 @@ export const videoCommand = (context: CliContext): Command =>
         const jobs = createJobClient(session)
         const source = await jobs.getJob({ params: { jobId } })
         const frames = await framesOf(jobs, source)
+        await warnOfMissing(session, jobs, source)
         const inputRoot = await files.sendText(treeOf(frames, jobId), { signal: session.signal })
         const settings = {
           frames: frames.map(({ path }) => path),
@@ -85,6 +88,25 @@ async function framesOf(jobs: JobClient, job: JobFacts): Promise<TreeFile[]> {
   throw new Problem(
     'conflict',
     `${job.jobId} has ${found.size === 0 ? 'no frame' : 'one frame'} that is done: a video takes two at least. See shoal job frames ${job.jobId}`,
+  )
+}
+
+/** What is not done is left out, and the video is paid all the same: who is asked for a yes must know. */
+async function warnOfMissing(
+  { context: { stderr }, style }: Session,
+  jobs: JobClient,
+  job: JobFacts,
+): Promise<void> {
+  const missing = new Set<number>()
+  for (const [index, step] of job.steps.entries()) {
+    if (step.kind !== 'blender' || !isWanted(job, step) || step.done === step.tasks) continue
+    for await (const { params, state } of eachTask(jobs, job.jobId, { step: index }))
+      if (state !== 'done' && typeof params['frame'] === 'number') missing.add(params['frame'])
+  }
+  if (missing.size === 0) return
+  const numbers = formatFrames([...missing].toSorted((a, b) => a - b))
+  stderr.write(
+    `${style('warning', 'warning:')} The video leaves out what is not done: ${formatNoun(missing.size, 'frame')} (${numbers}). Why: shoal job frames ${job.jobId}\n`,
   )
 }
 

@@ -7,6 +7,7 @@ import { barLines, plainLine } from './job-bar.ts'
 import { isJobOver, type JobClient, type JobFacts } from './job-client.ts'
 import { formatBytes, printableLines } from './job-words.ts'
 import type { LiveLines } from './live-lines.ts'
+import { newsSoFar } from './news-so-far.ts'
 import { patiently } from './patience.ts'
 import type { Results } from './results.ts'
 
@@ -74,9 +75,14 @@ function createNews({ session, jobs, first, lines }: Watching): () => Promise<vo
   const { stderr } = session.context
   let after: number | null = null
   return async () => {
-    const query = { ...(after !== null && { after }) }
-    const page = await patiently(session, () => jobs.followJob({ params: { jobId: first.jobId }, query }))
-    const items = after === null ? [] : page.items.filter(({ kind }) => TOLD.includes(kind))
+    const params = { jobId: first.jobId }
+    if (after === null) {
+      for await (const { next } of newsSoFar(session, jobs, first.jobId)) after = next
+      return
+    }
+    const query = { after }
+    const page = await patiently(session, () => jobs.followJob({ params, query }))
+    const items = page.items.filter(({ kind }) => TOLD.includes(kind))
     after = page.next
     if (items.length > 0) lines.clear()
     for (const { text } of items) stderr.write(`${printableLines(text)}\n`)

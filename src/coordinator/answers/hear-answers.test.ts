@@ -5,6 +5,7 @@ import { consumerAccount, EXTERNAL_TEST, NETWORK_FEES, providerAccount } from '#
 import { holdbackHold } from '#ledger/payouts.ts'
 import type { AnswerCheck } from '#protocol/answer-audit.ts'
 import { answerRecordOf } from '#verify/answers.ts'
+import { recordOf } from '#verify/verify.ts'
 import type { CoordinatorEvent } from '../coordinator-events.ts'
 import { checkState, emptyState } from '../coordinator-state.ts'
 import { enrolNode } from '../enrol-node.ts'
@@ -77,7 +78,34 @@ test('the second verdict suspends for a week and takes the class, the third bans
   assert.match(banned() ?? '', /do not fit/)
   liftCases(turn, 'node_1', 'our file was another')
   assert.deepEqual([banned(), record().suspendedUntilMs], [null, null])
+  assert.equal(record().cases[0]?.liftedReason, 'our file was another')
+  assert.equal(
+    turn.state.fleet.nodes.get('node_1')?.nodeClass,
+    'vetted',
+    'what it lost by them is given back',
+  )
+  assert.equal(recordOf(turn.state.verify, 'node_1').failed, 0, 'nothing of them brings it nearer to a ban')
   checkState(turn.state)
+})
+
+test('an auditor that was wrong once is trusted again after fifty opinions that were right, and not before', () => {
+  const { hear, turn } = setup()
+  hear([check('req_0', [bad('node_3'), good('node_2'), good('node_op')])])
+  const wrong = (): number => recordOf(turn.state.verify, 'node_3').wrong
+  assert.equal(wrong(), 1)
+  const right = (count: number, sequence: number): void =>
+    hear(
+      Array.from({ length: count }, (_, at) => check(`req_${sequence}_${at}`, [good('node_3')])),
+      { sequence },
+    )
+  right(49, 2)
+  assert.equal(wrong(), 1)
+  right(1, 3)
+  assert.equal(wrong(), 0)
+  right(60, 4)
+  hear([check('req_5', [bad('node_3'), good('node_2'), good('node_op')])], { sequence: 5 })
+  right(49, 6)
+  assert.equal(wrong(), 1, 'nothing is saved up for later')
 })
 
 test('auditors get no more than the answer cost nor than the network has, and the operator’s own nothing', () => {

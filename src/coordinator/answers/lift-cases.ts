@@ -3,7 +3,7 @@ import { answerRecordOf } from '#verify/answers.ts'
 import type { Turn } from '../turn.ts'
 import { answersIn } from './answer-pay.ts'
 
-/** An operator takes all verdicts on the node's answers back; a ban that one of them brought, too. */
+/** An operator takes all verdicts on the node's answers back; a ban or the loss of a class that one of them brought, too. */
 export function liftCases(turn: Turn, nodeId: string, reason: string): void {
   const { nowMs, state } = turn
   const banned = state.fleet.nodes.get(nodeId)?.bannedReason ?? null
@@ -13,5 +13,7 @@ export function liftCases(turn: Turn, nodeId: string, reason: string): void {
       answersIn(turn, { kind: 'lift_case', nodeId, caseId: verdict.caseId, reason, nowMs }) ??
       (verdict.reason === banned ? turn.fleet({ kind: 'unban', nodeId, nowMs }) : null)
     assert(refusal === null, `a verdict that stands can be lifted, and not ${refusal}`)
+    if (verdict.classBefore !== undefined)
+      turn.fleet({ kind: 'class', nodeId, nodeClass: verdict.classBefore, nowMs })
   }
 }

@@ -32,7 +32,8 @@ export const INSERT_USAGE = `
     select * from json_to_recordset($1::text::json) as recorded(
       sequence bigint, line int, day text, request_id text, organisation_id text, project_id text, key_id text, model text,
       kind text, outcome text, node_ids text, prompt_tokens numeric, cached_prompt_tokens numeric,
-      completion_tokens numeric, cost numeric, fee numeric, transfer_id text, started_at_ms bigint, first_token_ms bigint, total_ms bigint)
+      completion_tokens numeric, cost numeric, fee numeric, transfer_id text, started_at_ms bigint, first_token_ms bigint, total_ms bigint,
+      counts int)
   ), inserted as (
     insert into read_models.usage_lines (
       sequence, line, request_id, organisation_id, project_id, key_id, model, kind, outcome, node_ids, prompt_tokens,
@@ -45,7 +46,7 @@ export const INSERT_USAGE = `
   insert into read_models.usage_days as days (
     organisation_id, project_id, day, model, requests, prompt_tokens, cached_prompt_tokens, completion_tokens, cost, fee)
   select
-    organisation_id, project_id, day, model, count(*), sum(prompt_tokens), sum(cached_prompt_tokens),
+    organisation_id, project_id, day, model, sum(counts), sum(prompt_tokens), sum(cached_prompt_tokens),
     sum(completion_tokens), sum(cost), sum(fee)
   from recorded group by organisation_id, project_id, day, model
   on conflict (organisation_id, project_id, day, model) do update set

@@ -72,6 +72,8 @@ export interface UsageRow {
   started_at_ms: number
   first_token_ms: number | null
   total_ms: number
+  /** How many requests it adds: 0 for one that was counted before. */
+  counts: 0 | 1
 }
 
 interface AuditRow {
@@ -374,6 +376,8 @@ function usageRow(event: UsageEvent, at: { sequence: number; line: number; atMs:
     started_at_ms: record.startedAtMs,
     first_token_ms: record.firstTokenMs,
     total_ms: record.totalMs,
+    // By the copy of its node that was billed before this reading came the request is counted already.
+    counts: event.paidBefore === undefined ? 1 : 0,
   }
 }
 

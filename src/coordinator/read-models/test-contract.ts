@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import type { SqlStore } from '#host/sql-store.ts'
 import { Problem } from '#protocol/problem.ts'
+import { formatRecord, type UsageEvent } from '../coordinator-events.ts'
 import { journalledHistory } from './journalled-history.ts'
 import {
   createBench,
@@ -237,6 +238,35 @@ const facts: Readonly<Record<string, Fact>> = {
         assert.equal(new Set(keys).size, keys.length)
       }
     }
+  },
+
+  'a request that its node had billed before its reading came counts once': async ({
+    queries,
+    projectAll,
+  }) => {
+    const { payloads } = journalledHistory(busyTurns)
+    const record = (outcome: 'completed' | 'cancelled', parts: UsageEvent['record']['parts']) => ({
+      ...{ requestId: 'claimed', organisationId: 'org-c', keyId: 'k', holdId: '', model: 'claimed', parts },
+      ...{ kind: 'chat' as const, outcome, startedAtMs: 1, firstTokenMs: null, totalMs: 0 },
+    })
+    const price = { promptPerMillion: 1_000_000n, completionPerMillion: 0n }
+    const part = { nodeId: 'n', promptTokens: 7, completionTokens: 2, ...price }
+    const event = { type: 'usage.recorded', sequence: 1, transferId: null, fee: 0n } as const
+    const claim: UsageEvent = { ...event, spoolId: 'a', cost: 7n, record: record('completed', [part]) }
+    const reading: UsageEvent = {
+      ...{ ...event, spoolId: 'b', cost: 0n, paidBefore: 7n, record: record('cancelled', []) },
+    }
+    const atMs = Date.UTC(2026, 5, 1)
+    const more = [claim, reading].map((one) => formatRecord({ version: 1, atMs, events: [one] }))
+    await projectAll(createJournal({ payloads: [...payloads, ...more] }))
+    const filter = { organisationId: null, model: 'claimed' }
+    const { requests, promptTokens, cost } = await queries.usageTotals(filter)
+    assert.deepEqual({ requests, promptTokens, cost }, { requests: 1, promptTokens: 7, cost: 7n })
+    const days = await everyPage((before) => queries.usageSummary(filter, { limit: 1, before }))
+    assert.deepEqual(
+      days.map((day) => day.requests),
+      [1],
+    )
   },
 
   'a cursor of no page is refused': async ({ queries, projectAll }) => {

@@ -5,10 +5,12 @@ import { nodeCrypto } from '#host/node/node-crypto.ts'
 import { HOUR_MS, MINUTE_MS } from '#kernel/time.ts'
 import { checkLedger, consumerAccount, providerAccount } from '#ledger/ledger.ts'
 import type { ReceiptBody, ReceiptsClaim } from '#protocol/receipts.ts'
+import type { UsageRecord } from '#protocol/usage.ts'
 import { type Mac, payerMark } from '#receipts/receipt-secrets.ts'
 import { linksOf, receiptText } from '#receipts/receipt-text.ts'
 import { decideForgetChains } from '#receipts/receipts.ts'
 import { foundCell, PAYER, PROVIDER } from '#sim/test-world.ts'
+import { applyUsage } from '../apply-usage.ts'
 import type { CoordinatorEvent, UsageEvent } from '../coordinator-events.ts'
 import { emptyState } from '../coordinator-state.ts'
 import { startTurn } from '../turn.ts'
@@ -49,6 +51,22 @@ test('of a chain that goes on, what is too old is not billed: its memory may hav
   assert.deepEqual(billed(), [1, 2, 3])
 })
 
+test('what a copy billed is billed by no reading, however late its gateway is back', () => {
+  const { state, claim, read, turnAt, usage, available } = setup()
+  assert.equal(claim(1, 1), 'settled')
+  turnAt(73 * HOUR_MS + 1).record(decideForgetChains(state.receipts, turnAt(73 * HOUR_MS + 1).nowMs))
+  assert.equal(state.receipts.chains.size, 0)
+  read(1, 74 * HOUR_MS)
+  assert.deepEqual(
+    usage().map(({ cost, paidBefore }) => [cost, paidBefore]),
+    [
+      [1_000n, undefined],
+      [0n, 1_000n],
+    ],
+  )
+  assert.equal(available(consumerAccount(PAYER)), 999_000n)
+})
+
 test('copies come in order: what is behind others that are not there waits for them', () => {
   const { claim, billed } = setup()
   assert.equal(claim(2, 3), 'early')
@@ -62,7 +80,28 @@ test('a receipt whose key is gone is noted, and nobody pays for it', () => {
   assert.equal(available(consumerAccount(PAYER)), 1_000_000n)
 })
 
-function setup({ payer, everyMs = 0 }: { payer?: string; everyMs?: number } = {}) {
+for (const promptPerMillion of [1_000_000n, 0n]) {
+  test(`a reading that comes after the copy says that it is known, at ${promptPerMillion}`, () => {
+    const { claim, read, usage } = setup({ promptPerMillion })
+    assert.equal(claim(1, 1), 'settled')
+    read(1, 2 * HOUR_MS)
+    assert.deepEqual(
+      usage().map(({ cost, paidBefore }) => [cost, paidBefore]),
+      [
+        [promptPerMillion / 1_000n, undefined],
+        [0n, promptPerMillion / 1_000n],
+      ],
+    )
+  })
+}
+
+interface Options {
+  readonly payer?: string
+  readonly everyMs?: number
+  readonly promptPerMillion?: bigint
+}
+
+function setup({ payer, everyMs = 0, promptPerMillion = 1_000_000n }: Options = {}) {
   const state = emptyState()
   const events: CoordinatorEvent[] = []
   const turnAt = (afterMs: number) => startTurn(state, BEGIN_MS + afterMs, events)
@@ -79,13 +118,14 @@ function setup({ payer, everyMs = 0 }: { payer?: string; everyMs?: number } = {}
   assert.equal(refused, null)
   const body = (number: number): ReceiptBody => ({
     ...{ kind: 'part', node: 'node_1', request: `r${number}`, model: 'm', call: 'chat', promptTokens: 1_000 },
-    ...{ completionTokens: 0, promptPerMillion: 1_000_000n, completionPerMillion: 0n, stream: number },
+    ...{ completionTokens: 0, promptPerMillion, completionPerMillion: 0n, stream: number },
     ...{ input: 'i'.repeat(43), output: 'o'.repeat(43), outputBytes: 0 },
     atMs: BEGIN_MS + (number - 1) * everyMs,
     payer: payer ?? payerMark(mac, { chain, keyId: 'key_1' }),
   })
   const text = (number: number): string => receiptText(body(number))
   const links = linksOf(digest, { chain, from: 1, before: chain, texts: [1, 2, 3].map(text) })
+  const usage = () => events.filter((event): event is UsageEvent => event.type === 'usage.recorded')
   return {
     state,
     turnAt,
@@ -107,10 +147,25 @@ function setup({ payer, everyMs = 0 }: { payer?: string; everyMs?: number } = {}
       checkLedger(state.ledger)
       return outcome
     },
-    billed: () =>
-      events
-        .filter((event): event is UsageEvent => event.type === 'usage.recorded')
-        .map(({ sequence }) => sequence),
+    /** The reading of the same request, as a gateway that is back delivers it. */
+    read(number: number, afterMs: number) {
+      const receipt = {
+        ...{ chain, number, hash: links[number - 1] ?? '', stream: number },
+        ...{
+          ...{ input: 'i'.repeat(43), output: 'o'.repeat(43), outputBytes: 0 },
+          ...{ payer: payerMark(mac, { chain, keyId: 'key_1' }), atMs: BEGIN_MS },
+        },
+      }
+      const tokens = { promptTokens: 1_000, completionTokens: 0, promptPerMillion, completionPerMillion: 0n }
+      const record: UsageRecord = {
+        ...{ requestId: `r${number}`, organisationId: PAYER, keyId: 'key_1', holdId: '', model: 'm' },
+        ...{ kind: 'chat', outcome: 'cancelled', parts: [{ nodeId: 'node_1', ...tokens, receipt }] },
+        ...{ startedAtMs: BEGIN_MS, firstTokenMs: 5, totalMs: 9 },
+      }
+      applyUsage(turnAt(afterMs), { spoolId: 's', firstSequence: 1, records: [record] }, { feeBps: 500 })
+    },
+    usage,
+    billed: () => usage().map(({ sequence }) => sequence),
     available: (accountId: string) => state.ledger.accounts.get(accountId)?.available,
   }
 }

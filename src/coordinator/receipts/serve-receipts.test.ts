@@ -6,6 +6,7 @@ import { subjects } from '#protocol/cell.ts'
 import { type ExtraReceipt, ReceiptLeftovers, ReceiptNews, receiptLeftoversTo } from '#protocol/receipts.ts'
 import { jsonWriter } from '#protocol/wire-form.ts'
 import { linksOf } from '#receipts/receipt-text.ts'
+import type { ReceiptChain } from '#receipts/receipts.ts'
 import { headOf, madeChain } from '#receipts/test-receipt-file.ts'
 import { simCrypto } from '#sim/sim-host.ts'
 import { createTestWorld, foundCell } from '#sim/test-world.ts'
@@ -47,13 +48,40 @@ test('with its signature a receipt comes once, whether it was told before or not
   )
 })
 
+test('a node that signs nothing keeps nobody else from being shown what is theirs', async () => {
+  const { state, tell, made, shown, connect, run } = setup()
+  const silent = Array.from({ length: 80 }, (_, index): [string, ReceiptChain] => [
+    `silent-${index}`.padEnd(43, '-'),
+    {
+      ...{ nodeId: 'node_2', session: 1, through: 1, signed: 0, signedHash: 'h'.repeat(43), lastAtMs: 0 },
+      open: [{ number: 1, hash: 'h'.repeat(43), text: '{}' }],
+    },
+  ])
+  for (const [chain, open] of silent) state.receipts.chains.set(chain, open)
+  await tell({ made: [made(1)] })
+  connect({ session: 2, nodeId: 'node_2' })
+  connect({ session: 8 })
+  await run(26_000)
+  const of = (nodeId: string) => shown.flatMap(({ offers }) => offers.filter((one) => one.nodeId === nodeId))
+  assert.equal(of('node_1')[0]?.receipts.length, 1)
+  const some = of('node_2').length
+  assert.ok(some > 0 && some <= 10, `${some} of a node that signs nothing`)
+  await run(600_000)
+  assert.ok(of('node_1').length <= 6, 'shown in vain it is shown less often')
+  assert.equal(
+    new Set(of('node_2').map(({ chain }) => chain)).size,
+    80,
+    'and each of its chains has its turn',
+  )
+})
+
 function setup() {
   const world = createTestWorld()
   const { host } = world.machine('c')
   const state = emptyState()
   const events: CoordinatorEvent[] = []
   const turn = () => startTurn(state, host.clock.nowMs(), events)
-  foundCell(turn(), { nodes: { node_1: 'key 1' } })
+  foundCell(turn(), { nodes: { node_1: 'key 1', node_2: 'key 2' } })
   const coordinator = {
     state,
     execute: (use: (of: ReturnType<typeof turn>) => unknown, done: (result: unknown) => void) =>
@@ -79,6 +107,7 @@ function setup() {
   })
   const write = jsonWriter(ReceiptNews)
   return {
+    state,
     events,
     shown,
     run: world.run,
@@ -95,8 +124,8 @@ function setup() {
       host.bus.request({ subject: subjects.receipts, message, timeoutMs: 1_000 }, () => undefined)
       await world.run(100)
     },
-    connect({ session }: { session: number }) {
-      const at = { nodeId: 'node_1', gatewayId: 'g1', session, nowMs: host.clock.nowMs() }
+    connect({ session, nodeId = 'node_1' }: { session: number; nodeId?: string }) {
+      const at = { nodeId, gatewayId: 'g1', session, nowMs: host.clock.nowMs() }
       turn().fleet({ kind: 'come_online', ...at })
     },
     rows() {

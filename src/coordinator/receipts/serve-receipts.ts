@@ -1,6 +1,7 @@
 /** Receipts at the coordinator: keeps what both sides signed, bills what only a node's copy brings, and has the rest signed. */
 import { digestOf } from '#host/digest-of.ts'
 import type { Bus, Clock, Crypto, Log } from '#host/host.ts'
+import { HOUR_MS } from '#kernel/time.ts'
 import { subjects } from '#protocol/cell.ts'
 import { quickReader } from '#protocol/quick-reader.ts'
 import {
@@ -36,10 +37,24 @@ interface ReceiptServiceParts extends ReceiptServiceOptions {
 }
 
 const OFFER_EVERY_MS = 5_000
-/** What a node does not answer it is shown again after this. */
+/** What a node does not sign it is shown again after this, and each further time after twice as long. */
 const OFFER_AGAIN_MS = 20_000
+const OFFER_AGAIN_MS_MAX = HOUR_MS
 const OFFERS_PER_GATEWAY = 16
+/** So that one that signs nothing leaves room for the others of its gateway. */
+const OFFERS_PER_NODE = 2
 const RECEIPTS_PER_OFFER = 64
+
+/** What a node was shown last of a chain, and how many times of the same. */
+interface Offered {
+  readonly atMs: number
+  readonly tries: number
+  readonly signed: number
+  readonly session: number | null
+}
+
+const againAfterMs = (tries: number): number =>
+  Math.min(OFFER_AGAIN_MS * 2 ** Math.max(0, tries - 1), OFFER_AGAIN_MS_MAX)
 
 const encoder = new TextEncoder()
 const writeReply = jsonWriter(ReceiptNewsReply)
@@ -51,7 +66,7 @@ export function serveReceipts(parts: ReceiptServiceParts): { close(): void } {
   const { state } = coordinator
   const digest: Digest = digestOf(crypto)
   const mac: Mac = (data) => Buffer.from(crypto.hmacSha256(keySecret, data)).toString('base64url')
-  const offeredAtMs = new Map<string, number>()
+  const offered = new Map<string, Offered>()
   let isClosed = false
 
   /** What is wrong with a copy that a node brings: it is hostile input until both signatures hold. */
@@ -131,20 +146,30 @@ export function serveReceipts(parts: ReceiptServiceParts): { close(): void } {
     clock.after(OFFER_EVERY_MS, offerLeftovers)
     const nowMs = clock.elapsedMs()
     const byGateway = new Map<string, ReceiptLeftovers['offers']>()
-    for (const [chain, { nodeId, session, signed, signedHash, open }] of state.receipts.chains) {
+    const byNode = new Map<string, number>()
+    const waiting = [...state.receipts.chains].filter(([, { open }]) => open.length > 0)
+    // What waited longest goes first, so that each has its turn.
+    const shownAtMs = (chain: string): number => offered.get(chain)?.atMs ?? Number.MIN_SAFE_INTEGER
+    waiting.sort(([a], [b]) => shownAtMs(a) - shownAtMs(b))
+    for (const [chain, { nodeId, session, signed, signedHash, open }] of waiting) {
       const node = state.fleet.nodes.get(nodeId)
       const isHere = node?.presence === 'online' && node.gatewayId !== null && node.session !== session
       if (!isHere || open[0]?.number !== signed + 1) continue
-      if (nowMs - (offeredAtMs.get(chain) ?? Number.NEGATIVE_INFINITY) < OFFER_AGAIN_MS) continue
+      const before = offered.get(chain)
+      const isSame = before?.signed === signed && before.session === node.session
+      const tries = isSame ? before.tries + 1 : 1
+      if (before && nowMs - before.atMs < againAfterMs(tries - 1)) continue
       const offers = byGateway.get(node.gatewayId ?? '') ?? []
-      if (offers.length >= OFFERS_PER_GATEWAY) continue
-      offeredAtMs.set(chain, nowMs)
+      const ofNode = byNode.get(nodeId) ?? 0
+      if (offers.length >= OFFERS_PER_GATEWAY || ofNode >= OFFERS_PER_NODE) continue
+      byNode.set(nodeId, ofNode + 1)
+      offered.set(chain, { atMs: nowMs, tries, signed, session: node.session })
       const receipts = open.slice(0, RECEIPTS_PER_OFFER).map(({ text }) => text)
       const run = { chain, from: signed + 1, before: signedHash, receipts }
       offers.push({ nodeId, ...(session !== null && { session }), ...run })
       byGateway.set(node.gatewayId ?? '', offers)
     }
-    for (const chain of offeredAtMs.keys()) if (!state.receipts.chains.has(chain)) offeredAtMs.delete(chain)
+    for (const chain of offered.keys()) if (!state.receipts.chains.has(chain)) offered.delete(chain)
     for (const [gatewayId, offers] of byGateway)
       bus.publish(receiptLeftoversTo(gatewayId), writeLeftovers({ offers }))
   }

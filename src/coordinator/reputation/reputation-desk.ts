@@ -35,8 +35,10 @@ export function createReputationDesk(state: CoordinatorState): ReputationDesk {
 
   function saw(nodeId: string, isGood: boolean, nowMs: TimestampMs): void {
     seen.add(nodeId)
-    const version = versionOf(nodeId)
-    if (version !== undefined) watch.saw(version, nodeId, isGood, nowMs)
+    const node = state.fleet.nodes.get(nodeId)
+    const version = node?.capability?.agentVersion
+    if (version === undefined) return
+    watch.saw(version, { nodeId, organisationId: node?.organisationId ?? '' }, isGood, nowMs)
   }
 
   function noteUsage({ record, atMs = 0 }: UsageEvent): void {

@@ -62,6 +62,18 @@ test('maintenance takes its bins out of an outage', () => {
   assert.equal(page(2 * DAY_MS + 4 * HOUR_MS).days[0]?.availabilityPpb, 0.75 * PPB)
 })
 
+test('an outage that is told of after its bins are forgotten has lost them once', () => {
+  const { ask, page, outage } = setup()
+  for (let atMs = 0; atMs < 4 * HOUR_MS; atMs += BIN_MS) ask(atMs, 4, 4)
+  page(4 * HOUR_MS)
+  ask(3 * DAY_MS, 1)
+  page(3 * DAY_MS + HOUR_MS)
+  const without = page(3 * DAY_MS + HOUR_MS).days[0]?.availabilityPpb
+  outage(0, null, 3 * DAY_MS + HOUR_MS)
+  assert.equal(page(3 * DAY_MS + HOUR_MS).days[0]?.availabilityPpb, 0, 'the whole day')
+  assert.equal(without, Math.floor((20 / 24) * PPB))
+})
+
 test('where the last requests failed not everything works, however few they are', () => {
   const { ask, page } = setup()
   ask(10 * HOUR_MS, 1, 1)
@@ -89,10 +101,10 @@ function setup() {
         count({ requestId: `req_${++requests}`, startedAtMs: NOVEMBER + atMs, slaClass: 'none', ...failed })
       }
     },
-    outage(fromMs: number, toMs: number | null) {
+    outage(fromMs: number, toMs: number | null, toldAtMs = fromMs) {
       const incidentId = `inc_${++incidents}`
       const told = { incidentId, title: 'Away', isOutage: true, startedAtMs: NOVEMBER + fromMs }
-      run({ kind: 'open_incident', ...told, nowMs: NOVEMBER + fromMs })
+      run({ kind: 'open_incident', ...told, nowMs: NOVEMBER + toldAtMs })
       if (toMs !== null) run({ kind: 'close_incident', incidentId, nowMs: NOVEMBER + toMs })
     },
     page(atMs: number) {

@@ -101,6 +101,8 @@ export function statusPage(
   }
 }
 
+type Shown = Readonly<Omit<DayCount, 'gone'>>
+
 const dayStartOf = (atMs: TimestampMs): TimestampMs => Math.floor(atMs / DAY_MS) * DAY_MS
 
 /**
@@ -109,8 +111,8 @@ const dayStartOf = (atMs: TimestampMs): TimestampMs => Math.floor(atMs / DAY_MS)
  */
 function withOutages(sla: Sla, nowMs: TimestampMs) {
   const { network, closedBeforeMs } = sla
-  const days = new Map<TimestampMs, Readonly<DayCount>>(network.days)
-  const bins = new Map<TimestampMs, Readonly<DayCount>>()
+  const days = new Map<TimestampMs, Shown>(network.days)
+  const bins = new Map<TimestampMs, Shown>()
   const show = (startMs: TimestampMs, { valid, errors }: Bin, lostPpb: number): void => {
     if (startMs >= nowMs - SHOWN_MS) bins.set(startMs, { valid, errors, lostPpb })
   }
@@ -121,7 +123,8 @@ function withOutages(sla: Sla, nowMs: TimestampMs) {
     show(startMs, bin, PPB)
     if (startMs + BIN_MS > nowMs) continue
     const { valid, errors, lostPpb } = days.get(dayStartOf(startMs)) ?? { valid: 0, errors: 0, lostPpb: 0 }
-    const lostAlready = startMs < closedBeforeMs ? lossPpb(bin) : 0
+    const gone = network.days.get(dayStartOf(startMs))?.gone.get(startMs) ?? 0
+    const lostAlready = startMs < closedBeforeMs ? lossPpb(bin) + gone : 0
     days.set(dayStartOf(startMs), { valid, errors, lostPpb: lostPpb + PPB - lostAlready })
   }
   return { bins, days }
@@ -130,7 +133,7 @@ function withOutages(sla: Sla, nowMs: TimestampMs) {
 const inOrder = <Value>(map: ReadonlyMap<TimestampMs, Value>): [TimestampMs, Value][] =>
   [...map].sort(([a], [b]) => a - b)
 
-const counted = (startMs: TimestampMs, { valid, errors }: Readonly<DayCount>, availability: number) => ({
+const counted = (startMs: TimestampMs, { valid, errors }: Shown, availability: number) => ({
   startMs,
   valid,
   errors,

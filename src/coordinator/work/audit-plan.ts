@@ -18,7 +18,7 @@ export interface AuditPlanInput {
 }
 
 const PRIORITY = 100
-/** Of a frame: three crops take a hundredth, but the scene has to be brought to the frame first. */
+/** Of a frame: its crops take a hundredth, but the scene has to be brought to the frame first. */
 const CROPS_SHARE = 0.1
 const CROPS_MS_MIN = 50
 

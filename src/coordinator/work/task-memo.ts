@@ -1,3 +1,4 @@
+import { nameTask } from '#work/task-name.ts'
 import { type Job, stepOf, taskOf } from '#work/work.ts'
 import type { TaskPlace } from '#work/work-events.ts'
 
@@ -10,6 +11,6 @@ export const refundMemo = (job: Job, place: TaskPlace): string => `Refund: ${tas
 
 function partOf(job: Job, place: TaskPlace): string {
   const { frame } = taskOf(job, place).params
-  if (typeof frame === 'number') return `frame ${frame}`
+  if (typeof frame === 'number') return nameTask(job, place)
   return `task ${place.task + 1} of ${stepOf(job, place.step).tasks.length}`
 }

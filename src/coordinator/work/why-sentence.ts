@@ -41,7 +41,7 @@ export function whySentence(job: Job, place: TaskPlace, why: TaskWhy): string {
     case 'done':
       return `${capital(name)} is done, by ${taskOf(job, place).result?.nodeId ?? 'an earlier job'}.`
     case 'failed':
-      return `${capital(name)} failed and is not tried again until somebody asks for it: "shoal job requeue ${job.jobId}".`
+      return `${capital(name)} failed and is not tried again until somebody asks for it: "shoal job ${job.status === 'paused' ? 'resume' : 'requeue'} ${job.jobId}".`
     case 'cancelled':
       return `${capital(name)} was cancelled with its job.`
     case 'ready':
@@ -70,7 +70,7 @@ const pauseOf = ({ pause, jobId }: Job): string =>
   pause === null || pause.reason === 'asked'
     ? `somebody asked for it. "shoal job resume ${jobId}" goes on.`
     : pause.reason === 'cap_reached'
-      ? `${pause.detail} "shoal job resume ${jobId}" goes on.`
+      ? `${pause.detail} "shoal job cap ${jobId} USD" does.`
       : pause.detail
 
 function stepsBefore(job: Job, { step }: TaskPlace): string {

@@ -193,7 +193,10 @@ test('an inspection lists what the scene reads, and names what is missing', { sk
   assert.deepEqual([inspection.facts.width, inspection.facts.samples], [16, 16])
   const { errors, sends, remap } = makePreflight(inspection, '/shoal-scene/scene.blend')
   assert.equal(errors.length, 1)
-  assert.match(errors[0] ?? '', /'checks-2.png' is missing: there is no file \/shoal-scene\/textures\/checks-2.png/)
+  assert.match(
+    errors[0] ?? '',
+    /'checks-2.png' is missing: there is no file \/shoal-scene\/textures\/checks-2.png/,
+  )
   assert.deepEqual(
     sends.map(({ to }) => to),
     ['scene.blend', 'textures/checks-0.png', 'textures/checks-1.png', 'textures/checks-3.png'],

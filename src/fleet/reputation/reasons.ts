@@ -41,7 +41,8 @@ export function reasonsOf(
           {
             code: 'version_halted',
             message: `Agents of version ${haltedVersion} fail far more than others: they get no work with a promise.`,
-            wayBack: 'Run another version. It also ends by itself after ten minutes without a failure.',
+            wayBack:
+              'Run another version. It also ends by itself, after ten minutes and twenty answers in which this one fails no more than others.',
           },
         ]
   return [...ofSickness(record, nowMs), ...halted, ...ofWork(record, score), ...ofStay(record, score, nowMs)]

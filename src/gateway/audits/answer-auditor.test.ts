@@ -217,7 +217,7 @@ function open(fakes: readonly Fake[]): Opened {
         ...{ nodeId, offer, organisationId: 'caller', preferences: undefined, promptTokensMax: 9 },
         ...{ roundTripMs: 0, isCanary: false },
       })
-      audit?.add({ ...piece, tokenCount: piece.tokenIds.length })
+      audit?.add({ ...piece, tokenCount: Math.max(1, piece.tokenIds.length) })
       const facts = {
         finishReason: 'length',
         promptTokens: 9,

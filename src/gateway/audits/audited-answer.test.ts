@@ -14,3 +14,11 @@ test('an answer that follows on thoughts without token ids is looked at by nothi
   thoughtful.add({ ...piece, text: 'Hi' })
   assert.equal(thoughtful.test, null)
 })
+
+test('thoughts of no length, of which a caller sees nothing, take an answer out of no audit', () => {
+  const sampling = { temperature: 0, topP: 1, stop: [], frequencyPenalty: 0, presencePenalty: 0 }
+  const request: Answered = { kind: 'chat', requestId: 'r', model: 'm', messages: [], maxTokens: 9, sampling }
+  const sly = new AuditedAnswer(request, 9)
+  sly.add({ text: 'Hi', tokenIds: [], tokenCount: 1, idsKnown: false, detail: { reasoning: '' } })
+  assert.equal(sly.test, 'typical')
+})

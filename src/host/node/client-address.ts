@@ -13,7 +13,7 @@ export const peerAddresses: ClientAddresses = { of: (peer) => peer && plainAddre
 
 /**
  * Believes `X-Forwarded-For` as far as `proxies` have written it: from its end, where the nearest proxy added what it
- * saw, to the first address that is no proxy's. Throws `Problem('config_invalid')` for what is no address nor range.
+ * saw, to the first that is no proxy's address; one that is no address at all leaves the nearest proxy. Throws `Problem('config_invalid')` for what is no address nor range.
  */
 export function proxiedAddresses(proxies: readonly string[]): ClientAddresses {
   const trusted = new BlockList()
@@ -29,8 +29,10 @@ export function proxiedAddresses(proxies: readonly string[]): ClientAddresses {
       if (peer === undefined) return undefined
       const nearest = plainAddress(peer)
       if (!isProxy(nearest)) return pastTheProxy(nearest)
-      const said = (forwardedFor ?? '').split(',').map((address) => plainAddress(address.trim()))
-      return said.findLast((address) => isIP(address) !== 0 && !isProxy(address)) ?? nearest
+      const said = (forwardedFor ?? '').split(',').map((entry) => plainAddress(withoutPort(entry.trim())))
+      // What is in front of it was written by the client, also where a proxy wrote `unknown`.
+      const client = said.findLast((address) => !isProxy(address)) ?? ''
+      return isIP(client) === 0 ? nearest : client
     },
   }
 }
@@ -46,6 +48,12 @@ function addProxy(trusted: BlockList, proxy: string): void {
     )
   }
   trusted.addSubnet(address, bits, family)
+}
+
+/** Some proxies add the client's port: `198.51.100.7:51034`, `[2001:db8::1]:443`. */
+const withoutPort = (entry: string): string => {
+  const [, v6, v4] = /^(?:\[([^\]]+)\](?::\d+)?|(\d+(?:\.\d+){3}):\d+)$/.exec(entry) ?? []
+  return v6 ?? v4 ?? entry
 }
 
 /** `::ffff:10.0.0.1` is 10.0.0.1, as a socket for both families writes it. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -25,6 +25,22 @@ test('a file arrives whole under its name, with progress to its end and nothing 
     { ...seen.at(-1), bytesPerSecond: 0 },
     { receivedBytes: MODEL.length, totalBytes: MODEL.length, bytesPerSecond: 0 },
   )
+})
+
+test('a disk that takes less than it is given leaves no gap', async (t) => {
+  const { download, path, folder } = await setup(t)
+  const probe = await open(folder)
+  const handles = Object.getPrototypeOf(probe)
+  await probe.close()
+  const { write } = handles
+  t.after(() => {
+    handles.write = write
+  })
+  handles.write = function (bytes: Uint8Array, offset: number, length: number, position: number) {
+    return write.call(this, bytes, offset, Math.ceil(length / 2), position)
+  }
+  await download()
+  assert.deepEqual(await readFile(path), MODEL)
 })
 
 test('a file that is there is not asked for again', async (t) => {

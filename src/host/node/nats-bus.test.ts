@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import type { Problem } from '#protocol/problem.ts'
 import { type NatsBus, openNatsBus, readUrl } from './nats-bus.ts'
@@ -71,6 +72,27 @@ test('when the server is gone requests time out, and go through once it is back'
   for (; (await ask(a, 'hold', { timeoutMs: 500 })).problem; tries++) assert.ok(tries < 40, 'it comes back')
 })
 
+test('a server that does not know us for a moment is asked again, and nothing breaks meanwhile', {
+  skip: natsMissing,
+}, async (t) => {
+  const { open, restart, refuse } = await setup(t)
+  const bus = await open()
+  bus.serve('hold', (_message, reply) => reply('granted'))
+  await answered(bus)
+  await refuse(4)
+  bus.publish('usage', 'lost')
+  await restart(async () => undefined)
+  let tries = 0
+  for (; (await ask(bus, 'hold', { timeoutMs: 500 })).problem; tries++) assert.ok(tries < 40, 'it comes back')
+})
+
+test('a bus that is closed loses what is published', { skip: natsMissing }, async (t) => {
+  const { open } = await setup(t)
+  const bus = await open()
+  await bus.close()
+  bus.publish('usage', 'lost')
+})
+
 test('without a server the problem says how to start one', { skip: natsMissing }, async () => {
   const opening = openNatsBus({ clock: nodeClock, log: silent }, { url: 'nats://127.0.0.1:1', name: 'test' })
   await assert.rejects(opening, /The message server 127\.0\.0\.1:1 does not let us in: .*nats-server/)
@@ -88,6 +110,9 @@ test('a bus URL names servers, user and prefix', () => {
   assert.equal(readUrl('nats://a').prefix, 'shoal')
   for (const wrong of ['', 'http://a', 'nats://', 'nats://a/B c', 'nats://a/x/y']) {
     assert.throws(() => readUrl(wrong), /not of the form nats:/, wrong)
+  }
+  for (const wrong of ['nats://ann:50%off@a', 'nats://50%off:p@a']) {
+    assert.throws(() => readUrl(wrong), { code: 'config_invalid', message: /write % as %25/ }, wrong)
   }
 })
 
@@ -123,6 +148,18 @@ async function setup(t: TestContext) {
       )
       buses.push(bus)
       return bus
+    },
+    /** Starts the server anew with other users, and waits until it has turned `count` connections away. */
+    async refuse(count: number): Promise<void> {
+      await server.stop()
+      server = await startNats(Number(new URL(server.url).port), ['--user', 'other', '--pass', 'other'])
+      let text = ''
+      let seen = 0
+      const { stderr } = server.process
+      while (seen < count && stderr) {
+        text += (await once(stderr, 'data')).join('')
+        seen = text.split('authentication error').length - 1
+      }
     },
     async restart(meanwhile: () => Promise<void>): Promise<void> {
       await server.stop()

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
 import type { EnergyAdditions, HourRecord, JobRecord } from '../energy-store.ts'
+import { mountSmallDisk } from './small-disk.ts'
 import { openSqliteEnergyStore, readSqliteEnergyStore } from './sqlite-energy-store.ts'
 
 const ALL = { fromMs: 0, toMs: Number.MAX_SAFE_INTEGER }
@@ -89,6 +90,19 @@ test('a period holds its beginning and not its end', (t) => {
     store.hours({ fromMs: 100, toMs: 300 }).map((kept) => kept.hourMs),
     [100, 200],
   )
+})
+
+test('a full disk is called by its name', (t) => {
+  const disk = mountSmallDisk(256)
+  if (typeof disk === 'string') return t.skip(disk)
+  const store = openSqliteEnergyStore(join(disk.folder, 'energy.sqlite'))
+  t.after(() => {
+    store.close()
+    disk.dispose()
+  })
+  const jobs = Array.from({ length: 3_000 }, (_, index) => job({ endedAtMs: index }))
+  assert.throws(() => store.add(additions({ jobs })), { code: 'disk_full' })
+  assert.deepEqual(store.jobs(ALL, 10), [])
 })
 
 test('jobs and events come back as they were, oldest first', (t) => {

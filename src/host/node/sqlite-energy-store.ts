@@ -103,10 +103,9 @@ const guard =
 
 function readerOf(database: DatabaseSync, path: string): EnergyRecord {
   const guarded = guard(path)
-  const { firstHour, jobs, events, read } = prepareReading(database)
+  const { jobs, events, read } = prepareReading(database)
   return {
     hours: ({ fromMs, toMs }) => guarded(() => readHours(database, fromMs, toMs)),
-    firstHourMs: () => guarded(() => (firstHour.get()?.['hour_ms'] as number | null | undefined) ?? null),
     jobs: ({ fromMs, toMs }, countMax) =>
       guarded(() => jobs.all(fromMs, toMs, countMax).map((row) => readJob(row['record']))),
     events: ({ fromMs, toMs }) =>
@@ -117,7 +116,7 @@ function readerOf(database: DatabaseSync, path: string): EnergyRecord {
 }
 
 /** What can be read of a store that another process may be writing to. */
-export type EnergyRecord = Pick<EnergyStore, 'hours' | 'firstHourMs' | 'jobs' | 'events' | 'read' | 'close'>
+export type EnergyRecord = Pick<EnergyStore, 'hours' | 'jobs' | 'events' | 'read' | 'close'>
 
 /** Opens the file `path` of a node that may be running, and changes nothing in it. Throws a `Problem`. */
 export function readSqliteEnergyStore(path: string): EnergyRecord {
@@ -206,7 +205,6 @@ function prepare(database: DatabaseSync) {
 type Statements = ReturnType<typeof prepare>
 
 const prepareReading = (database: DatabaseSync) => ({
-  firstHour: database.prepare('SELECT MIN(hour_ms) AS hour_ms FROM hour'),
   jobs: database.prepare(
     'SELECT record FROM job WHERE ended_at_ms >= ? AND ended_at_ms < ? ORDER BY ended_at_ms, id LIMIT ?',
   ),

@@ -15,9 +15,9 @@ export const natsMissing: string | false =
     ? false
     : 'nats-server is not installed (npm run setup installs it on Debian)'
 
-export async function startNats(port?: number): Promise<TestNats> {
+export async function startNats(port?: number, flags: readonly string[] = []): Promise<TestNats> {
   const own = port ?? (await freePort())
-  const child = spawn('nats-server', ['-a', '127.0.0.1', '-p', String(own)], {
+  const child = spawn('nats-server', ['-a', '127.0.0.1', '-p', String(own), ...flags], {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   const ready = new Promise<void>((resolve, reject) => {

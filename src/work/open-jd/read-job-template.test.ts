@@ -103,23 +103,6 @@ test('a template becomes steps whose tasks are the combinations of its parameter
   })
 })
 
-test('a path that flows out is a result by whichever name, in whichever form', () => {
-  const outputs = (arg: string, value: string) =>
-    read(
-      template({
-        parameterDefinitions: [
-          { name: 'A', type: 'PATH', dataFlow: 'OUT', default: value },
-          { name: 'B', type: 'PATH', dataFlow: 'OUT', default: 'not-named' },
-        ],
-        steps: [step({ script: { actions: { onRun: { command: 'make', args: [arg] } } } })],
-      }),
-    ).steps[0]?.settings['outputs']
-  assert.deepEqual(outputs('{{Param.A}}', 'made'), ['made/**'])
-  assert.deepEqual(outputs('{{RawParam.A}}', 'made'), ['made/**'])
-  assert.deepEqual(outputs('{{Param.A}}', './made//v1/./x/'), ['made/v1/x/**'])
-  assert.deepEqual(outputs('{{Param.A}}', './'), ['**'])
-})
-
 test('combinations join, multiply and keep their order', () => {
   const tasks = (combination: string | undefined) => {
     const taskParameterDefinitions = [
