@@ -183,7 +183,8 @@ function describe(result: Result): string[] {
 }
 
 function describePass(name: string, pass: Measured, frames: number): string[] {
-  const { bareMs, besideTimes, wallMs, renderMs, renderCpuMs, deadMs, checked, unverified, redispatched } = pass
+  const { bareMs, besideTimes, wallMs, renderMs, renderCpuMs, deadMs, checked, unverified, redispatched } =
+    pass
   const [inRender, own] = [renderMs, renderCpuMs].map((ms) => (ms / (WORKERS * wallMs)).toFixed(3))
   return [
     `${name}: ${whole(wallMs)} ms on ${WORKERS} workers, efficiency ${efficiencyOf(pass).toFixed(3)} (${own} by what the workers' own Blenders took); in render ${inRender}`,

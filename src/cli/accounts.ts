@@ -68,7 +68,10 @@ const depositCommand = (context: CliContext): Command =>
     .option('--memo <text>', 'a line for the statement', 'deposit')
     .option('--reference <text>', "what the money's way in is called outside; only test money has none")
     .option('--test', 'mark it as test money')
-    .option('--transfer-id <id>', 'repeats the deposit of that id: it happens once (of test money within 7 days)')
+    .option(
+      '--transfer-id <id>',
+      'repeats the deposit of that id: it happens once (of test money within 7 days)',
+    )
     .action((amount: NanoUsd, options: DepositOptions, command: Command) =>
       runSession(context, command, async (session) => {
         if (!options.test && !options.reference) throw referenceMissing()

@@ -42,6 +42,8 @@ export interface CliContext {
    * the process ends at once, as it would by itself.
    */
   onInterrupt(run: () => void): () => void
+  /** From now on a screen that nobody reads, or that has no room, costs its lines and not the program. Absent where there is none. */
+  readonly outlivesScreen?: () => void
   /** For `doctor`: this machine, and where `package.json` and `node_modules` are. */
   readonly machine: Machine
   readonly crypto: Pick<Crypto, 'sha256' | 'verify'>

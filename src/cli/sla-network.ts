@@ -76,10 +76,15 @@ export function incidentCommand(context: CliContext): Command {
     .argument('<title>', 'what everybody reads')
     .option('--outage', 'nobody can be served')
     .option('--since <time>', 'when it began, in UTC (default: now)', instant)
-    .action((title: string, options: { outage?: boolean; since?: number }, self: Command) =>
+    .option('--until <time>', 'when it ended, of one that is over', instant)
+    .action((title: string, options: { outage?: boolean; since?: number; until?: number }, self: Command) =>
       runSession(context, self, async (session) => {
-        const { outage = false, since } = options
-        const body = { title, isOutage: outage, ...(since !== undefined && { startedAtMs: since }) }
+        const { outage = false, since, until } = options
+        const body = {
+          ...{ title, isOutage: outage },
+          ...(since !== undefined && { startedAtMs: since }),
+          ...(until !== undefined && { endedAtMs: until }),
+        }
         told(session, await session.operator.openIncident({ body }))
       }),
     )

@@ -83,6 +83,19 @@ test('what is under way and what was refused goes into the spool, and an idle ga
   )
 })
 
+test('of more than is told each organisation has its oldest, so that one with many hides nobody’s', async () => {
+  const { desk, told, run } = setup()
+  for (let index = 0; index < 300; index++) desk.begins(request(`a${index}`), false)
+  for (let index = 0; index < 3; index++) desk.begins(request(`b${index}`, { organisationId: 'bert' }), false)
+  await run(TALLY_EVERY_MS)
+  const open = told[0]?.tally?.open ?? []
+  assert.deepEqual(
+    open.filter(({ organisationId }) => organisationId === 'bert').map(({ requestId }) => requestId),
+    ['b0', 'b1', 'b2'],
+  )
+  assert.equal(open.length, 256)
+})
+
 test('a model that only the caller offers makes no failure of the network, whether it was let in or not', async () => {
   const { desk, told, run } = setup()
   const engine = { kind: 'embedding' as const, requestId: 'a', model: 'mine', inputs: ['x'] }

@@ -18,7 +18,7 @@ import type { GatewayTelemetry } from './telemetry.ts'
 export const TALLY_EVERY_MS = 5_000
 /** So that the other side knows that it is there, while the same requests are open. */
 const TOLD_AGAIN_MS = 5 * 60_000
-/** Told at most; of more the oldest. */
+/** Told at most; of more each organisation's oldest, in turns, so that one with many hides nobody's. */
 const OPEN_MAX = 256
 
 interface Begun {
@@ -176,7 +176,12 @@ function factsOf(
  * else (`flex`) waits as a batch does.
  */
 export function exemptionOf(
-  { batch, priority, preferences, isCanary }: Pick<RunRequest, 'batch' | 'priority' | 'preferences' | 'isCanary'>,
+  {
+    batch,
+    priority,
+    preferences,
+    isCanary,
+  }: Pick<RunRequest, 'batch' | 'priority' | 'preferences' | 'isCanary'>,
   isFree: boolean,
 ): SlaExemption | null {
   if (batch || priority === 'bulk') return 'batch'
@@ -194,12 +199,19 @@ const isRestricting = ({
 
 /** Of what somebody was promised something for. */
 function openRequests(begun: ReadonlyMap<string, Begun>): OpenRequest[] {
-  const open: OpenRequest[] = []
+  const byOwner = new Map<string, OpenRequest[]>()
   for (const [requestId, { slaClass, exempt, organisationId, startedAtMs }] of begun) {
     if (slaClass === 'none' || exempt !== null) continue
-    open.push({ requestId, organisationId, slaClass, startedAtMs })
-    if (open.length === OPEN_MAX) break
+    const own = byOwner.get(organisationId) ?? []
+    if (own.length < OPEN_MAX) own.push({ requestId, organisationId, slaClass, startedAtMs })
+    byOwner.set(organisationId, own)
   }
+  const open: OpenRequest[] = []
+  for (let turn = 0; turn < OPEN_MAX && open.length < OPEN_MAX; turn++)
+    for (const own of byOwner.values()) {
+      const next = own[turn]
+      if (next && open.length < OPEN_MAX) open.push(next)
+    }
   return open
 }
 

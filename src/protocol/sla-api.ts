@@ -83,6 +83,7 @@ export const OpenIncident = z
     title: Name,
     isOutage: z.boolean().optional().describe('False unless given.'),
     startedAtMs: TimestampMs.optional().describe('Now unless given.'),
+    endedAtMs: TimestampMs.optional().describe('Of one that is over; it is open unless given.'),
   })
   .meta({ id: 'OpenIncident' })
 export const NoteIncident = z.strictObject({ text: Line.min(1) }).meta({ id: 'NoteIncident' })

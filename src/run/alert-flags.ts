@@ -9,7 +9,7 @@ export interface AlertFlags {
 export const alertWebhookOption = (): Option =>
   new Option(
     '--alert-webhook <url>',
-    "your server that is told when keys reach 50, 80 and 100 % of what they may spend; signed with the data folder's secrets/alert-secret",
+    "your server that is told when keys reach 50, 80 and 100 % of what they may spend, when promises are broken too fast, incidents begin and end, and credits are posted; signed with the data folder's secrets/alert-secret",
   )
     .argParser(parseWebhook)
     .env('SHOAL_ALERT_WEBHOOK')

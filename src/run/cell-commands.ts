@@ -179,6 +179,7 @@ async function runPart(context: CliContext, options: PartOptions, part: PartConf
     screen.note('stopping; what runs may end first (Ctrl-C again: at once)')
     cell.stop().then(outcome.resolve, outcome.reject)
   })
+  context.outlivesScreen?.()
   const letGo = keepAlive()
   try {
     await outcome.promise

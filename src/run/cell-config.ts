@@ -32,7 +32,7 @@ export const CellConfig = z.object({
   nodeProofs: z.enum(['required', 'off']).optional(),
   /** Whether nodes look at answers of others, and pay stands in for those that nobody looked at; `on` unless given. */
   answerAudits: z.enum(['on', 'off']).optional(),
-  /** How many nodes without verified work may join within a day, of one owner and of one IPv4 /24; 20 and 3 unless given. */
+  /** How many nodes without verified work may join within a day, of one owner and of one network (IPv4 /24, IPv6 /48); 20 and 3 unless given. */
   joinLimits: z.object({ perOwner: z.int().positive(), perNetwork: z.int().positive() }).optional(),
   /** Whether the supervisor begins the operator's own agent that checks, once it is told that one is wanted; not unless given. */
   hasReference: z.boolean().optional(),

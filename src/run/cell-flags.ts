@@ -76,7 +76,7 @@ export const withNetworkFlags = (command: Command): Command =>
     )
     .option(
       '--joins-per-network <count>',
-      'the same, of one IPv4 /24',
+      'the same, of one network (IPv4 /24, IPv6 /48)',
       parseCount,
       joinLimitsDefault.perNetwork,
     )

@@ -210,6 +210,15 @@ test('where there is no journal, that is said', async (t) => {
   assert.deepEqual([empty.exitCode, /There is no journal in PostgreSQL/.test(empty.err)], [6, true])
 })
 
+test('a file that cannot be written or read is a problem of the disk', async (t) => {
+  const { network, path, run } = setup(t)
+  const folder = await network('one')
+  const out = await run('--data', folder, 'journal', 'export', path('missing/j.jsonl'))
+  assert.deepEqual([out.exitCode, /missing.j\.jsonl/.test(out.err)], [8, true], out.err)
+  const back = await run('--data', path('two'), 'journal', 'import', folder)
+  assert.deepEqual([back.exitCode, /disk failed at .*EISDIR/.test(back.err)], [8, true], back.err)
+})
+
 interface Facts {
   readonly id: string
   readonly epoch: number

@@ -2,7 +2,7 @@
 import { createReadStream, createWriteStream, existsSync, renameSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
-import type { Writable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import type { CliContext } from '#cli/context.ts'
 import { dataFolderOf, type GlobalOptions } from '#cli/credentials.ts'
 import { formatCount } from '#cli/format.ts'
@@ -68,8 +68,7 @@ async function importFile(
   if (!existsSync(file)) throw new Problem('not_found', `There is no file ${file}.`)
   const stream = createReadStream(file)
   try {
-    const lines = createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })
-    const { ends, steps } = await readArchive(lines)
+    const { ends, steps } = await readArchive(linesOf(stream, file))
     const onProgress = progressOf(context, 'imported', ends)
     const sink = await createSink(context, options, ends)
     try {
@@ -87,6 +86,22 @@ async function importFile(
   } finally {
     stream.destroy()
   }
+}
+
+/** Lines of a stream may end where it failed as they do at its end. */
+async function* linesOf(stream: Readable, file: string): AsyncGenerator<string> {
+  const lines = createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })
+  let failure: unknown = null
+  stream.on('error', (error) => {
+    failure = error
+    lines.close()
+  })
+  try {
+    yield* lines
+  } catch (error) {
+    failure ??= error
+  }
+  if (failure !== null) throw toDiskProblem(failure, file)
 }
 
 async function withJournal(
@@ -148,11 +163,13 @@ async function writeWholeFile(
     throw new Problem('conflict', `${path} is there already. Choose another name, or move it away.`)
   const temporary = `${path}.exporting`
   const stream = createWriteStream(temporary, { mode: 0o600, flush: true })
+  // Each write is told of it, too; without a listener it would end the program.
+  stream.on('error', () => undefined)
   try {
     await produce((text) => written(stream, text))
     await new Promise<void>((done, fail) => {
       stream.once('error', fail)
-      stream.end(done)
+      stream.end((error?: Error | null) => (error ? fail(error) : done()))
     })
     renameSync(temporary, path)
   } catch (error) {

@@ -93,6 +93,7 @@ async function runProvide(
     )
     agent?.drain(DRAIN_MS).then(outcome.resolve, outcome.reject)
   })
+  context.outlivesScreen?.()
   const letGo = keepAlive()
   try {
     agent = await runAgent(

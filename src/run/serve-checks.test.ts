@@ -183,6 +183,29 @@ describe('pictures that mean harm', () => {
     await impatient.close()
     await assert.rejects(impatient.look(what), /ended/)
   })
+
+  test('what a thread that was given up still answers is no answer to the next picture', async () => {
+    const timers: (() => void)[] = []
+    const clock = {
+      after(_: number, run: () => void) {
+        timers.push(run)
+        return { cancel: () => undefined }
+      },
+    }
+    const thread = createPictureThread({ clock })
+    const what = { kind: 'frame', expected, secret: new Uint8Array(32) } as const
+    const good = { ...what, bytes: writeExr(makeFrame()) }
+    const bad = { ...what, bytes: new Uint8Array(100) }
+    await thread.look(good)
+    const first = thread.look(good)
+    const second = thread.look(bad)
+    // Meanwhile the first one's answer comes, and nobody reads it yet.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300)
+    timers[1]?.()
+    await assert.rejects(first, /took longer/)
+    assert.notDeepEqual((await second).faults, [])
+    await thread.close()
+  })
 })
 
 test('frames of a job that "shoal render" makes are refused in another size than their scene has', async () => {
@@ -359,12 +382,8 @@ function setup(
       part: Partial<CheckOutputs['expected']> = {},
       kind: CheckOutputs['kind'] = 'frame',
     ): Promise<OutputsChecked> {
-      const message: CheckOutputs = {
-        organisationId: 'ada',
-        outputs: [output],
-        kind,
-        expected: { ...expected, ...part },
-      }
+      const wanted = { ...expected, ...part }
+      const message: CheckOutputs = { organisationId: 'ada', outputs: [output], kind, expected: wanted }
       return OutputsChecked.parse(await ask(subjects.checkOutputs, JSON.stringify(message)))
     },
     async compare(call: Omit<CompareCrops, 'organisationId'>): Promise<CropsCompared> {

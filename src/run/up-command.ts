@@ -209,6 +209,7 @@ async function runUp(
     supervisor.stop().then(outcome.resolve, outcome.reject)
   })
   // Between two starts of a child there is nothing else.
+  context.outlivesScreen?.()
   const letGo = keepAlive()
   try {
     await outcome.promise

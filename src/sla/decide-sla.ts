@@ -31,6 +31,8 @@ export type SlaCommand =
       title: string
       isOutage: boolean
       startedAtMs: TimestampMs
+      /** Of one that is over: it is closed as of then. */
+      endedAtMs?: TimestampMs
       nowMs: TimestampMs
     }
   | { kind: 'note_incident'; incidentId: string; text: string; nowMs: TimestampMs }
@@ -45,6 +47,8 @@ export type SlaRefusal =
   | 'incident_closed'
   /** It began in a month that is closed, or has not begun. */
   | 'start_invalid'
+  /** It is not after the beginning, or has not come. */
+  | 'end_invalid'
   | 'maintenance_exists'
   | 'maintenance_unknown'
   | 'maintenance_begun'
@@ -110,13 +114,19 @@ export function decideSla(sla: Sla, command: SlaCommand): SlaRefusal | SlaEvent[
 }
 
 function decideOpen(sla: Sla, command: SlaCommand & { kind: 'open_incident' }): SlaRefusal | SlaEvent[] {
-  const { incidentId, title, isOutage, startedAtMs, nowMs } = command
+  const { incidentId, title, isOutage, startedAtMs, endedAtMs, nowMs } = command
   if (sla.incidents.has(incidentId)) return 'incident_exists'
   const month = monthOf(startedAtMs)
   const isStated = [...sla.statements.values()].some((statement) => statement.month === month)
   if (startedAtMs > nowMs || month <= sla.closedMonth || isStated) return 'start_invalid'
+  if (endedAtMs !== undefined && (endedAtMs <= startedAtMs || endedAtMs > nowMs)) return 'end_invalid'
   const by = 'operator' as const
-  return [{ type: 'sla.incident_opened', incidentId, title, by, isOutage, startedAtMs, atMs: nowMs }]
+  return [
+    { type: 'sla.incident_opened', incidentId, title, by, isOutage, startedAtMs, atMs: nowMs },
+    ...(endedAtMs === undefined
+      ? []
+      : [{ type: 'sla.incident_closed', incidentId, endedAtMs, atMs: nowMs } as const]),
+  ]
 }
 
 function decideAnnounce(

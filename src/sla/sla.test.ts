@@ -5,7 +5,14 @@ import { BIN_MS, monthOf, spanOfMonth } from './bins.ts'
 import { countOf, countOfProblem } from './count.ts'
 import { MAINTENANCE_MS_MAX, NOTICE_MS_MIN } from './decide-sla.ts'
 import { evolveSla } from './evolve-sla.ts'
-import { BIN_KEPT_MS, countKey, type MonthCount, OPEN_SILENT_MS, STATEMENTS_KEPT_MONTHS } from './sla.ts'
+import {
+  BIN_KEPT_MS,
+  countKey,
+  downStartsOf,
+  type MonthCount,
+  OPEN_SILENT_MS,
+  STATEMENTS_KEPT_MONTHS,
+} from './sla.ts'
 import { NOVEMBER, type TestSla, testSla } from './test-sla.ts'
 
 test('what counts, and what does not, with its reason', () => {
@@ -295,6 +302,12 @@ test('an incident is opened, noted and closed by an operator, and never in a clo
   const { sla, run, refusal } = testSla()
   const opened = { kind: 'open_incident', incidentId: 'i', title: 'Away', isOutage: true } as const
   assert.equal(refusal({ ...opened, startedAtMs: NOVEMBER + 1, nowMs: NOVEMBER }), 'start_invalid')
+  for (const endedAtMs of [NOVEMBER, NOVEMBER + 2])
+    assert.equal(
+      refusal({ ...opened, startedAtMs: NOVEMBER, endedAtMs, nowMs: NOVEMBER + 1 }),
+      'end_invalid',
+      `${endedAtMs - NOVEMBER}`,
+    )
   run({ ...opened, startedAtMs: NOVEMBER, nowMs: NOVEMBER })
   assert.equal(refusal({ ...opened, startedAtMs: NOVEMBER, nowMs: NOVEMBER }), 'incident_exists')
   run({ kind: 'note_incident', incidentId: 'i', text: 'We look.', nowMs: NOVEMBER + 1 })
@@ -305,6 +318,33 @@ test('an incident is opened, noted and closed by an operator, and never in a clo
     'incident_unknown',
   )
   assert.equal(sla.incidents.get('i')?.notes.length, 1)
+})
+
+test('an outage that is over when it is told of costs the bins of its time alone', () => {
+  const { sla, run } = testSla()
+  const outage = { incidentId: 'i', title: 'Away', isOutage: true, startedAtMs: NOVEMBER + 2 * HOUR_MS }
+  const endedAtMs = NOVEMBER + 2.5 * HOUR_MS
+  run({ kind: 'open_incident', ...outage, endedAtMs, nowMs: NOVEMBER + 9 * HOUR_MS })
+  assert.equal(sla.incidents.get('i')?.endedAtMs, endedAtMs)
+  const day = { fromMs: NOVEMBER, toMs: NOVEMBER + 24 * HOUR_MS }
+  assert.equal(downStartsOf(sla, day, day.toMs).size, 6)
+})
+
+test('a caller that left as nothing came holds it against the node that was silent, not against the one that failed before', () => {
+  const { sla, count } = testSla()
+  const waited = { firstTokenMs: null, firstTokenDueMs: 30_000, totalMs: 31_000, startedAtMs: NOVEMBER }
+  const failed = [{ nodeId: 'node_quick', how: 'failed' as const }]
+  count({ outcome: 'cancelled', ...waited, failed, cost: 0n })
+  count({ outcome: 'cancelled', ...waited, failed, parts: [], cost: 0n })
+  count({ outcome: 'failed', problem: 'node_failed', failed, startedAtMs: NOVEMBER })
+  const [of] = sla.counts.values()
+  assert.deepEqual(
+    [...(of?.faults ?? [])],
+    [
+      ['node_1', 1],
+      ['node_quick', 2],
+    ],
+  )
 })
 
 test('maintenance and outages are kept as long as a statement of their month is', () => {

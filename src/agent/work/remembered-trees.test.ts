@@ -12,7 +12,10 @@ test('trees are kept while all their files together are few enough, the ones use
   trees.remember('4', large)
   assert.deepEqual(trees.whole(), ['3', '1', '4'])
   // One alone stays, however many it has.
-  trees.remember('5', Array.from({ length: 300_000 }, (_, at) => fileOf(`f${at}`, 'a')))
+  trees.remember(
+    '5',
+    Array.from({ length: 300_000 }, (_, at) => fileOf(`f${at}`, 'a')),
+  )
   assert.deepEqual(trees.whole(), ['5'])
 })
 

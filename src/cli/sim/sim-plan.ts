@@ -1,4 +1,5 @@
 /** What the options of `shoal sim` mean: a fleet to simulate, and the questions about it. */
+import { MONTH_HOURS } from '#economics/fleet/fleet-hours.ts'
 import type { FleetKind, FleetPlan } from '#economics/fleet/fleet-plan.ts'
 import { LIFETIME_FORMS, parseLifetime } from '#economics/fleet/lifetimes.ts'
 import {
@@ -8,6 +9,7 @@ import {
   namedFleets,
   ownChurn,
 } from '#economics/fleet/named-fleets.ts'
+import { createRandom } from '#kernel/random.ts'
 import { Problem } from '#protocol/problem.ts'
 import type { GlobalOptions } from '../credentials.ts'
 
@@ -48,6 +50,10 @@ const OWN_USD_PER_HOUR = namedFleets.dedicated.usdPerHour
 /** Machine-months times services: beyond it a run takes minutes and gigabytes. */
 const CELLS_MAX = 20_000_000
 
+/** How often machines may leave in a run: more take longer than half an hour. */
+const LOSSES_MAX = 200_000_000
+const LIVES_DRAWN = 1_000
+
 /** Throws `Problem('invalid_request')` for what cannot be. */
 export function readQuestion(options: SimOptions): SimQuestion {
   const { nodes, replicas, needs, spares, months, price } = options
@@ -64,6 +70,11 @@ export function readQuestion(options: SimOptions): SimQuestion {
       `${months} months of ${nodes / replicas} services are more than the ${CELLS_MAX} that fit: give fewer --months.`,
     )
   const { kinds, about, priceFrom } = readKinds(options)
+  const losses = (nodes + spares) * months * lossesPerMonth(kinds, options.seed)
+  if (losses > LOSSES_MAX)
+    throw refused(
+      `In ${months} months ${nodes + spares} such machines leave some ${Math.round(losses / 1e6)} million times, and ${LOSSES_MAX / 1e6} million fit: give fewer --months or --nodes.`,
+    )
   return {
     about,
     priceFrom: price === undefined ? priceFrom : 'as given',
@@ -78,6 +89,17 @@ export function readQuestion(options: SimOptions): SimQuestion {
       isSpread: options.placement === 'apart',
     },
   }
+}
+
+/** Of one machine of the fleet, from a look at how long such ones stay. */
+function lossesPerMonth(kinds: readonly FleetKind[], seed: number): number {
+  const random = createRandom(seed)
+  const weights = kinds.reduce((sum, { weight }) => sum + weight, 0)
+  return kinds.reduce((sum, { churn, weight }) => {
+    let hours = 0
+    for (let life = 0; life < LIVES_DRAWN; life++) hours += churn.up(random) + churn.down(random)
+    return sum + (weight / weights) * MONTH_HOURS * (LIVES_DRAWN / hours)
+  }, 0)
 }
 
 const refused = (message: string): Problem => new Problem('invalid_request', message)

@@ -58,6 +58,11 @@ test('a fleet that cannot be is refused with what could', async () => {
     [['--up', 'uniform:3'], /--up uniform:3 is no lifetime\. There are: exp:MEAN/],
     [['--fleet', 'mix', '--down', 'fixed:1m'], /--down alone changes one kind/],
     [['--nodes', '2000', '--months', '100000'], /fewer --months/],
+    [['--up', 'fixed:1s', '--down', 'fixed:1s'], /leave some \d+ million times, and 200 million fit/],
+    [
+      ['--nodes', '2000', '--replicas', '100', '--months', '100000', '--fleet', 'spot'],
+      /fewer --months or --nodes/,
+    ],
   ]
   for (const [options, why] of refusals) {
     const { err, exitCode } = await setup().run('sim', ...options)

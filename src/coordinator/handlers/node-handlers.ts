@@ -165,7 +165,7 @@ function refusedEnrolment(refusal: string): Problem {
   if (refusal === 'network_joins_too_many')
     return new Problem(
       'join_refused',
-      'Too many nodes joined from this network (IPv4 /24) within a day without verified work. The token stays good: try again once some of them have worked, or tomorrow.',
+      'Too many nodes joined from this network (IPv4 /24, IPv6 /48) within a day without verified work. The token stays good: try again once some of them have worked, or tomorrow.',
     )
   const why =
     refusal === 'token_unknown'

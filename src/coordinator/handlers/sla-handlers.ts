@@ -56,7 +56,7 @@ export function slaHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>, 
     },
 
     openIncident({ body }, caller, context) {
-      const { title, isOutage = false, startedAtMs } = body
+      const { title, isOutage = false, startedAtMs, endedAtMs } = body
       const details = { title, isOutage: String(isOutage) }
       return act(parts, { caller, context }, { details }, (turn, doing) => {
         const { nowMs } = turn
@@ -68,6 +68,7 @@ export function slaHandlers(parts: HandlerParts): Pick<Handlers<ControlRoutes>, 
           title,
           isOutage,
           startedAtMs: startedAtMs ?? nowMs,
+          ...(endedAtMs !== undefined && { endedAtMs }),
           nowMs,
         })
         return incidentOf(incidentId)
@@ -159,6 +160,8 @@ function refused(refusal: SlaRefusal, command: SlaCommand): Problem {
         'An incident begins now or before, and in a month whose credits are not posted yet.',
         'startedAtMs',
       )
+    case 'end_invalid':
+      return invalid('An incident that is over ended after it began, and not later than now.', 'endedAtMs')
     case 'span_invalid':
       return invalid(
         `Maintenance ends after it begins, and lasts ${hours(MAINTENANCE_MS_MAX)} at most.`,

@@ -7,6 +7,7 @@ import { emptyState } from '../coordinator-state.ts'
 import { openOrganisation } from '../open-organisation.ts'
 import { startTurn } from '../turn.ts'
 import { feeRefundTransfer, forfeitTransfer, refundTransfer, taskTransfer } from '../work/task-transfer.ts'
+import { evolveJobPromises } from './job-promises.ts'
 
 const OTHER = 'org_other'
 
@@ -42,6 +43,27 @@ test('to the operator its own nodes are the network, as they are for its request
   const { pay, charges } = setup(PAYER)
   pay(0, PAYER)
   assert.equal(charges(), 1_000n)
+})
+
+test('a job whose customer puts it behind others is promised nothing, and any other is', () => {
+  const state = emptyState()
+  const nowMs = 1_800_000_000_000
+  foundCell(startTurn(state, nowMs, []))
+  state.sla.classes.set(PAYER, 'enterprise')
+  const isPromised = (part: { tier?: 'trusted' | 'priority' | 'economy'; priority?: number }) => {
+    const jobId = JSON.stringify(part)
+    const plan = { jobId, organisationId: PAYER, name: 'job', priority: 50, steps: [], ...part }
+    evolveJobPromises(state, { type: 'work.job_submitted', ...plan, atMs: nowMs } as never)
+    return state.sla.jobs.has(jobId)
+  }
+  assert.deepEqual(
+    [isPromised({ tier: 'priority' }), isPromised({ tier: 'trusted', priority: 51 }), isPromised({})],
+    [true, true, true],
+  )
+  assert.deepEqual(
+    [isPromised({ tier: 'economy' }), isPromised({ tier: 'trusted', priority: 49 })],
+    [false, false],
+  )
 })
 
 /** A job of `customer`, each of whose tasks costs 1,000, of which the network takes 50. */

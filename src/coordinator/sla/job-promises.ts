@@ -80,10 +80,16 @@ function chargedBy(
   return charged
 }
 
+/** The order that a job has unless its customer says otherwise. */
+const PRIORITY = 50
+
+/** Its customer has chosen that it waits for others: cheaper, or behind them. */
+const isBehind = ({ tier, priority }: JobPlan): boolean => tier === 'economy' || priority < PRIORITY
+
 function promise(sla: Sla, plan: JobPlan, atMs: TimestampMs): void {
   const { jobId, organisationId } = plan
   const slaClass = classOf(sla, organisationId)
-  if (slaClass === 'none' || !isPaidByCustomer(plan)) return
+  if (slaClass === 'none' || !isPaidByCustomer(plan) || isBehind(plan)) return
   const { jobStartMs, jobFinishPercent } = tiers[slaClass]
   let aloneMs = 0
   for (const { tasks } of plan.steps) for (const task of tasks) aloneMs += task.referenceMsP90

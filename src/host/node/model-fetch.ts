@@ -143,7 +143,11 @@ async function append(
   let position = start
   if (response.body === null) return position
   for await (const chunk of response.body) {
-    await file.write(chunk, 0, chunk.length, position)
+    // A disk that is nearly full takes a part, and what follows must not go behind the gap.
+    for (let at = 0; at < chunk.length; ) {
+      const { bytesWritten } = await file.write(chunk, at, chunk.length - at, position + at)
+      at += bytesWritten
+    }
     position += chunk.length
     onBytes(chunk.length)
   }

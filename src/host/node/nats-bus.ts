@@ -40,6 +40,8 @@ export async function openNatsBus(
       reconnect: true,
       maxReconnectAttempts: -1,
       reconnectTimeWait: RECONNECT_WAIT_MS,
+      // A server that starts, or reads its users anew, may not know us for a moment: that is no reason to give it up.
+      ignoreAuthErrorAbort: true,
       // Two stacks for each call, in case that it fails: its caller knows what it asked.
       noAsyncTraces: true,
       ...(user === '' ? {} : { user, pass }),
@@ -73,13 +75,22 @@ export function readUrl(text: string): {
     )
   }
   const [, scheme, user = '', pass = '', hosts = '', prefix = PREFIX] = match
-  const decode = decodeURIComponent
   return {
     servers: hosts.split(','),
     prefix,
     user: decode(user),
     pass: decode(pass),
     tls: scheme === 'tls',
+  }
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch (cause) {
+    throw new Problem('config_invalid', 'The user or password in --bus is malformed: write % as %25.', {
+      cause,
+    })
   }
 }
 
@@ -106,6 +117,8 @@ class ConnectedBus implements NatsBus {
   }
 
   publish(subject: string, message: string): void {
+    // Once it is closed for good, messages are lost as they are while it is away.
+    if (this.#connection.isClosed()) return
     if (this.#fits(subject, message)) this.#connection.publish(this.#full(subject), message)
   }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -32,6 +33,30 @@ test('who stops listening for Ctrl-C leaves it as it was', () => {
   stop()
   assert.deepEqual([count, process.listenerCount('SIGINT')], [1, before])
 })
+
+for (const [screen, how] of [
+  ['a pipe that nobody reads', '| true'],
+  ['a full disk', '> /dev/full'],
+] as const) {
+  test(`what serves others goes on without a screen: ${how}`, { skip: process.platform !== 'linux' }, () => {
+    const url = new URL('./node-cli-context.ts', import.meta.url).href
+    const code = `
+      const { createNodeCliContext } = await import('${url}')
+      const { stdout, outlivesScreen } = createNodeCliContext({ rootFolder: '/' })
+      outlivesScreen()
+      for (let line = 0; line < 5; line++) {
+        stdout.write('a line\\n')
+        await new Promise((resolve) => setTimeout(resolve, 100))
+      }
+      process.exit(7)`
+    const shell = `"${process.execPath}" --input-type=module -e "$CODE" ${how}; echo "\${PIPESTATUS[0]}" >&2`
+    const { stderr } = spawnSync('bash', ['-c', shell], {
+      env: { ...process.env, CODE: code },
+      encoding: 'utf8',
+    })
+    assert.equal(stderr.trim(), '7', screen)
+  })
+}
 
 test('ids are new each time', () => {
   const { newId } = createNodeCliContext({ rootFolder: '/' })

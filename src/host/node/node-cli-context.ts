@@ -20,7 +20,8 @@ import { trustAuthorities } from './trusted-authorities.ts'
 
 /** `rootFolder` is where `package.json` and `node_modules` are. */
 export function createNodeCliContext({ rootFolder }: { readonly rootFolder: string }) {
-  for (const stream of [process.stdout, process.stderr]) endQuietlyWhenPipeCloses(stream)
+  let hasOutlived = false
+  for (const stream of [process.stdout, process.stderr]) endQuietlyWhenPipeCloses(stream, () => hasOutlived)
   const machine = createNodeMachine()
   return {
     env: process.env,
@@ -38,6 +39,9 @@ export function createNodeCliContext({ rootFolder }: { readonly rootFolder: stri
     writeFile: writeFileWhole,
     dataFiles: () => readDataFiles(),
     onInterrupt,
+    outlivesScreen(): void {
+      hasOutlived = true
+    },
     machine,
     crypto: nodeCrypto,
     timeZones: nodeTimeZones,
@@ -60,9 +64,10 @@ const outputOf = (stream: WriteStream) => ({
   },
 })
 
-/** `shoal … | head` closes the pipe when it has seen enough; that is no failure of ours. */
-function endQuietlyWhenPipeCloses(stream: WriteStream): void {
+/** `shoal … | head` closes the pipe when it has seen enough; that is no failure of ours. What serves others goes on without a screen. */
+function endQuietlyWhenPipeCloses(stream: WriteStream, hasOutlived: () => boolean): void {
   stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (hasOutlived()) return
     if (error.code === 'EPIPE') process.exit(0)
     throw error
   })

@@ -103,9 +103,10 @@ const guard =
 
 function readerOf(database: DatabaseSync, path: string): EnergyRecord {
   const guarded = guard(path)
-  const { jobs, events, read } = prepareReading(database)
+  const { firstHour, jobs, events, read } = prepareReading(database)
   return {
     hours: ({ fromMs, toMs }) => guarded(() => readHours(database, fromMs, toMs)),
+    firstHourMs: () => guarded(() => (firstHour.get()?.['hour_ms'] as number | null | undefined) ?? null),
     jobs: ({ fromMs, toMs }, countMax) =>
       guarded(() => jobs.all(fromMs, toMs, countMax).map((row) => readJob(row['record']))),
     events: ({ fromMs, toMs }) =>
@@ -116,7 +117,7 @@ function readerOf(database: DatabaseSync, path: string): EnergyRecord {
 }
 
 /** What can be read of a store that another process may be writing to. */
-export type EnergyRecord = Pick<EnergyStore, 'hours' | 'jobs' | 'events' | 'read' | 'close'>
+export type EnergyRecord = Pick<EnergyStore, 'hours' | 'firstHourMs' | 'jobs' | 'events' | 'read' | 'close'>
 
 /** Opens the file `path` of a node that may be running, and changes nothing in it. Throws a `Problem`. */
 export function readSqliteEnergyStore(path: string): EnergyRecord {
@@ -167,7 +168,8 @@ function inTransaction(database: DatabaseSync, work: () => void): void {
     work()
     database.exec('COMMIT')
   } catch (error) {
-    database.exec('ROLLBACK')
+    // On a full disk SQLite has done it by itself, and says so in place of why.
+    if (database.isTransaction) database.exec('ROLLBACK')
     throw error
   }
 }
@@ -205,6 +207,7 @@ function prepare(database: DatabaseSync) {
 type Statements = ReturnType<typeof prepare>
 
 const prepareReading = (database: DatabaseSync) => ({
+  firstHour: database.prepare('SELECT MIN(hour_ms) AS hour_ms FROM hour'),
   jobs: database.prepare(
     'SELECT record FROM job WHERE ended_at_ms >= ? AND ended_at_ms < ? ORDER BY ended_at_ms, id LIMIT ?',
   ),

@@ -260,7 +260,7 @@ test('twenty nodes of an owner and three of a network join within a day, those t
   assert.deepEqual([...hardware.state.joins.keys()], ['a21'])
 })
 
-test('a network is the first three numbers of an address that strangers can have', () => {
+test('a network is the first three numbers of an address that strangers can have, of IPv6, too', () => {
   const rows = [
     ['203.0.113.9', '203.0.113.0/24'],
     ['::ffff:203.0.113.9', '203.0.113.0/24'],
@@ -269,6 +269,17 @@ test('a network is the first three numbers of an address that strangers can have
     ['172.20.0.1', null],
     ['100.64.0.1', null],
     ['2001:db8::1', null],
+    ['2a00:1450:4001:82b::2003', '2a00:1450:4001::/48'],
+    ['2A00:1450:4001:0::1', '2a00:1450:4001::/48'],
+    ['2600::1', '2600:0:0::/48'],
+    ['2a00:1450:4001:1:2:3:4:5', '2a00:1450:4001::/48'],
+    ['2a00:1450:4001:1:2:3:4:5:6', null],
+    ['2a00:1450:4001:1:2:3:4::5', null],
+    ['2a00::1::2', null],
+    ['2a00:145000::1', null],
+    ['fe80::1', null],
+    ['fd12:3456::1', null],
+    ['::1', null],
     ['300.1.1.1', null],
     ['', null],
     [undefined, null],

@@ -8,7 +8,7 @@ import type { Join } from './hardware.ts'
 export interface JoinLimits {
   /** Of one owner within a day, before their first verified work. */
   readonly perOwner: number
-  /** Of one IPv4 /24 within a day, before their first verified work. */
+  /** Of one network (IPv4 /24, IPv6 /48) within a day, before their first verified work. */
   readonly perNetwork: number
 }
 
@@ -42,10 +42,10 @@ export function joinRefusal(
   return ofNetwork >= limits.perNetwork ? 'network_joins_too_many' : null
 }
 
-/** `203.0.113.0/24` of an IPv4 address that strangers share; `null` for what is private, or no IPv4 address. */
+/** `203.0.113.0/24`, or `2a00:1450:4001::/48`, of an address that strangers share; `null` for what is private, or no address. */
 export function networkOf(address: string | undefined): string | null {
   const match = /^(?:::ffff:)?(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.\d{1,3}$/.exec(address ?? '')
-  if (!match) return null
+  if (!match) return networkOfV6(address ?? '')
   const [a, b, c] = match.slice(1).map(Number) as [number, number, number]
   const isPrivate =
     a === 127 ||
@@ -55,4 +55,20 @@ export function networkOf(address: string | undefined): string | null {
     (a === 169 && b === 254) ||
     (a === 100 && b >= 64 && b < 128)
   return isPrivate || a > 255 || b > 255 || c > 255 ? null : `${a}.${b}.${c}.0/24`
+}
+
+/** Of 2000::/3 alone, which are all that are routed; a line or a rented server has a /64 to a /48 of them. */
+function networkOfV6(address: string): string | null {
+  if (!/^[0-9a-f:]{2,39}$/i.test(address)) return null
+  const [head = '', tail, ...more] = address.split('::')
+  const groupsOf = (text: string | undefined): string[] => (text ? text.split(':') : [])
+  const [before, after] = [groupsOf(head), groupsOf(tail)]
+  const missing = 8 - before.length - after.length
+  if (more.length > 0 || (tail === undefined ? missing !== 0 : missing < 1)) return null
+  const groups = [...before, ...Array<string>(missing).fill('0'), ...after]
+  if (!groups.every((group) => /^[0-9a-f]{1,4}$/i.test(group))) return null
+  const [first = 0, ...next] = groups.slice(0, 3).map((group) => Number.parseInt(group, 16))
+  const isForDocs = first === 0x2001 && next[0] === 0xdb8
+  if (first >> 13 !== 1 || isForDocs) return null
+  return `${[first, ...next].map((group) => group.toString(16)).join(':')}::/48`
 }
