@@ -39,7 +39,17 @@ export function simVerdict({ plan, fleet, outlook, tier, target, goal, spares }:
     spares.needed === null
       ? `No number of spares up to ${most?.spares ?? 0} keeps it in ${shareTick(goal)} of them: it takes another copy, or machines that stay longer.`
       : `It takes ${spares.needed} ${spares.needed === 1 ? 'spare' : 'spares'} to keep it in ${shareTick(goal)} of them.`
-  return `${is} ${needs}`
+  return [is, needs, ...tooFew(services * spares.months, goal)].join(' ')
+}
+
+/** Of fewer months than one of which may be missed, only that all were kept can be said. */
+function tooFew(serviceMonths: number, goal: number): string[] {
+  const least = Math.ceil(1 / (1 - goal) - 1e-6)
+  return goal >= 1 || serviceMonths >= least
+    ? []
+    : [
+        `Spares were tried for ${formatCount(serviceMonths)} months of services alone, and it takes ${formatCount(least)} to tell ${shareTick(goal)} from all.`,
+      ]
 }
 
 const isGood = ({ outlook, tier, goal }: SimReport): boolean =>

@@ -22,6 +22,16 @@ test('it answers in one sentence what is kept, and how many spares keep it', asy
     assert.match(out, new RegExp(`^${title}`, 'm'))
 })
 
+test('of months that are too few to tell the share that is wanted it says so', async () => {
+  const few = await setup().run('sim', ...SMALL)
+  assert.match(
+    few.out.replaceAll('\n', ' '),
+    /Spares were tried for 160 months of services alone, and it takes 1,000 to tell 99\.9 % from all\./,
+  )
+  const enough = await setup().run('sim', ...SMALL, '--goal', '99')
+  assert.doesNotMatch(enough.out, /Spares were tried/)
+})
+
 test('the same seed gives the same report, as text and as JSON; each row of spares adds up', async () => {
   const [one, same] = await Promise.all([json(), json()])
   assert.deepEqual(one, same)
