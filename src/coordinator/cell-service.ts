@@ -77,7 +77,7 @@ export function serveCell(parts: CellServiceParts): Subscription {
 
   const { epoch } = coordinator.journal
   serve(subjects.follow, { input: Follow, output: FollowReplySchema }, (turn, input): FollowReply => {
-    const wantsPresence = gateways.heard(input.gatewayId, clock.elapsedMs())
+    const wantsPresence = gateways.heard(input.gatewayId, clock.elapsedMs(), input.heardAgoMs)
     models.heard(turn, input)
     const loading = models.cold()
     return {

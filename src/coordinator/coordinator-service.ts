@@ -89,7 +89,7 @@ export function serveCoordinator(
     ? serveReceipts({ ...host, coordinator, feeBps, ...options.receipts })
     : null
   const { nodeProofs } = options
-  const proofs = nodeProofs ? serveProofs({ ...host, coordinator, ...nodeProofs }) : null
+  const proofs = nodeProofs ? serveProofs({ ...host, coordinator, gateways, ...nodeProofs }) : null
   if (nodeProofs) {
     const { isRequired } = nodeProofs
     coordinator.execute((turn) => turn.hardware({ kind: 'set_policy', isRequired, nowMs: turn.nowMs }))

@@ -204,6 +204,18 @@ const online = (nodeId: string, session: number): NodePresence => ({
 })
 
 /** A cell with the nodes a, b and c, none of them here, and a coordinator of epoch 7 that just started. */
+test('a gateway says since when it heard nothing, and one that says nothing of it is taken to hear', () => {
+  const gateways = createGateways(0)
+  assert.equal(gateways.isDeafSince('one', 1_000), false)
+  gateways.heard('one', 10_000)
+  assert.equal(gateways.isDeafSince('one', 10_000), false)
+  gateways.heard('one', 40_000, 30_000)
+  assert.equal(gateways.isDeafSince('one', 10_000), false)
+  assert.equal(gateways.isDeafSince('one', 10_001), true)
+  gateways.heard('one', 41_000, 0)
+  assert.equal(gateways.isDeafSince('one', 41_000), false)
+})
+
 function setup() {
   const state = emptyState()
   const gateways = createGateways(0)

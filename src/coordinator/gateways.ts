@@ -13,6 +13,8 @@ export const GATEWAY_SILENCE_MS = 6_000
 
 interface GatewayRecord {
   heardAtMs: number
+  /** When it heard this coordinator last, as it says. */
+  heardUsAtMs: number | null
   incarnation: number
   start: string | undefined
   sequence: number
@@ -23,8 +25,10 @@ interface GatewayRecord {
 
 /** The gateways that this coordinator hears. In memory only: after a restart each one reports anew. */
 export interface Gateways {
-  /** Notes a sign of life; true when the gateway must report all its nodes. */
-  heard(gatewayId: string, elapsedMs: number): boolean
+  /** Notes a sign of life, and how long ago it heard this coordinator, where it says so; true when the gateway must report all its nodes. */
+  heard(gatewayId: string, elapsedMs: number, heardAgoMs?: number): boolean
+  /** Whether it says that it heard nothing since `elapsedMs`: what it was told is lost. */
+  isDeafSince(gatewayId: string, elapsedMs: number): boolean
   /** Applies a report unless it, or a later one, was applied before; the newest is answered alike when it comes again. */
   report(turn: Turn, report: PresenceReport, epoch: number): PresenceReply
   /** How many are heard. */
@@ -42,6 +46,7 @@ export function createGateways(startedMs: number): Gateways {
     if (!record) {
       record = {
         heardAtMs: startedMs,
+        heardUsAtMs: null,
         incarnation: 0,
         start: undefined,
         sequence: 0,
@@ -61,10 +66,16 @@ export function createGateways(startedMs: number): Gateways {
   }
 
   return {
-    heard(gatewayId, elapsedMs) {
+    heard(gatewayId, elapsedMs, heardAgoMs) {
       const record = recordOf(gatewayId)
       record.heardAtMs = elapsedMs
+      if (heardAgoMs !== undefined) record.heardUsAtMs = elapsedMs - heardAgoMs
       return record.wantsPresence
+    },
+
+    isDeafSince(gatewayId, elapsedMs) {
+      const heardUsAtMs = gateways.get(gatewayId)?.heardUsAtMs ?? null
+      return heardUsAtMs !== null && heardUsAtMs < elapsedMs
     },
 
     report(turn, report, epoch) {

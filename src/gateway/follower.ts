@@ -32,6 +32,7 @@ export function startFollower(
   let fetches = 0
   /** Of the coordinators that were heard. */
   let newestEpoch = 0
+  let heardAtMs: number | null = null
   let isPoked = false
   let isClosed = false
 
@@ -45,10 +46,12 @@ export function startFollower(
     fetching = number
     const askedMs = clock.elapsedMs()
     const [epoch, version, from] = [directory.epoch(), directory.version(), collected.from()]
-    const input = { gatewayId, epoch, version, from, ...parts.news?.() }
+    const heard = heardAtMs === null ? {} : { heardAgoMs: Math.round(askedMs - heardAtMs) }
+    const input = { gatewayId, epoch, version, from, ...heard, ...parts.news?.() }
     callCell({ bus, log }, followCall, input, (reply) => {
       if (isClosed || fetching !== number) return
       fetching = 0
+      if (reply) heardAtMs = clock.elapsedMs()
       const whole = reply && collected.add(reply)
       if (whole) {
         directory.apply(whole, askedMs)

@@ -47,6 +47,8 @@ export const Follow = z.object({
    * releases, which are told everything at once.
    */
   from: z.string().optional(),
+  /** How long ago it heard the coordinator last. Absent before it did, and from gateways of earlier releases. */
+  heardAgoMs: z.int().nonnegative().optional(),
   /** Of the models in the catalogue that somebody asks for. */
   demand: z.array(ModelDemand).optional(),
   /** How far its nodes are with the models that were placed on them: of those that told anything. */

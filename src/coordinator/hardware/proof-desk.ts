@@ -13,6 +13,7 @@ import type { JudgeCommand } from '#verify/hardware/decide-hardware.ts'
 import type { AnswerRefusal, ProofFault } from '#verify/hardware/hardware-events.ts'
 import { productsOf } from '#verify/hardware/product.ts'
 import type { Coordinator } from '../coordinator.ts'
+import type { Gateways } from '../gateways.ts'
 import type { Turn } from '../turn.ts'
 import { createCheckQueue } from './check-queue.ts'
 import { claimedDevices } from './claimed-devices.ts'
@@ -42,12 +43,15 @@ export interface ProofDeskParts extends ProofDeskOptions {
   readonly log: Log
   readonly secrets: Pick<Secrets, 'randomBytes'>
   readonly coordinator: Coordinator
+  readonly gateways: Pick<Gateways, 'isDeafSince'>
 }
 
 /** Rows that are drawn of each answer. */
 const ROWS_SHOWN = 8
 /** Of a line: what a node adds to it by answering late is not taken from its time. */
 const ROUND_TRIP_MS_MAX = SECOND_MS
+/** A question is said again every few seconds: a gateway that heard none of them for so long before the end had it too late. */
+const HEARD_WITHIN_MS = 30 * SECOND_MS
 /** Ends of a connection in a row, each before the answer, that lines and machines may well have. */
 const ENDS_EXPLAINED = 3
 /** Who was given what runs for long is asked unless he proved himself within this time. */
@@ -191,22 +195,21 @@ export function serveProofs(parts: ProofDeskParts): ProofDesk {
   }
 
   function late(turn: Turn, seat: Seat, open: OpenProof): void {
-    // Who is away owes the answer for when he is back.
-    if (state.fleet.nodes.get(seat.nodeId)?.presence !== 'online') {
-      owed.note(seat.nodeId, open)
-      return seats.end(seat, open)
-    }
-    conclude(turn, { seat, open }, { fault: 'answer_missing', detail: 'No answer came in time.' })
+    const isAway = state.fleet.nodes.get(seat.nodeId)?.presence !== 'online'
+    const wasTold = !parts.gateways.isDeafSince(seat.gatewayId, open.deadlineMs - HEARD_WITHIN_MS)
+    if (!isAway && wasTold)
+      return conclude(turn, { seat, open }, { fault: 'answer_missing', detail: 'No answer came in time.' })
+    // Who is away owes the answer for when he is back; whose gateway never had the question kept no silence.
+    if (isAway) owed.note(seat.nodeId, open)
+    seats.end(seat, open)
+    const device = seat.devices.get(open.deviceId)
+    if (!isAway && device) seats.ask(seat, device, open.why)
   }
 
   coordinator.onEvent(watch.note)
   const served = bus.serve(proofNewsSubject, (message, reply) => {
     const parsed = proofNews.safeParse(parseJson(message))
-    if (!parsed.success)
-      return log.error('bus.message_malformed', {
-        subject: proofNewsSubject,
-        message: parsed.error.message,
-      })
+    if (!parsed.success) return malformed(log, parsed.error.message)
     const { gatewayId, more = [], ...first } = parsed.data
     coordinator.execute(
       (turn) => {
@@ -236,6 +239,9 @@ export function serveProofs(parts: ProofDeskParts): ProofDesk {
     },
   }
 }
+
+const malformed = (log: Log, message: string): void =>
+  log.error('bus.message_malformed', { subject: proofNewsSubject, message })
 
 function parseJson(text: string): unknown {
   try {
