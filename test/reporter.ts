@@ -23,8 +23,6 @@ export interface FileReport {
   passed: number
   failed: number
   durationMs: number
-  /** Of processors, by the file and whatever it started and waited for. */
-  cpuMs: number
   readonly skipped: Skipped[]
   /** Each with its place and its error, ready to print. */
   readonly failures: string[]
@@ -41,7 +39,6 @@ export const emptyReport = (file: string): FileReport => ({
   passed: 0,
   failed: 0,
   durationMs: 0,
-  cpuMs: 0,
   skipped: [],
   failures: [],
   notes: [],
@@ -116,18 +113,15 @@ export function formatReport(report: FileReport): string {
     ...(report.skipped.length === 0 ? [] : [style('yellow', `${report.skipped.length} skipped`)]),
   ]
   const mark = isGood ? style('green', '✔') : style('red', '✖')
-  const lines = [`${mark} ${report.file}  ${counts.join(', ')}  ${style('dim', timesOf(report))}`]
+  const lines = [
+    `${mark} ${report.file}  ${counts.join(', ')}  ${style('dim', formatDuration(report.durationMs))}`,
+  ]
   lines.push(...report.notes.map((note) => indent(note, '    ')))
   lines.push(...report.failures.map((failure) => indent(failure, '    ')))
   if (!isGood && report.output.trim() !== '')
     lines.push('    what it wrote:', indent(report.output.trimEnd(), '    | '))
   return lines.join('\n')
 }
-
-const timesOf = ({ durationMs, cpuMs }: FileReport): string =>
-  cpuMs === 0
-    ? formatDuration(durationMs)
-    : `${formatDuration(durationMs)}, ${(cpuMs / durationMs).toFixed(1)} cores`
 
 export interface Step {
   readonly name: string

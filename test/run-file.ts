@@ -1,5 +1,4 @@
 import { run } from 'node:test'
-import { takeChildrenMs } from './process-time.ts'
 import {
   addFail,
   addFailure,
@@ -52,7 +51,6 @@ export async function runFile({ path, name, timeoutMs, signal }: RunFileOptions)
   clearTimeout(surrender)
   if (hung.signal.aborted) addFailure(report, describeHang(timeoutMs, [...running]))
   report.durationMs = performance.now() - startedAt
-  report.cpuMs = takeChildrenMs()
   return report
 }
 

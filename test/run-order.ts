@@ -51,7 +51,7 @@ export const WAITING: readonly string[] = [
 
 /** These compute all the time. */
 const COMPUTING = /^src\/sim\/|^test\/mutants\//
-/** How many cores a file uses while it runs, by what `npm test` prints of each. */
+/** About how many cores a file uses while it runs. */
 const SHARES = { computing: 1, waiting: 0.35, e2e: 0.6, other: 0.7 }
 const AT_ONCE_MAX = 4
 

@@ -13,7 +13,6 @@ import { existsSync, readdirSync } from 'node:fs'
 import { availableParallelism, constants } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { takeChildrenMs } from './process-time.ts'
 import { type FileReport, formatReport, formatSummary, type Step } from './reporter.ts'
 import { runFile } from './run-file.ts'
 import { inOrder, takeNext } from './run-order.ts'
@@ -92,7 +91,6 @@ async function runTests(job: {
   reports: FileReport[]
   timeoutMs: number
 }): Promise<boolean> {
-  takeChildrenMs()
   const queue = [...job.files]
   const running = new Map<string, Promise<void>>()
   const run = async (file: string): Promise<void> => {

@@ -10,6 +10,8 @@ import { OFFERED_MS } from './offered-lately.ts'
 test('a model whose only node went fails by the network’s fault for an hour, and is offered no more then', async () => {
   const { ask, connect, outcomes, run } = await createTestNetwork()
   const agent = await connect('a')
+  // Where nobody offered anything the network itself would be out, for however long.
+  await connect('b', [{ id: 'another' }])
   await run(2 * OFFERED_MS)
   agent.close()
   const exemptOf = async () => {

@@ -70,7 +70,7 @@ export const mutants: readonly Mutant[] = [
     breaks: 'replies leave before what they say is on the disk',
     world: small({ coordinator_crash: 5_000, disk_slow: 5_000 }),
     found:
-      /was acknowledged and lost|never billed|never reached the ledger|readings that are not in the ledger|although its hold is open/,
+      /was acknowledged and lost|never billed|never reached the ledger|readings that are not in the ledger|although its hold is open|and not the one before it/,
   },
   {
     name: 'effects-before-durability',
@@ -89,7 +89,7 @@ export const mutants: readonly Mutant[] = [
     breaks: 'a flush lets out the replies of turns that came after it',
     world: small({ coordinator_crash: 5_000, disk_slow: 5_000 }, { thinkMs: 800 }),
     found:
-      /was acknowledged and lost|never billed|never reached the ledger|readings that are not in the ledger|takes other money/,
+      /was acknowledged and lost|never billed|never reached the ledger|readings that are not in the ledger|takes other money|and not the one before it/,
   },
   {
     name: 'ignore-a-failed-flush',

@@ -53,7 +53,7 @@ const ROUND_TRIP_MS_MAX = SECOND_MS
 /** A question is said again every few seconds: a gateway that heard none of them for so long before the end had it too late. */
 const HEARD_WITHIN_MS = 30 * SECOND_MS
 /** Ends of a connection in a row, each before the answer, that lines and machines may well have. */
-const ENDS_EXPLAINED = 3
+const ENDS_EXPLAINED = 6
 /** Who was given what runs for long is asked unless he proved himself within this time. */
 const LEASE_FRESH_MS = 10 * MINUTE_MS
 
