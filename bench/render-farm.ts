@@ -159,10 +159,10 @@ function complaintsOf(result: Result): string[] {
     complaints.push(`Expected the first picture within ${whole(FIRST_PICTURE_MS_MAX)} ms.`)
   if (people && people.frames !== result.frames)
     complaints.push(`Expected ${result.frames} frames, found ${people.frames}.`)
-  for (const { kind, recoveryMs, recoveryMsMax, idealMs, wallMs, wrong } of result.losses) {
+  for (const { kind, recoveryMs, recoveryMsMax, idealBareMs, wallMs, wrong } of result.losses) {
     if (recoveryMs > recoveryMsMax)
       complaints.push(`${kind}: expected a recovery within ${whole(recoveryMsMax)} ms.`)
-    if (idealMs !== null && wallMs > IDEAL_TIMES_MAX * idealMs)
+    if (idealBareMs !== null && wallMs > IDEAL_TIMES_MAX * idealBareMs)
       complaints.push(`${kind}: expected at most ${IDEAL_TIMES_MAX} of the capacity ideal.`)
     if (wrong > 0) complaints.push(`${kind}: ${wrong} frames are missing, or there twice.`)
   }
@@ -211,7 +211,7 @@ function describeLoss({
   const ideal =
     idealMs === null || idealBareMs === null
       ? ''
-      : `, ${(wallMs / idealMs).toFixed(3)} of the capacity ideal (${whole(idealMs)} ms; ${(wallMs / idealBareMs).toFixed(3)} by a bare Blender's pace)`
+      : `, ${(wallMs / idealBareMs).toFixed(3)} of the capacity ideal (${whole(idealBareMs)} ms; ${(wallMs / idealMs).toFixed(3)} by what the workers' own Blenders took)`
   const what = { agent: 'a worker killed', stop: 'a worker stopped', coordinator: 'the coordinator killed' }[
     kind
   ]

@@ -63,6 +63,8 @@ export const loseOne = (kind: LossKind, scene: Scene): Promise<Facts> =>
 
 export interface Lost {
   readonly atMs: number
+  /** The worker that is lost, or is to stay. */
+  readonly nodeId: string
   readonly held: readonly TaskFacts[]
   readonly doneBefore: number
   /** Until the network answers again. */
@@ -73,6 +75,7 @@ async function lose(farm: Farm, kind: LossKind, job: JobFacts): Promise<Lost> {
   const tasks = await tasksOf(farm, job.jobId)
   const secondId = await nodeIdOf(farm, tasks)
   const held = tasks.filter(({ attempts }) => attempts.some(({ nodeId }) => nodeId === secondId))
+  assert(kind === 'coordinator' || held.length > 0, 'the worker that is lost has something to lose')
   const doneBefore = tasks.filter(({ state }) => state === 'done').length
   const atMs = Date.now()
   if (kind === 'agent') farm.second.signal('SIGKILL')
@@ -86,7 +89,7 @@ async function lose(farm: Farm, kind: LossKind, job: JobFacts): Promise<Lost> {
     }
     await sleep(20)
   }
-  return { atMs, held, doneBefore, awayMs: Date.now() - atMs }
+  return { atMs, nodeId: secondId, held, doneBefore, awayMs: Date.now() - atMs }
 }
 
 async function nodeIdOf(farm: Farm, tasks: readonly TaskFacts[]): Promise<string> {
@@ -152,13 +155,17 @@ export function report(
 }
 
 /** When the last of what the worker ran was given to another. */
-function givenAgainMs({ atMs, held }: Lost, news: readonly News[]): number {
+function givenAgainMs({ atMs, nodeId, held }: Lost, news: readonly News[]): number {
   const given = held.map(({ step, task }) => {
     const next = news.find(
       (one) => one.kind === 'granted' && one.step === step && one.task === task && one.atMs >= atMs,
     )
-    // Its node had delivered it by then after all.
-    return next === undefined ? 0 : next.atMs - atMs
+    if (next !== undefined) return next.atMs - atMs
+    const isItsOwn = news.some(
+      (one) => one.kind === 'committed' && one.step === step && one.task === task && one.nodeId === nodeId,
+    )
+    // Its node had made it by then after all; else nobody ever had it again.
+    return isItsOwn ? 0 : Number.POSITIVE_INFINITY
   })
   return Math.max(0, ...given)
 }

@@ -4,7 +4,7 @@ import { copyFileSync, cpSync, readdirSync, rmSync, symlinkSync, writeFileSync }
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { blenderMissing } from '#engines/blender/test-blender.ts'
-import { openLocalScenes, runBlender } from './test-local-scenes.ts'
+import { openLocalScenes, runBlender, smallScene } from './test-local-scenes.ts'
 
 const skip = blenderMissing()
 
@@ -136,16 +136,8 @@ const assertGreen = ({ values }: { readonly values: ArrayLike<number> }): void =
 }
 
 /** A picture of 8 × 8 pixels that are black where nothing is; `green` glows. */
-const plain = `
-import bpy, glob, os, shutil
-bpy.ops.wm.read_factory_settings(use_empty=True)
-scene = bpy.context.scene
-scene.render.engine = 'CYCLES'
-scene.render.resolution_x = scene.render.resolution_y = 8
-scene.cycles.samples = 1
-scene.cycles.use_adaptive_sampling = False
-scene.cycles.use_denoising = False
-scene.view_settings.view_transform = 'Standard'
+const plain = `${smallScene}
+import glob, os, shutil
 scene.frame_end = ${FRAMES}
 def camera(x, z):
     data = bpy.data.cameras.new('Camera'); data.type = 'ORTHO'; data.ortho_scale = 0.2

@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { blenderMissing, openEngine, openPicture, runTask } from '#engines/blender/test-blender.ts'
-import { openLocalScenes, runBlender } from './test-local-scenes.ts'
+import { openLocalScenes, runBlender, smallScene } from './test-local-scenes.ts'
 
 const skip = blenderMissing()
 
@@ -166,16 +166,8 @@ function make(file: string, lines: readonly string[]): void {
   runBlender(dirname(file), [plain, ...lines].join('\n'))
 }
 
-const plain = `
-import bpy, os
-bpy.ops.wm.read_factory_settings(use_empty=True)
-scene = bpy.context.scene
-scene.render.engine = 'CYCLES'
-scene.render.resolution_x = scene.render.resolution_y = 8
-scene.cycles.samples = 1
-scene.cycles.use_adaptive_sampling = False
-scene.cycles.use_denoising = False
-scene.view_settings.view_transform = 'Standard'
+const plain = `${smallScene}
+import os
 camera = bpy.data.objects.new('Camera', bpy.data.cameras.new('Camera'))
 scene.collection.objects.link(camera); scene.camera = camera
 GREEN = [0.0, 1.0, 0.0, 1.0]

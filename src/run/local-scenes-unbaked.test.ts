@@ -4,7 +4,7 @@ import { chmodSync, existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { blenderMissing, openEngine, openPicture, runTask } from '#engines/blender/test-blender.ts'
-import { openLocalScenes, runBlender } from './test-local-scenes.ts'
+import { openLocalScenes, runBlender, smallScene } from './test-local-scenes.ts'
 
 test('a frame that a node renders behind others is the one that another renders alone', {
   skip: blenderMissing(),
@@ -63,15 +63,8 @@ test('a frame that a node renders behind others is the one that another renders 
 })
 
 /** A box in front of the camera, falling out of its sight. */
-const fallingBox = `
-import bpy
-bpy.ops.wm.read_factory_settings(use_empty=True)
-s = bpy.context.scene
-s.render.engine = 'CYCLES'
-s.render.resolution_x = s.render.resolution_y = 8
-s.cycles.samples = 1
-s.cycles.use_adaptive_sampling = False
-s.cycles.use_denoising = False
+const fallingBox = `${smallScene}
+s = scene
 data = bpy.data.cameras.new('Camera'); data.type = 'ORTHO'; data.ortho_scale = 0.2
 camera = bpy.data.objects.new('Camera', data); camera.location = (0.0, -10.0, 0.2); camera.rotation_euler = (1.5708, 0.0, 0.0)
 s.collection.objects.link(camera); s.camera = camera

@@ -6,7 +6,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { blenderMissing, makeScene } from '#engines/blender/test-blender.ts'
 import { createNodeMachine } from '#host/node/node-machine.ts'
 import { Problem } from '#protocol/problem.ts'
-import { openLocalScenes, runBlender } from './test-local-scenes.ts'
+import { openLocalScenes, runBlender, smallScene } from './test-local-scenes.ts'
 
 const skip = blenderMissing()
 
@@ -133,16 +133,8 @@ test('what is no scene that can be rendered is said in one sentence', { skip }, 
 function makeTexturedScene(file: string, paths: Readonly<Record<string, string>>): void {
   runBlender(
     dirname(file),
-    `
-import bpy, os
-bpy.ops.wm.read_factory_settings(use_empty=True)
-scene = bpy.context.scene
-scene.render.engine = 'CYCLES'
-scene.render.resolution_x = scene.render.resolution_y = 8
-scene.cycles.samples = 1
-scene.cycles.use_adaptive_sampling = False
-scene.cycles.use_denoising = False
-scene.view_settings.view_transform = 'Standard'
+    `${smallScene}
+import os
 camera = bpy.data.objects.new('Camera', bpy.data.cameras.new('Camera'))
 scene.collection.objects.link(camera); scene.camera = camera
 bpy.ops.wm.save_as_mainfile(filepath=${JSON.stringify(file)})

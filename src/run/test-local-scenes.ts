@@ -52,3 +52,16 @@ export function openLocalScenes(machine?: Machine) {
   }
   return { folder, inspect, render, scenes }
 }
+
+/** The beginning of a script for `runBlender`: `scene` is empty, and renders one sample of 8 × 8 pixels, in colours as they are. */
+export const smallScene = `
+import bpy
+bpy.ops.wm.read_factory_settings(use_empty=True)
+scene = bpy.context.scene
+scene.render.engine = 'CYCLES'
+scene.render.resolution_x = scene.render.resolution_y = 8
+scene.cycles.samples = 1
+scene.cycles.use_adaptive_sampling = False
+scene.cycles.use_denoising = False
+scene.view_settings.view_transform = 'Standard'
+`
